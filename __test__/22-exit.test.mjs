@@ -1,0 +1,91 @@
+/**
+ * A process ends with work under way. If it can still do anything (natural end, process.exit(), an uncaught error, a
+ * signal handler that exits), all that was called is on disk and the mirror shows it. If it cannot (SIGTERM without a
+ * handler, SIGKILL), what was acked is there, and the rest is there whole or not at all.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import test from 'node:test';
+import { manyPlayers, pretty, range, scene, seededRandom } from './support/durability.mjs';
+
+for (const [way, code] of [
+  ['natural', 0],
+  ['exit', 7],
+  ['throw', 1],
+  ['rejection', 1],
+  ['sigint', 130],
+]) {
+  for (const api of ['module', 'object']) {
+    const skip = way === 'sigint' && process.platform === 'win32' && 'Windows has no SIGINT for a child';
+    test(`1,000 appends that nobody awaits, then ${way} (${api})`, { skip }, async (t) => {
+      const place = scene(t);
+      const { stderr } = await place.run('exit-with-work.mjs', [1000, way, api], {
+        env: { PROGRESSIVE_STORAGE_DIR: place.data },
+        expectCode: code,
+      });
+      if (way === 'throw' || way === 'rejection') assert.match(stderr, /on purpose/);
+      assert.deepEqual(
+        Object.keys(place.replayed()),
+        range(1000).map((i) => `key-${i}`),
+      );
+      assert.equal(place.mirrorText(), pretty(place.replayed()));
+      assert.deepEqual(await place.open().loadPlayers(), place.replayed());
+    });
+  }
+}
+
+/** After a kill: what was acked is there, what was not is there whole or not at all, and writing goes on. */
+async function assertSurvived(place, acked, logName) {
+  const mirror = fs.existsSync(place.mirror(logName)) ? place.mirrorState(logName) : {};
+  const storage = place.open();
+  const read = () => (logName === 'players' ? storage.loadPlayers() : storage.rebuildStateFromLog(logName));
+  const state = await read();
+  for (const id of acked) assert.ok(id in state, `${id} was acked`);
+  for (const id of Object.keys(mirror)) assert.ok(id in state, `${id} was in the mirror`);
+  for (const [id, value] of Object.entries(state)) {
+    const isWhole = value.note === `note of ${id}` || value.username === `name of ${id}`;
+    assert.ok(isWhole, `${id} is whole: ${JSON.stringify(value)}`);
+  }
+  const after = `after-${Date.now()}-0`;
+  const value = { note: `note of ${after}` };
+  if (logName === 'players') await storage.appendLogEntry('players', { op: 'SET', key: after, value });
+  else await storage.collection(logName).set(after, value);
+  await storage.close();
+  assert.deepEqual(place.replayed(logName), { ...state, [after]: value });
+  assert.deepEqual(place.mirrorState(logName), { ...state, [after]: value });
+}
+
+test('SIGTERM without a handler: what was acked is there', async (t) => {
+  const place = scene(t);
+  for (const kind of ['append', 'update']) {
+    const args = [place.data, kind, 20, `term-${kind}`];
+    const acked = await place.killAfter('acked-until-killed.mjs', args, 100, 'SIGTERM');
+    assert.ok(acked.length >= 100);
+    await assertSurvived(place, acked, 'players');
+  }
+});
+
+test('SIGKILL at random moments, round after round on one directory', async (t) => {
+  const place = scene(t);
+  const random = seededRandom(22);
+  const kinds = { append: 'players', update: 'players', set: 'coins' };
+  for (const round of range(12)) {
+    const kind = Object.keys(kinds)[round % 3];
+    const args = [place.data, kind, [1, 5, 100][random(3)], `${kind}-${round}`];
+    const acked = await place.killAfter('acked-until-killed.mjs', args, 1 + random(120));
+    await assertSurvived(place, acked, kinds[kind]);
+  }
+});
+
+test('SIGKILL with a large mirror, which follows in the background', async (t) => {
+  const place = scene(t);
+  const before = place.open();
+  await before.savePlayers(manyPlayers(400, 300));
+  await before.close();
+  const random = seededRandom(23);
+  for (const round of range(5)) {
+    const args = [place.data, round % 2 ? 'update' : 'append', 20, `large-${round}`];
+    const acked = await place.killAfter('acked-until-killed.mjs', args, 1 + random(400));
+    await assertSurvived(place, acked, 'players');
+  }
+});

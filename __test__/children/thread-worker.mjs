@@ -1,0 +1,26 @@
+/**
+ * A worker thread that updates players of its own (and the shared one `everyone`), and ends as its `way` says.
+ * It tells the main thread how many calls it made, and how many of them were acked.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Storage } from '../../index.js';
+
+const { dataDir, name, way } = workerData;
+const storage = new Storage({ dataDir });
+const CALLS = 100;
+const calls = [];
+
+let acked = 0;
+for (let i = 0; i < CALLS; i++) {
+  const call = storage.updatePlayerStats(i % 2 ? name : 'everyone', name, 1).then(() => {
+    acked += 1;
+    parentPort.postMessage({ acked });
+  });
+  if (way === 'await') await call;
+  calls.push(call);
+}
+parentPort.postMessage({ called: CALLS });
+
+if (way === 'exit') process.exit(0);
+if (way === 'throw') throw new Error('thrown in a thread on purpose');
+if (way === 'stay' || way.startsWith('terminate')) setInterval(() => {}, 1000);

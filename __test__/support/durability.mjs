@@ -1,0 +1,427 @@
+/**
+ * Helpers of the durability tests (20 to 31): a place for each test, log lines written without the addon's help,
+ * the old module's way of reading, child processes, and what was warned about.
+ *
+ * Everything here is plain JavaScript written from the contract, so that a test never asks the addon whether the
+ * addon is right.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { crc32Hex, waitUntil } from './temp.mjs';
+
+const require = createRequire(import.meta.url);
+const CHILDREN = new URL('../children/', import.meta.url);
+
+export const ps = require('../../index.js');
+export const isRoot = process.getuid?.() === 0;
+export const isWindows = process.platform === 'win32';
+
+// ---------------------------------------------------------------------------------------------------- waiting
+
+/** Polls until `condition` gives something truthy, and gives that. */
+export const waitFor = (condition, what) => waitUntil(condition, { what });
+
+/** A few turns of the event loop: what was sent to it has arrived after them. */
+export async function turns(count = 5) {
+  for (let i = 0; i < count; i++) await sleep(2);
+}
+
+// --------------------------------------------------------------------------------------------------- warnings
+
+const warnings = [];
+const printWarning = process.listeners('warning');
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name === 'ProgressiveStorageWarning') warnings.push(warning);
+  else for (const print of printWarning) print.call(process, warning);
+});
+
+/** Gives a function that lists the package's warnings with this code since now. */
+export function listenForWarnings(code) {
+  const from = warnings.length;
+  return async () => {
+    await turns();
+    return warnings.slice(from).filter((warning) => warning.code === code);
+  };
+}
+
+// ------------------------------------------------------------------------------------------------------ scene
+
+/**
+ * The place of one test: a directory of its own with the data directory in it, and everything that the test opened or
+ * started. At the end of the test all of it is closed, killed and removed.
+ */
+export function scene(t) {
+  const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'progressive-storage-')));
+  // Tests that give up root must be able to look inside.
+  fs.chmodSync(root, 0o755);
+  const place = new Scene(root);
+  t.after(() => place.end());
+  return place;
+}
+
+class Scene {
+  #storages = [];
+  #processes = [];
+  #last = [];
+
+  constructor(root) {
+    this.root = root;
+    this.data = path.join(root, 'data');
+  }
+
+  open(options = {}) {
+    const storage = new ps.Storage({ dataDir: this.data, ...options });
+    this.#storages.push(storage);
+    return storage;
+  }
+
+  file(...parts) {
+    return path.join(this.data, ...parts);
+  }
+  log(name = 'players') {
+    return this.file('logs', `${name}.log`);
+  }
+  mirror(name = 'players') {
+    return this.file(`${name}.json`);
+  }
+
+  logText(name = 'players') {
+    return fs.readFileSync(this.log(name), 'utf8');
+  }
+  mirrorText(name = 'players') {
+    return fs.readFileSync(this.mirror(name), 'utf8');
+  }
+  mirrorState(name = 'players') {
+    return JSON.parse(this.mirrorText(name));
+  }
+  /** The log's entries as any reader sees them, `_crc` and its like included. */
+  logLines(name = 'players') {
+    return parseLines(this.logText(name));
+  }
+  /** The state that the old module would build from the log. */
+  replayed(name = 'players') {
+    return replay(this.logLines(name));
+  }
+
+  /** Calls the old module on this directory: `old('loadPlayers')`. */
+  async old(method, ...args) {
+    const oldModule = await import('../old-module/storage.mjs');
+    process.env.OLD_DATA_DIR = this.data;
+    try {
+      return await oldModule[method](...args);
+    } finally {
+      delete process.env.OLD_DATA_DIR;
+    }
+  }
+
+  writeLog(content, name = 'players') {
+    fs.mkdirSync(this.file('logs'), { recursive: true });
+    fs.writeFileSync(
+      this.log(name),
+      Array.isArray(content) ? content.map((line) => `${line}\n`).join('') : content,
+    );
+  }
+  writeMirror(content, name = 'players') {
+    fs.mkdirSync(this.data, { recursive: true });
+    const isText = typeof content === 'string' || Buffer.isBuffer(content);
+    fs.writeFileSync(this.mirror(name), isText ? content : pretty(content));
+  }
+  /** An edit the way most editors save: a new file, renamed over the old one. */
+  replaceMirror(content, name = 'players') {
+    const fresh = path.join(this.root, 'edited.json');
+    fs.writeFileSync(fresh, typeof content === 'string' ? content : pretty(content));
+    fs.renameSync(fresh, this.mirror(name));
+  }
+
+  /** Files set aside or kept for a log or mirror, oldest first: `aside('players.log.torn')`. */
+  aside(prefix) {
+    const folder = prefix.includes('.log.') ? this.file('logs') : this.data;
+    if (!fs.existsSync(folder)) return [];
+    return fs
+      .readdirSync(folder)
+      .filter((name) => name.startsWith(`${prefix}.`) && /^\d+$/.test(name.slice(prefix.length + 1)))
+      .sort((a, b) => numberAtEnd(a) - numberAtEnd(b))
+      .map((name) => path.join(folder, name));
+  }
+  backups(name = 'players') {
+    return this.aside(`${name}.log.backup`);
+  }
+
+  start(script, args = [], options = {}) {
+    const child = new Child(script, args, options);
+    this.#processes.push(child);
+    return child;
+  }
+  /** Runs a child to its end, which has to be a clean one. */
+  async run(script, args = [], options = {}) {
+    const result = await this.start(script, args, options).ended;
+    assert.equal(result.signal, null, `${script} was killed: ${result.stderr}`);
+    assert.equal(
+      result.code,
+      options.expectCode ?? 0,
+      `${script} ended with ${result.code}: ${result.stderr}`,
+    );
+    return result;
+  }
+  /** Another process with a Storage on the same directory, see `children/remote.mjs`. */
+  async remote(options = {}) {
+    const child = this.start('remote.mjs', [JSON.stringify({ dataDir: this.data, ...options })]);
+    const remote = new Remote(child);
+    await remote.ready();
+    return remote;
+  }
+  /** Lets a child print a line for each acked entry, kills it after some of them, and gives the acked ones. */
+  async killAfter(script, args, acks, signal = 'SIGKILL') {
+    const child = this.start(script, args);
+    await child.linesSeen(acks);
+    child.process.kill(signal);
+    const result = await child.ended;
+    assert.equal(result.signal, signal, `${script} ended before it was killed: ${result.stderr}`);
+    return result.lines;
+  }
+
+  /** Something to do when all is closed and before the directory is removed. */
+  atEnd(action) {
+    this.#last.push(action);
+  }
+  async end() {
+    for (const child of this.#processes) child.process.kill('SIGKILL');
+    await Promise.all(this.#processes.map((child) => child.ended));
+    for (const storage of this.#storages) await storage.close().catch(() => {});
+    for (const action of this.#last) action();
+    fs.rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- children
+
+class Child {
+  #waiting = [];
+
+  constructor(script, args, { env = {}, cwd, command, nodeArgs = [] } = {}) {
+    const inherited = { ...process.env };
+    // The runner's own variables, and a directory someone may have set for the bot, are not meant for children.
+    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'PROGRESSIVE_STORAGE_DIR'])
+      delete inherited[name];
+    const file = fileURLToPath(new URL(script, CHILDREN));
+    const line = [process.execPath, ...nodeArgs, file, ...args.map(String)];
+    const [program, ...rest] = command ? command(line) : line;
+    this.process = spawn(program, rest, {
+      cwd,
+      env: { ...inherited, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.stdout = '';
+    this.stderr = '';
+    this.lines = [];
+    this.process.stdin.on('error', () => {});
+    this.process.stdout.setEncoding('utf8').on('data', (text) => this.#take(text));
+    this.process.stderr.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text;
+    });
+    this.ended = new Promise((resolve) => {
+      this.process.on('error', (error) => {
+        this.stderr += String(error);
+      });
+      this.process.on('close', (code, signal) => {
+        this.hasEnded = true;
+        this.#wake();
+        resolve({ code, signal, lines: this.lines, stdout: this.stdout, stderr: this.stderr });
+      });
+    });
+  }
+
+  #take(text) {
+    this.stdout += text;
+    const whole = this.stdout.split('\n');
+    whole.pop();
+    this.lines = whole;
+    this.#wake();
+  }
+  #wake() {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Resolves when the child printed that many lines. */
+  async linesSeen(count) {
+    while (this.lines.length < count) {
+      if (this.hasEnded)
+        assert.fail(`child ended after ${this.lines.length} of ${count} lines: ${this.stderr}`);
+      await new Promise((resolve) => this.#waiting.push(resolve));
+    }
+  }
+}
+
+/** Calls made in another process, in the order in which they are sent. */
+class Remote {
+  #answered = 1;
+
+  constructor(child) {
+    this.child = child;
+  }
+  async ready() {
+    await this.child.linesSeen(1);
+  }
+  /** `call('loadPlayers')`, `call('collection:coins', 'set', key, value)`. */
+  async call(method, ...args) {
+    this.child.process.stdin.write(`${JSON.stringify({ method, args })}\n`);
+    const at = this.#answered++;
+    await this.child.linesSeen(at + 1);
+    const answer = JSON.parse(this.child.lines[at]);
+    if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    return answer.value;
+  }
+  /** Ends the process cleanly: it closes its storage when its input ends. */
+  async end() {
+    this.child.process.stdin.end();
+    const { code, stderr } = await this.child.ended;
+    assert.equal(code, 0, stderr);
+  }
+  async kill() {
+    this.child.process.kill('SIGKILL');
+    await this.child.ended;
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- log lines
+
+/** The line of an entry as the addon writes it, without its newline. */
+export function sealed(entry, { more = false } = {}) {
+  const text = JSON.stringify(entry).slice(0, -1) + (more ? ',"_more":1' : '');
+  return `${text},"_crc":"${crc32Hex(text)}"}`;
+}
+
+/** The line of an entry as the old module writes it, without its newline. */
+export const plain = (entry) => JSON.stringify(entry);
+
+let clock = Date.UTC(2024, 0, 1);
+const now = () => {
+  clock += 1000;
+  return new Date(clock).toISOString();
+};
+
+export const set = (key, value) => ({ timestamp: now(), op: 'SET', key, value });
+export const del = (key) => ({ timestamp: now(), op: 'DELETE', key });
+export const checkpoint = (state) => ({ op: 'CHECKPOINT', state, compactedAt: now() });
+
+export const parseLines = (text) =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => JSON.parse(line));
+
+/** Replay as the contract words it; like the old module, it knows nothing of checksums. */
+export function replay(entries) {
+  const state = {};
+  for (const entry of entries) {
+    if (entry.op === 'SET' && entry.key) {
+      if (entry.value === undefined) delete state[entry.key];
+      else state[entry.key] = entry.value;
+    } else if (entry.op === 'SET') Object.assign(state, entry.data);
+    else if (entry.op === 'DELETE') delete state[entry.key];
+    else if (entry.op === 'CHECKPOINT') Object.assign(state, entry.state);
+  }
+  return state;
+}
+
+/** Every line verifies: it ends as ours do, and the checksum is that of what is before it. */
+export function assertSealed(text) {
+  assert.ok(text === '' || text.endsWith('\n'), 'the log ends with a newline');
+  for (const line of text.split('\n').slice(0, -1)) {
+    const found = /^(.*),"_crc":"([0-9a-f]{8})"}$/s.exec(line);
+    assert.ok(found, `no checksum at the end of ${line.slice(0, 200)}`);
+    assert.equal(found[2], crc32Hex(found[1]), `checksum of ${line.slice(0, 200)}`);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ players
+
+export const pretty = (value) => JSON.stringify(value, null, 2);
+
+/** A full player record of the old module. */
+export function player(userId, fields = {}) {
+  return {
+    userId,
+    username: `name of ${userId}`,
+    totalGames: 1,
+    totalWins: 0,
+    totalScore: 10,
+    averageScore: 10,
+    bestScore: 10,
+    totalCorrectAnswers: 1,
+    totalIncorrectAnswers: 1,
+    totalAnswers: 2,
+    accuracyRate: 50,
+    gamesHistory: [],
+    ...fields,
+  };
+}
+
+/** Players by id, with a note that makes each about `bytes` longer. */
+export function manyPlayers(count, bytes = 0) {
+  const players = {};
+  for (let i = 0; i < count; i++) {
+    const id = `user-${String(i).padStart(5, '0')}`;
+    players[id] = player(id, { note: 'x'.repeat(bytes) });
+  }
+  return players;
+}
+
+// ----------------------------------------------------------------------------------------------- small matters
+
+/** Everything under a folder: names, kinds, bytes, and if asked the times of change. */
+export function snapshot(folder, { times = false } = {}) {
+  const seen = {};
+  const visit = (full, name) => {
+    const stat = fs.lstatSync(full, { bigint: true });
+    const about = times ? ` changed ${stat.mtimeNs} inode ${stat.ino}` : '';
+    if (stat.isDirectory()) {
+      seen[`${name}/`] = `folder${about}`;
+      for (const entry of fs.readdirSync(full).sort()) visit(path.join(full, entry), `${name}/${entry}`);
+    } else {
+      seen[name] = fs.readFileSync(full, 'latin1') + about;
+    }
+  };
+  if (fs.existsSync(folder)) visit(folder, '.');
+  return seen;
+}
+
+/** Notes the promise rejections that nobody handles while a test runs, and gives a function that lists them. */
+export function watchUnhandled(t) {
+  const unhandled = [];
+  const note = (reason) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  t.after(() => process.off('unhandledRejection', note));
+  return async () => {
+    await turns();
+    return unhandled;
+  };
+}
+
+/** Random numbers that are the same in each run. */
+export function seededRandom(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+export async function collect(iterable) {
+  const items = [];
+  for await (const item of iterable) items.push(item);
+  return items;
+}
+
+export const range = (count) => Array.from({ length: count }, (_, i) => i);
+
+const numberAtEnd = (name) => Number(name.slice(name.lastIndexOf('.') + 1));

@@ -1,0 +1,43 @@
+/**
+ * A start: the first read replays the log up to the engine's state, loadPlayers then gives all of it to V8.
+ * And what the process holds in memory after the replay, beyond what Node.js itself takes.
+ *
+ * The files are in the page cache: the fixture has just been written.
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { playerId } from '../support/fixture.mjs';
+import { loadPackage } from '../support/package.mjs';
+
+export async function run({ folder, players }) {
+  const logBytes = fs.statSync(path.join(folder, 'logs', 'players.log')).size;
+  const bareBytes = process.memoryUsage.rss();
+  const { Storage } = loadPackage();
+  const storage = new Storage({ dataDir: folder });
+
+  let begun = performance.now();
+  const record = await storage.getPlayerStats(playerId(players - 1));
+  const replayMs = performance.now() - begun;
+  if (record.totalGames < 50)
+    throw new Error(`the last player has ${record.totalGames} games, 50 were written`);
+  // What was only needed for the replay is given back before the memory is read.
+  await sleep(1000);
+  const engineBytes = process.memoryUsage.rss() - bareBytes;
+  const peakBytes = process.resourceUsage().maxRSS * 1024 - bareBytes;
+
+  begun = performance.now();
+  const count = Object.keys(await storage.loadPlayers()).length;
+  const loadPlayersMs = performance.now() - begun;
+  if (count !== players) throw new Error(`${count} players were loaded, ${players} were written`);
+
+  begun = performance.now();
+  await storage.getLeaderboard('totalScore', 10);
+  const leaderboardMs = performance.now() - begun;
+  begun = performance.now();
+  await storage.getPlayerRank(playerId(0));
+  const rankMs = performance.now() - begun;
+  await storage.close();
+  return { players, logBytes, replayMs, engineBytes, peakBytes, loadPlayersMs, leaderboardMs, rankMs };
+}

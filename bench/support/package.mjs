@@ -1,0 +1,24 @@
+/**
+ * The package under measurement, and what belongs to it in the repository.
+ */
+
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const BENCH = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+export const REPOSITORY = path.dirname(BENCH);
+export const ENTRY = path.join(REPOSITORY, 'index.js');
+
+const require = createRequire(import.meta.url);
+
+export function loadPackage() {
+  return require(ENTRY);
+}
+
+/** The built addon's file, or null when it has not been built. */
+export function addonFile() {
+  const name = fs.readdirSync(REPOSITORY).find((file) => file.endsWith('.node'));
+  return name === undefined ? null : path.join(REPOSITORY, name);
+}

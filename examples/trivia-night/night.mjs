@@ -1,0 +1,233 @@
+/**
+ * The bot on trivia night: the process that is killed, and the one that recovers. Both run this same file;
+ * a bot does not know whether it was stopped or killed the last time.
+ *
+ *     start     loadPlayers, getAllGameStates: games that were going on are taken up where they stood
+ *     a round   a question is asked and answered, the scores so far are stored with saveGameState
+ *     a result  updatePlayerStats for each player of the game (or one updatePlayersStats for all of them)
+ *     an end    appendLogEntry notes the finished game in a log of its own, clearGameState removes its state
+ *     closing   the leaderboard, compactAllLogs, exit
+ *
+ * A game counts once, whenever the kill comes. Before the results are recorded, the state says how many games
+ * each player had; a call that was cut off is on disk whole or not at all, so after a restart a player who has
+ * one game more has been counted, and one who has not is counted then.
+ *
+ * Every call is announced on file descriptor 3 before it is made, and again once its promise has resolved.
+ * Those are synchronous writes into a pipe: what they said is with the parent even if the next instruction
+ * never runs.
+ */
+
+import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { winnerOf } from './plan.mjs';
+import { QUESTIONS } from './questions.mjs';
+
+const CHANNEL_TO_PARENT = 3;
+
+function tell(message) {
+  fs.writeSync(CHANNEL_TO_PARENT, `${JSON.stringify(message)}\n`);
+}
+
+let lastCall = 0;
+
+/** Makes a call and reports both that it is made and that it was acknowledged. */
+async function reported(about, call) {
+  const id = ++lastCall;
+  tell({ say: 'call', id, ...about });
+  const begun = performance.now();
+  const result = await call();
+  tell({ say: 'acked', id, ms: performance.now() - begun });
+  return result;
+}
+
+process.on('warning', ({ code, name, message }) => tell({ say: 'warning', code, name, message }));
+
+const beforeImport = performance.now();
+const storage = await import('progressive-storage');
+const importMs = performance.now() - beforeImport;
+const plan = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+
+const startup = await start();
+await Promise.all(plan.channels.map((channel) => playChannel(channel)));
+await close();
+process.exit(0);
+
+async function start() {
+  const begun = performance.now();
+  const players = await storage.loadPlayers();
+  const playersMs = performance.now() - begun;
+  const states = await storage.getAllGameStates();
+  const finished = await storage.rebuildStateFromLog('trivia_night');
+  const unfinished = plan.channels
+    .filter(({ channelId }) => states[channelId])
+    .map(({ channelId }) => ({ channelId, stage: stageOf(states[channelId]) }));
+  tell({
+    say: 'ready',
+    importMs,
+    playersMs,
+    totalMs: performance.now() - begun,
+    players: Object.keys(players).length,
+    otherGames: Object.keys(states).length - unfinished.length,
+    unfinished,
+  });
+  return { states, finished };
+}
+
+/** Where a game stands, as one word: the parent reads the same from the files. */
+function stageOf(state) {
+  return `${state.game}/${state.phase}/${state.round}`;
+}
+
+async function playChannel(channel) {
+  const gamesFinished = startup.finished[noteKey(channel)]?.games ?? 0;
+  const found = startup.states[channel.channelId] ?? null;
+  if (found !== null && found.game < gamesFinished) {
+    // Killed between the note that the game is over and the removal of its state.
+    await clear(channel, found.game);
+  }
+  for (let number = gamesFinished; number < channel.games.length; number++) {
+    await playGame(channel, number, found?.game === number ? found : null);
+  }
+}
+
+function noteKey(channel) {
+  return `${plan.nightId}/${channel.channelId}`;
+}
+
+async function playGame(channel, number, found) {
+  const game = channel.games[number];
+  const state = found ?? {
+    kind: 'trivia-night',
+    game: number,
+    phase: 'questions',
+    round: 0,
+    totalRounds: game.questions.length,
+    scores: Object.fromEntries(
+      game.players.map(({ userId, username }) => [userId, { username, score: 0, correct: 0, incorrect: 0 }]),
+    ),
+  };
+  while (state.phase === 'questions' && state.round < game.questions.length) {
+    await playRound(channel, game, state);
+    await save(channel, state);
+  }
+  if (state.phase === 'questions') {
+    state.phase = 'results';
+    state.gamesBefore = await gamesPlayedBy(Object.keys(state.scores));
+    await save(channel, state);
+  }
+
+  const winner = winnerOf(state.scores);
+  await recordResults(channel, state, winner);
+  const games = number + 1;
+  await reported({ op: 'note', channelId: channel.channelId, games }, () =>
+    storage.appendLogEntry('trivia_night', {
+      op: storage.OpType.SET,
+      key: noteKey(channel),
+      value: { games, winner },
+    }),
+  );
+  await clear(channel, number);
+}
+
+async function playRound(channel, game, state) {
+  const { index, order, openMs } = game.questions[state.round];
+  await sleep(openMs);
+  const answers = game.answers[state.round];
+  game.players.forEach(({ userId }, position) => {
+    const score = state.scores[userId];
+    score.score += answers[position].points;
+    if (answers[position].correct) score.correct += 1;
+    else score.incorrect += 1;
+  });
+  state.round += 1;
+  const { question, options } = QUESTIONS[index];
+  tell({
+    say: 'question',
+    channel: channel.name,
+    question,
+    options: order.map((option) => options[option]),
+    answer: options[0],
+    right: answers.filter((answer) => answer.correct).length,
+    of: answers.length,
+  });
+}
+
+function save(channel, state) {
+  const about = { op: 'save', channelId: channel.channelId, stage: stageOf(state) };
+  return reported(about, () => storage.saveGameState(channel.channelId, state));
+}
+
+function clear(channel, game) {
+  const about = { op: 'clear', channelId: channel.channelId, stage: 'none', game };
+  return reported(about, () => storage.clearGameState(channel.channelId));
+}
+
+async function gamesPlayedBy(userIds) {
+  const records = await Promise.all(userIds.map((userId) => storage.getPlayerStats(userId)));
+  return Object.fromEntries(records.map((record, position) => [userIds[position], record.totalGames]));
+}
+
+/** Records what is not recorded yet: everything at a game's end, the rest of it after a restart. */
+async function recordResults(channel, state, winner) {
+  const gamesNow = await gamesPlayedBy(Object.keys(state.scores));
+  const missing = Object.entries(state.scores)
+    .filter(([userId]) => gamesNow[userId] === state.gamesBefore[userId])
+    .map(([userId, { username, score, correct, incorrect }]) => ({
+      userId,
+      username,
+      score,
+      isWinner: userId === winner,
+      correctAnswers: correct,
+      incorrectAnswers: incorrect,
+    }));
+  if (missing.length === 0) return;
+
+  if (channel.settle === 'one line') {
+    const users = missing.map((result) => result.userId);
+    const about = { op: 'result', way: channel.settle, users, channelId: channel.channelId };
+    await reported(about, () => storage.updatePlayersStats(missing));
+  } else if (channel.settle === 'all at once') {
+    await Promise.all(missing.map((result) => recordOne(channel, result)));
+  } else {
+    for (const result of missing) await recordOne(channel, result);
+  }
+}
+
+function recordOne(channel, result) {
+  const about = { op: 'result', way: channel.settle, users: [result.userId], channelId: channel.channelId };
+  return reported(about, () =>
+    storage.updatePlayerStats(
+      result.userId,
+      result.username,
+      result.score,
+      result.isWinner,
+      result.correctAnswers,
+      result.incorrectAnswers,
+    ),
+  );
+}
+
+async function close() {
+  const leaderboard = await storage.getLeaderboard('totalScore', 10);
+  const newcomer = await bestNewcomer();
+  const before = await logSizes();
+  const begun = performance.now();
+  await storage.compactAllLogs();
+  const compactionMs = performance.now() - begun;
+  tell({ say: 'closed', leaderboard, newcomer, compactionMs, before, after: await logSizes() });
+}
+
+async function bestNewcomer() {
+  let best = null;
+  for (const { userId, username } of plan.newcomers) {
+    const found = await storage.getPlayerRank(userId);
+    if (found !== null && (best === null || found.rank < best.rank)) best = { userId, username, ...found };
+  }
+  return best;
+}
+
+async function logSizes() {
+  const names = ['players', 'tokens', 'game_state'];
+  const sizes = await Promise.all(names.map((name) => storage.getLogSize(name)));
+  return Object.fromEntries(names.map((name, index) => [name, sizes[index]]));
+}

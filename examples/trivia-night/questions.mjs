@@ -1,0 +1,43 @@
+/**
+ * The evening's questions: the first of the four options is the right one; the night shuffles them.
+ */
+
+// biome-ignore format: a question a line
+export const QUESTIONS = [
+  { question: 'Which planet has the shortest day?', options: ['Jupiter', 'Mercury', 'Earth', 'Mars'] },
+  { question: 'What is the capital of Australia?', options: ['Canberra', 'Sydney', 'Melbourne', 'Perth'] },
+  { question: 'Which gas do plants take in from the air?', options: ['Carbon dioxide', 'Oxygen', 'Neon', 'Helium'] },
+  { question: 'How many strings has a violin?', options: ['Four', 'Five', 'Six', 'Eight'] },
+  { question: 'Which metal is liquid at room temperature?', options: ['Mercury', 'Lead', 'Tin', 'Zinc'] },
+  { question: 'Who wrote "Frankenstein"?', options: ['Mary Shelley', 'Bram Stoker', 'Jane Austen', 'Emily Brontë'] },
+  { question: 'What is the largest ocean?', options: ['The Pacific', 'The Atlantic', 'The Indian', 'The Arctic'] },
+  { question: 'In which country is Machu Picchu?', options: ['Peru', 'Chile', 'Bolivia', 'Ecuador'] },
+  { question: 'How many sides has a dodecagon?', options: ['Twelve', 'Ten', 'Twenty', 'Eleven'] },
+  { question: 'Which animal sleeps standing up?', options: ['The horse', 'The bear', 'The cat', 'The hare'] },
+  { question: 'What is the chemical symbol of gold?', options: ['Au', 'Ag', 'Go', 'Gd'] },
+  { question: 'Which river runs through Vienna?', options: ['The Danube', 'The Rhine', 'The Elbe', 'The Seine'] },
+  { question: 'Who painted "The Starry Night"?', options: ['Vincent van Gogh', 'Claude Monet', 'Paul Klee', 'Edvard Munch'] },
+  { question: 'How many bones has an adult human?', options: ['206', '186', '226', '306'] },
+  { question: 'What is the smallest prime number?', options: ['2', '1', '3', '0'] },
+  { question: 'Which instrument has 88 keys?', options: ['The piano', 'The accordion', 'The organ', 'The celesta'] },
+  { question: 'What is the tallest living animal?', options: ['The giraffe', 'The elephant', 'The ostrich', 'The moose'] },
+  { question: 'Which country has the most time zones?', options: ['France', 'Russia', 'The USA', 'China'] },
+  { question: 'What do you call a group of crows?', options: ['A murder', 'A parliament', 'A gaggle', 'A school'] },
+  { question: 'Which year followed 1 BC?', options: ['AD 1', 'AD 0', '0', 'AD 2'] },
+  { question: 'What is the main ingredient of hummus?', options: ['Chickpeas', 'Lentils', 'Beans', 'Aubergine'] },
+  { question: 'Which sea has no coast?', options: ['The Sargasso Sea', 'The Dead Sea', 'The Red Sea', 'The Coral Sea'] },
+  { question: 'How many hearts has an octopus?', options: ['Three', 'One', 'Two', 'Eight'] },
+  { question: 'Which is the longest bone of the body?', options: ['The femur', 'The tibia', 'The humerus', 'The spine'] },
+  { question: 'Who was first to reach the South Pole?', options: ['Amundsen', 'Scott', 'Shackleton', 'Nansen'] },
+  { question: 'What is the freezing point of water in kelvin?', options: ['273.15', '0', '100', '32'] },
+  { question: 'Which fruit has its seeds on the outside?', options: ['The strawberry', 'The kiwi', 'The fig', 'The banana'] },
+  { question: 'In which city is the Prado?', options: ['Madrid', 'Lisbon', 'Rome', 'Barcelona'] },
+  { question: 'How many squares has a chessboard?', options: ['64', '48', '81', '100'] },
+  { question: 'Which language has the most native speakers?', options: ['Mandarin', 'English', 'Hindi', 'Spanish'] },
+  { question: 'What does a barometer measure?', options: ['Air pressure', 'Humidity', 'Wind speed', 'Rain'] },
+  { question: 'Which mammal can truly fly?', options: ['The bat', 'The flying squirrel', 'The colugo', 'The sugar glider'] },
+  { question: 'How many minutes has a day?', options: ['1,440', '1,240', '1,600', '3,600'] },
+  { question: 'Which moon is the largest of the solar system?', options: ['Ganymede', 'Titan', 'Europa', 'The Moon'] },
+  { question: 'What is the currency of Japan?', options: ['The yen', 'The won', 'The yuan', 'The baht'] },
+  { question: 'Which vitamin does sunlight help to make?', options: ['D', 'A', 'C', 'K'] },
+];

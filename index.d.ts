@@ -1,0 +1,629 @@
+/// <reference lib="esnext.disposable" />
+/* Generated from the Rust sources by `npm run build`; the types here are in src/bindings/types.d.ts. */
+
+/** Folder and options of a storage. */
+export interface StorageOptions {
+  /** The data folder. Default: the environment variable `PROGRESSIVE_STORAGE_DIR`, else `data` in the current directory. */
+  dataDir?: string
+  /**
+   * When a promise resolves: `'always'` once the entry is on disk; `'interval'` once the system has it, and it is on
+   * disk at most `fsyncIntervalMs` later; `'never'` once the system has it, for tests. Default: `'always'`.
+   */
+  fsync?: 'always' | 'interval' | 'never'
+  /** Milliseconds between two syncs of `fsync: 'interval'`, from 1 to 3600000. Default: 1000. */
+  fsyncIntervalMs?: number
+  /**
+   * What to do with damaged lines in a log: `'salvage'` uses all others and sets them aside, `'refuse'` rejects every
+   * call on that log with code `ERR_LOG_CORRUPT` and changes nothing. Default: `'salvage'`.
+   */
+  onCorruption?: 'salvage' | 'refuse'
+}
+
+/** An entry of a log as it was appended. */
+export interface LogEntry {
+  /** When it was appended (ISO 8601, UTC). Checkpoints have `compactedAt` instead. */
+  timestamp?: string
+  /** What it does; see `OpType`. Entries with another `op`, or none, change no state. */
+  op?: string
+  /** The key that it sets or removes. */
+  key?: string
+  /** The new value of `key`. */
+  value?: any
+  /** Several keys set at once. */
+  data?: Record<string, any>
+  /** The keys of a checkpoint. */
+  state?: Record<string, any>
+  [property: string]: any
+}
+
+/** What is kept of one game of a player. */
+export interface GameHistoryEntry {
+  /** When the result was counted (ISO 8601, UTC). */
+  date: string
+  score: number
+  isWinner: boolean
+  correctAnswers: number
+  incorrectAnswers: number
+}
+
+/** The record of a player. */
+export interface PlayerRecord {
+  userId: string
+  username: string | null
+  totalGames: number
+  totalWins: number
+  totalScore: number
+  /** `Math.round(totalScore / totalGames)` */
+  averageScore: number
+  bestScore: number
+  totalCorrectAnswers: number
+  totalIncorrectAnswers: number
+  totalAnswers: number
+  /** Right answers in percent, rounded; 0 without answers. */
+  accuracyRate: number
+  /** The newest 50 games, oldest first. */
+  gamesHistory: GameHistoryEntry[]
+  [property: string]: any
+}
+
+/** One player's result of one game, for `updatePlayersStats`. */
+export interface PlayerResult {
+  userId: string
+  username: string | null
+  score: number
+  /** Default: false. */
+  isWinner?: boolean
+  /** Default: 0. */
+  correctAnswers?: number
+  /** Default: 0. */
+  incorrectAnswers?: number
+}
+
+/** The token list, as `loadTokens` gives it. */
+export interface TokenList {
+  /** When it was saved (ISO 8601, UTC). */
+  lastUpdated: string
+  /** Number of tokens. */
+  count: number
+  tokens: any[]
+  artistInfo?: any
+}
+
+/** A place in a leaderboard. */
+export interface Rank {
+  /** 1 is the best. */
+  rank: number
+  /** How many are in the leaderboard. */
+  of: number
+}
+
+export interface Storage {
+  /** The same as `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface LogEntryStream {
+  [Symbol.asyncIterator](): AsyncIterableIterator<LogEntry>
+}
+
+
+/**
+ * Which binding artifact the generated loader actually loaded: `'native'` for
+ * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
+ * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
+ * can point the loader at a WASI artifact this package does not build itself.
+ */
+export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+
+/**
+ * Keyed data of any kind in one log with its JSON file. Keys are non-empty strings, values anything
+ * that JSON can hold. Made by `collection(name)`; players, tokens and game_state are collections too.
+ *
+ * Every method rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong
+ * argument, and with the system's code (`ENOSPC`, `EACCES`, `EIO`, …) when the disk refuses.
+ *
+ * @example
+ * const guilds = collection('guilds')
+ * await guilds.update('123', (guild = { games: 0 }) => ({ ...guild, games: guild.games + 1 }))
+ */
+export declare class Collection {
+  /** Not to be called: use `collection(name)`. */
+  constructor(name: string)
+  /** The value of a key, or undefined. */
+  get(key: string): Promise<any>
+  /** Whether a key is there. */
+  has(key: string): Promise<boolean>
+  /** Sets a key. Resolves once it is on disk. */
+  set(key: string, value: any): Promise<void>
+  /** Removes a key. Resolves to whether it was there. */
+  delete(key: string): Promise<boolean>
+  /**
+   * Reads, changes and writes a key, atomically among all callers in all processes. Resolves to the
+   * new value.
+   *
+   * Rejects with `TypeError` (`ERR_INVALID_RETURN_VALUE`) when `fn` returns undefined or a promise, and
+   * with the error that `fn` throws; then nothing was changed.
+   * @param key The key.
+   * @param fn Gets the value, or undefined when there is none, and returns the new one. May be called again when somebody else changed the value meanwhile, so it should do nothing else.
+   */
+  update(key: string, fn: (value: any) => any): Promise<any>
+  /** All keys with their values, in JavaScript's property order. */
+  entries(): Promise<Array<[string, any]>>
+  /** All keys, in JavaScript's property order. */
+  keys(): Promise<string[]>
+  /** Number of keys. */
+  size(): Promise<number>
+  /**
+   * The keys with the greatest numbers in a field, with their values; ties in stored order. Values
+   * without that number are left out.
+   * @param field Name of the field.
+   * @param n How many at the most. Default: 10.
+   */
+  top(field: string, n?: number): Promise<Array<[string, any]>>
+  /**
+   * The place of a key by a field (1 is the greatest) among the values that have it, or null.
+   * @param key The key.
+   * @param field Name of the field.
+   */
+  rank(key: string, field: string): Promise<Rank | null>
+  /** Removes all keys. */
+  clear(): Promise<void>
+}
+
+/**
+ * Looks at logs at an interval and compacts each one that is over 1 MiB and at least half dead. One
+ * that fails does not stop the others; it is reported as a warning (`PS_COMPACTION_FAILED`).
+ *
+ * Like `setInterval` it keeps the process alive until it is stopped.
+ */
+export declare class CompactionScheduler {
+  /**
+   * A scheduler for the default storage, not yet running.
+   *
+   * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong interval.
+   * @param intervalMs Milliseconds between two looks, from 1 to 2147483647. Default: 3600000 (an hour).
+   */
+  constructor(intervalMs?: number)
+  /** Milliseconds between two looks. */
+  get intervalMs(): number
+  /** True between `start` and `stop`. */
+  get isRunning(): boolean
+  /**
+   * Starts looking; does nothing while running.
+   *
+   * Throws `TypeError` for wrong names.
+   * @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
+   */
+  start(logNames?: string[]): void
+  /** Stops looking. Safe to call twice. */
+  stop(): void
+}
+
+/** The async iterator that `streamLogEntries` gives. */
+export declare class LogEntryStream {
+  /** The next entry. */
+  next(): Promise<IteratorResult<LogEntry, undefined>>
+  /** Ends the iteration early; a `for await` loop does it by itself. */
+  return(): Promise<IteratorResult<LogEntry, undefined>>
+}
+
+/**
+ * A data folder as an object: the module's functions as methods, for more than one folder in a
+ * process.
+ *
+ * @example
+ * const storage = new Storage({ dataDir: './other-data' })
+ * await storage.updatePlayerStats('42', 'Ann', 10)
+ * await storage.close()
+ */
+export declare class Storage {
+  /**
+   * Opens nothing yet: files are read with the first call.
+   *
+   * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option.
+   * @param options Folder and options; the defaults are those of `configure`.
+   */
+  constructor(options?: StorageOptions)
+  /**
+   * Finishes all calls, writes the mirrors and gives everything back. Later calls on this object
+   * reject with code `ERR_STORAGE_CLOSED`. Safe to call twice.
+   */
+  close(): Promise<void>
+  /**
+   * A collection of this folder: keyed data of any kind. See `Collection`.
+   *
+   * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
+   * @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
+   */
+  collection(name: string): Collection
+  /**
+   * Every entry of a log, one after the other; memory does not grow with the log. See
+   * `readLogEntries`.
+   * @param logName File name of the log without its ending.
+   */
+  streamLogEntries(logName: string): AsyncIterableIterator<LogEntry>
+  /**
+   * Creates, starts and returns a `CompactionScheduler` for this folder.
+   * @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
+   * @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
+   */
+  startCompactionScheduler(intervalMs?: number, logNames?: string[]): CompactionScheduler
+  /**
+   * Appends one line to a log: `timestamp` (now) first, then the entry's own properties as
+   * `JSON.stringify` writes them. An own `timestamp` replaces the default. Folders are made.
+   *
+   * Resolves once the line is on disk. Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`,
+   * `ERR_INVALID_ARG_VALUE`) for a wrong name or entry, or with the system's code (`ENOSPC`, `EACCES`,
+   * `EIO`, …), and then nothing was written.
+   *
+   * @example
+   * await appendLogEntry('events', { op: OpType.SET, key: 'last', value: { who: 'Ann' } })
+   * @param logName File name of the log without its ending, at most 200 bytes.
+   * @param entry A plain object that JSON can hold.
+   */
+  appendLogEntry(logName: string, entry: object): Promise<void>
+  /**
+   * Every entry of a log, in order; `[]` when there is no log. For large logs see
+   * `streamLogEntries`.
+   * @param logName File name of the log without its ending.
+   */
+  readLogEntries(logName: string): Promise<LogEntry[]>
+  /**
+   * The object that a log's entries come to; `{}` when there is no log.
+   * @param logName File name of the log without its ending.
+   */
+  rebuildStateFromLog(logName: string): Promise<Record<string, any>>
+  /**
+   * Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups
+   * are kept. Entries that are appended meanwhile are in the new log.
+   *
+   * Rejects with the system's code when a file cannot be written; the log is then as it was.
+   * @param logName File name of the log without its ending.
+   */
+  compactLog(logName: string): Promise<void>
+  /**
+   * Size of a log in bytes; 0 when there is no log.
+   * @param logName File name of the log without its ending.
+   */
+  getLogSize(logName: string): Promise<number>
+  /**
+   * Whether a log is larger than a threshold.
+   * @param logName File name of the log without its ending.
+   * @param threshold Bytes. Default: 1048576 (1 MiB).
+   */
+  needsCompaction(logName: string, threshold?: number): Promise<boolean>
+  /**
+   * Compacts one log, or players, tokens and game_state. Without a name, one that fails does not stop
+   * the others and is reported as a warning.
+   * @param logName File name of the log without its ending. Default: all three.
+   */
+  compact(logName?: string): Promise<void>
+  /**
+   * Compacts players, tokens and game_state. One that fails does not stop the others; it is reported
+   * as a warning (`PS_COMPACTION_FAILED`).
+   */
+  compactAllLogs(): Promise<void>
+  /**
+   * Replaces the token list.
+   *
+   * Rejects with `TypeError` when `tokens` is not an array.
+   * @param tokens The tokens, any values that JSON can hold.
+   * @param artistInfo Stored beside them when given. Default: null.
+   */
+  saveTokens(tokens: any[], artistInfo?: any): Promise<void>
+  /** The token list with `lastUpdated` and `count`, or null when there is none. */
+  loadTokens(): Promise<TokenList | null>
+  /** True when there is no token list, or it has no date, or is older than 24 hours. */
+  needsTokenRefresh(): Promise<boolean>
+  /**
+   * All players by user id; `{}` when there are none. A fresh object each time: changing it changes
+   * nothing stored.
+   */
+  loadPlayers(): Promise<Record<string, PlayerRecord>>
+  /**
+   * Replaces the whole set of players. Only what differs is written.
+   *
+   * Rejects with `TypeError` when `players` is not a plain object.
+   * @param players All players by user id.
+   */
+  savePlayers(players: Record<string, object>): Promise<void>
+  /**
+   * The record of one player, with defaults for missing fields. A player never seen has the default
+   * record; nothing is written.
+   *
+   * Rejects with `TypeError` when the id is not a non-empty string.
+   * @param userId The player's id.
+   */
+  getPlayerStats(userId: string): Promise<PlayerRecord>
+  /**
+   * Counts one game's result of a player. Resolves to the new record once it is on disk.
+   *
+   * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) when the id is not a
+   * non-empty string or a number is not finite, or with the system's code (`ENOSPC`, `EACCES`, `EIO`, …);
+   * then nothing was counted.
+   *
+   * @example
+   * const record = await updatePlayerStats('42', 'Ann', 120, true, 9, 1)
+   * @param userId The player's id.
+   * @param username The name to store, or null.
+   * @param score Points of this game.
+   * @param isWinner Whether the player won it. Default: false.
+   * @param correctAnswers Right answers in this game. Default: 0.
+   * @param incorrectAnswers Wrong answers in this game. Default: 0.
+   */
+  updatePlayerStats(userId: string, username: string | null, score: number, isWinner?: boolean, correctAnswers?: number, incorrectAnswers?: number): Promise<PlayerRecord>
+  /**
+   * Counts a whole game's results: one line, one sync, all or none. Resolves to the new records in
+   * the same order.
+   *
+   * Rejects as `updatePlayerStats` does; then none was counted.
+   * @param results One for each player; the parameters of `updatePlayerStats` as properties.
+   */
+  updatePlayersStats(results: PlayerResult[]): Promise<PlayerRecord[]>
+  /**
+   * The best players, descending by a numeric field, ties in stored order.
+   *
+   * Rejects with `TypeError` when the field is not a non-empty string or the limit is negative.
+   * @param sortBy Any numeric field of the records. A record without it counts as 0. Default: 'totalScore'.
+   * @param limit How many at the most. Default: 10.
+   */
+  getLeaderboard(sortBy?: string, limit?: number): Promise<PlayerRecord[]>
+  /**
+   * A player's place in the whole leaderboard (1 is the best) and the number of players; null for a
+   * player never seen.
+   * @param userId The player's id.
+   * @param sortBy Any numeric field of the records. Default: 'totalScore'.
+   */
+  getPlayerRank(userId: string, sortBy?: string): Promise<Rank | null>
+  /**
+   * Stores the state of a channel's game, with `lastUpdated` (now).
+   *
+   * Rejects with `TypeError` when the id is not a non-empty string or the state is not a plain object.
+   * @param channelId The channel's id.
+   * @param state Anything that JSON can hold.
+   */
+  saveGameState(channelId: string, state: object): Promise<void>
+  /**
+   * The state of a channel's game, or null.
+   * @param channelId The channel's id.
+   */
+  loadGameState(channelId: string): Promise<any>
+  /**
+   * Removes the state of a channel's game.
+   * @param channelId The channel's id.
+   */
+  clearGameState(channelId: string): Promise<void>
+  /** All game states by channel id; `{}` when there are none. */
+  getAllGameStates(): Promise<Record<string, any>>
+  /** Resolves when all that was called before is on disk and the JSON files are current. */
+  flush(): Promise<void>
+}
+
+/**
+ * Appends one line to a log: `timestamp` (now) first, then the entry's own properties as
+ * `JSON.stringify` writes them. An own `timestamp` replaces the default. Folders are made.
+ *
+ * Resolves once the line is on disk. Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`,
+ * `ERR_INVALID_ARG_VALUE`) for a wrong name or entry, or with the system's code (`ENOSPC`, `EACCES`,
+ * `EIO`, …), and then nothing was written.
+ *
+ * @example
+ * await appendLogEntry('events', { op: OpType.SET, key: 'last', value: { who: 'Ann' } })
+ * @param logName File name of the log without its ending, at most 200 bytes.
+ * @param entry A plain object that JSON can hold.
+ */
+export declare function appendLogEntry(logName: string, entry: object): Promise<void>
+
+/**
+ * Removes the state of a channel's game.
+ * @param channelId The channel's id.
+ */
+export declare function clearGameState(channelId: string): Promise<void>
+
+/**
+ * Finishes all calls of the module's functions, writes the mirrors and gives everything back. The
+ * next call opens the storage anew, and `configure` may be called before it.
+ */
+export declare function close(): Promise<void>
+
+/**
+ * A collection of the default storage: keyed data of any kind. See `Collection`.
+ *
+ * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
+ * @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
+ */
+export declare function collection(name: string): Collection
+
+/**
+ * Compacts one log, or players, tokens and game_state. Without a name, one that fails does not stop
+ * the others and is reported as a warning.
+ * @param logName File name of the log without its ending. Default: all three.
+ */
+export declare function compact(logName?: string): Promise<void>
+
+/**
+ * Compacts players, tokens and game_state. One that fails does not stop the others; it is reported
+ * as a warning (`PS_COMPACTION_FAILED`).
+ */
+export declare function compactAllLogs(): Promise<void>
+
+/**
+ * Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups
+ * are kept. Entries that are appended meanwhile are in the new log.
+ *
+ * Rejects with the system's code when a file cannot be written; the log is then as it was.
+ * @param logName File name of the log without its ending.
+ */
+export declare function compactLog(logName: string): Promise<void>
+
+/**
+ * Chooses the data folder and options of the module's functions. Call it before any of them.
+ *
+ * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, and an
+ * error with code `ERR_ALREADY_CONFIGURED` when the storage is open with other options.
+ *
+ * @example
+ * configure({ dataDir: '/var/lib/bot/data' })
+ * @param options Folder and options. Default: the environment variable `PROGRESSIVE_STORAGE_DIR`, else `data` in the current directory.
+ */
+export declare function configure(options: StorageOptions): void
+
+/** Resolves when all that was called before is on disk and the JSON files are current. */
+export declare function flush(): Promise<void>
+
+/** All game states by channel id; `{}` when there are none. */
+export declare function getAllGameStates(): Promise<Record<string, any>>
+
+/**
+ * The best players, descending by a numeric field, ties in stored order.
+ *
+ * Rejects with `TypeError` when the field is not a non-empty string or the limit is negative.
+ * @param sortBy Any numeric field of the records. A record without it counts as 0. Default: 'totalScore'.
+ * @param limit How many at the most. Default: 10.
+ */
+export declare function getLeaderboard(sortBy?: string, limit?: number): Promise<PlayerRecord[]>
+
+/**
+ * Size of a log in bytes; 0 when there is no log.
+ * @param logName File name of the log without its ending.
+ */
+export declare function getLogSize(logName: string): Promise<number>
+
+/**
+ * A player's place in the whole leaderboard (1 is the best) and the number of players; null for a
+ * player never seen.
+ * @param userId The player's id.
+ * @param sortBy Any numeric field of the records. Default: 'totalScore'.
+ */
+export declare function getPlayerRank(userId: string, sortBy?: string): Promise<Rank | null>
+
+/**
+ * The record of one player, with defaults for missing fields. A player never seen has the default
+ * record; nothing is written.
+ *
+ * Rejects with `TypeError` when the id is not a non-empty string.
+ * @param userId The player's id.
+ */
+export declare function getPlayerStats(userId: string): Promise<PlayerRecord>
+
+/**
+ * The state of a channel's game, or null.
+ * @param channelId The channel's id.
+ */
+export declare function loadGameState(channelId: string): Promise<any>
+
+/**
+ * All players by user id; `{}` when there are none. A fresh object each time: changing it changes
+ * nothing stored.
+ */
+export declare function loadPlayers(): Promise<Record<string, PlayerRecord>>
+
+/** The token list with `lastUpdated` and `count`, or null when there is none. */
+export declare function loadTokens(): Promise<TokenList | null>
+
+/**
+ * Whether a log is larger than a threshold.
+ * @param logName File name of the log without its ending.
+ * @param threshold Bytes. Default: 1048576 (1 MiB).
+ */
+export declare function needsCompaction(logName: string, threshold?: number): Promise<boolean>
+
+/** True when there is no token list, or it has no date, or is older than 24 hours. */
+export declare function needsTokenRefresh(): Promise<boolean>
+
+/** The operations of log entries. */
+export declare enum OpType {
+  /** Sets `key` to `value`, or merges `data`. */
+  SET = 'SET',
+  /** Removes `key`. */
+  DELETE = 'DELETE',
+  /** Merges `state`. */
+  CHECKPOINT = 'CHECKPOINT',
+}
+
+/**
+ * Every entry of a log, in order; `[]` when there is no log. For large logs see
+ * `streamLogEntries`.
+ * @param logName File name of the log without its ending.
+ */
+export declare function readLogEntries(logName: string): Promise<LogEntry[]>
+
+/**
+ * The object that a log's entries come to; `{}` when there is no log.
+ * @param logName File name of the log without its ending.
+ */
+export declare function rebuildStateFromLog(logName: string): Promise<Record<string, any>>
+
+/**
+ * Stores the state of a channel's game, with `lastUpdated` (now).
+ *
+ * Rejects with `TypeError` when the id is not a non-empty string or the state is not a plain object.
+ * @param channelId The channel's id.
+ * @param state Anything that JSON can hold.
+ */
+export declare function saveGameState(channelId: string, state: object): Promise<void>
+
+/**
+ * Replaces the whole set of players. Only what differs is written.
+ *
+ * Rejects with `TypeError` when `players` is not a plain object.
+ * @param players All players by user id.
+ */
+export declare function savePlayers(players: Record<string, object>): Promise<void>
+
+/**
+ * Replaces the token list.
+ *
+ * Rejects with `TypeError` when `tokens` is not an array.
+ * @param tokens The tokens, any values that JSON can hold.
+ * @param artistInfo Stored beside them when given. Default: null.
+ */
+export declare function saveTokens(tokens: any[], artistInfo?: any): Promise<void>
+
+/**
+ * Creates, starts and returns a `CompactionScheduler` for the default storage.
+ *
+ * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong argument.
+ * @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
+ * @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
+ */
+export declare function startCompactionScheduler(intervalMs?: number, logNames?: string[]): CompactionScheduler
+
+/**
+ * Every entry of a log, one after the other; memory does not grow with the log. Entries that are
+ * appended after the first step are not part of it. See `readLogEntries`.
+ *
+ * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
+ *
+ * @example
+ * for await (const entry of streamLogEntries('players')) console.log(entry.key)
+ * @param logName File name of the log without its ending.
+ */
+export declare function streamLogEntries(logName: string): AsyncIterableIterator<LogEntry>
+
+/**
+ * Counts a whole game's results: one line, one sync, all or none. Resolves to the new records in
+ * the same order.
+ *
+ * Rejects as `updatePlayerStats` does; then none was counted.
+ * @param results One for each player; the parameters of `updatePlayerStats` as properties.
+ */
+export declare function updatePlayersStats(results: PlayerResult[]): Promise<PlayerRecord[]>
+
+/**
+ * Counts one game's result of a player. Resolves to the new record once it is on disk.
+ *
+ * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) when the id is not a
+ * non-empty string or a number is not finite, or with the system's code (`ENOSPC`, `EACCES`, `EIO`, …);
+ * then nothing was counted.
+ *
+ * @example
+ * const record = await updatePlayerStats('42', 'Ann', 120, true, 9, 1)
+ * @param userId The player's id.
+ * @param username The name to store, or null.
+ * @param score Points of this game.
+ * @param isWinner Whether the player won it. Default: false.
+ * @param correctAnswers Right answers in this game. Default: 0.
+ * @param incorrectAnswers Wrong answers in this game. Default: 0.
+ */
+export declare function updatePlayerStats(userId: string, username: string | null, score: number, isWinner?: boolean, correctAnswers?: number, incorrectAnswers?: number): Promise<PlayerRecord>

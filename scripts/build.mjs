@@ -1,0 +1,25 @@
+// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.js` and `index.d.ts`
+// in the project's folder. Installs what it needs.
+
+import { readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { prepare, root, runTool } from './tools.mjs';
+
+prepare();
+
+// Built aside and moved into place: a process that has the old file open keeps it.
+const output = join(root, 'target', 'addon');
+runTool('napi', [
+  'build',
+  '--platform',
+  '--release',
+  '--js',
+  'index.js',
+  '--dts',
+  'index.d.ts',
+  '--output-dir',
+  output,
+]);
+for (const name of readdirSync(output)) {
+  renameSync(join(output, name), join(root, name));
+}

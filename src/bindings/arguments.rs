@@ -1,0 +1,178 @@
+//! What callers give: checked, and turned into text. Nothing is touched before all of it passed.
+
+use napi::ValueType;
+
+use super::environment::Environment;
+use super::js::{Fallible, Js, Value};
+use crate::engine::{LogName, Members, OWN_PROPERTIES, check_key, quote_utf16};
+use crate::error::Error;
+
+/// What a value is, for messages.
+pub fn describe(js: Js, value: Value) -> String {
+    match js.type_of(value) {
+        Ok(ValueType::Undefined) => "undefined".to_owned(),
+        Ok(ValueType::Null) => "null".to_owned(),
+        Ok(ValueType::Boolean) => "a boolean".to_owned(),
+        Ok(ValueType::Number) => "a number".to_owned(),
+        Ok(ValueType::String) => "a string".to_owned(),
+        Ok(ValueType::Symbol) => "a symbol".to_owned(),
+        Ok(ValueType::Function) => "a function".to_owned(),
+        Ok(ValueType::BigInt) => "a BigInt".to_owned(),
+        Ok(ValueType::Object) if js.is_array(value).unwrap_or(false) => "an array".to_owned(),
+        _ => "an object".to_owned(),
+    }
+}
+
+fn wrong_type(js: Js, argument: &str, wanted: &str, value: Value) -> Error {
+    Error::wrong_type(format!("The argument '{argument}' must be {wanted}, not {}", describe(js, value)))
+}
+
+/// True when an argument was left out.
+pub fn is_missing(js: Js, value: Value) -> Fallible<bool> {
+    Ok(js.type_of(value)? == ValueType::Undefined)
+}
+
+/// The name of a log.
+pub fn log_name(js: Js, value: Value) -> Fallible<LogName> {
+    if js.type_of(value)? != ValueType::String {
+        return Err(wrong_type(js, "logName", "a string", value).into());
+    }
+    let units = js.utf16(value)?;
+    let name = String::from_utf16(&units)
+        .map_err(|_| Error::wrong_value("The log name holds half a surrogate pair; use a plain file name"))?;
+    Ok(LogName::new(&name)?)
+}
+
+/// A key, as its JSON literal: a non-empty string.
+pub fn key(js: Js, value: Value, argument: &str) -> Fallible<String> {
+    if js.type_of(value)? != ValueType::String {
+        return Err(wrong_type(js, argument, "a string", value).into());
+    }
+    let literal = quote_utf16(&js.utf16(value)?);
+    check_key(&literal, argument)?;
+    Ok(literal)
+}
+
+/// A player's name as JSON text: a string, or null.
+pub fn username(js: Js, value: Value) -> Fallible<String> {
+    match js.type_of(value)? {
+        ValueType::String => Ok(quote_utf16(&js.utf16(value)?)),
+        ValueType::Null | ValueType::Undefined => Ok("null".to_owned()),
+        _ => Err(wrong_type(js, "username", "a string or null", value).into()),
+    }
+}
+
+/// A finite number.
+pub fn finite(js: Js, value: Value, argument: &str) -> Fallible<f64> {
+    if js.type_of(value)? != ValueType::Number {
+        return Err(wrong_type(js, argument, "a number", value).into());
+    }
+    let number = js.f64(value)?;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(Error::wrong_value(format!("The argument '{argument}' must be a finite number, not {number}"))
+            .into())
+    }
+}
+
+/// A finite number, or `default` when it was left out.
+pub fn finite_or(js: Js, value: Value, argument: &str, default: f64) -> Fallible<f64> {
+    if is_missing(js, value)? { Ok(default) } else { finite(js, value, argument) }
+}
+
+/// How many at the most: a number from 0 on, `Infinity` included.
+pub fn limit(js: Js, value: Value, argument: &str) -> Fallible<usize> {
+    const DEFAULT: usize = 10;
+    if is_missing(js, value)? {
+        return Ok(DEFAULT);
+    }
+    if js.type_of(value)? != ValueType::Number {
+        return Err(wrong_type(js, argument, "a number", value).into());
+    }
+    let number = js.f64(value)?;
+    if number.is_nan() || number < 0.0 {
+        return Err(
+            Error::wrong_value(format!("The argument '{argument}' must be 0 or more, not {number}")).into()
+        );
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is not negative"
+    )]
+    let whole = number as usize;
+    Ok(whole)
+}
+
+/// The name of a field, as its JSON literal.
+pub fn field(js: Js, value: Value, argument: &str, default: &str) -> Fallible<String> {
+    if is_missing(js, value)? { Ok(crate::engine::quote(default)) } else { key(js, value, argument) }
+}
+
+/// An object (no array, no function), as JSON text of its own properties.
+pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
+    if js.type_of(value)? != ValueType::Object || js.is_array(value)? {
+        return Err(wrong_type(js, argument, "an object", value).into());
+    }
+    // `toJSON` would put something else in the place of the own properties.
+    let has_to_json = js.type_of(js.get(value, "toJSON")?)? == ValueType::Function;
+    let plain = if has_to_json { own_properties(js, value)? } else { value };
+    let text = environment.stringify(js, plain, argument)?;
+    Ok(text
+        .filter(|text| text.starts_with('{'))
+        .ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
+}
+
+fn own_properties(js: Js, value: Value) -> Fallible<Value> {
+    let copy = js.object()?;
+    let names = js.own_names(value)?;
+    for index in 0..js.length(names)? {
+        let name = js.element(names, index)?;
+        let property = js.get_by(value, name)?;
+        if js.type_of(property)? != ValueType::Function {
+            js.define(copy, name, property)?;
+        }
+    }
+    Ok(copy)
+}
+
+/// Any value that JSON can hold, as text.
+pub fn json(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
+    let text = environment.stringify(js, value, argument)?;
+    Ok(text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?)
+}
+
+/// An entry as the text of its line, without the closing brace: `timestamp` first, then the rest.
+pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fallible<String> {
+    const TIMESTAMP: &str = "\"timestamp\"";
+    let text = object(js, environment, value, "entry")?;
+    let mut line = String::with_capacity(text.len() + 48);
+    let own = Members::of(&text).find(|(name, _)| *name == TIMESTAMP);
+    line.push('{');
+    line.push_str(TIMESTAMP);
+    line.push(':');
+    match own {
+        Some((_, time)) => line.push_str(time),
+        None => {
+            line.push('"');
+            line.push_str(now);
+            line.push('"');
+        }
+    }
+    for (name, member) in Members::of(&text) {
+        if OWN_PROPERTIES.contains(&name) {
+            return Err(Error::wrong_value(format!(
+                "The entry has a property {name}, which is reserved for the log's own use; leave it out"
+            ))
+            .into());
+        }
+        if name != TIMESTAMP {
+            line.push(',');
+            line.push_str(name);
+            line.push(':');
+            line.push_str(member);
+        }
+    }
+    Ok(line)
+}

@@ -1,0 +1,345 @@
+//! What one JavaScript thread has: its stores, its waiting promises, and the way back from the writers.
+//!
+//! ```text
+//! writer ──deliver──> ready list ──one wake-up a batch──> settle: every promise of the batch
+//! ```
+//!
+//! The wake-up is a threadsafe function that does not keep the process alive by itself; it does while
+//! calls are waiting.
+//!
+//! Invariant: `waiting_count` is the number of calls that were queued and not settled; the threadsafe
+//! function holds the event loop if and only if it is not zero.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use napi::Status;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use parking_lot::Mutex;
+
+use super::js::{Deferred, Fallible, Js, Kept, Value};
+use super::options::Config;
+use super::stores::{Handle, Store, listen_to_notices};
+use crate::engine::{Answer, Notice, Outlet, TextKind, Texts, Ticket};
+use crate::error::{Error, Result};
+
+type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// What happens with the answer of a call.
+pub enum Then {
+    /// It settles a promise.
+    Settle(Deferred),
+    /// It settles a promise with undefined, whatever it says.
+    SettleUndefined(Deferred),
+    /// It goes on.
+    Do(Box<dyn FnOnce(&Rc<Environment>, Js, Result<Answer>)>),
+}
+
+struct Waiting {
+    store: Rc<Store>,
+    then: Then,
+}
+
+/// See the header of this file.
+pub struct Environment {
+    stringify: Kept,
+    parse: Kept,
+    /// The way back from other threads.
+    pub outlet: Arc<EnvironmentOutlet>,
+    waiting: RefCell<Vec<Option<Waiting>>>,
+    free: RefCell<Vec<usize>>,
+    waiting_count: Cell<usize>,
+    /// Open stores, one for each folder and choice of options.
+    pub stores: RefCell<Vec<Rc<Store>>>,
+    /// The storage behind the module's functions.
+    pub default_handle: RefCell<Option<Rc<Handle>>>,
+    /// What `configure` said.
+    pub configured: RefCell<Option<Config>>,
+    is_exit_hooked: Cell<bool>,
+}
+
+/// Answers and notices on their way to the JavaScript thread.
+pub struct EnvironmentOutlet {
+    ready: Mutex<Ready>,
+    wake_up: Mutex<Option<WakeUp>>,
+}
+
+#[derive(Default)]
+struct Ready {
+    answers: Vec<(usize, Result<Answer>)>,
+    notices: Vec<Notice>,
+    is_woken: bool,
+}
+
+impl Outlet for EnvironmentOutlet {
+    fn deliver(&self, id: usize, answer: Result<Answer>) {
+        self.ready.lock().answers.push((id, answer));
+    }
+
+    fn flush(&self) {
+        {
+            let mut ready = self.ready.lock();
+            if ready.is_woken || (ready.answers.is_empty() && ready.notices.is_empty()) {
+                return;
+            }
+            ready.is_woken = true;
+        }
+        if let Some(wake_up) = &*self.wake_up.lock() {
+            wake_up.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+impl EnvironmentOutlet {
+    /// Hands a notice to the thread. False when the thread is gone.
+    pub fn tell(&self, notice: Notice) -> bool {
+        if self.wake_up.lock().is_none() {
+            return false;
+        }
+        self.ready.lock().notices.push(notice);
+        self.flush();
+        true
+    }
+}
+
+impl Environment {
+    /// The environment of this thread, made at its first use.
+    pub fn of(js: Js) -> Fallible<Rc<Self>> {
+        let env = js.env();
+        if let Ok(Some(known)) = env.get_instance_data::<Rc<Self>>() {
+            return Ok(Rc::clone(known));
+        }
+        let environment = Rc::new(Self::new(js)?);
+        let made = Rc::clone(&environment);
+        env.set_instance_data(made, (), |_| {})
+            .map_err(|_| Error::internal("no place for this thread's data"))?;
+        let at_end = Rc::clone(&environment);
+        env.add_env_cleanup_hook(at_end, |environment| environment.end())
+            .map_err(|_| Error::internal("no hook for the end of this thread"))?;
+        listen_to_notices(&environment.outlet);
+        Ok(environment)
+    }
+
+    fn new(js: Js) -> Fallible<Self> {
+        let json = js.get(js.global()?, "JSON")?;
+        let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
+        let env = js.env();
+        let nothing = env
+            .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
+            .map_err(|_| Error::internal("a function could not be made"))?;
+        let wake_up = nothing
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .build_callback(|context| {
+                let js = Js::new(context.env);
+                // A panic must not reach C++.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    if let Ok(environment) = Self::of(js) {
+                        environment.settle_ready(js);
+                    }
+                }));
+                Ok(())
+            })
+            .map_err(|_| Error::internal("no way back to this thread"))?;
+        *outlet.wake_up.lock() = Some(wake_up);
+        Ok(Self {
+            stringify: js.keep(js.get(json, "stringify")?)?,
+            parse: js.keep(js.get(json, "parse")?)?,
+            outlet,
+            waiting: RefCell::default(),
+            free: RefCell::default(),
+            waiting_count: Cell::new(0),
+            stores: RefCell::default(),
+            default_handle: RefCell::default(),
+            configured: RefCell::default(),
+            is_exit_hooked: Cell::new(false),
+        })
+    }
+
+    /// A ticket for a call on `store`; `then` says what happens with its answer.
+    pub fn ticket(&self, js: Js, store: &Rc<Store>, then: Then) -> Ticket {
+        let waiting = Waiting { store: Rc::clone(store), then };
+        store.pending.set(store.pending.get() + 1);
+        if self.waiting_count.replace(self.waiting_count.get() + 1) == 0 {
+            self.hold_event_loop(js, true);
+        }
+        let mut all = self.waiting.borrow_mut();
+        let id = match self.free.borrow_mut().pop() {
+            Some(id) => {
+                all[id] = Some(waiting);
+                id
+            }
+            None => {
+                all.push(Some(waiting));
+                all.len() - 1
+            }
+        };
+        Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id)
+    }
+
+    #[expect(deprecated, reason = "cloning the function, as is advised, allocates at each first call")]
+    fn hold_event_loop(&self, js: Js, hold: bool) {
+        if let Some(wake_up) = &mut *self.outlet.wake_up.lock() {
+            let env = js.env();
+            // While the environment goes down there is no loop to hold.
+            let _ = if hold { wake_up.refer(&env) } else { wake_up.unref(&env) };
+        }
+    }
+
+    /// Settles all that is ready.
+    fn settle_ready(self: &Rc<Self>, js: Js) {
+        let (answers, notices) = {
+            let mut ready = self.outlet.ready.lock();
+            ready.is_woken = false;
+            (std::mem::take(&mut ready.answers), std::mem::take(&mut ready.notices))
+        };
+        for notice in notices {
+            js.scoped(|js| warn(js, &notice));
+        }
+        for (id, answer) in answers {
+            let waiting = self.waiting.borrow_mut()[id].take();
+            self.free.borrow_mut().push(id);
+            let Some(Waiting { store, then }) = waiting else { continue };
+            store.pending.set(store.pending.get() - 1);
+            if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
+                self.hold_event_loop(js, false);
+            }
+            js.scoped(|js| match then {
+                Then::Settle(deferred) => {
+                    let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
+                    js.settle(deferred, value);
+                }
+                Then::SettleUndefined(deferred) => {
+                    js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+                }
+                Then::Do(go_on) => go_on(self, js, answer),
+            });
+        }
+    }
+
+    /// `JSON.stringify(value)`; `None` for what JSON has no text for.
+    pub fn stringify(&self, js: Js, value: Value, argument: &str) -> Fallible<Option<String>> {
+        let text =
+            js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]).map_err(
+                |refusal| match refusal {
+                    super::js::Refusal::Thrown(thrown) if js.is_type_or_range_error(thrown) => {
+                        let reason = js
+                            .get(thrown, "message")
+                            .and_then(|message| js.text(message))
+                            .unwrap_or_default();
+                        Error::wrong_value(format!(
+                            "The argument '{argument}' cannot be written as JSON: {reason}"
+                        ))
+                        .into()
+                    }
+                    other => other,
+                },
+            )?;
+        match js.type_of(text)? {
+            napi::ValueType::String => js.text(text).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// `JSON.parse(text)`.
+    pub fn parse(&self, js: Js, text: &str) -> Fallible<Value> {
+        js.call(js.kept(&self.parse)?, js.undefined()?, &[js.string(text)?])
+    }
+
+    /// An answer as a JavaScript value.
+    pub fn value_of(&self, js: Js, answer: Answer) -> Fallible<Value> {
+        match answer {
+            Answer::Null => js.null(),
+            Answer::Bool(truth) => js.bool(truth),
+            Answer::Number(number) => js.number(number),
+            Answer::Json(text) => self.parse(js, &text),
+            Answer::Texts(texts) => self.merged(js, texts),
+            Answer::Undefined | Answer::Cursor(_) | Answer::Piece(_) | Answer::Conflict(_) => js.undefined(),
+        }
+    }
+
+    /// The value whose text comes in pieces.
+    fn merged(&self, js: Js, texts: Texts) -> Fallible<Value> {
+        let mut pieces = texts.pieces.into_iter();
+        let whole = self.parse(js, &pieces.next().unwrap_or_default())?;
+        for piece in pieces {
+            let part = self.parse(js, &piece)?;
+            drop(piece);
+            match texts.kind {
+                TextKind::Array => {
+                    let offset = js.length(whole)?;
+                    for index in 0..js.length(part)? {
+                        js.set_element(whole, offset + index, js.element(part, index)?)?;
+                    }
+                }
+                TextKind::Object => {
+                    let names = js.own_names(part)?;
+                    for index in 0..js.length(names)? {
+                        let name = js.element(names, index)?;
+                        js.define(whole, name, js.get_by(part, name)?)?;
+                    }
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    /// From now on, `process.exit()` and a natural end finish what was called.
+    pub fn hook_exit(self: &Rc<Self>, js: Js) -> Fallible<()> {
+        if self.is_exit_hooked.replace(true) {
+            return Ok(());
+        }
+        let process = js.get(js.global()?, "process")?;
+        if js.type_of(process)? != napi::ValueType::Object {
+            return Ok(());
+        }
+        let environment = Rc::downgrade(self);
+        let finish = js.function("finishProgressiveStorage", move |_| {
+            if let Some(environment) = environment.upgrade() {
+                environment.finish();
+            }
+        })?;
+        js.call(js.get(process, "once")?, process, &[js.string("exit")?, finish])?;
+        Ok(())
+    }
+
+    /// Waits until all that was called is on disk and the mirrors are current.
+    fn finish(&self) {
+        let stores = self.stores.borrow().clone();
+        for store in stores {
+            if let Err(error) = store.writer.flush_and_wait() {
+                // The process ends: standard error is all that is left to tell it.
+                eprintln!("progressive-storage: {}", error.message);
+            }
+        }
+    }
+
+    /// The thread ends: nothing of JavaScript can be touched any more.
+    fn end(&self) {
+        self.finish();
+        *self.outlet.wake_up.lock() = None;
+        *self.default_handle.borrow_mut() = None;
+        for waiting in self.waiting.borrow_mut().drain(..) {
+            // What is left holds promises of a thread that is gone.
+            drop(waiting);
+        }
+        self.stores.borrow_mut().clear();
+    }
+}
+
+/// `process.emitWarning`, which prints to standard error unless the bot listens.
+fn warn(js: Js, notice: &Notice) {
+    let emit = || -> Fallible<()> {
+        let process = js.get(js.global()?, "process")?;
+        let options = js.object()?;
+        js.set(options, "type", js.string("ProgressiveStorageWarning")?)?;
+        js.set(options, "code", js.string(notice.code)?)?;
+        js.call(js.get(process, "emitWarning")?, process, &[js.string(&notice.message)?, options])?;
+        Ok(())
+    };
+    if emit().is_err() {
+        eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+    }
+}

@@ -1,0 +1,123 @@
+//! The writers of this process, and the handles that JavaScript threads have on them.
+//!
+//! Invariant: one writer a data folder and choice of options in a process, however many threads and
+//! `Storage` objects use it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock, Weak};
+
+use parking_lot::Mutex;
+
+use super::environment::{Environment, EnvironmentOutlet, Then};
+use super::js::{Fallible, Js, Value};
+use super::options::Config;
+use crate::engine::{FsyncMode, Notice, NoticeSink, OnCorruption, Writer};
+use crate::error::{Error, Result};
+use crate::vfs::RealFileSystem;
+
+type Writers = HashMap<(PathBuf, FsyncMode, OnCorruption), Weak<Writer>>;
+
+static WRITERS: LazyLock<Mutex<Writers>> = LazyLock::new(Mutex::default);
+static LISTENERS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
+
+/// A writer as one JavaScript thread uses it.
+pub struct Store {
+    /// The writer.
+    pub writer: Arc<Writer>,
+    /// Calls of this thread that are not settled: while there are any, reads queue behind them.
+    pub pending: Cell<usize>,
+    handles: Cell<usize>,
+}
+
+/// What a `Storage` object has; the store may be shared with others.
+pub struct Handle {
+    store: Rc<Store>,
+    is_closed: Cell<bool>,
+}
+
+impl Handle {
+    /// Opens the folder that `config` names.
+    pub fn open(js: Js, environment: &Rc<Environment>, config: &Config) -> Fallible<Rc<Self>> {
+        let writer = writer_for(config)?;
+        environment.hook_exit(js)?;
+        let mut stores = environment.stores.borrow_mut();
+        let known = stores.iter().find(|store| Arc::ptr_eq(&store.writer, &writer)).cloned();
+        let store = known.unwrap_or_else(|| {
+            let store = Rc::new(Store { writer, pending: Cell::new(0), handles: Cell::new(0) });
+            stores.push(Rc::clone(&store));
+            store
+        });
+        store.handles.set(store.handles.get() + 1);
+        Ok(Rc::new(Self { store, is_closed: Cell::new(false) }))
+    }
+
+    /// The store, unless this handle was closed.
+    pub fn store(&self) -> Result<Rc<Store>> {
+        if self.is_closed.get() { Err(Error::closed()) } else { Ok(Rc::clone(&self.store)) }
+    }
+
+    /// True once `close` was called.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.get()
+    }
+
+    /// Refuses further calls; the promise resolves when the earlier ones are finished.
+    pub fn close(&self, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
+        let (deferred, promise) = js.promise()?;
+        if self.is_closed.replace(true) {
+            js.settle(deferred, js.undefined());
+            return Ok(promise);
+        }
+        let store = Rc::clone(&self.store);
+        store.handles.set(store.handles.get() - 1);
+        let then = Then::Do(Box::new(move |environment, js, answer| {
+            if store.handles.get() == 0 {
+                environment.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, &store));
+            }
+            // Where this was the last user, the writer's threads end here; they have nothing left to do.
+            drop(store);
+            js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+        }));
+        let ticket = environment.ticket(js, &self.store, then);
+        self.store.writer.flush(ticket);
+        Ok(promise)
+    }
+}
+
+fn writer_for(config: &Config) -> Result<Arc<Writer>> {
+    let key = (config.data_folder.clone(), config.options.fsync, config.options.on_corruption);
+    let mut writers = WRITERS.lock();
+    if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
+        return Ok(writer);
+    }
+    let files = Arc::new(RealFileSystem::new());
+    let writer =
+        Arc::new(Writer::start(files, config.data_folder.clone(), config.options, Arc::new(Notices))?);
+    writers.retain(|_, writer| writer.strong_count() > 0);
+    writers.insert(key, Arc::downgrade(&writer));
+    Ok(writer)
+}
+
+/// Makes a thread one of those that print warnings.
+pub fn listen_to_notices(outlet: &Arc<EnvironmentOutlet>) {
+    LISTENERS.lock().push(Arc::downgrade(outlet));
+}
+
+/// Tells the oldest thread that is still there, which is the main one as a rule.
+struct Notices;
+
+impl NoticeSink for Notices {
+    fn tell(&self, notice: Notice) {
+        let listeners: Vec<_> = {
+            let mut listeners = LISTENERS.lock();
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.iter().filter_map(Weak::upgrade).collect()
+        };
+        if !listeners.iter().any(|listener| listener.tell(notice.clone())) {
+            eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+        }
+    }
+}

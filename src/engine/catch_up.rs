@@ -1,0 +1,359 @@
+//! One log with its mirror in memory, and keeping it in step with its files.
+//!
+//! Other processes append, compact, and rewrite mirrors; people edit and delete files. `catch_up` is
+//! called before anything is answered or written, and looks at two stamps:
+//!
+//! | log              | mirror                    | what is done                                    |
+//! |------------------|---------------------------|-------------------------------------------------|
+//! | same             | same                      | nothing                                         |
+//! | grown            | any                       | the new lines are replayed                      |
+//! | shorter, other   | any                       | loaded anew, as at a start                      |
+//! | same or grown    | ours, by record or hash   | noted                                           |
+//! | same or grown    | missing                   | noted; rebuilt at the next write                |
+//! | same or grown    | other                     | loaded anew: the difference to what it showed is an edit |
+//!
+//! Invariant: `file.end()` is where the published state stands in the log (plus `pending`).
+
+use std::sync::Arc;
+
+use super::compact::Compaction;
+use super::engine::Context;
+use super::load::{Group, Loaded, LoadedMirror, Replayed, continue_replay, load};
+use super::log::{LogFile, LogPaths};
+use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, is_settled};
+use super::options::OnCorruption;
+use super::record::{MirrorId, MirrorRecord, log_mark};
+use super::replay::Damage;
+use super::shelf::Shelf;
+use crate::error::{Error, Result};
+use crate::vfs::Stamp;
+
+/// See the header of this file.
+pub struct Log {
+    pub(super) paths: LogPaths,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) file: LogFile,
+    pub(super) mirror: Mirror,
+    pub(super) pending: Option<PendingEdit>,
+    pub(super) compaction: Compaction,
+    pub(super) last_edit: Option<u64>,
+    /// Counts how often the log was loaded anew: what was begun before does not fit any more.
+    pub(super) generation: u64,
+    pub(super) is_loaded: bool,
+    /// Something was written since the last clean end.
+    pub(super) is_touched: bool,
+    /// When `fsync: 'interval'` wants the next sync.
+    pub(super) sync_due_ms: Option<u64>,
+}
+
+/// What is known of the mirror.
+#[derive(Default)]
+pub struct Mirror {
+    /// The log has one.
+    pub is_wanted: bool,
+    /// The file that was looked at last.
+    pub seen: Option<Stamp>,
+    /// What was last taken into account. Stays when the file goes missing.
+    pub known: Option<KnownMirror>,
+    /// The file is not a JSON object.
+    pub is_broken: bool,
+    /// When the next large mirror is to be written.
+    pub due_ms: Option<u64>,
+    /// A large mirror is being written.
+    pub is_being_written: bool,
+    /// How long the last one took.
+    pub last_duration_ms: u64,
+}
+
+impl Mirror {
+    fn is_as_seen(&self, found: Option<Stamp>) -> bool {
+        !self.is_wanted || (found == self.seen && self.known.as_ref().is_none_or(|known| known.is_settled))
+    }
+
+    /// The offset of the log that the mirror on disk shows.
+    pub fn shown_log_end(&self) -> Option<u64> {
+        match &self.known {
+            Some(KnownMirror { shows: Shows::LogUpTo(end), id, .. }) if self.seen == Some(id.stamp) => {
+                Some(*end)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Log {
+    /// A log that is not loaded yet.
+    pub fn new(paths: LogPaths, shelf: Arc<Shelf>) -> Self {
+        Self {
+            paths,
+            shelf,
+            file: LogFile::default(),
+            mirror: Mirror::default(),
+            pending: None,
+            compaction: Compaction::default(),
+            last_edit: None,
+            generation: 0,
+            is_loaded: false,
+            is_touched: false,
+            sync_due_ms: None,
+        }
+    }
+
+    /// From now on the log has a mirror.
+    pub fn want_mirror(&mut self) {
+        if !self.mirror.is_wanted {
+            self.mirror.is_wanted = true;
+            self.is_loaded = false;
+        }
+    }
+
+    /// Forgets what is in memory; the next call reads the files.
+    pub fn distrust(&mut self) {
+        self.is_loaded = false;
+        self.shelf.published.write().is_current = false;
+    }
+
+    /// Brings memory in step with the files. The lock between processes is held, if there is one.
+    pub fn catch_up(&mut self, context: &Context) -> Result<()> {
+        let files = &*context.files;
+        let found_log = files.stamp(&self.paths.log)?;
+        if !self.is_loaded && !self.mirror.is_wanted && files.stamp(&self.paths.record)?.is_some() {
+            // Another process keeps this log as a collection.
+            self.mirror.is_wanted = true;
+        }
+        let found_mirror = if self.mirror.is_wanted { files.stamp(&self.paths.mirror)? } else { None };
+        let is_same_log = self.is_loaded && found_log == self.file.stamp();
+        if is_same_log && self.mirror.is_as_seen(found_mirror) {
+            return Ok(());
+        }
+        let is_grown_log = self.is_loaded && !is_same_log && self.has_grown(context, found_log)?;
+        let is_up_to_date =
+            is_same_log || (is_grown_log && self.pending.is_none() && self.replay_appended(context)?);
+        if is_up_to_date
+            && (self.mirror.is_as_seen(found_mirror) || self.recognise_mirror(context, found_mirror)?)
+        {
+            self.publish_stamps();
+            return Ok(());
+        }
+        let is_continued = is_same_log || is_grown_log;
+        let base = if is_continued { self.mirror.known.take().map(|known| known.shows) } else { None };
+        self.reload(context, base)
+    }
+
+    /// Whether the log is the one we know with something behind it.
+    fn has_grown(&mut self, context: &Context, found: Option<Stamp>) -> Result<bool> {
+        let (Some(known), Some(found)) = (self.file.stamp(), found) else { return Ok(false) };
+        if known.id != found.id
+            || found.size_bytes <= self.file.end()
+            || !self.file.mending().damages.is_empty()
+        {
+            return Ok(false);
+        }
+        let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(false) };
+        self.file.is_beginning_of(&mut *log)
+    }
+
+    /// Replays lines that were appended behind the end. False when there is something to mend.
+    fn replay_appended(&mut self, context: &Context) -> Result<bool> {
+        let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(false) };
+        let mut replayed = Replayed {
+            end: self.file.end(),
+            lines: self.file.lines(),
+            last_edit: self.last_edit,
+            ..Replayed::default()
+        };
+        {
+            let mut published = self.shelf.published.write();
+            published.is_current = false;
+            replayed.state = std::mem::take(&mut published.state);
+        }
+        self.is_loaded = false;
+        let group = continue_replay(&mut *log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+        let mending = &replayed.mending;
+        if group != Group::Whole || mending.torn_bytes > 0 || !mending.damages.is_empty() {
+            return Ok(false);
+        }
+        self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
+        self.last_edit = replayed.last_edit;
+        self.is_loaded = true;
+        self.shelf.published.write().state = replayed.state;
+        Ok(true)
+    }
+
+    /// Looks at a mirror that is not the one seen before. False when somebody edited it.
+    fn recognise_mirror(&mut self, context: &Context, found: Option<Stamp>) -> Result<bool> {
+        let files = &*context.files;
+        let Some(found) = found else {
+            self.mirror.seen = None;
+            self.mirror.is_broken = false;
+            // An edit that was seen in it and is not logged went with it.
+            return Ok(self.pending.is_none());
+        };
+        let record = match MirrorRecord::read(files, &self.paths)? {
+            Some(record) if self.fits(context, &record)? => Some(record),
+            _ => None,
+        };
+        if let Some(record) = &record
+            && record.mirror.stamp == found
+            && self.mirror.seen != Some(found)
+        {
+            self.know_mirror(context, record.mirror, Shows::LogUpTo(record.log_end));
+            return Ok(self.pending.is_none());
+        }
+        let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
+        if let Some(known) = &self.mirror.known
+            && known.id.hash == content.id.hash
+        {
+            let shows = known.shows.clone();
+            self.know_mirror(context, content.id, shows);
+            return Ok(true);
+        }
+        if self.pending.is_some() {
+            return Ok(false);
+        }
+        if let Some(record) = record
+            && record.mirror.hash == content.id.hash
+        {
+            self.know_mirror(context, content.id, Shows::LogUpTo(record.log_end));
+            return Ok(true);
+        }
+        if self.last_edit == Some(content.id.hash)
+            && let Some(shown) = content.parse()
+        {
+            self.know_mirror(context, content.id, Shows::Content(shown));
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether a record speaks of this log.
+    fn fits(&self, context: &Context, record: &MirrorRecord) -> Result<bool> {
+        if record.log_end == self.file.end() {
+            return Ok(record.log_mark == self.file.mark());
+        }
+        let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(false) };
+        Ok(record.log_end < self.file.end() && log_mark(&mut *log, record.log_end)? == record.log_mark)
+    }
+
+    pub(super) fn know_mirror(&mut self, context: &Context, id: MirrorId, shows: Shows) {
+        let is_settled = is_settled(id.stamp, context.files.now_ms());
+        self.mirror.seen = Some(id.stamp);
+        self.mirror.is_broken = false;
+        self.mirror.known = Some(KnownMirror { id, shows, is_settled, is_synced: false });
+    }
+
+    /// Reads both files anew.
+    fn reload(&mut self, context: &Context, base: Option<Shows>) -> Result<()> {
+        self.distrust();
+        self.generation += 1;
+        let loaded = load(&*context.files, &self.paths, self.mirror.is_wanted, base)?;
+        if context.options.on_corruption == OnCorruption::Refuse
+            && let Some(damage) = loaded.file.mending().damages.first()
+        {
+            return Err(corrupt(&self.paths, damage, loaded.file.mending().damages.len()));
+        }
+        self.tell(context, &loaded);
+        let Loaded { state, file, pending, mirror, last_edit } = loaded;
+        self.file.replace_by(file);
+        self.pending = pending;
+        self.last_edit = last_edit;
+        (self.mirror.seen, self.mirror.known, self.mirror.is_broken) = match mirror {
+            LoadedMirror::Missing => (None, None, false),
+            LoadedMirror::Broken(content) => (Some(content.id.stamp), None, true),
+            LoadedMirror::Known(known) => (Some(known.id.stamp), Some(known), false),
+        };
+        self.is_loaded = true;
+        self.shelf.published.write().state = state;
+        self.publish_stamps();
+        Ok(())
+    }
+
+    /// Lets readers answer from memory again.
+    pub(super) fn publish_stamps(&self) {
+        let mut published = self.shelf.published.write();
+        published.log = self.file.stamp();
+        published.mirror = self.mirror.seen;
+        published.is_mirrored = self.mirror.is_wanted;
+        published.is_current =
+            self.is_loaded && self.mirror.known.as_ref().is_none_or(|known| known.is_settled);
+    }
+
+    /// Reports what was found, once.
+    fn tell(&self, context: &Context, loaded: &Loaded) {
+        let log = self.paths.log.display();
+        let mending = loaded.file.mending();
+        if mending.torn_bytes > 0 {
+            context.tell(
+                "PS_TORN_TAIL",
+                &format!("{log} {}", loaded.file.end()),
+                format!(
+                    "The log '{log}' ends with {} bytes of an entry that was never finished (a crash while it was \
+                     written). They are dropped; nothing that was acknowledged is affected. The next write moves \
+                     them to '{}.torn.N'",
+                    mending.torn_bytes, log
+                ),
+            );
+        }
+        if let Some(first) = mending.damages.first() {
+            let count = mending.damages.len();
+            context.tell(
+                "PS_LOG_DAMAGED",
+                &format!("{log} {} {count}", first.offset),
+                format!(
+                    "{} All other entries are used. The next write moves the damaged lines to '{log}.corrupt.N'; see \
+                     them and the backups for what they held",
+                    describe(&self.paths, first, count)
+                ),
+            );
+        }
+        if let LoadedMirror::Broken(content) = &loaded.mirror {
+            let mirror = self.paths.mirror.display();
+            context.tell(
+                "PS_MIRROR_BROKEN",
+                &format!("{mirror} {}", content.id.hash),
+                format!(
+                    "'{mirror}' is not a JSON object. The log is used instead; the next write moves the file to \
+                     '{mirror}.corrupt.N' and writes it anew"
+                ),
+            );
+        }
+        if let Some(pending) = &loaded.pending {
+            let mirror = self.paths.mirror.display();
+            context.tell(
+                "PS_FOREIGN_EDIT",
+                &format!("{mirror} {}", pending.mirror_hash),
+                format!(
+                    "'{mirror}' holds changes of {} keys that the log '{log}' does not have (an edit by hand, or data \
+                     of the old module). They count, and are logged with the next write",
+                    pending.edits.len()
+                ),
+            );
+        }
+    }
+}
+
+fn describe(paths: &LogPaths, first: &Damage, count: usize) -> String {
+    let key = first.key.as_ref().map(|key| format!(", key '{key}'")).unwrap_or_default();
+    let more = if count > 1 { format!(" and {} more lines", count - 1) } else { String::new() };
+    format!(
+        "The log '{}' is damaged: line {} at byte {} ({} bytes{key}) cannot be used, {}{more}.",
+        paths.log.display(),
+        first.line,
+        first.offset,
+        first.size_bytes,
+        first.reason
+    )
+}
+
+fn corrupt(paths: &LogPaths, first: &Damage, count: usize) -> Error {
+    let mut error = Error::new(
+        "ERR_LOG_CORRUPT",
+        format!(
+            "{} Nothing was changed. Mend the log, or open it with onCorruption: 'salvage' to go on without the \
+             damaged lines",
+            describe(paths, first, count)
+        ),
+    );
+    error.path = Some(paths.log.display().to_string());
+    error
+}

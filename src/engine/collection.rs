@@ -1,0 +1,100 @@
+//! Keyed data of any kind: what `collection(name)` does, as requests to the engine.
+
+use super::json::quote;
+use super::request::Scope;
+use super::request::{Answer, Line, Outcome, View, Work};
+use super::state::{Member, State};
+use super::text::{TextBuilder, TextKind};
+
+/// Sets a key literal to a value.
+#[must_use]
+pub fn set(key: &str, value: &str) -> Work {
+    let member = Member::new(key, value);
+    Work::Write(
+        Scope::Keys,
+        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::Set(member)], answer: Answer::Undefined })),
+    )
+}
+
+/// Removes a key; tells whether it was there.
+#[must_use]
+pub fn delete(key: String) -> Work {
+    Work::Write(
+        Scope::Keys,
+        Box::new(move |view, _| {
+            let was_there = view.get(&key).is_some();
+            let lines = if was_there { vec![Line::Delete(key)] } else { Vec::new() };
+            Ok(Outcome { lines, answer: Answer::Bool(was_there) })
+        }),
+    )
+}
+
+/// Removes all keys.
+#[must_use]
+pub fn clear() -> Work {
+    Work::Write(
+        Scope::Whole,
+        Box::new(|view, _| {
+            let lines = view.state().iter().map(|member| Line::Delete(member.key().to_owned())).collect();
+            Ok(Outcome { lines, answer: Answer::Undefined })
+        }),
+    )
+}
+
+/// Sets a key to `values`, one after the other, if its value is `expected` (`None`: no such key);
+/// else answers with the value that it has.
+#[must_use]
+pub fn replace(key: String, expected: Option<String>, values: Vec<String>) -> Work {
+    Work::Write(
+        Scope::Keys,
+        Box::new(move |view, _| {
+            let found = view.get(&key);
+            if found != expected.as_deref() {
+                return Ok(Outcome { lines: Vec::new(), answer: Answer::Conflict(found.map(str::to_owned)) });
+            }
+            let lines = values.iter().map(|value| Line::Set(Member::new(&key, value))).collect();
+            Ok(Outcome { lines, answer: Answer::Undefined })
+        }),
+    )
+}
+
+/// The value of a key, or undefined.
+#[must_use]
+pub fn get(view: &View, key: &str) -> Answer {
+    view.get(key).map_or(Answer::Undefined, |value| Answer::Json(value.to_owned()))
+}
+
+/// All keys, as a JSON array.
+#[must_use]
+pub fn keys(state: &State) -> Answer {
+    let mut text = TextBuilder::new(TextKind::Array);
+    state.iter().for_each(|member| text.push(&[member.key()]));
+    Answer::Texts(text.finish())
+}
+
+/// All keys with their values, as a JSON array of pairs.
+#[must_use]
+pub fn entries(state: &State) -> Answer {
+    pairs(state.iter())
+}
+
+/// The `limit` keys with the greatest numbers in a field literal, with their values.
+#[must_use]
+pub fn top(state: &State, field: &str, limit: usize) -> Answer {
+    pairs(state.top(field, limit, None).into_iter())
+}
+
+/// The place of a key by a field literal, or null.
+#[must_use]
+pub fn rank(state: &State, key: &str, field: &str) -> Answer {
+    match state.rank(key, field, None) {
+        Some((rank, of)) => Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of"))),
+        None => Answer::Null,
+    }
+}
+
+fn pairs<'a>(members: impl Iterator<Item = &'a Member>) -> Answer {
+    let mut text = TextBuilder::new(TextKind::Array);
+    members.for_each(|member| text.push(&["[", member.key(), ",", member.value(), "]"]));
+    Answer::Texts(text.finish())
+}

@@ -1,0 +1,414 @@
+//! A batch, from requests to answers: lock, catch up, stage, append, sync, publish, answer.
+//!
+//! ```text
+//! requests of one log:   append  write  read-key  write │ read-whole │ write …
+//! lines in one append:   [edit]  l1     -         l2 l3 │            │ l4
+//! ```
+//!
+//! All writes of a batch go to the log in one append with one sync. A call that looks at the whole
+//! state (│) first commits what was staged before it. A call that looks at one key sees what was
+//! staged before it and is answered with the batch.
+//!
+//! Invariant: a write is answered with success only after its lines were synced (by the mode that the
+//! user chose) and are part of the published state. When the append fails, the log and the published
+//! state are as before, and every write of the batch gets the error.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::catch_up::Log;
+use super::engine::{Context, Engine};
+use super::entry::{Change, Encoder, Entry};
+use super::job::{Job, ReadJob};
+use super::lock::Purpose;
+use super::log::Appended;
+use super::mirror::Edit;
+use super::name::LogName;
+use super::options::FsyncMode;
+use super::read::EntryCursor;
+use super::request::{Answer, Line, Outcome, Outlet, Read, Request, Scope, Stage, Ticket, View, Work};
+use super::state::Member;
+use crate::error::{Error, Result};
+
+/// A SET of many keys, and a checkpoint, become several lines beyond this.
+const SET_MANY_BYTES_MAX: usize = 16 << 20;
+/// Size of a checkpoint's lines.
+pub const CHECKPOINT_LINE_BYTES: usize = 1 << 20;
+/// Numbers of at most this many fields are kept for leaderboards.
+const FIELDS_MAX: usize = 32;
+/// Up to this size, reading a field of all values needs no kept numbers.
+const SMALL_STATE_BYTES: u64 = 256 << 10;
+
+impl Engine {
+    pub(super) fn commit_batch(&mut self, requests: Vec<Request>) {
+        let is_write =
+            |request: &Request| matches!(request.work, Work::Append(_) | Work::Write(..) | Work::Compact(_));
+        let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
+        if let Err(error) = self.acquire(purpose) {
+            for request in requests {
+                let outlet = request.ticket.answer(Err(error.clone()));
+                self.answered(outlet);
+            }
+            return;
+        }
+        let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
+        for request in requests {
+            match by_log.iter_mut().find(|(name, _)| *name == request.log) {
+                Some((_, requests)) => requests.push(request),
+                None => by_log.push((request.log.clone(), vec![request])),
+            }
+        }
+        for (name, requests) in by_log {
+            self.log(&name);
+            let Some(log) = self.logs.get_mut(&name) else { continue };
+            let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
+            log.run(&self.context, requests, &mut run);
+            for outlet in run.outlets {
+                self.answered(outlet);
+            }
+        }
+    }
+}
+
+/// What comes out of the requests of one log.
+struct Run<'a> {
+    outlets: Vec<Arc<dyn Outlet>>,
+    jobs: &'a mut Vec<Job>,
+    batch: Batch,
+}
+
+impl Run<'_> {
+    fn answer(&mut self, ticket: Ticket, answer: Result<Answer>) {
+        let outlet = ticket.answer(answer);
+        if !self.outlets.iter().any(|known| Arc::ptr_eq(known, &outlet)) {
+            self.outlets.push(outlet);
+        }
+    }
+}
+
+/// What is staged: on its way to the log, not yet part of the state.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    lines: u64,
+    changes: Vec<Edit>,
+    staged: HashMap<String, Option<Member>>,
+    waiting: Vec<(Ticket, Waiting)>,
+}
+
+/// A call that is answered when the batch is on disk.
+enum Waiting {
+    Written(Answer),
+    Refused(Error),
+    Read(Answer, Read),
+}
+
+impl Batch {
+    fn change(&mut self, edit: Edit) {
+        match &edit {
+            Edit::Set(member) => self.staged.insert(member.key().to_owned(), Some(member.clone())),
+            Edit::Delete(key) => self.staged.insert(key.clone(), None),
+        };
+        self.changes.push(edit);
+    }
+
+    fn append(&mut self, open: &str) {
+        let start = self.bytes.len();
+        Encoder::new(&mut self.bytes).raw(open, false);
+        self.lines += 1;
+        let mut edits = Vec::new();
+        if let Ok(entry) = Entry::decode(&self.bytes[start..]) {
+            entry.changes(|change| {
+                edits.push(match change {
+                    Change::Set(key, value) => Edit::Set(Member::new(key, value)),
+                    Change::Delete(key) => Edit::Delete(key.to_owned()),
+                });
+            });
+        }
+        for edit in edits {
+            self.change(edit);
+        }
+    }
+
+    fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
+        let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
+        let count = parts.len();
+        for (number, line) in parts.into_iter().enumerate() {
+            let more = number + 1 < count;
+            let mut encoder = Encoder::new(&mut self.bytes);
+            self.lines += 1;
+            match line {
+                Line::Set(member) => {
+                    encoder.set(now_ms, member.key(), member.value(), more);
+                    self.change(Edit::Set(member));
+                }
+                Line::SetMany(members) => {
+                    encoder.set_many(now_ms, members.iter().map(Member::text), more);
+                    members.into_iter().for_each(|member| self.change(Edit::Set(member)));
+                }
+                Line::Delete(key) => {
+                    encoder.delete(now_ms, &key, more);
+                    self.change(Edit::Delete(key));
+                }
+            }
+        }
+    }
+}
+
+/// Cuts a SET of very many keys into lines of a size that every reader can hold.
+fn split(line: Line) -> Vec<Line> {
+    match line {
+        Line::SetMany(members) => {
+            chunks(members, SET_MANY_BYTES_MAX).into_iter().map(Line::SetMany).collect()
+        }
+        other => vec![other],
+    }
+}
+
+/// Cuts members into runs of about `bytes_max`, at least one member each.
+pub fn chunks(members: Vec<Member>, bytes_max: usize) -> Vec<Vec<Member>> {
+    let mut chunks: Vec<Vec<Member>> = Vec::new();
+    let mut bytes = 0;
+    for member in members {
+        let size = member.text().len() + 1;
+        match chunks.last_mut() {
+            Some(chunk) if bytes + size <= bytes_max => {
+                chunk.push(member);
+                bytes += size;
+            }
+            _ => {
+                bytes = size;
+                chunks.push(vec![member]);
+            }
+        }
+    }
+    chunks
+}
+
+impl Log {
+    fn run(&mut self, context: &Context, requests: Vec<Request>, run: &mut Run) {
+        if requests.iter().any(|request| request.is_collection) {
+            self.want_mirror();
+        }
+        if let Err(error) = self.catch_up(context) {
+            for request in requests {
+                run.answer(request.ticket, Err(error.clone()));
+            }
+            return;
+        }
+        for Request { work, ticket, .. } in requests {
+            match work {
+                Work::Append(open) => {
+                    run.batch.append(&open);
+                    run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+                }
+                Work::Write(scope, stage) => self.stage_write(context, scope, stage, ticket, run),
+                Work::Read(Scope::Keys, read) => {
+                    let answer = self.view(&run.batch, |view| read(view));
+                    run.batch.waiting.push((ticket, Waiting::Read(answer, read)));
+                }
+                other => {
+                    self.commit(context, run);
+                    self.answer_alone(context, other, ticket, run);
+                }
+            }
+        }
+        self.commit(context, run);
+    }
+
+    fn view<R>(&self, batch: &Batch, look: impl FnOnce(&View) -> R) -> R {
+        let published = self.shelf.published.read();
+        look(&View { state: &published.state, staged: Some(&batch.staged) })
+    }
+
+    fn stage_write(&mut self, context: &Context, scope: Scope, stage: Stage, ticket: Ticket, run: &mut Run) {
+        if scope == Scope::Whole {
+            self.commit(context, run);
+        }
+        let now_ms = context.files.now_ms();
+        let staged = catch_unwind(AssertUnwindSafe(|| self.view(&run.batch, |view| stage(view, now_ms))))
+            .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
+        let waiting = match staged {
+            Ok(Outcome { lines, answer }) => {
+                run.batch.write(now_ms, lines);
+                Waiting::Written(answer)
+            }
+            Err(error) => Waiting::Refused(error),
+        };
+        run.batch.waiting.push((ticket, waiting));
+    }
+
+    /// Calls that look at the log or at the whole state; nothing is staged.
+    fn answer_alone(&mut self, context: &Context, work: Work, ticket: Ticket, run: &mut Run) {
+        let paths = &self.paths;
+        let open_log = || context.files.open_read(&paths.log);
+        let job = match work {
+            Work::Read(_, read) => {
+                let answer = self.view(&run.batch, |view| read(view));
+                return run.answer(ticket, Ok(answer));
+            }
+            Work::ReadField(field, read) => {
+                self.keep_field(&field);
+                let answer = self.view(&run.batch, |view| read(view));
+                return run.answer(ticket, Ok(answer));
+            }
+            Work::Size => {
+                let size =
+                    context.files.stamp(&paths.log).map(|stamp| stamp.map_or(0, |stamp| stamp.size_bytes));
+                #[expect(clippy::cast_precision_loss, reason = "files are smaller than 2^53 bytes")]
+                let answer = size.map(|bytes| Answer::Number(bytes as f64));
+                return run.answer(ticket, answer);
+            }
+            Work::Compact(threshold_bytes) => {
+                return self.want_compaction(context, threshold_bytes, ticket, run);
+            }
+            Work::Cursor => {
+                open_log().map(|log| ReadJob::Answer(Answer::Cursor(EntryCursor::new(log, self.file.end()))))
+            }
+            Work::Texts => Ok(ReadJob::Texts(self.shelf.published.read().state.snapshot())),
+            Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
+            Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
+            Work::Append(_) | Work::Write(..) | Work::Flush => {
+                Err(Error::internal("a request went the wrong way"))
+            }
+        };
+        match job {
+            Ok(job) => run.jobs.push(Job::Read(job, ticket)),
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+
+    fn want_compaction(
+        &mut self,
+        context: &Context,
+        threshold_bytes: Option<u64>,
+        ticket: Ticket,
+        run: &mut Run,
+    ) {
+        let live_bytes = self.shelf.published.read().state.live_bytes();
+        if let Some(threshold_bytes) = threshold_bytes
+            && !super::policy::is_compaction_due(self.file.end(), live_bytes, threshold_bytes)
+        {
+            return run.answer(ticket, Ok(Answer::Bool(false)));
+        }
+        match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
+            Ok(()) => self.compact(context, Some(ticket), run.jobs),
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+
+    fn keep_field(&self, field: &str) {
+        let published = self.shelf.published.read();
+        let state = &published.state;
+        if state.live_bytes() <= SMALL_STATE_BYTES || state.has_field(field) || state.fields() >= FIELDS_MAX {
+            return;
+        }
+        let numbers = state.read_field(field);
+        drop(published);
+        // Only this thread changes the state, so the numbers still fit.
+        self.shelf.published.write().state.add_field(field, numbers);
+    }
+
+    /// Writes what is staged, publishes it and answers.
+    fn commit(&mut self, context: &Context, run: &mut Run) {
+        let batch = std::mem::take(&mut run.batch);
+        if batch.waiting.is_empty() {
+            return;
+        }
+        let written = if batch.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
+        for (ticket, waiting) in batch.waiting {
+            let answer = match (waiting, &written) {
+                (Waiting::Written(answer), Ok(())) | (Waiting::Read(answer, _), Ok(())) => Ok(answer),
+                (Waiting::Written(_), Err(error)) => Err(error.clone()),
+                (Waiting::Refused(error), _) => Err(error),
+                (Waiting::Read(_, read), Err(_)) => Ok(self.view(&Batch::default(), |view| read(view))),
+            };
+            run.answer(ticket, answer);
+        }
+    }
+
+    fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
+        let (mut bytes, edit_lines) = self.pending_edit_lines(context);
+        self.mend(context)?;
+        let all = if bytes.is_empty() {
+            &batch.bytes
+        } else {
+            bytes.extend_from_slice(&batch.bytes);
+            &bytes
+        };
+        let lines = edit_lines + batch.lines;
+        let appended = self.file.append(&*context.files, &self.paths, all, lines, context.sync_always())?;
+        self.is_touched = true;
+        if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
+            self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);
+        }
+        if let Some(pending) = self.pending.take() {
+            self.edit_was_logged(pending);
+        }
+        {
+            let mut published = self.shelf.published.write();
+            for change in &batch.changes {
+                match change {
+                    Edit::Set(member) => published.state.set(member.clone()),
+                    Edit::Delete(key) => {
+                        published.state.remove(key);
+                    }
+                }
+            }
+            published.log = self.file.stamp();
+        }
+        if appended == Appended::Interleaved {
+            self.distrust();
+            // What was written is safe; should reading fail, the next call tries again and reports it.
+            let _ = self.catch_up(context);
+        }
+        self.mirror_after_commit(context);
+        Ok(())
+    }
+
+    /// Logs an edit that was found, before something is done that must not come first.
+    pub(super) fn log_pending_edit(&mut self, context: &Context) -> Result<()> {
+        if self.pending.is_none() { Ok(()) } else { self.append_and_publish(context, &Batch::default()) }
+    }
+
+    /// Sets damage aside and cuts what is not in use, keeping the known offsets right.
+    pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
+        let damages = self.file.mending().damages.clone();
+        self.file.mend(&*context.files, &self.paths, context.sync_ever())?;
+        if !damages.is_empty() {
+            self.generation += 1;
+            self.mirror_offsets_moved(|offset| {
+                let before = damages.iter().filter(|damage| damage.offset < offset);
+                offset - before.map(|damage| damage.size_bytes + 1).sum::<u64>()
+            });
+        }
+        Ok(())
+    }
+
+    /// The lines by which a foreign edit enters the log; none when there is no edit.
+    fn pending_edit_lines(&self, context: &Context) -> (Vec<u8>, u64) {
+        let mut bytes = Vec::new();
+        let Some(pending) = &self.pending else { return (bytes, 0) };
+        let now_ms = context.files.now_ms();
+        let mut encoder = Encoder::new(&mut bytes);
+        encoder.edit = Some(pending.mirror_hash);
+        if self.file.end() == 0 {
+            // Old data without a log: the log begins with all of it.
+            let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);
+            for (number, part) in parts.iter().enumerate() {
+                encoder.checkpoint(now_ms, part.iter().map(Member::text), number + 1 < parts.len());
+            }
+            return (bytes, parts.len() as u64);
+        }
+        let count = pending.edits.len();
+        for (number, edit) in pending.edits.iter().enumerate() {
+            let more = number + 1 < count;
+            match edit {
+                Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
+                Edit::Delete(key) => encoder.delete(now_ms, key, more),
+            }
+        }
+        (bytes, count as u64)
+    }
+}

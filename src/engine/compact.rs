@@ -1,0 +1,291 @@
+//! Replacing a log by its checkpoint while appends go on.
+//!
+//! ```text
+//! writer   snapshot at X ──┐               ┌─ lock: copy tail, link backup, rename, sync folder
+//! worker                   └ checkpoint, mirror ┘
+//! log      ════════X═══════════════════════E        new log: CHECKPOINT… ║ entries X..E
+//! ```
+//!
+//! The new log appears by one rename, after it was synced; at no instant is there no whole log. The
+//! old one stays, by a second name, as `NAME.log.backup.N`.
+//!
+//! Invariant: before the log is replaced, the mirror on disk is at least as new as the checkpoint, and
+//! synced. Else an older mirror could no longer be told from an edit (see `load`).
+
+use std::path::Path;
+
+use super::catch_up::Log;
+use super::engine::{Context, Engine};
+use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
+use super::lock::Purpose;
+use super::log::{LogFile, Mending};
+use super::mirror::{FreshMirror, Shows};
+use super::record::log_mark;
+use super::request::{Answer, Ticket};
+use crate::error::{Error, Result};
+
+const BACKUPS_KEPT_MAX: usize = 3;
+/// What arrived meanwhile is copied beside until less than this is left for the last step.
+const LAST_TAIL_BYTES_MAX: u64 = 1 << 20;
+const ROUNDS_MAX: u32 = 10;
+const TRIES_MAX: u32 = 5;
+
+/// The compaction of one log.
+#[derive(Default)]
+pub struct Compaction {
+    running: Option<Running>,
+    /// Who asked while one was running: for them another one is made.
+    waiting: Vec<Ticket>,
+}
+
+struct Running {
+    tickets: Vec<Ticket>,
+    tries: u32,
+    rounds: u32,
+    /// Offset of the snapshot in the old log, and the lines before it.
+    snapshot_end: u64,
+    snapshot_lines: u64,
+    checkpoint_lines: u64,
+    mirror: Option<FreshMirror>,
+}
+
+impl Compaction {
+    /// True while one is under way.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+}
+
+impl Engine {
+    /// Takes the result of a job, under the lock.
+    pub(super) fn take_result(&mut self, done: JobDone) {
+        let name = match &done {
+            JobDone::Mirror(done) => done.log.clone(),
+            JobDone::Compact(done) => done.log.clone(),
+        };
+        let acquired = self.acquire(Purpose::Write);
+        let Some(log) = self.logs.get_mut(&name) else { return };
+        let ready = acquired.and_then(|()| log.catch_up(&self.context));
+        match done {
+            JobDone::Mirror(done) => log.mirror_done(&self.context, done, ready),
+            JobDone::Compact(done) => {
+                let answered = log.compact_done(&self.context, done, ready, &mut self.jobs);
+                for (ticket, answer) in answered {
+                    let outlet = ticket.answer(answer);
+                    self.answered(outlet);
+                }
+            }
+        }
+    }
+}
+
+type Answered = Vec<(Ticket, Result<Answer>)>;
+
+impl Log {
+    /// Starts a compaction, or another one after the one that is running.
+    pub(super) fn compact(&mut self, context: &Context, ticket: Option<Ticket>, jobs: &mut Vec<Job>) {
+        if self.compaction.is_running() {
+            self.compaction.waiting.extend(ticket);
+        } else {
+            self.start_compaction(context, ticket.into_iter().collect(), 0, jobs);
+        }
+    }
+
+    fn start_compaction(&mut self, context: &Context, tickets: Vec<Ticket>, tries: u32, jobs: &mut Vec<Job>) {
+        let snapshot = self.shelf.published.read().state.snapshot();
+        let log_end = self.file.end();
+        let is_mirror_new = self.mirror.shown_log_end() == Some(log_end)
+            && self.mirror.known.as_ref().is_some_and(|known| known.is_synced);
+        let needs_mirror = self.mirror.is_wanted && !is_mirror_new;
+        jobs.push(Job::Compact(CompactJob {
+            log: self.paths.name.clone(),
+            generation: self.generation,
+            temporary: context.temporary(&self.paths.log),
+            step: CompactStep::Checkpoint {
+                snapshot,
+                log_end,
+                now_ms: context.files.now_ms(),
+                mirror: needs_mirror.then(|| context.temporary(&self.paths.mirror)),
+                folders: self.paths.clone(),
+            },
+            sync: context.sync_ever(),
+        }));
+        self.compaction.running = Some(Running {
+            tickets,
+            tries,
+            rounds: 0,
+            snapshot_end: log_end,
+            snapshot_lines: self.file.lines(),
+            checkpoint_lines: 0,
+            mirror: None,
+        });
+    }
+
+    fn compact_done(
+        &mut self,
+        context: &Context,
+        done: CompactDone,
+        ready: Result<()>,
+        jobs: &mut Vec<Job>,
+    ) -> Answered {
+        let Some(mut running) = self.compaction.running.take() else { return Vec::new() };
+        let CompactDone { generation, temporary, result, .. } = done;
+        let step = ready.and(result).and_then(|compacted| {
+            if generation != self.generation {
+                return Ok(Step::Again);
+            }
+            let Compacted { copied_to, mirror, lines } = compacted;
+            running.mirror = mirror.or(running.mirror.take());
+            running.checkpoint_lines += lines;
+            let left = self.file.end() - copied_to;
+            if left > LAST_TAIL_BYTES_MAX && running.rounds < ROUNDS_MAX {
+                return Ok(Step::CopyMore(copied_to));
+            }
+            self.swap(context, &temporary, copied_to, &mut running)
+        });
+        let answer = match step {
+            Ok(Step::CopyMore(start)) => {
+                running.rounds += 1;
+                jobs.push(Job::Compact(CompactJob {
+                    log: self.paths.name.clone(),
+                    generation,
+                    temporary,
+                    step: CompactStep::Tail { log: self.paths.log.clone(), start, end: self.file.end() },
+                    sync: context.sync_ever(),
+                }));
+                self.compaction.running = Some(running);
+                return Vec::new();
+            }
+            Ok(Step::Done) => Ok(()),
+            Ok(Step::Again) if running.tries < TRIES_MAX => {
+                remove_temporaries(context, &temporary, running.mirror.take());
+                match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
+                    Ok(()) => {
+                        self.start_compaction(context, running.tickets, running.tries + 1, jobs);
+                        return Vec::new();
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(Step::Again) => Err(Error::new(
+                "ERR_LOG_REPLACED",
+                format!(
+                    "The log '{}' was changed by other programs each time it was compacted; nothing was lost, try again",
+                    self.paths.log.display()
+                ),
+            )),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &answer {
+            remove_temporaries(context, &temporary, running.mirror.take());
+            if running.tickets.is_empty() {
+                context.tell(
+                    "PS_COMPACTION_FAILED",
+                    &format!("{} {}", self.paths.log.display(), error.code),
+                    error.message.clone(),
+                );
+            }
+        }
+        let next = std::mem::take(&mut self.compaction.waiting);
+        if !next.is_empty() {
+            self.start_compaction(context, next, 0, jobs);
+        }
+        running
+            .tickets
+            .into_iter()
+            .map(|ticket| (ticket, answer.clone().map(|()| Answer::Bool(true))))
+            .collect()
+    }
+
+    /// The last step, under the lock.
+    fn swap(
+        &mut self,
+        context: &Context,
+        temporary: &Path,
+        copied_to: u64,
+        running: &mut Running,
+    ) -> Result<Step> {
+        let files = &*context.files;
+        let old_end = self.file.end();
+        if old_end > copied_to {
+            copy_tail(files, &self.paths.log, temporary, copied_to, old_end, context.sync_ever())?;
+        }
+        if self.mirror.is_wanted
+            && !self.bring_mirror_to(context, running.snapshot_end, running.mirror.take())?
+        {
+            return Ok(Step::Again);
+        }
+        let backup = self.keep_backup(context)?;
+        if let Err(error) = files.rename(temporary, &self.paths.log) {
+            if let Some(backup) = backup {
+                // The old log is still in its place, so its second name is of no use.
+                let _ = files.remove(&backup);
+            }
+            return Err(error);
+        }
+        self.log_was_replaced(context, old_end, running)?;
+        if context.sync_ever() {
+            // Until this succeeds, the next append tries it again before it is acknowledged.
+            self.file.sync_folder(files, &self.paths)?;
+        }
+        // A backup too many does no harm, and the next compaction tries again.
+        let _ = self.paths.prune(files, "backup", BACKUPS_KEPT_MAX);
+        Ok(Step::Done)
+    }
+
+    /// Gives the old log its second name.
+    fn keep_backup(&self, context: &Context) -> Result<Option<std::path::PathBuf>> {
+        let files = &*context.files;
+        if files.stamp(&self.paths.log)?.is_none() {
+            return Ok(None);
+        }
+        let backup = self.paths.free_sibling(files, "backup")?;
+        if files.hard_link(&self.paths.log, &backup).is_err() {
+            // File systems without second names (FAT, some network shares).
+            files.copy(&self.paths.log, &backup)?;
+        }
+        Ok(Some(backup))
+    }
+
+    fn log_was_replaced(&mut self, context: &Context, old_end: u64, running: &Running) -> Result<()> {
+        let files = &*context.files;
+        self.generation += 1;
+        self.is_touched = true;
+        let Some(mut log) = files.open_read(&self.paths.log)? else {
+            self.distrust();
+            return Ok(());
+        };
+        let new_end = log.stamp()?.size_bytes;
+        let tail_bytes = old_end - running.snapshot_end;
+        let lines = running.checkpoint_lines + self.file.lines().saturating_sub(running.snapshot_lines);
+        self.file = LogFile::at(&mut *log, new_end, lines, Mending::default())?;
+        self.file.needs_folder_sync();
+        let checkpoint_end = new_end - tail_bytes;
+        self.mirror_offsets_moved(|offset| checkpoint_end + offset.saturating_sub(running.snapshot_end));
+        if let Some(known) = &self.mirror.known
+            && let Shows::LogUpTo(offset) = known.shows
+        {
+            let mark = log_mark(&mut *log, offset)?;
+            // Without the record, the log itself tells what the mirror shows.
+            let _ = self.write_record(context, known.id, offset, mark, false);
+        }
+        self.publish_stamps();
+        Ok(())
+    }
+}
+
+enum Step {
+    Done,
+    /// More was appended meanwhile, from this offset on.
+    CopyMore(u64),
+    /// The log is not the one that the snapshot was taken from.
+    Again,
+}
+
+fn remove_temporaries(context: &Context, log: &Path, mirror: Option<FreshMirror>) {
+    // They are swept up later if this fails.
+    let _ = context.files.remove(log);
+    if let Some(mirror) = mirror {
+        let _ = context.files.remove(&mirror.temporary);
+    }
+}

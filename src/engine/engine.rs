@@ -1,0 +1,251 @@
+//! The engine of one data folder: a synchronous value without threads, so that a test can drive it
+//! step by step. `writer` is the thread around it.
+//!
+//! ```text
+//! run_batch(requests) ─┐                    ┌─> answers, by each request's ticket
+//! job_done(result)    ─┼─> logs, lock, files┼─> jobs to be run beside (take_jobs)
+//! tick() / finish()   ─┘                    └─> next_due_ms
+//! ```
+//!
+//! Invariant: files are changed only while the lock between processes is held (new files beside the
+//! real ones, which no other process knows, excepted).
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::catch_up::Log;
+use super::job::{Job, JobDone};
+use super::lock::{DirectoryLock, Purpose};
+use super::log::LogPaths;
+use super::name::LogName;
+use super::options::{FsyncMode, Options};
+use super::request::{Notice, NoticeSink, Outlet, Request};
+use super::shelf::Shelf;
+use crate::error::Result;
+use crate::vfs::FileSystemRef;
+
+const STALE_TEMPORARY_MS: i64 = 10 * 60 * 1000;
+
+/// What all logs of a folder share.
+pub struct Context {
+    /// Files and clock.
+    pub files: FileSystemRef,
+    /// The user's choices.
+    pub options: Options,
+    /// The data folder.
+    pub data_folder: PathBuf,
+    notices: Arc<dyn NoticeSink>,
+    told: Mutex<HashSet<String>>,
+    temporaries: AtomicU64,
+}
+
+impl Context {
+    /// True when an entry is synced before it is acknowledged.
+    pub fn sync_always(&self) -> bool {
+        self.options.fsync == FsyncMode::Always
+    }
+
+    /// True unless the user wants no syncs at all.
+    pub fn sync_ever(&self) -> bool {
+        self.options.fsync != FsyncMode::Never
+    }
+
+    /// Tells the user, once for each `subject`.
+    pub fn tell(&self, code: &'static str, subject: &str, message: String) {
+        if self.told.lock().insert(format!("{code} {subject}")) {
+            self.notices.tell(Notice { code, message });
+        }
+    }
+
+    /// A path beside `target` that no other process uses.
+    pub fn temporary(&self, target: &Path) -> PathBuf {
+        let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        target.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+    }
+}
+
+/// The shelves of all logs, for readers on other threads.
+pub type Shelves = Arc<RwLock<HashMap<LogName, Arc<Shelf>>>>;
+
+/// See the header of this file.
+pub struct Engine {
+    pub(super) context: Context,
+    pub(super) lock: DirectoryLock,
+    pub(super) logs: HashMap<LogName, Log>,
+    pub(super) jobs: Vec<Job>,
+    shelves: Shelves,
+    outlets: Vec<Arc<dyn Outlet>>,
+    is_swept: bool,
+}
+
+impl Engine {
+    /// An engine for `data_folder`. Nothing is read or written before the first request.
+    #[must_use]
+    pub fn new(
+        files: FileSystemRef,
+        data_folder: PathBuf,
+        options: Options,
+        notices: Arc<dyn NoticeSink>,
+    ) -> Self {
+        let lock = DirectoryLock::new(&data_folder.join(".progressive-storage"));
+        let context = Context {
+            files,
+            options,
+            data_folder,
+            notices,
+            told: Mutex::default(),
+            temporaries: AtomicU64::new(0),
+        };
+        Self {
+            context,
+            lock,
+            logs: HashMap::new(),
+            jobs: Vec::new(),
+            shelves: Shelves::default(),
+            outlets: Vec::new(),
+            is_swept: false,
+        }
+    }
+
+    /// The shelves, to be shared with readers.
+    #[must_use]
+    pub fn shelves(&self) -> Shelves {
+        Arc::clone(&self.shelves)
+    }
+
+    pub(super) fn log(&mut self, name: &LogName) -> &mut Log {
+        let (context, shelves) = (&self.context, &self.shelves);
+        self.logs.entry(name.clone()).or_insert_with(|| {
+            let paths = LogPaths::new(&context.data_folder, name);
+            let shelf = Arc::new(Shelf::new(paths.clone()));
+            shelves.write().insert(name.clone(), Arc::clone(&shelf));
+            Log::new(paths, shelf)
+        })
+    }
+
+    pub(super) fn acquire(&mut self, purpose: Purpose) -> Result<()> {
+        self.lock.acquire(&*self.context.files, purpose)?;
+        if purpose == Purpose::Write && !self.is_swept {
+            self.is_swept = true;
+            self.sweep();
+        }
+        Ok(())
+    }
+
+    /// Removes temporary files that a killed process left. Failing to is harmless.
+    fn sweep(&self) {
+        let files = &*self.context.files;
+        let logs = self.context.data_folder.join("logs");
+        for folder in [&self.context.data_folder, &logs] {
+            for name in files.list(folder).unwrap_or_default() {
+                let path = folder.join(&name);
+                let is_old = |modified_ns: i64| files.now_ms() - modified_ns / 1_000_000 > STALE_TEMPORARY_MS;
+                if is_temporary(&name)
+                    && let Ok(Some(stamp)) = files.stamp(&path)
+                    && is_old(stamp.modified_ns)
+                {
+                    let _ = files.remove(&path);
+                }
+            }
+        }
+    }
+
+    /// Remembers whom to tell that there are answers.
+    pub(super) fn answered(&mut self, outlet: Arc<dyn Outlet>) {
+        if !self.outlets.iter().any(|known| Arc::ptr_eq(known, &outlet)) {
+            self.outlets.push(outlet);
+        }
+    }
+
+    /// Hands the answers over.
+    pub(super) fn flush_outlets(&mut self) {
+        for outlet in self.outlets.drain(..) {
+            outlet.flush();
+        }
+    }
+
+    /// Does what is asked, in order, and answers. One sync a log, however many requests.
+    pub fn run_batch(&mut self, requests: Vec<Request>) {
+        self.commit_batch(requests);
+        self.lock.release();
+        self.flush_outlets();
+    }
+
+    /// Takes the result of a job.
+    pub fn job_done(&mut self, done: JobDone) {
+        self.take_result(done);
+        self.lock.release();
+        self.flush_outlets();
+    }
+
+    /// Jobs that are to be run, in this order, on another thread.
+    pub fn take_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs)
+    }
+
+    /// True while a compaction or a mirror is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.logs.values().any(Log::is_busy)
+    }
+
+    /// Milliseconds (of the clock that never jumps) at which `tick` has something to do.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.logs.values().filter_map(Log::next_due_ms).min()
+    }
+
+    /// Starts what is due.
+    pub fn tick(&mut self) {
+        let now_ms = self.context.files.monotonic_ms();
+        for log in
+            self.logs.values_mut().filter(|log| log.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms))
+        {
+            log.tick(&self.context, now_ms, &mut self.jobs);
+        }
+    }
+
+    /// Makes everything durable, the mirrors current, and leaves the record of a clean end.
+    ///
+    /// # Errors
+    /// The first failure; the other logs are finished all the same.
+    pub fn finish(&mut self) -> Result<()> {
+        if !self.logs.values().any(Log::needs_finish) {
+            return Ok(());
+        }
+        self.acquire(Purpose::Write)?;
+        let mut result = Ok(());
+        for log in self.logs.values_mut().filter(|log| log.needs_finish()) {
+            result = result.and(log.finish(&self.context));
+        }
+        self.lock.release();
+        result
+    }
+
+    /// After a panic: nothing in memory is trusted, all is read again from the files.
+    pub fn distrust_memory(&mut self) {
+        self.lock.release();
+        for log in self.logs.values_mut() {
+            log.distrust();
+        }
+        self.flush_outlets();
+    }
+}
+
+/// `.NAME.PROCESS-NUMBER.tmp`, as `Context::temporary` makes it.
+fn is_temporary(name: &str) -> bool {
+    name.strip_prefix('.')
+        .and_then(|rest| rest.strip_suffix(".tmp"))
+        .and_then(|rest| rest.rsplit_once('.'))
+        .and_then(|(_, numbers)| numbers.split_once('-'))
+        .is_some_and(|(process, number)| {
+            [process, number]
+                .iter()
+                .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+}

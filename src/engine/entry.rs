@@ -1,0 +1,369 @@
+//! One line of a log: its format, its checksum, and what it changes.
+//!
+//! ```text
+//! {"timestamp":ISO,"op":"SET","key":K,"value":V,"_crc":"89abcdef"}\n
+//! {"timestamp":ISO,"op":"SET","data":{…},"_crc":"89abcdef"}\n
+//! {"timestamp":ISO,"op":"DELETE","key":K,"_crc":"89abcdef"}\n
+//! {"op":"CHECKPOINT","state":{…},"compactedAt":ISO,"_crc":"89abcdef"}\n
+//! └──────────── checked ────────────────────────┘
+//! ```
+//!
+//! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
+//! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
+//! mirror of that hash, see `mirror`) and `"_more":1` (the operation goes on in the next line).
+//!
+//! A line is valid if and only if its checksum is right, or it has none at its end and the line is
+//! one JSON object (the old module's lines, or a person's).
+
+use std::borrow::Cow;
+
+use super::json;
+use super::time::iso;
+
+const CRC_START: &str = ",\"_crc\":\"";
+const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
+const EDIT_START: &str = ",\"_edit\":\"";
+const EDIT_BYTES: usize = EDIT_START.len() + 16 + 1;
+const MORE: &str = ",\"_more\":1";
+
+/// Properties of a line that are ours and that no caller sees.
+pub const OWN_PROPERTIES: [&str; 3] = ["\"_crc\"", "\"_edit\"", "\"_more\""];
+
+/// What a line does to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// Key literal, compact value.
+    Set(&'a str, &'a str),
+    /// Key literal.
+    Delete(&'a str),
+}
+
+/// A valid line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The object without its closing brace and without our properties.
+    open: &'a str,
+    has_crc: bool,
+    /// Hash of the mirror in which this change was found.
+    pub edit: Option<u64>,
+    /// True when the operation goes on in the next line.
+    pub more: bool,
+}
+
+/// Why a line is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// There is a checksum, and it is another one.
+    Checksum,
+    /// There is no checksum, and the line is not a JSON object.
+    NotAnObject,
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Checksum => "its checksum does not match its content",
+            Self::NotAnObject => "it is not a JSON object",
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a line (without its line break).
+    pub fn decode(line: &'a [u8]) -> Result<Self, Invalid> {
+        let line = line.trim_ascii();
+        let split = line.len().saturating_sub(CRC_BYTES);
+        let (checked, tail) = line.split_at(split);
+        let has_crc = tail.starts_with(CRC_START.as_bytes()) && tail.ends_with(b"\"}");
+        let stated = tail.get(CRC_START.len()..CRC_START.len() + 8).unwrap_or_default();
+        if !has_crc {
+            if stated == hex(crc32fast::hash(checked)).as_bytes() {
+                // One of ours whose `_crc` itself was damaged.
+                return Err(Invalid::Checksum);
+            }
+            let text = std::str::from_utf8(line).map_err(|_| Invalid::NotAnObject)?;
+            if !json::is_object(line) {
+                return Err(Invalid::NotAnObject);
+            }
+            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: false });
+        }
+        if stated != hex(crc32fast::hash(checked)).as_bytes() {
+            return Err(Invalid::Checksum);
+        }
+        let mut open = std::str::from_utf8(checked).map_err(|_| Invalid::Checksum)?;
+        let more = open.strip_suffix(MORE);
+        open = more.unwrap_or(open);
+        let mut edit = None;
+        if let Some(before) = open.len().checked_sub(EDIT_BYTES)
+            && let Some(stated) = open.get(before..).and_then(|rest| rest.strip_prefix(EDIT_START))
+            && let Ok(hash) = u64::from_str_radix(&stated[..16], 16)
+        {
+            edit = Some(hash);
+            open = &open[..before];
+        }
+        Ok(Self { open, has_crc, edit, more: more.is_some() })
+    }
+
+    /// The entry as callers see it: a JSON object without our properties.
+    pub fn text(&self) -> String {
+        if !self.has_crc && OWN_PROPERTIES.iter().any(|name| self.open.contains(name)) {
+            // Somebody formatted the line anew, so our properties are no longer the last ones.
+            let shown = self.members().filter(|(key, _)| !OWN_PROPERTIES.contains(key));
+            let shown: Vec<String> = shown.map(|(key, value)| format!("{key}:{value}")).collect();
+            return format!("{{{}}}", shown.join(","));
+        }
+        format!("{}}}", self.open)
+    }
+
+    fn members(&self) -> json::Members<'a> {
+        json::Members::of(self.open)
+    }
+
+    /// Calls `apply` for each key that the entry changes, in order.
+    pub fn changes(&self, mut apply: impl FnMut(Change)) {
+        let (mut op, mut key, mut value, mut data, mut state) = ("", None, None, None, None);
+        for (name, text) in self.members() {
+            match name {
+                "\"op\"" => op = text,
+                "\"key\"" => key = Some(text),
+                "\"value\"" => value = Some(text),
+                "\"data\"" => data = Some(text),
+                "\"state\"" => state = Some(text),
+                _ => {}
+            }
+        }
+        match op {
+            "\"SET\"" => match key.and_then(key_literal).filter(|key| key.len() > 2) {
+                Some(key) => match value {
+                    Some(value) => apply(Change::Set(&key, &self.compact(value))),
+                    None => apply(Change::Delete(&key)),
+                },
+                None => self.merge(data, apply),
+            },
+            "\"DELETE\"" => {
+                if let Some(key) = key.and_then(key_literal) {
+                    apply(Change::Delete(&key));
+                }
+            }
+            "\"CHECKPOINT\"" => self.merge(state, apply),
+            _ => {}
+        }
+    }
+
+    fn merge(&self, object: Option<&'a str>, mut apply: impl FnMut(Change)) {
+        for (key, value) in
+            object.filter(|text| text.starts_with('{')).into_iter().flat_map(json::Members::of)
+        {
+            apply(Change::Set(&json::canonical_key(key), &self.compact(value)));
+        }
+    }
+
+    /// Lines with our checksum are compact already: we wrote them.
+    fn compact<'v>(&self, value: &'v str) -> Cow<'v, str> {
+        if self.has_crc { Cow::Borrowed(value) } else { json::compact(value) }
+    }
+}
+
+/// The property that JavaScript makes of a `key`; `None` where `if (key)` is false.
+fn key_literal(key: &str) -> Option<Cow<'_, str>> {
+    if key.starts_with('"') {
+        return Some(json::canonical_key(key));
+    }
+    if key == "true" {
+        return Some(Cow::Borrowed("\"true\""));
+    }
+    let number = json::number(key).filter(|number| *number != 0.0)?;
+    Some(Cow::Owned(json::quote(ryu_js::Buffer::new().format(number))))
+}
+
+fn hex(crc: u32) -> String {
+    format!("{crc:08x}")
+}
+
+/// Appends lines to a buffer.
+pub struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// Hash of the mirror in which the changes were found.
+    pub edit: Option<u64>,
+}
+
+impl<'a> Encoder<'a> {
+    /// An encoder at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, edit: None }
+    }
+
+    /// The line of an entry's text: a JSON object without its closing brace.
+    pub fn raw(&mut self, open: &str, more: bool) {
+        let start = self.out.len();
+        self.out.extend_from_slice(open.as_bytes());
+        self.close(start, more);
+    }
+
+    /// A SET of one key.
+    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: bool) {
+        let start = self.start(now_ms, "SET");
+        self.push(&[",\"key\":", key, ",\"value\":", value]);
+        self.close(start, more);
+    }
+
+    /// A SET of several members.
+    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: bool) {
+        let start = self.start(now_ms, "SET");
+        self.push(&[",\"data\":{"]);
+        self.join(members);
+        self.push(&["}"]);
+        self.close(start, more);
+    }
+
+    /// A tombstone.
+    pub fn delete(&mut self, now_ms: i64, key: &str, more: bool) {
+        let start = self.start(now_ms, "DELETE");
+        self.push(&[",\"key\":", key]);
+        self.close(start, more);
+    }
+
+    /// A checkpoint, or one part of it.
+    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: bool) {
+        let start = self.out.len();
+        self.push(&["{\"op\":\"CHECKPOINT\",\"state\":{"]);
+        self.join(members);
+        self.push(&["},\"compactedAt\":\"", &iso(now_ms), "\""]);
+        self.close(start, more);
+    }
+
+    fn start(&mut self, now_ms: i64, op: &str) -> usize {
+        let start = self.out.len();
+        self.push(&["{\"timestamp\":\"", &iso(now_ms), "\",\"op\":\"", op, "\""]);
+        start
+    }
+
+    fn join<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
+        for (number, member) in members.enumerate() {
+            self.push(&[if number == 0 { "" } else { "," }, member]);
+        }
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn close(&mut self, start: usize, more: bool) {
+        if let Some(hash) = self.edit {
+            self.push(&[EDIT_START, &format!("{hash:016x}"), "\""]);
+        }
+        if more {
+            self.push(&[MORE]);
+        }
+        let crc = hex(crc32fast::hash(&self.out[start..]));
+        self.push(&[CRC_START, &crc, "\"}\n"]);
+    }
+}
+
+/// The key that a damaged line seems to hold, for the report.
+pub fn guess_key(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(line);
+    let (_, rest) = text.split_once("\"key\":\"")?;
+    let end = rest.find('"').unwrap_or(rest.len());
+    Some(json::key_for_people(&rest[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(write: impl FnOnce(&mut Encoder)) -> String {
+        let mut out = Vec::new();
+        write(&mut Encoder::new(&mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    fn changes(line: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let entry = Entry::decode(line.as_bytes()).unwrap();
+        entry.changes(|change| {
+            found.push(match change {
+                Change::Set(key, value) => format!("{key}={value}"),
+                Change::Delete(key) => format!("-{key}"),
+            });
+        });
+        found
+    }
+
+    #[test]
+    fn lines_are_written_as_the_format_says() {
+        assert_eq!(
+            line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", false)),
+            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1},\"_crc\":\"8e7a16f8\"}\n"
+                .replace("8e7a16f8", &hex(crc32fast::hash(
+                    b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
+                )))
+        );
+        let group = line(|lines| {
+            lines.edit = Some(0xabc);
+            lines.delete(0, "\"u1\"", true);
+        });
+        assert!(group.contains(",\"key\":\"u1\",\"_edit\":\"0000000000000abc\",\"_more\":1,\"_crc\":\""));
+        let entry = Entry::decode(group.trim_end().as_bytes()).unwrap();
+        assert_eq!((entry.edit, entry.more), (Some(0xabc), true));
+        assert_eq!(
+            entry.text(),
+            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
+        );
+        let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), false));
+        assert!(checkpoint.starts_with(
+            "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":2},\"compactedAt\":\"1970-01-01T00:00:00.000Z\",\"_crc\":\""
+        ));
+        assert_eq!(changes(&checkpoint), ["\"a\"=1", "\"b\"=2"]);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let good = line(|lines| lines.set(0, "\"k\"", "{\"n\":12}", false));
+        let good = good.trim_end();
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.as_bytes().to_vec();
+                bytes[at] ^= 1 << bit;
+                // A flip may turn an end of the line into white space, which carries no content.
+                if let Ok(entry) = Entry::decode(&bytes) {
+                    panic!("flip of bit {bit} at {at} reads as {entry:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn replay_follows_the_table_of_the_contract() {
+        for (text, expected) in [
+            (r#"{"op":"SET","key":"a","value":{"x": [1, 2]}}"#, vec![r#""a"={"x":[1,2]}"#]),
+            (r#"{"op":"SET","key":"a"}"#, vec!["-\"a\""]),
+            (r#"{"op":"SET","key":"","data":{"b":1,"c":null}}"#, vec!["\"b\"=1", "\"c\"=null"]),
+            (r#"{"op":"SET","data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"SET","data":[1]}"#, vec![]),
+            (r#"{"op":"SET","key":7,"value":1}"#, vec!["\"7\"=1"]),
+            (r#"{"op":"SET","key":null,"data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"DELETE","key":"a"}"#, vec!["-\"a\""]),
+            (r#"{"op":"DELETE"}"#, vec![]),
+            (r#"{"op":"CHECKPOINT","state":{"a":1}}"#, vec!["\"a\"=1"]),
+            (r#"{"op":"OTHER","key":"a","value":1}"#, vec![]),
+            (r#"{"key":"a","value":1}"#, vec![]),
+            (r#"{"op":"SET","key":"\u0061","value":1}"#, vec!["\"a\"=1"]),
+        ] {
+            assert_eq!(changes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_are_accepted_and_ours_are_hidden() {
+        let entry = Entry::decode(b"{\"_crc\": \"00000000\", \"op\":\"X\"} \r").unwrap();
+        assert_eq!(entry.text(), "{\"op\":\"X\"}");
+        assert_eq!(Entry::decode(b"{\"a\":1}").unwrap().text(), "{\"a\":1}");
+        assert_eq!(Entry::decode(b"{\"a\":1"), Err(Invalid::NotAnObject));
+        assert_eq!(Entry::decode(b""), Err(Invalid::NotAnObject));
+        assert_eq!(Entry::decode(b"{\"a\":1,\"_crc\":\"00000000\"}"), Err(Invalid::Checksum));
+        assert_eq!(guess_key(b"x\"key\":\"u1\",\"val"), Some("u1".to_owned()));
+    }
+}

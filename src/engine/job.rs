@@ -1,0 +1,273 @@
+//! Long work that runs beside the writer, from snapshots and files of its own, and comes back to it
+//! as a result.
+//!
+//! Invariant: a job makes and changes only files that no other process knows (temporary ones), and
+//! removes them when it fails.
+
+use std::path::PathBuf;
+
+use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
+use super::entry::Encoder;
+use super::load::replay;
+use super::log::{LogPaths, copy_range};
+use super::mirror::{FreshMirror, write_large};
+use super::name::LogName;
+use super::read::{EntryCursor, all_entries};
+use super::request::{Answer, Ticket};
+use super::state::{Member, Snapshot};
+use super::text::object_of;
+use crate::error::{Error, Result};
+use crate::vfs::{File, FileSystem};
+
+/// Work for another thread.
+pub enum Job {
+    /// Answer a read.
+    Read(ReadJob, Ticket),
+    /// Write a mirror beside its place.
+    Mirror(MirrorJob),
+    /// Write a compacted log beside its place.
+    Compact(CompactJob),
+}
+
+/// A read that takes long.
+pub enum ReadJob {
+    /// An answer that is there already.
+    Answer(Answer),
+    /// A whole state as text.
+    Texts(Snapshot),
+    /// The object that the log up to this end comes to.
+    Rebuild(Option<Box<dyn File>>, u64),
+    /// Every entry up to this end.
+    Entries(Option<Box<dyn File>>, u64),
+    /// The next entries of a cursor.
+    More(EntryCursor),
+}
+
+/// See `Job::Mirror`.
+pub struct MirrorJob {
+    /// Whose mirror.
+    pub log: LogName,
+    /// Generation of the log that the snapshot belongs to.
+    pub generation: u64,
+    /// Where to write it.
+    pub temporary: PathBuf,
+    /// What to write.
+    pub snapshot: Snapshot,
+    /// The log's offset that it shows.
+    pub log_end: u64,
+    /// `LogFile::mark` at that offset.
+    pub log_mark: u64,
+    /// Whether it must be on disk in the end.
+    pub sync: bool,
+}
+
+/// See `Job::Compact`.
+pub struct CompactJob {
+    /// Whose log.
+    pub log: LogName,
+    /// Generation of the log that it belongs to.
+    pub generation: u64,
+    /// Where to write.
+    pub temporary: PathBuf,
+    /// What to do next.
+    pub step: CompactStep,
+    /// Whether it must be on disk in the end.
+    pub sync: bool,
+}
+
+/// A step of a compaction.
+pub enum CompactStep {
+    /// Write the checkpoint, and a mirror that is as new.
+    Checkpoint {
+        /// The state at `log_end`.
+        snapshot: Snapshot,
+        /// Offset in the old log.
+        log_end: u64,
+        /// When the compaction began, for `compactedAt`.
+        now_ms: i64,
+        /// Where to write the mirror, if one is needed.
+        mirror: Option<PathBuf>,
+        /// The log's folders, which may be missing.
+        folders: LogPaths,
+    },
+    /// Copy entries that arrived meanwhile.
+    Tail {
+        /// The old log.
+        log: PathBuf,
+        /// From here.
+        start: u64,
+        /// To here.
+        end: u64,
+    },
+}
+
+/// The result of a job, for the writer.
+pub enum JobDone {
+    /// A mirror was written, and took this long.
+    Mirror(MirrorDone),
+    /// A step of a compaction was taken.
+    Compact(CompactDone),
+}
+
+/// Result of a `MirrorJob`.
+pub struct MirrorDone {
+    /// Whose mirror.
+    pub log: LogName,
+    /// Generation of the log that it belongs to.
+    pub generation: u64,
+    /// `LogFile::mark` at its offset.
+    pub log_mark: u64,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The mirror.
+    pub result: Result<FreshMirror>,
+}
+
+/// Result of a `CompactJob`.
+pub struct CompactDone {
+    /// Whose log.
+    pub log: LogName,
+    /// Generation of the log that it belongs to.
+    pub generation: u64,
+    /// What was written.
+    pub temporary: PathBuf,
+    /// The new log so far.
+    pub result: Result<Compacted>,
+}
+
+/// A new log that is being made.
+pub struct Compacted {
+    /// Offset in the old log up to which the new one has everything.
+    pub copied_to: u64,
+    /// A mirror that is at least as new as the checkpoint, if one was written.
+    pub mirror: Option<FreshMirror>,
+    /// Lines of checkpoint that were written.
+    pub lines: u64,
+}
+
+impl Job {
+    /// Does the work. Answers reads; other results go to the writer.
+    pub fn run(self, files: &dyn FileSystem) -> Option<JobDone> {
+        match self {
+            Self::Read(job, ticket) => {
+                ticket.answer(job.run()).flush();
+                None
+            }
+            Self::Mirror(job) => Some(JobDone::Mirror(job.run(files))),
+            Self::Compact(job) => Some(JobDone::Compact(job.run(files))),
+        }
+    }
+
+    /// Reads have a thread of their own, so that they do not wait for a compaction.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Read(..))
+    }
+}
+
+impl ReadJob {
+    fn run(self) -> Result<Answer> {
+        match self {
+            Self::Answer(answer) => Ok(answer),
+            Self::Texts(snapshot) => Ok(Answer::Texts(object_of(snapshot.iter()))),
+            Self::Rebuild(None, _) => Ok(Answer::Texts(object_of([].iter()))),
+            Self::Rebuild(Some(mut log), end) => {
+                let replayed = replay(&mut *log, end)?;
+                Ok(Answer::Texts(object_of(replayed.state.iter())))
+            }
+            Self::Entries(log, end) => all_entries(log, end).map(Answer::Texts),
+            Self::More(cursor) => {
+                let piece = cursor.next_piece()?;
+                Ok(Answer::Piece(piece))
+            }
+        }
+    }
+}
+
+impl MirrorJob {
+    fn run(self, files: &dyn FileSystem) -> MirrorDone {
+        let started_ms = files.monotonic_ms();
+        let result = write_large(files, self.temporary, &self.snapshot, self.log_end, self.sync);
+        MirrorDone {
+            log: self.log,
+            generation: self.generation,
+            log_mark: self.log_mark,
+            duration_ms: files.monotonic_ms() - started_ms,
+            result,
+        }
+    }
+}
+
+impl CompactJob {
+    fn run(self, files: &dyn FileSystem) -> CompactDone {
+        let result = match self.step {
+            CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
+                let checkpoint = folders
+                    .create_folders(files, self.sync)
+                    .and_then(|()| checkpoint(files, &self.temporary, &snapshot, now_ms, self.sync));
+                checkpoint.and_then(|lines| {
+                    let mirror = mirror
+                        .map(|path| write_large(files, path, &snapshot, log_end, self.sync))
+                        .transpose()?;
+                    Ok(Compacted { copied_to: log_end, mirror, lines })
+                })
+            }
+            CompactStep::Tail { log, start, end } => {
+                copy_tail(files, &log, &self.temporary, start, end, self.sync).map(|()| Compacted {
+                    copied_to: end,
+                    mirror: None,
+                    lines: 0,
+                })
+            }
+        };
+        if result.is_err() {
+            // Of no use any more; the log itself is as it was.
+            let _ = files.remove(&self.temporary);
+        }
+        CompactDone { log: self.log, generation: self.generation, temporary: self.temporary, result }
+    }
+}
+
+fn checkpoint(
+    files: &dyn FileSystem,
+    path: &std::path::Path,
+    snapshot: &Snapshot,
+    now_ms: i64,
+    sync: bool,
+) -> Result<u64> {
+    let mut file = files.create(path)?;
+    let mut parts = chunks(snapshot.clone(), CHECKPOINT_LINE_BYTES);
+    if parts.is_empty() {
+        parts.push(Vec::new());
+    }
+    let mut line = Vec::new();
+    for part in &parts {
+        line.clear();
+        Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), false);
+        file.append(&line)?;
+    }
+    if sync {
+        file.sync_data()?;
+    }
+    Ok(parts.len() as u64)
+}
+
+/// Appends the bytes `start..end` of `log` to the file at `path`.
+pub fn copy_tail(
+    files: &dyn FileSystem,
+    log: &std::path::Path,
+    path: &std::path::Path,
+    start: u64,
+    end: u64,
+    sync: bool,
+) -> Result<()> {
+    let Some(mut from) = files.open_read(log)? else {
+        return Err(Error::new(
+            "ERR_LOG_REPLACED",
+            format!("The log '{}' was removed while it was compacted; nothing was changed", log.display()),
+        ));
+    };
+    let (mut to, _) = files.open_append(path)?;
+    copy_range(&mut *from, &mut *to, start, end)?;
+    if sync { to.sync_data() } else { Ok(()) }
+}

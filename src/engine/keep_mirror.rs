@@ -1,0 +1,298 @@
+//! When and how the mirror of a log is brought up to date.
+//!
+//! | state                     | mirror is written                                   | synced        |
+//! |---------------------------|-----------------------------------------------------|---------------|
+//! | small (up to 64 KiB)      | in the commit, before the promise resolves          | at a clean end or compaction |
+//! | larger                    | by a job, within a second (a tenth of the time at most) | before the rename |
+//! | any                       | at `finish`: flush, close, exit                     | always        |
+//!
+//! A mirror that cannot be written never fails the call: the log has the data. It is reported once
+//! and tried again.
+
+use std::path::PathBuf;
+
+use super::catch_up::Log;
+use super::engine::Context;
+use super::job::{Job, MirrorDone, MirrorJob};
+use super::log::free_name;
+use super::mirror::{
+    FreshMirror, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large, write_small,
+};
+use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
+use super::record::{MirrorId, MirrorRecord};
+use crate::error::{Error, Result};
+
+impl Log {
+    /// True while a job of this log is under way.
+    pub fn is_busy(&self) -> bool {
+        self.compaction.is_running() || self.mirror.is_being_written
+    }
+
+    /// When `tick` has something to do.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        [self.mirror.due_ms, self.sync_due_ms].into_iter().flatten().min()
+    }
+
+    /// True when there is something that a clean end has to do.
+    pub fn needs_finish(&self) -> bool {
+        self.is_touched
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, context: &Context, now_ms: u64, jobs: &mut Vec<Job>) {
+        if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+            self.sync_due_ms = None;
+            if let Err(error) = self.file.sync(&*context.files, &self.paths) {
+                context.tell(
+                    "PS_SYNC_FAILED",
+                    &format!("{} {}", self.paths.log.display(), error.code),
+                    format!("{}. The log is written anew from memory", error.message),
+                );
+                // What the failed sync should have written is unknown: a fresh file has all of it.
+                self.compact(context, None, jobs);
+            }
+        }
+        if self.mirror.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+            self.mirror.due_ms = None;
+            let is_current = self.mirror.shown_log_end() == Some(self.file.end());
+            if self.is_loaded && self.pending.is_none() && !self.mirror.is_being_written && !is_current {
+                self.start_mirror(context, jobs);
+            }
+        }
+    }
+
+    fn start_mirror(&mut self, context: &Context, jobs: &mut Vec<Job>) {
+        self.mirror.is_being_written = true;
+        jobs.push(Job::Mirror(MirrorJob {
+            log: self.paths.name.clone(),
+            generation: self.generation,
+            temporary: context.temporary(&self.paths.mirror),
+            snapshot: self.shelf.published.read().state.snapshot(),
+            log_end: self.file.end(),
+            log_mark: self.file.mark(),
+            sync: context.sync_ever(),
+        }));
+    }
+
+    /// Takes a mirror that a job wrote. `ready` tells whether the log is in step with its files.
+    pub fn mirror_done(&mut self, context: &Context, done: MirrorDone, ready: Result<()>) {
+        let MirrorDone { generation, log_mark, duration_ms, result, .. } = done;
+        self.mirror.is_being_written = false;
+        self.mirror.last_duration_ms = duration_ms;
+        let published = match (ready, result) {
+            (Ok(()), Ok(fresh)) => {
+                let is_newer = self.mirror.shown_log_end().is_none_or(|shown| shown < fresh.log_end);
+                if generation == self.generation && is_newer {
+                    self.publish_mirror(context, fresh, log_mark).map(|_| ())
+                } else {
+                    context.files.remove(&fresh.temporary)
+                }
+            }
+            (Err(error), Ok(fresh)) => context.files.remove(&fresh.temporary).and(Err(error)),
+            (_, Err(error)) => Err(error),
+        };
+        self.publish_stamps();
+        if let Err(error) = published {
+            self.mirror_failed(context, &error);
+        } else if self.mirror.shown_log_end() != Some(self.file.end()) {
+            self.mirror_is_due(context);
+        }
+    }
+
+    fn mirror_is_due(&mut self, context: &Context) {
+        if self.mirror.due_ms.is_none() && !self.mirror.is_being_written {
+            self.mirror.due_ms =
+                Some(context.files.monotonic_ms() + mirror_delay_ms(self.mirror.last_duration_ms));
+        }
+    }
+
+    fn mirror_failed(&mut self, context: &Context, error: &Error) {
+        context.tell(
+            "PS_MIRROR_FAILED",
+            &format!("{} {}", self.paths.mirror.display(), error.code),
+            format!(
+                "The mirror '{}' could not be written: {}. The log has all data; the mirror is tried again",
+                self.paths.mirror.display(),
+                error.message
+            ),
+        );
+        self.mirror.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
+    }
+
+    /// After a commit: a small mirror at once, a large one soon.
+    pub(super) fn mirror_after_commit(&mut self, context: &Context) {
+        if self.mirror.is_wanted {
+            match self.write_small_mirror(context) {
+                Ok(true) => self.mirror.due_ms = None,
+                Ok(false) => self.mirror_is_due(context),
+                Err(error) => self.mirror_failed(context, &error),
+            }
+        }
+        self.publish_stamps();
+    }
+
+    /// False when the state is too large, or somebody has just changed the file.
+    fn write_small_mirror(&mut self, context: &Context) -> Result<bool> {
+        self.set_broken_mirror_aside(context)?;
+        let text = {
+            let published = self.shelf.published.read();
+            if published.state.live_bytes() > SMALL_MIRROR_BYTES as u64 {
+                return Ok(false);
+            }
+            small_text(published.state.iter(), SMALL_MIRROR_BYTES)
+        };
+        let Some(text) = text else { return Ok(false) };
+        let temporary = context.temporary(&self.paths.mirror);
+        let fresh = write_small(&*context.files, temporary, &text, self.file.end(), false)?;
+        self.publish_mirror(context, fresh, self.file.mark())
+    }
+
+    fn set_broken_mirror_aside(&mut self, context: &Context) -> Result<()> {
+        if self.mirror.is_broken {
+            let files = &*context.files;
+            let name = |number| PathBuf::from(format!("{}.corrupt.{number}", self.paths.mirror.display()));
+            files.rename(&self.paths.mirror, &free_name(files, name)?)?;
+            self.mirror.is_broken = false;
+            self.mirror.seen = None;
+        }
+        Ok(())
+    }
+
+    /// Moves a mirror into its place. False (and it is removed) when the file there is not the one
+    /// that was taken into account.
+    pub(super) fn publish_mirror(
+        &mut self,
+        context: &Context,
+        fresh: FreshMirror,
+        log_mark: u64,
+    ) -> Result<bool> {
+        let files = &*context.files;
+        let published = (|| {
+            if files.stamp(&self.paths.mirror)? != self.mirror.seen
+                || self.pending.is_some()
+                || self.mirror.is_broken
+            {
+                return Ok(false);
+            }
+            self.write_record(context, fresh.id, fresh.log_end, log_mark, false)?;
+            files.rename(&fresh.temporary, &self.paths.mirror)?;
+            if fresh.is_synced && context.sync_ever() {
+                files.sync_dir(&self.paths.data_folder)?;
+            }
+            Ok(true)
+        })();
+        if published == Ok(true) {
+            self.know_mirror(context, fresh.id, Shows::LogUpTo(fresh.log_end));
+            if let Some(known) = &mut self.mirror.known {
+                known.is_synced = fresh.is_synced;
+            }
+        } else {
+            // Swept up later if this fails.
+            let _ = files.remove(&fresh.temporary);
+        }
+        published
+    }
+
+    pub(super) fn write_record(
+        &self,
+        context: &Context,
+        mirror: MirrorId,
+        log_end: u64,
+        log_mark: u64,
+        is_clean: bool,
+    ) -> Result<()> {
+        let record = MirrorRecord { log_end, log_mark, mirror, is_clean };
+        record.write(&*context.files, &self.paths, is_clean && context.sync_ever())
+    }
+
+    /// Sees to it that the mirror on disk is synced and shows the log at least up to `log_end`.
+    /// `fresh` is one that does. False when somebody has just changed the file.
+    pub(super) fn bring_mirror_to(
+        &mut self,
+        context: &Context,
+        log_end: u64,
+        fresh: Option<FreshMirror>,
+    ) -> Result<bool> {
+        let files = &*context.files;
+        if self.mirror.shown_log_end().is_some_and(|shown| shown >= log_end) {
+            if let Some(fresh) = fresh {
+                files.remove(&fresh.temporary)?;
+            }
+            self.sync_mirror(context)?;
+            return Ok(true);
+        }
+        self.set_broken_mirror_aside(context)?;
+        match fresh {
+            Some(fresh) => {
+                let mark = match files.open_read(&self.paths.log)? {
+                    Some(mut log) => super::record::log_mark(&mut *log, fresh.log_end)?,
+                    None => self.file.mark(),
+                };
+                self.publish_mirror(context, fresh, mark)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Makes the mirror in its place durable.
+    fn sync_mirror(&mut self, context: &Context) -> Result<()> {
+        if let Some(known) = &mut self.mirror.known
+            && !known.is_synced
+            && context.sync_ever()
+        {
+            let (mut file, _) = context.files.open_append(&self.paths.mirror)?;
+            file.sync_data()?;
+            context.files.sync_dir(&self.paths.data_folder)?;
+            known.is_synced = true;
+        }
+        Ok(())
+    }
+
+    /// An edit that was found in the mirror is in the log now.
+    pub(super) fn edit_was_logged(&mut self, pending: PendingEdit) {
+        self.last_edit = Some(pending.mirror_hash);
+        if let Some(known) = &mut self.mirror.known {
+            known.shows = Shows::Content(pending.shown);
+        }
+    }
+
+    /// The log was written anew: what the mirror shows now stands at another offset.
+    pub(super) fn mirror_offsets_moved(&mut self, moved: impl Fn(u64) -> u64) {
+        if let Some(known) = &mut self.mirror.known
+            && let Shows::LogUpTo(offset) = &mut known.shows
+        {
+            *offset = moved(*offset);
+        }
+    }
+
+    /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
+    pub fn finish(&mut self, context: &Context) -> Result<()> {
+        self.catch_up(context)?;
+        self.log_pending_edit(context)?;
+        if self.file.is_unsynced && context.sync_ever() {
+            self.file.sync(&*context.files, &self.paths)?;
+            self.sync_due_ms = None;
+        }
+        if self.mirror.is_wanted {
+            self.set_broken_mirror_aside(context)?;
+            if self.mirror.shown_log_end() != Some(self.file.end()) {
+                let temporary = context.temporary(&self.paths.mirror);
+                let snapshot = self.shelf.published.read().state.snapshot();
+                let fresh =
+                    write_large(&*context.files, temporary, &snapshot, self.file.end(), context.sync_ever())?;
+                self.publish_mirror(context, fresh, self.file.mark())?;
+            }
+            self.mirror.due_ms = None;
+            if let Some(known) = &self.mirror.known
+                && self.mirror.shown_log_end() == Some(self.file.end())
+            {
+                let id = known.id;
+                self.sync_mirror(context)?;
+                self.write_record(context, id, self.file.end(), self.file.mark(), true)?;
+            }
+            self.publish_stamps();
+        }
+        self.is_touched = false;
+        Ok(())
+    }
+}

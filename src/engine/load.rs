@@ -1,0 +1,265 @@
+//! Opening a log and its mirror: one state from two files, whatever happened to either.
+//!
+//! The log is the truth, the mirror may hold somebody's edit. To tell an edit from a mirror that is
+//! merely old, we ask what the mirror showed before the edit (its *base*); the edit is the difference
+//! between base and content, and is applied on top of the log's final state.
+//!
+//! | mirror                         | log                    | base                          | result                          |
+//! |--------------------------------|------------------------|-------------------------------|---------------------------------|
+//! | missing                        | any                    | -                             | log's state; mirror rebuilt at the next write |
+//! | missing                        | missing                | -                             | no data                         |
+//! | not a JSON object              | any                    | -                             | log's state; mirror set aside at the next write |
+//! | its hash is the record's       | fits the record        | -                             | log's state (ours, maybe old)   |
+//! | its hash is in an `_edit`      | any                    | -                             | log's state (edit is logged)    |
+//! | other, this process knew it    | not replaced           | what it showed                | log's state + edit              |
+//! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
+//! | other (crash, copy, old data)  | any, also none         | the nearest position in the log | log's state + edit (none: the mirror is old) |
+//!
+//! *Nearest*: the position whose state differs from the mirror in the fewest keys, the last of them.
+//! With an empty log that is the empty state, so the whole mirror is taken over: first start on old
+//! data. A torn or damaged log gives the state of its valid lines (see `replay`) in every row.
+//!
+//! Nothing is written here.
+
+use super::entry::{Change, Entry};
+use super::log::{LogFile, LogPaths, Mending};
+use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled};
+use super::record::{MirrorRecord, log_mark};
+use super::replay::{Damage, LineReader};
+use super::state::{Member, State};
+use crate::error::Result;
+use crate::vfs::{File, FileSystem};
+
+/// What this process knows of the mirror from before, if the log is still the same.
+pub type KnownBase = Option<Shows>;
+
+/// A log and its mirror, opened.
+pub struct Loaded {
+    /// The log's state with the edit applied.
+    pub state: State,
+    /// The log file.
+    pub file: LogFile,
+    /// The edit that the log does not hold yet.
+    pub pending: Option<PendingEdit>,
+    /// The mirror.
+    pub mirror: LoadedMirror,
+    /// Hash of the mirror whose edit was logged last.
+    pub last_edit: Option<u64>,
+}
+
+/// What was found of the mirror.
+pub enum LoadedMirror {
+    /// There is none, or it is of no concern.
+    Missing,
+    /// It is not a JSON object.
+    Broken(MirrorContent),
+    /// It was taken into account.
+    Known(KnownMirror),
+}
+
+/// Opens a log and, if `is_mirrored`, its mirror.
+pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, known: KnownBase) -> Result<Loaded> {
+    let mut log = files.open_read(&paths.log)?;
+    let replayed = match &mut log {
+        Some(log) => replay(&mut **log, u64::MAX)?,
+        None => Replayed::default(),
+    };
+    let file = match &mut log {
+        Some(log) => LogFile::at(&mut **log, replayed.end, replayed.lines, replayed.mending)?,
+        None => LogFile::default(),
+    };
+    let last_edit = replayed.last_edit;
+    let mut loaded =
+        Loaded { state: replayed.state, file, pending: None, mirror: LoadedMirror::Missing, last_edit };
+    if is_mirrored {
+        reconcile(files, paths, &mut loaded, log.as_deref_mut(), known)?;
+    }
+    Ok(loaded)
+}
+
+/// Decides by the table above.
+fn reconcile(
+    files: &dyn FileSystem,
+    paths: &LogPaths,
+    loaded: &mut Loaded,
+    mut log: Option<&mut (dyn File + 'static)>,
+    known: KnownBase,
+) -> Result<()> {
+    let Some(stamp) = files.stamp(&paths.mirror)? else { return Ok(()) };
+    let end = loaded.file.end();
+    let mut record = MirrorRecord::read(files, paths)?.filter(|record| record.log_end <= end);
+    if let Some(found) = &record {
+        let is_of_this_log = match &mut log {
+            Some(log) => log_mark(&mut **log, found.log_end)? == found.log_mark,
+            None => false,
+        };
+        record = record.filter(|_| is_of_this_log);
+    }
+    let now_ms = files.now_ms();
+    let take = |loaded: &mut Loaded, id, shows, is_synced| {
+        let is_settled = is_settled(stamp, now_ms);
+        loaded.mirror = LoadedMirror::Known(KnownMirror { id, shows, is_settled, is_synced });
+    };
+    if let Some(record) = &record
+        && record.mirror.stamp == stamp
+    {
+        take(loaded, record.mirror, Shows::LogUpTo(record.log_end), record.is_clean);
+        return Ok(());
+    }
+    let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };
+    if let Some(record) = &record
+        && record.mirror.hash == content.id.hash
+    {
+        take(loaded, content.id, Shows::LogUpTo(record.log_end), false);
+        return Ok(());
+    }
+    let Some(shown) = content.parse() else {
+        loaded.mirror = LoadedMirror::Broken(content);
+        return Ok(());
+    };
+    if loaded.last_edit == Some(content.id.hash) {
+        take(loaded, content.id, Shows::Content(shown), false);
+        return Ok(());
+    }
+    if difference(&loaded.state, &shown).is_empty() {
+        take(loaded, content.id, Shows::LogUpTo(end), false);
+        return Ok(());
+    }
+    let base = match (known, record) {
+        (Some(shows), _) => shows,
+        (None, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
+        _ => Shows::LogUpTo(match &mut log {
+            Some(log) => nearest(&mut **log, end, &shown)?,
+            None => 0,
+        }),
+    };
+    let edits = match (&base, &mut log) {
+        (Shows::Content(before), _) => difference(before, &shown),
+        (Shows::LogUpTo(position), Some(log)) => difference(&replay(&mut **log, *position)?.state, &shown),
+        (Shows::LogUpTo(_), None) => difference(&State::default(), &shown),
+    };
+    let edits = apply_edits(&mut loaded.state, edits);
+    if !edits.is_empty() {
+        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown });
+    }
+    // Until the edit is logged, a further change is again compared with the same base.
+    take(loaded, content.id, base, false);
+    Ok(())
+}
+
+/// The valid lines of a log, applied.
+#[derive(Default)]
+pub struct Replayed {
+    /// The state after them.
+    pub state: State,
+    /// Offset behind the last whole line.
+    pub end: u64,
+    /// Lines before it.
+    pub lines: u64,
+    /// What is wrong with the file.
+    pub mending: Mending,
+    /// Hash of the mirror whose edit was logged last.
+    pub last_edit: Option<u64>,
+}
+
+/// Replays a log up to `limit` or its end.
+pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
+    let mut replayed = Replayed::default();
+    match continue_replay(file, limit, &mut replayed, &mut |_, _, _| {}, &mut |_| {})? {
+        Group::Whole => Ok(replayed),
+        Group::UnfinishedFrom(start) => {
+            // An operation of several lines counts whole or not at all.
+            let torn_bytes = replayed.end + replayed.mending.torn_bytes - start;
+            replayed = Replayed::default();
+            continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+            replayed.mending.torn_bytes = torn_bytes;
+            Ok(replayed)
+        }
+    }
+}
+
+/// Whether the lines that were read end with a whole operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// They do.
+    Whole,
+    /// They do not; it begins at this offset.
+    UnfinishedFrom(u64),
+}
+
+type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
+
+/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_change` is told of each
+/// change of a key (before, after), `on_operation` of the offset behind each whole operation.
+pub fn continue_replay(
+    file: &mut dyn File,
+    limit: u64,
+    replayed: &mut Replayed,
+    on_change: OnChange,
+    on_operation: &mut dyn FnMut(u64),
+) -> Result<Group> {
+    let mut group = Group::Whole;
+    let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
+    while let Some(line) = reader.next_line()? {
+        match line.entry() {
+            Some(Err(_)) if !line.is_terminated => {
+                replayed.mending.torn_bytes = line.bytes.len() as u64;
+                break;
+            }
+            Some(Err(reason)) => replayed.mending.damages.push(Damage::of(&line, reason)),
+            Some(Ok(entry)) => {
+                apply(&entry, &mut replayed.state, on_change);
+                replayed.last_edit = entry.edit.or(replayed.last_edit);
+                group = match group {
+                    Group::Whole if entry.more => Group::UnfinishedFrom(line.offset),
+                    unfinished if entry.more => unfinished,
+                    _ => Group::Whole,
+                };
+                if group == Group::Whole {
+                    on_operation(line.end());
+                }
+            }
+            None => {}
+        }
+        replayed.mending.is_unterminated = !line.is_terminated;
+        replayed.end = line.end();
+        replayed.lines = line.number;
+    }
+    Ok(group)
+}
+
+fn apply(entry: &Entry, state: &mut State, on_change: OnChange) {
+    entry.changes(|change| match change {
+        Change::Set(key, value) => {
+            on_change(key, state.get(key).map(Member::value), Some(value));
+            state.set(Member::new(key, value));
+        }
+        Change::Delete(key) => {
+            on_change(key, state.get(key).map(Member::value), None);
+            state.remove(key);
+        }
+    });
+}
+
+/// The position in the log whose state is nearest to what the mirror shows.
+fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<u64> {
+    // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
+    let differing = std::cell::Cell::new(shown.len());
+    let (mut fewest, mut position) = (differing.get(), 0);
+    let differs = |key: &str, value: Option<&str>| shown.get(key).map(Member::value) != value;
+    continue_replay(
+        file,
+        end,
+        &mut Replayed::default(),
+        &mut |key, before, after| {
+            differing
+                .set(differing.get() - usize::from(differs(key, before)) + usize::from(differs(key, after)));
+        },
+        &mut |offset| {
+            if differing.get() <= fewest {
+                (fewest, position) = (differing.get(), offset);
+            }
+        },
+    )?;
+    Ok(position)
+}

@@ -1,0 +1,154 @@
+//! The lock between processes: `.progressive-storage/lock`, held for one batch.
+//!
+//! The kernel owns the lock, so it is free the moment its holder dies; there are no times in it and
+//! no heartbeats. The file's content names the last holder, for messages only.
+//!
+//! Two locks make it fair: who waits for `lock` holds `queue`, and who has just given `lock` back must
+//! pass `queue` first, so a busy process cannot overtake one that waits.
+//!
+//! Invariant: while a `DirectoryLock` is held, its file is the one at the path.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::vfs::{File, FileSystem};
+
+/// How long a holder is waited for.
+const WAIT_MS_MAX: u64 = 30_000;
+const PAUSE_US_FIRST: u64 = 30;
+const PAUSE_US_MAX: u64 = 1000;
+
+/// See the header of this file.
+pub struct DirectoryLock {
+    queue: LockFile,
+    main: LockFile,
+    is_held: bool,
+}
+
+/// Why the lock is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Files are made when they are missing.
+    Write,
+    /// Nothing is made; where there is no lock file, nobody ever wrote.
+    Read,
+}
+
+impl DirectoryLock {
+    /// The lock of the folder `own_folder`.
+    pub fn new(own_folder: &std::path::Path) -> Self {
+        Self {
+            queue: LockFile::new(own_folder.join("queue")),
+            main: LockFile::new(own_folder.join("lock")),
+            is_held: false,
+        }
+    }
+
+    /// Takes the lock, waiting for its holder.
+    pub fn acquire(&mut self, files: &dyn FileSystem, purpose: Purpose) -> Result<()> {
+        if self.is_held {
+            return Ok(());
+        }
+        if !self.queue.acquire(files, purpose)? {
+            return Ok(());
+        }
+        let taken = self.main.acquire(files, purpose);
+        self.queue.release();
+        self.is_held = taken?;
+        if self.is_held && purpose == Purpose::Write {
+            self.main.name_holder();
+        }
+        Ok(())
+    }
+
+    /// Gives the lock back.
+    pub fn release(&mut self) {
+        if self.is_held {
+            self.main.release();
+            self.is_held = false;
+        }
+    }
+}
+
+struct LockFile {
+    path: PathBuf,
+    handle: Option<Box<dyn File>>,
+}
+
+impl LockFile {
+    fn new(path: PathBuf) -> Self {
+        Self { path, handle: None }
+    }
+
+    /// False when there is no such file and none is to be made.
+    fn acquire(&mut self, files: &dyn FileSystem, purpose: Purpose) -> Result<bool> {
+        let started_ms = files.monotonic_ms();
+        let mut pause_us = PAUSE_US_FIRST;
+        loop {
+            if self.handle.is_none() {
+                self.handle = files.open_lock(&self.path, purpose == Purpose::Write)?;
+            }
+            let Some(handle) = &mut self.handle else { return Ok(false) };
+            if handle.try_lock()? {
+                let on_disk = files.stamp(&self.path)?;
+                if on_disk.map(|stamp| stamp.id) == Some(handle.stamp()?.id) {
+                    return Ok(true);
+                }
+                // The folder was removed or replaced: another process would lock another file.
+                self.handle = None;
+                continue;
+            }
+            if files.monotonic_ms() - started_ms > WAIT_MS_MAX {
+                return Err(self.held_by_another(files));
+            }
+            files.sleep_us(pause_us);
+            pause_us = (pause_us * 2).min(PAUSE_US_MAX);
+        }
+    }
+
+    fn held_by_another(&self, files: &dyn FileSystem) -> Error {
+        let mut holder = vec![0; 64];
+        let read = files
+            .open_read(&self.path.with_file_name("lock"))
+            .ok()
+            .flatten()
+            .and_then(|mut file| file.read_at(&mut holder, 0).ok())
+            .unwrap_or(0);
+        let holder = String::from_utf8_lossy(&holder[..read]).trim().to_owned();
+        let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+        let mut error = Error::new(
+            "ERR_LOCKED",
+            format!(
+                "The data folder has been locked by {holder} for {} seconds ('{}'). Nothing was written; \
+                 see whether that process is stopped or hangs",
+                WAIT_MS_MAX / 1000,
+                self.path.display()
+            ),
+        );
+        error.path = Some(self.path.display().to_string());
+        error
+    }
+
+    fn release(&mut self) {
+        if let Some(handle) = &mut self.handle
+            && handle.unlock().is_err()
+        {
+            // Closing the file gives the lock back in any case.
+            self.handle = None;
+        }
+    }
+
+    /// Writes this process's name into the file, for the message of one that waits in vain.
+    fn name_holder(&mut self) {
+        let name = format!("process {}\n", std::process::id());
+        let mut written = [0; 64];
+        if let Some(handle) = &mut self.handle {
+            let is_written =
+                handle.read_at(&mut written, 0).is_ok_and(|read| &written[..read] == name.as_bytes());
+            if !is_written {
+                // Only a message would lack the name.
+                let _ = handle.overwrite(name.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! One log file: where it is, where it ends, appending to it, cutting it.
+//!
+//! ```text
+//! ├──────────── whole lines ─────────────┤ end        torn tail (if any)
+//! ```
+//!
+//! Invariant: `end` is the offset behind the last whole line. Nothing is appended while other bytes
+//! stand behind `end`, and a failed append is cut off again, at the latest before the next one.
+
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::entry::Entry;
+use super::name::LogName;
+use super::record::{log_mark, read_full};
+use super::replay::{Damage, LineReader};
+use crate::error::{Error, Result};
+use crate::vfs::{File, FileSystem, Stamp};
+
+const TORN_KEPT_MAX: usize = 3;
+const TAIL_BYTES: usize = 64;
+const COPY_BYTES: usize = 1 << 20;
+
+/// All files that belong to one log.
+#[derive(Clone, Debug)]
+pub struct LogPaths {
+    /// Name of the log.
+    pub name: LogName,
+    /// The data folder.
+    pub data_folder: PathBuf,
+    /// `logs` in it.
+    pub logs_folder: PathBuf,
+    /// `.progressive-storage` in it.
+    pub own_folder: PathBuf,
+    /// `logs/NAME.log`.
+    pub log: PathBuf,
+    /// `NAME.json`.
+    pub mirror: PathBuf,
+    /// `.progressive-storage/NAME.mirror`.
+    pub record: PathBuf,
+}
+
+impl LogPaths {
+    /// The files of log `name` in `data_folder`.
+    pub fn new(data_folder: &Path, name: &LogName) -> Self {
+        let logs_folder = data_folder.join("logs");
+        let own_folder = data_folder.join(".progressive-storage");
+        Self {
+            name: name.clone(),
+            log: logs_folder.join(format!("{name}.log")),
+            mirror: data_folder.join(format!("{name}.json")),
+            record: own_folder.join(format!("{name}.mirror")),
+            data_folder: data_folder.to_owned(),
+            logs_folder,
+            own_folder,
+        }
+    }
+
+    /// `logs/NAME.log.KIND.N`.
+    pub fn log_sibling(&self, kind: &str, number: i64) -> PathBuf {
+        self.logs_folder.join(format!("{}.log.{kind}.{number}", self.name))
+    }
+
+    /// Makes the folders that are missing, durably.
+    pub fn create_folders(&self, files: &dyn FileSystem, sync: bool) -> Result<()> {
+        for folder in [&self.data_folder, &self.logs_folder, &self.own_folder] {
+            if files.create_dir_all(folder)?
+                && sync
+                && let Some(parent) = folder.parent()
+            {
+                files.sync_dir(parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers N of `logs/NAME.log.KIND.N`, oldest first.
+    pub fn numbered(&self, files: &dyn FileSystem, kind: &str) -> Result<Vec<i64>> {
+        let prefix = format!("{}.log.{kind}.", self.name);
+        let names = files.list(&self.logs_folder)?;
+        let mut numbers: Vec<i64> =
+            names.iter().filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// A name `logs/NAME.log.KIND.N` that is not taken, N being now or a little later.
+    pub fn free_sibling(&self, files: &dyn FileSystem, kind: &str) -> Result<PathBuf> {
+        free_name(files, |number| self.log_sibling(kind, number))
+    }
+
+    /// Removes all but the newest `kept` of `logs/NAME.log.KIND.N`.
+    pub fn prune(&self, files: &dyn FileSystem, kind: &str, kept: usize) -> Result<()> {
+        let numbers = self.numbered(files, kind)?;
+        for number in numbers.iter().rev().skip(kept) {
+            files.remove(&self.log_sibling(kind, *number))?;
+        }
+        Ok(())
+    }
+}
+
+/// The first path of `name(now)`, `name(now + 1)`, … at which there is no file.
+pub fn free_name(files: &dyn FileSystem, name: impl Fn(i64) -> PathBuf) -> Result<PathBuf> {
+    let mut number = files.now_ms();
+    loop {
+        let path = name(number);
+        if files.stamp(&path)?.is_none() {
+            return Ok(path);
+        }
+        number += 1;
+    }
+}
+
+/// What has to be mended in the file before something is appended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mending {
+    /// Bytes behind the end that are to be kept aside and cut off.
+    pub torn_bytes: u64,
+    /// Lines that are to be set aside.
+    pub damages: Vec<Damage>,
+    /// The last entry lacks its line break.
+    pub is_unterminated: bool,
+    /// Bytes of a failed append of ours may stand behind the end.
+    pub has_failed_append: bool,
+}
+
+/// How an append ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The log ends with what was appended.
+    Alone,
+    /// A program that takes no lock wrote at the same time: the log must be read again.
+    Interleaved,
+}
+
+/// See the header of this file.
+#[derive(Default)]
+pub struct LogFile {
+    handle: Option<Box<dyn File>>,
+    stamp: Option<Stamp>,
+    end: u64,
+    /// The last bytes before `end`.
+    tail: Vec<u8>,
+    /// Lines before `end`.
+    lines: u64,
+    mending: Mending,
+    is_folder_unsynced: bool,
+    /// Something was acknowledged that is not synced yet (`fsync: 'interval'`).
+    pub is_unsynced: bool,
+}
+
+impl LogFile {
+    /// A log of `lines` lines that was read up to `end`; `file` is open on it.
+    pub fn at(file: &mut dyn File, end: u64, lines: u64, mending: Mending) -> Result<Self> {
+        let stamp = Some(file.stamp()?);
+        let mut tail = vec![0; usize::try_from(end).unwrap_or(usize::MAX).min(TAIL_BYTES)];
+        let start = end - tail.len() as u64;
+        let read = read_full(file, &mut tail, start)?;
+        tail.truncate(read);
+        Ok(Self { stamp, end, tail, lines, mending, ..Self::default() })
+    }
+
+    /// Offset behind the last whole line.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Lines before the end.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// What to compare the file at the path with.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// What the next append mends first.
+    pub fn mending(&self) -> &Mending {
+        &self.mending
+    }
+
+    /// Tells this log from another of the same length.
+    pub fn mark(&self) -> u64 {
+        xxh3_64(&self.tail)
+    }
+
+    /// Whether `file` begins with what we know: true when it only grew.
+    pub fn is_beginning_of(&self, file: &mut dyn File) -> Result<bool> {
+        Ok(log_mark(file, self.end)? == self.mark())
+    }
+
+    /// Takes over lines that another process appended: the log now ends at `end`.
+    pub fn advance(
+        &mut self,
+        file: &mut dyn File,
+        end: u64,
+        lines: u64,
+        is_unterminated: bool,
+    ) -> Result<()> {
+        let mending = Mending { is_unterminated, ..Mending::default() };
+        let read = Self::at(file, end, lines, mending)?;
+        *self = Self {
+            handle: self.handle.take(),
+            is_folder_unsynced: self.is_folder_unsynced,
+            is_unsynced: self.is_unsynced,
+            ..read
+        };
+        Ok(())
+    }
+
+    /// Takes over what was read anew, keeping what is still to be synced.
+    pub fn replace_by(&mut self, read: Self) {
+        let is_folder_unsynced = self.is_folder_unsynced;
+        let is_unsynced = self.is_unsynced;
+        *self = Self { is_folder_unsynced, is_unsynced, ..read };
+    }
+
+    /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
+    pub fn mend(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+        if !self.mending.damages.is_empty() {
+            self.set_damage_aside(files, paths, sync)?;
+        }
+        if self.mending.torn_bytes > 0 {
+            self.keep_torn_tail(files, paths, sync)?;
+            files.truncate(&paths.log, self.end, sync)?;
+            self.mending.torn_bytes = 0;
+            self.stamp = files.stamp(&paths.log)?;
+        }
+        if self.mending.has_failed_append {
+            if self.stamp.is_some() {
+                files.truncate(&paths.log, self.end, sync)?;
+                self.stamp = files.stamp(&paths.log)?;
+            }
+            self.mending.has_failed_append = false;
+        }
+        Ok(())
+    }
+
+    /// Appends whole lines and syncs them. On failure the log is as before.
+    pub fn append(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        bytes: &[u8],
+        lines: u64,
+        sync: bool,
+    ) -> Result<Appended> {
+        self.mend(files, paths, sync)?;
+        match self.append_and_sync(files, paths, bytes, sync) {
+            Ok(stamp) => {
+                if std::mem::take(&mut self.mending.is_unterminated) {
+                    self.end += 1;
+                    self.tail.push(b'\n');
+                }
+                self.end += bytes.len() as u64;
+                self.lines += lines;
+                self.stamp = Some(stamp);
+                self.is_unsynced |= !sync;
+                self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
+                self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
+                Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
+            }
+            Err(error) => {
+                self.mending.has_failed_append = true;
+                // Where this fails too, the next append tries again before anything else.
+                if self.mend(files, paths, sync).is_err() {
+                    self.handle = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn append_and_sync(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        bytes: &[u8],
+        sync: bool,
+    ) -> Result<Stamp> {
+        if self.handle.is_none() {
+            paths.create_folders(files, sync)?;
+            let (handle, is_new) = files.open_append(&paths.log)?;
+            self.is_folder_unsynced |= is_new;
+            if self.stamp.is_none() {
+                self.stamp = Some(handle.stamp()?);
+            }
+            self.handle = Some(handle);
+        }
+        let Some(handle) = &mut self.handle else { return Err(Error::internal("the log is not open")) };
+        if self.mending.is_unterminated {
+            handle.append(b"\n")?;
+        }
+        handle.append(bytes)?;
+        if sync {
+            handle.sync_data()?;
+        }
+        let written_id = handle.stamp()?.id;
+        if sync {
+            self.sync_folder(files, paths)?;
+        }
+        match files.stamp(&paths.log)? {
+            Some(stamp) if stamp.id == written_id => Ok(stamp),
+            _ => Err(Error::new(
+                "ERR_LOG_REPLACED",
+                format!(
+                    "The log '{}' was removed or replaced by another program while it was written; try again",
+                    paths.log.display()
+                ),
+            )),
+        }
+    }
+
+    /// Syncs what was appended without a sync.
+    pub fn sync(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
+        match &mut self.handle {
+            Some(handle) => handle.sync_data()?,
+            None => files.open_append(&paths.log)?.0.sync_data()?,
+        }
+        self.sync_folder(files, paths)?;
+        self.is_unsynced = false;
+        Ok(())
+    }
+
+    /// The file's name is new: no append counts before its folder is synced.
+    pub fn needs_folder_sync(&mut self) {
+        self.is_folder_unsynced = true;
+    }
+
+    /// Makes the file's name durable.
+    pub fn sync_folder(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
+        if self.is_folder_unsynced {
+            files.sync_dir(&paths.logs_folder)?;
+            self.is_folder_unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Writes the bytes behind the end to `NAME.log.torn.N`.
+    fn keep_torn_tail(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
+        let aside = paths.free_sibling(files, "torn")?;
+        let mut kept = files.create(&aside)?;
+        copy_range(&mut *log, &mut *kept, self.end, self.end + self.mending.torn_bytes)?;
+        if sync {
+            kept.sync_data()?;
+            files.sync_dir(&paths.logs_folder)?;
+        }
+        paths.prune(files, "torn", TORN_KEPT_MAX)
+    }
+
+    /// Writes the damaged lines to `NAME.log.corrupt.N`, then replaces the log by its good lines.
+    fn set_damage_aside(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
+        let aside = paths.free_sibling(files, "corrupt")?;
+        let fresh = paths.logs_folder.join(format!("{}.log.mended.tmp", paths.name));
+        let written = (|| {
+            let mut damaged = files.create(&aside)?;
+            let mut good = files.create(&fresh)?;
+            let (mut copied, mut kept_bytes) = (0, 0);
+            for damage in &self.mending.damages {
+                copy_range(&mut *log, &mut *good, copied, damage.offset)?;
+                kept_bytes += damage.offset - copied;
+                let line_end = damage.offset + damage.size_bytes;
+                copy_range(&mut *log, &mut *damaged, damage.offset, line_end)?;
+                damaged.append(b"\n")?;
+                copied = line_end + 1;
+            }
+            copy_range(&mut *log, &mut *good, copied, self.end)?;
+            kept_bytes += self.end.saturating_sub(copied);
+            // A torn tail is mended after this, so it comes along.
+            copy_range(&mut *log, &mut *good, self.end, self.end + self.mending.torn_bytes)?;
+            if sync {
+                damaged.sync_data()?;
+                good.sync_data()?;
+                files.sync_dir(&paths.logs_folder)?;
+            }
+            files.rename(&fresh, &paths.log)?;
+            if sync {
+                files.sync_dir(&paths.logs_folder)?;
+            }
+            Ok(kept_bytes)
+        })();
+        match written {
+            Ok(kept_bytes) => {
+                self.handle = None;
+                self.end = kept_bytes;
+                self.lines -= self.mending.damages.len() as u64;
+                self.mending.damages.clear();
+                self.stamp = files.stamp(&paths.log)?;
+                Ok(())
+            }
+            Err(error) => {
+                // The log is as it was; what was begun beside it is of no use.
+                let _ = files.remove(&fresh);
+                let _ = files.remove(&aside);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Copies the bytes from `start` to `end`.
+pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) -> Result<()> {
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut at = start;
+    while at < end {
+        let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(COPY_BYTES);
+        let read = read_full(from, &mut buffer[..wanted], at)?;
+        if read == 0 {
+            break;
+        }
+        to.append(&buffer[..read])?;
+        at += read as u64;
+    }
+    Ok(())
+}
+
+/// Calls `visit` with each entry before `end`, skipping damaged lines.
+pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
+    let mut reader = LineReader::new(file, 0, end, 1);
+    while let Some(line) = reader.next_line()? {
+        if let Some(Ok(entry)) = line.entry() {
+            visit(&entry);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The JSON file beside a log: writing it, knowing our own, finding what somebody else changed.
+//!
+//! ```text
+//! {\n  "key": { … },\n  "key": { … }\n}          JSON.stringify(state, null, 2)
+//! ```
+//!
+//! Invariant: the file at the mirror's path is replaced by rename only, and only while it still has
+//! the content that was taken into account; so no edit is overwritten unseen.
+
+use std::path::PathBuf;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::json;
+use super::log::LogPaths;
+use super::record::{MirrorId, read_all};
+use super::state::{Member, Snapshot, State};
+use crate::error::Result;
+use crate::vfs::{FileSystem, Stamp};
+
+/// Up to this size the mirror is written before a promise resolves.
+pub const SMALL_MIRROR_BYTES: usize = 64 << 10;
+const WRITE_BYTES: usize = 1 << 20;
+/// A stamp younger than this may not tell two contents apart, on file systems with coarse times.
+const COARSE_TIME_MS: i64 = 20;
+
+/// What the mirror on disk shows, as far as we know.
+#[derive(Clone)]
+pub enum Shows {
+    /// The state of the log up to this offset.
+    LogUpTo(u64),
+    /// A content of its own (somebody's edit that was taken into the log).
+    Content(State),
+}
+
+/// The mirror that was last taken into account.
+#[derive(Clone)]
+pub struct KnownMirror {
+    /// Its content's hash and its file.
+    pub id: MirrorId,
+    /// What it shows.
+    pub shows: Shows,
+    /// False while a change in the same instant could go unnoticed.
+    pub is_settled: bool,
+    /// True when its content is on disk for certain.
+    pub is_synced: bool,
+}
+
+/// The changes that turn one state into another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A key set.
+    Set(Member),
+    /// A key literal removed.
+    Delete(String),
+}
+
+/// A foreign edit that is part of the state but not yet of the log.
+pub struct PendingEdit {
+    /// What it changes.
+    pub edits: Vec<Edit>,
+    /// Hash of the mirror in which it was found.
+    pub mirror_hash: u64,
+    /// All that the mirror holds.
+    pub shown: State,
+}
+
+/// A mirror file's content.
+pub struct MirrorContent {
+    /// Hash and file.
+    pub id: MirrorId,
+    /// All bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl MirrorContent {
+    /// Reads the mirror; `None` when there is none.
+    pub fn read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
+        let Some(mut file) = files.open_read(&paths.mirror)? else { return Ok(None) };
+        let stamp = file.stamp()?;
+        let bytes = read_all(&mut *file, u64::MAX)?;
+        Ok(Some(Self { id: MirrorId { hash: xxh3_64(&bytes), stamp }, bytes }))
+    }
+
+    /// The object in it; `None` when it is none.
+    pub fn parse(&self) -> Option<State> {
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        if !json::is_object(bytes) {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        Some(State::from_object(&json::compact(text)))
+    }
+}
+
+/// What must be done to `base` to get `content`.
+pub fn difference(base: &State, content: &State) -> Vec<Edit> {
+    let changed = content.iter().filter(|member| base.get(member.key()) != Some(member));
+    let removed = base.iter().filter(|member| content.get(member.key()).is_none());
+    changed
+        .map(|member| Edit::Set(member.clone()))
+        .chain(removed.map(|member| Edit::Delete(member.key().to_owned())))
+        .collect()
+}
+
+/// Applies `edits`, and keeps those that changed something.
+pub fn apply_edits(state: &mut State, edits: Vec<Edit>) -> Vec<Edit> {
+    let changes = |state: &mut State, edit: &Edit| match edit {
+        Edit::Set(member) if state.get(member.key()) == Some(member) => false,
+        Edit::Set(member) => {
+            state.set(member.clone());
+            true
+        }
+        Edit::Delete(key) => state.remove(key),
+    };
+    edits.into_iter().filter(|edit| changes(state, edit)).collect()
+}
+
+/// A mirror that was written beside, ready to be renamed.
+pub struct FreshMirror {
+    /// Where it is.
+    pub temporary: PathBuf,
+    /// Hash and stamp; the rename keeps both.
+    pub id: MirrorId,
+    /// The log's offset that it shows.
+    pub log_end: u64,
+    /// True when its content is on disk.
+    pub is_synced: bool,
+}
+
+/// The mirror's text for a small state; `None` when it would be over `size_bytes_max`.
+pub fn small_text<'a>(members: impl Iterator<Item = &'a Member>, size_bytes_max: usize) -> Option<String> {
+    let mut text = String::new();
+    let mut is_first = true;
+    for member in members {
+        push_member(&mut text, member, is_first);
+        is_first = false;
+        if text.len() > size_bytes_max {
+            return None;
+        }
+    }
+    text.push_str(if is_first { "{}" } else { "\n}" });
+    (text.len() <= size_bytes_max).then_some(text)
+}
+
+fn push_member(text: &mut String, member: &Member, is_first: bool) {
+    text.push_str(if is_first { "{" } else { "," });
+    json::push_new_line(text, 1);
+    text.push_str(member.key());
+    text.push_str(": ");
+    json::push_pretty(text, member.value(), 1);
+}
+
+/// Writes a mirror beside its place from a text that is made already.
+pub fn write_small(
+    files: &dyn FileSystem,
+    temporary: PathBuf,
+    text: &str,
+    log_end: u64,
+    sync: bool,
+) -> Result<FreshMirror> {
+    let written = (|| {
+        let mut file = files.create(&temporary)?;
+        file.append(text.as_bytes())?;
+        if sync {
+            file.sync_data()?;
+        }
+        file.stamp()
+    })();
+    fresh(
+        files,
+        temporary,
+        written.map(|stamp| MirrorId { hash: xxh3_64(text.as_bytes()), stamp }),
+        log_end,
+        sync,
+    )
+}
+
+/// Writes a mirror beside its place from a snapshot, a piece at a time.
+pub fn write_large(
+    files: &dyn FileSystem,
+    temporary: PathBuf,
+    snapshot: &Snapshot,
+    log_end: u64,
+    sync: bool,
+) -> Result<FreshMirror> {
+    let written = (|| {
+        let mut file = files.create(&temporary)?;
+        let mut hasher = Xxh3::new();
+        let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
+        for (number, member) in snapshot.iter().enumerate() {
+            push_member(&mut text, member, number == 0);
+            if text.len() >= WRITE_BYTES {
+                hasher.update(text.as_bytes());
+                file.append(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        text.push_str(if snapshot.is_empty() { "{}" } else { "\n}" });
+        hasher.update(text.as_bytes());
+        file.append(text.as_bytes())?;
+        if sync {
+            file.sync_data()?;
+        }
+        Ok(MirrorId { hash: hasher.digest(), stamp: file.stamp()? })
+    })();
+    fresh(files, temporary, written, log_end, sync)
+}
+
+fn fresh(
+    files: &dyn FileSystem,
+    temporary: PathBuf,
+    written: Result<MirrorId>,
+    log_end: u64,
+    is_synced: bool,
+) -> Result<FreshMirror> {
+    match written {
+        Ok(id) => Ok(FreshMirror { temporary, id, log_end, is_synced }),
+        Err(error) => {
+            // What was begun beside the mirror is of no use; the mirror itself is as it was.
+            let _ = files.remove(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// Whether a change of content shows in `stamp` for certain.
+pub fn is_settled(stamp: Stamp, now_ms: i64) -> bool {
+    let age_ms = now_ms - stamp.modified_ns.div_euclid(1_000_000);
+    // A time in the future comes from a clock that was set back: nothing follows from it.
+    stamp.size_bytes > SMALL_MIRROR_BYTES as u64 || !(0..COARSE_TIME_MS).contains(&age_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_that_of_json_stringify() {
+        let state = State::from_object(r#"{"b":{"x":[1,{}]},"2":[],"a":"t: x"}"#);
+        let text = "{\n  \"2\": [],\n  \"b\": {\n    \"x\": [\n      1,\n      {}\n    ]\n  },\n  \"a\": \"t: x\"\n}";
+        assert_eq!(small_text(state.iter(), 1000).as_deref(), Some(text));
+        assert_eq!(small_text(state.iter(), text.len() - 1), None);
+        assert_eq!(small_text(State::default().iter(), 10).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn a_difference_leads_from_one_state_to_the_other() {
+        let base = State::from_object(r#"{"a":1,"b":2,"c":3}"#);
+        let content = State::from_object(r#"{"c":3,"b":5,"d":4}"#);
+        let edits = difference(&base, &content);
+        assert_eq!(edits.len(), 3);
+        let mut state = State::from_object(r#"{"a":1,"b":5,"c":9,"e":7}"#);
+        let effective = apply_edits(&mut state, edits);
+        assert_eq!(effective.len(), 2, "b is 5 already");
+        let text: Vec<&str> = state.iter().map(Member::text).collect();
+        assert_eq!(text, ["\"b\":5", "\"c\":9", "\"e\":7", "\"d\":4"]);
+    }
+}

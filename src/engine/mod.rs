@@ -1,0 +1,43 @@
+//! Generic keyed logs of one data folder, with no bot in them. The rooms, in the order of a write:
+//! `writer` → `commit` → (`lock`, `catch_up`) → `log` → `shelf`; of opening: `catch_up` → `load` →
+//! `replay`; of background work: `job`, `compact`, `mirror`, decided by `policy`.
+
+mod catch_up;
+pub mod collection;
+mod commit;
+mod compact;
+mod engine;
+mod entry;
+mod job;
+mod json;
+mod keep_mirror;
+mod load;
+mod lock;
+mod log;
+mod mirror;
+mod name;
+mod options;
+mod policy;
+mod read;
+mod record;
+mod replay;
+mod request;
+mod shelf;
+mod state;
+mod text;
+mod time;
+mod writer;
+
+pub use engine::Engine;
+pub use entry::OWN_PROPERTIES;
+pub use job::{Job, JobDone};
+pub use json::{Members, array_index, elements, number, quote, quote_utf16};
+pub use name::{LogName, check_key};
+pub use options::{FsyncMode, OnCorruption, Options};
+pub use read::{EntryCursor, EntryPiece};
+pub use request::{Answer, Line, Notice, NoticeSink, Outcome, Outlet, Request, Scope, Ticket, View, Work};
+pub use shelf::Shelf;
+pub use state::{Member, State};
+pub use text::{TextKind, Texts, object_of};
+pub use time::iso;
+pub use writer::Writer;

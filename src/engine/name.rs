@@ -1,0 +1,119 @@
+//! Names that become file names.
+//!
+//! Invariant: a `LogName` can be put behind a folder and before an ending, on every platform,
+//! without reaching outside that folder.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+const NAME_BYTES_MAX: usize = 200;
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+/// The name of a log: a file name without its ending.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogName(Arc<str>);
+
+impl LogName {
+    /// Checks a name that a caller gave.
+    ///
+    /// # Errors
+    /// `ERR_INVALID_ARG_VALUE` with the reason.
+    pub fn new(name: &str) -> Result<Self> {
+        let problem = if name.is_empty() {
+            "is empty"
+        } else if name.len() > NAME_BYTES_MAX {
+            "is over 200 bytes"
+        } else if name.contains(['/', '\\']) {
+            "holds a path separator"
+        } else if name.contains("..") {
+            "holds '..'"
+        } else if name.contains(|character: char| character.is_control()) {
+            "holds a control character"
+        } else if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
+            "holds a character that Windows does not allow in file names"
+        } else if name.starts_with('.') || name.ends_with(['.', ' ']) {
+            "begins with '.' or ends with '.' or a space, which is reserved"
+        } else if is_device(name) {
+            "is a reserved device name on Windows"
+        } else {
+            return Ok(Self(name.into()));
+        };
+        let shown: String = name.chars().take(40).collect();
+        Err(Error::wrong_value(format!(
+            "The log name {shown:?} {problem}; use a plain file name without its ending, such as 'players'"
+        )))
+    }
+
+    /// The name itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for LogName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_lowercase();
+    let numbered = |prefix| {
+        stem.strip_prefix(prefix).is_some_and(|rest: &str| {
+            matches!(rest, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        })
+    };
+    DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
+}
+
+/// Checks a key literal that a caller gave: not empty.
+///
+/// # Errors
+/// `ERR_INVALID_ARG_VALUE` naming the argument.
+pub fn check_key(literal: &str, argument: &str) -> Result<()> {
+    if literal.len() <= 2 {
+        return Err(Error::wrong_value(format!(
+            "The argument '{argument}' is empty; give a non-empty string"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_file_names_pass() {
+        let longest = "x".repeat(200);
+        for good in ["players", "a.b", "game_state", "Ünïcode", "console", "com10", "a b", longest.as_str()]
+        {
+            assert!(LogName::new(good).is_ok(), "{good}");
+        }
+        let long = "x".repeat(201);
+        for bad in [
+            "",
+            "a/b",
+            "a\\b",
+            "..",
+            "a..b",
+            "a\0",
+            "\n",
+            ".hidden",
+            "a.",
+            "a ",
+            "CON",
+            "nul.txt",
+            "Com1",
+            "lpt9",
+            "a:b",
+            "a*",
+            long.as_str(),
+        ] {
+            let error = LogName::new(bad).unwrap_err();
+            assert!(error.is_type_error && error.code == "ERR_INVALID_ARG_VALUE", "{bad}");
+        }
+    }
+}

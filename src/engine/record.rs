@@ -1,0 +1,148 @@
+//! The small record that tells which mirror we wrote last: `.progressive-storage/NAME.mirror`.
+//!
+//! ```text
+//! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
+//!  "mirror":{"id":5,"size_bytes":99,"modified_ns":"17…","hash":"0123456789abcdef"},"clean":true}
+//! ```
+//!
+//! It is written before the mirror is renamed into place, so a mirror of ours is never unknown to
+//! the other processes. Nothing depends on it being there: without it, or when it does not fit the
+//! log, the log itself tells what a mirror shows (see `load`).
+//!
+//! Invariant: `clean` is true only if the mirror was synced before and the log ended at `log_end`.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::log::LogPaths;
+use crate::error::Result;
+use crate::vfs::{File, FileSystem, Stamp};
+
+const RECORD_BYTES_MAX: u64 = 4096;
+const MARK_BYTES: u64 = 64;
+
+/// A mirror file's content, known by its hash, and the file that held it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MirrorId {
+    /// Hash of all bytes.
+    pub hash: u64,
+    /// The file.
+    pub stamp: Stamp,
+}
+
+/// See the header of this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MirrorRecord {
+    /// The mirror shows the log up to here.
+    pub log_end: u64,
+    /// Hash of the last bytes of the log before `log_end`, to tell it from another log.
+    pub log_mark: u64,
+    /// The mirror.
+    pub mirror: MirrorId,
+    /// True when it was left by a clean end.
+    pub is_clean: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u32,
+    log_end: u64,
+    log_mark: String,
+    mirror: WrittenMirror,
+    clean: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenMirror {
+    id: u64,
+    size_bytes: u64,
+    modified_ns: i64,
+    hash: String,
+}
+
+impl MirrorRecord {
+    /// Reads the record; `None` when there is none or it cannot be read.
+    pub fn read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
+        let Some(mut file) = files.open_read(&paths.record)? else { return Ok(None) };
+        let bytes = read_all(&mut *file, RECORD_BYTES_MAX)?;
+        Ok(Self::parse(&bytes))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let written: Written = serde_json::from_slice(bytes).ok()?;
+        if written.version != 1 {
+            return None;
+        }
+        Some(Self {
+            log_end: written.log_end,
+            log_mark: u64::from_str_radix(&written.log_mark, 16).ok()?,
+            mirror: MirrorId {
+                hash: u64::from_str_radix(&written.mirror.hash, 16).ok()?,
+                stamp: Stamp {
+                    id: written.mirror.id,
+                    size_bytes: written.mirror.size_bytes,
+                    modified_ns: written.mirror.modified_ns,
+                },
+            },
+            is_clean: written.clean,
+        })
+    }
+
+    /// Writes the record over the old one.
+    pub fn write(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+        let written = Written {
+            version: 1,
+            log_end: self.log_end,
+            log_mark: format!("{:016x}", self.log_mark),
+            mirror: WrittenMirror {
+                id: self.mirror.stamp.id,
+                size_bytes: self.mirror.stamp.size_bytes,
+                modified_ns: self.mirror.stamp.modified_ns,
+                hash: format!("{:016x}", self.mirror.hash),
+            },
+            clean: self.is_clean,
+        };
+        let bytes = serde_json::to_vec(&written).unwrap_or_default();
+        let (mut file, is_new) = match files.open_lock(&paths.record, false)? {
+            Some(file) => (file, false),
+            None => (files.create(&paths.record)?, true),
+        };
+        file.overwrite(&bytes)?;
+        if sync {
+            file.sync_data()?;
+            if is_new {
+                files.sync_dir(&paths.own_folder)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hash of the bytes of a log just before `end`.
+pub fn log_mark(file: &mut dyn File, end: u64) -> Result<u64> {
+    let start = end.saturating_sub(MARK_BYTES);
+    let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+    let read = read_full(file, &mut bytes, start)?;
+    Ok(xxh3_64(&bytes[..read]))
+}
+
+/// Fills `buffer` from `offset`, or up to the end of the file.
+pub fn read_full(file: &mut dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// The whole file, at most `size_bytes_max` of it.
+pub fn read_all(file: &mut dyn File, size_bytes_max: u64) -> Result<Vec<u8>> {
+    let size = file.stamp()?.size_bytes.min(size_bytes_max);
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+    let read = read_full(file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

@@ -1,0 +1,202 @@
+//! What callers ask of the engine, and how they get their answers.
+//!
+//! Invariant: every `Ticket` is answered exactly once. One that is dropped unanswered answers for
+//! itself with an error, so no promise waits for ever.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::name::LogName;
+use super::read::{EntryCursor, EntryPiece};
+use super::state::{Member, State};
+use super::text::Texts;
+use crate::error::{Error, Result};
+
+/// A value on its way back to the caller.
+#[derive(Debug)]
+pub enum Answer {
+    /// Nothing.
+    Undefined,
+    /// `null`.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// JSON text, to be parsed.
+    Json(String),
+    /// JSON text in pieces.
+    Texts(Texts),
+    /// A place to read entries from.
+    Cursor(EntryCursor),
+    /// Entries and the place behind them.
+    Piece(EntryPiece),
+    /// The value was not the expected one: it is this now (`None`: no such key).
+    Conflict(Option<String>),
+}
+
+/// Where answers go: one a JavaScript thread.
+pub trait Outlet: Send + Sync {
+    /// Keeps an answer for the call `id`.
+    fn deliver(&self, id: usize, answer: Result<Answer>);
+    /// Hands everything over that was kept, in one go.
+    fn flush(&self);
+}
+
+/// The right and the duty to answer one call.
+pub struct Ticket {
+    outlet: Arc<dyn Outlet>,
+    id: usize,
+    is_answered: bool,
+}
+
+impl Ticket {
+    /// A ticket for the call that `outlet` knows as `id`.
+    pub fn new(outlet: Arc<dyn Outlet>, id: usize) -> Self {
+        Self { outlet, id, is_answered: false }
+    }
+
+    /// Answers the call. The caller hears of it at the outlet's next flush.
+    pub fn answer(mut self, answer: Result<Answer>) -> Arc<dyn Outlet> {
+        self.is_answered = true;
+        self.outlet.deliver(self.id, answer);
+        Arc::clone(&self.outlet)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.outlet.deliver(self.id, Err(Error::internal("a call was dropped without an answer")));
+            self.outlet.flush();
+        }
+    }
+}
+
+/// How much of a log's state a call looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Single keys, by `View::get`: may run in the middle of a batch.
+    Keys,
+    /// All of it, by `View::state`: what was staged before is committed first.
+    Whole,
+}
+
+/// The state as a call in the middle of a batch must see it.
+pub struct View<'a> {
+    pub(super) state: &'a State,
+    pub(super) staged: Option<&'a HashMap<String, Option<Member>>>,
+}
+
+impl<'a> View<'a> {
+    /// A view of a state with nothing staged.
+    #[must_use]
+    pub fn of(state: &'a State) -> Self {
+        Self { state, staged: None }
+    }
+
+    /// The value of a key literal.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        match self.staged.and_then(|staged| staged.get(key)) {
+            Some(staged) => staged.as_ref().map(Member::value),
+            None => self.state.get(key).map(Member::value),
+        }
+    }
+
+    /// The whole state; only for calls of `Scope::Whole`.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        debug_assert!(self.staged.is_none_or(HashMap::is_empty));
+        self.state
+    }
+}
+
+/// A line to be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// One key set.
+    Set(Member),
+    /// Several keys set, all or none.
+    SetMany(Vec<Member>),
+    /// A key literal removed.
+    Delete(String),
+}
+
+/// What a write comes to: lines (all or none) and the caller's answer.
+pub struct Outcome {
+    /// No lines: nothing is written.
+    pub lines: Vec<Line>,
+    /// Given once the lines are on disk.
+    pub answer: Answer,
+}
+
+/// Decides what a write logs, from the state before it and the time (milliseconds since 1970).
+pub type Stage = Box<dyn FnOnce(&View, i64) -> Result<Outcome> + Send>;
+/// Answers a read; may be asked twice.
+pub type Read = Box<dyn Fn(&View) -> Answer + Send>;
+
+/// What is to be done.
+pub enum Work {
+    /// Append an entry: its text without the closing brace.
+    Append(String),
+    /// Change the state.
+    Write(Scope, Stage),
+    /// Look at the state.
+    Read(Scope, Read),
+    /// Look at numbers of a field literal of all values.
+    ReadField(String, Read),
+    /// The whole state as an object.
+    Texts,
+    /// The object that the log alone comes to.
+    Rebuild,
+    /// Every entry.
+    Entries,
+    /// A place from which entries can be read one after the other.
+    Cursor,
+    /// Size of the log in bytes.
+    Size,
+    /// Replace the log by its checkpoint; with a threshold in bytes only if that is worth while.
+    Compact(Option<u64>),
+    /// Make everything durable and the mirror current.
+    Flush,
+}
+
+/// A call: what, on which log, and who waits.
+pub struct Request {
+    /// The log.
+    pub log: LogName,
+    /// Whether the log is kept with a JSON mirror from now on.
+    pub is_collection: bool,
+    /// What is to be done.
+    pub work: Work,
+    /// Who waits.
+    pub ticket: Ticket,
+}
+
+impl Request {
+    /// Bytes that the request holds while it waits, for the queue's limit.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match &self.work {
+            Work::Append(text) => text.len(),
+            _ => 256,
+        }
+    }
+}
+
+/// Something that a person should know, told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `PS_TORN_TAIL`, `PS_LOG_DAMAGED`, `PS_MIRROR_BROKEN`, `PS_FOREIGN_EDIT`, `PS_COMPACTION_FAILED`,
+    /// `PS_MIRROR_FAILED`, `PS_SYNC_FAILED`.
+    pub code: &'static str,
+    /// What happened, where, and what follows.
+    pub message: String,
+}
+
+/// Where notices go.
+pub trait NoticeSink: Send + Sync {
+    /// Tells the user, soon.
+    fn tell(&self, notice: Notice);
+}

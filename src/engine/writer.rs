@@ -1,0 +1,371 @@
+//! The threads around an engine: one writer, one worker for long writes, one reader for long reads.
+//!
+//! ```text
+//! callers ──queue──> writer ──jobs──> worker, reader
+//!                      ^──────results────┘
+//! ```
+//!
+//! While the writer syncs, calls queue up and form its next batch: that is the group commit. No timer
+//! runs and nothing wakes up while there is nothing to do. The worker and the reader are started when
+//! they are first needed.
+//!
+//! Invariant: a call that was accepted is answered, whatever happens; `stop` returns after all of them.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::engine::{Engine, Shelves};
+use super::job::{Job, JobDone, ReadJob};
+use super::name::LogName;
+use super::options::Options;
+use super::read::EntryCursor;
+use super::request::{Answer, NoticeSink, Outlet, Request, Ticket};
+use super::shelf::Shelf;
+use crate::error::{Error, Result};
+use crate::vfs::{FileSystem, FileSystemRef};
+
+/// Waiting calls may hold this much text.
+const QUEUE_BYTES_MAX: usize = 1 << 30;
+/// A batch takes about this much text at once, so that the first callers do not wait for the last.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+enum Message {
+    Call(Request),
+    Flush(Ticket),
+    Read(EntryCursor, Ticket),
+    Done(JobDone),
+    /// A read job ended, which concerns only who waits for quiet.
+    ReadDone,
+}
+
+#[derive(Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    size_bytes: usize,
+    is_closed: bool,
+    is_sleeping: bool,
+}
+
+#[derive(Default)]
+struct Inbox {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+impl Inbox {
+    fn push(&self, message: Message, size_bytes: usize) {
+        let mut queue = self.queue.lock();
+        if queue.is_closed
+            && let Message::Call(Request { ticket, .. }) | Message::Flush(ticket) | Message::Read(_, ticket) =
+                message
+        {
+            drop(queue);
+            return ticket.answer(Err(Error::closed())).flush();
+        }
+        queue.size_bytes += size_bytes;
+        queue.messages.push_back(message);
+        if queue.is_sleeping {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until there is something to do; `None` when the end was reached.
+    fn take(&self, due_in: Option<Duration>) -> Option<Vec<Message>> {
+        let mut queue = self.queue.lock();
+        if queue.messages.is_empty() {
+            if queue.is_closed {
+                return None;
+            }
+            queue.is_sleeping = true;
+            match due_in {
+                Some(time) => {
+                    self.wake.wait_for(&mut queue, time);
+                }
+                None => self.wake.wait(&mut queue),
+            }
+            queue.is_sleeping = false;
+        }
+        let mut taken = Vec::new();
+        let mut size_bytes = 0;
+        while size_bytes < BATCH_BYTES_MAX
+            && let Some(message) = queue.messages.pop_front()
+        {
+            if let Message::Call(request) = &message {
+                size_bytes += request.size_bytes();
+            }
+            taken.push(message);
+        }
+        queue.size_bytes -= size_bytes.min(queue.size_bytes);
+        Some(taken)
+    }
+}
+
+/// See the header of this file.
+pub struct Writer {
+    inbox: Arc<Inbox>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    shelves: Shelves,
+    files: FileSystemRef,
+}
+
+impl Writer {
+    /// Starts the writer of `data_folder`. Nothing is read or written before the first call.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        files: FileSystemRef,
+        data_folder: PathBuf,
+        options: Options,
+        notices: Arc<dyn NoticeSink>,
+    ) -> Result<Self> {
+        let engine = Engine::new(Arc::clone(&files), data_folder, options, notices);
+        let shelves = engine.shelves();
+        let inbox = Arc::new(Inbox::default());
+        let shell = Shell {
+            engine,
+            inbox: Arc::clone(&inbox),
+            files: Arc::clone(&files),
+            worker: Helper::new("ps-worker"),
+            reader: Helper::new("ps-reader"),
+            jobs_under_way: 0,
+            flushes: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("ps-writer".to_owned())
+            .spawn(move || shell.run())
+            .map_err(|error| Error::new("EAGAIN", format!("EAGAIN: no thread could be started: {error}")))?;
+        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, files })
+    }
+
+    /// The shelf of a log, once the writer has looked at it.
+    #[must_use]
+    pub fn shelf(&self, name: &LogName) -> Option<Arc<Shelf>> {
+        self.shelves.read().get(name).cloned()
+    }
+
+    /// The files that the writer works on.
+    #[must_use]
+    pub fn files(&self) -> &dyn FileSystem {
+        &*self.files
+    }
+
+    /// Queues a call. Its ticket is answered in any case.
+    pub fn call(&self, request: Request) {
+        let size_bytes = request.size_bytes();
+        if self.inbox.queue.lock().size_bytes + size_bytes > QUEUE_BYTES_MAX {
+            let error = Error::new(
+                "ERR_QUEUE_FULL",
+                "Over 1 GiB of entries wait to be written; await some of the calls before making more",
+            );
+            return request.ticket.answer(Err(error)).flush();
+        }
+        self.inbox.push(Message::Call(request), size_bytes);
+    }
+
+    /// Reads on from a cursor.
+    pub fn read_on(&self, cursor: EntryCursor, ticket: Ticket) {
+        self.inbox.push(Message::Read(cursor, ticket), 0);
+    }
+
+    /// Answers once all that was called before is on disk and all mirrors are current.
+    pub fn flush(&self, ticket: Ticket) {
+        self.inbox.push(Message::Flush(ticket), 0);
+    }
+
+    /// The same, waiting here.
+    ///
+    /// # Errors
+    /// What went wrong; the rest was done all the same.
+    pub fn flush_and_wait(&self) -> Result<()> {
+        if self.thread.lock().is_none() {
+            return Ok(());
+        }
+        let signal = Arc::new(Signal::default());
+        let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
+        self.flush(Ticket::new(outlet, 0));
+        let mut result = signal.result.lock();
+        while result.is_none() {
+            signal.wake.wait(&mut result);
+        }
+        result.take().unwrap_or(Ok(()))
+    }
+
+    /// Finishes all calls and ends the threads. Safe to call twice.
+    ///
+    /// # Errors
+    /// What went wrong at the end; the rest was done all the same.
+    pub fn stop(&self) -> Result<()> {
+        let Some(thread) = self.thread.lock().take() else { return Ok(()) };
+        {
+            let mut queue = self.inbox.queue.lock();
+            queue.is_closed = true;
+            self.inbox.wake.notify_one();
+        }
+        thread.join().map_err(|_| Error::internal("the writer thread ended early"))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Nobody is left to be told; the log keeps what was acknowledged.
+        let _ = self.stop();
+    }
+}
+
+/// What `flush_and_wait` waits for.
+#[derive(Default)]
+struct Signal {
+    result: Mutex<Option<Result<()>>>,
+    wake: Condvar,
+}
+
+impl Outlet for Signal {
+    fn deliver(&self, _id: usize, answer: Result<Answer>) {
+        *self.result.lock() = Some(answer.map(|_| ()));
+        self.wake.notify_all();
+    }
+
+    fn flush(&self) {}
+}
+
+/// A thread for jobs, started with the first one.
+struct Helper {
+    name: &'static str,
+    started: Option<(Sender<Job>, JoinHandle<()>)>,
+}
+
+impl Helper {
+    fn new(name: &'static str) -> Self {
+        Self { name, started: None }
+    }
+
+    fn give(&mut self, job: Job, files: &FileSystemRef, inbox: &Arc<Inbox>) {
+        if self.started.is_none() {
+            let (sender, jobs) = channel::<Job>();
+            let (files, inbox) = (Arc::clone(files), Arc::clone(inbox));
+            let thread = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
+                for job in jobs {
+                    // A panic drops the job's ticket, which answers for itself.
+                    let done = catch_unwind(AssertUnwindSafe(|| job.run(&*files))).unwrap_or(None);
+                    inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
+                }
+            });
+            self.started = thread.ok().map(|thread| (sender, thread));
+        }
+        match &self.started {
+            Some((sender, _)) => {
+                // The receiver lives as long as the sender.
+                let _ = sender.send(job);
+            }
+            None => {
+                // No thread to be had: do it here.
+                let done = job.run(&**files);
+                inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some((sender, thread)) = self.started.take() {
+            drop(sender);
+            // A panic in a job is caught above, so there is nothing to hear from the thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Shell {
+    engine: Engine,
+    inbox: Arc<Inbox>,
+    files: FileSystemRef,
+    worker: Helper,
+    reader: Helper,
+    jobs_under_way: usize,
+    flushes: Vec<Ticket>,
+}
+
+impl Shell {
+    fn run(mut self) {
+        loop {
+            let due_in = self
+                .engine
+                .next_due_ms()
+                .map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.files.monotonic_ms())));
+            let Some(messages) = self.inbox.take(due_in) else {
+                if self.jobs_under_way == 0 {
+                    break;
+                }
+                // Closed, but jobs are under way: their results still arrive.
+                self.files.sleep_us(200);
+                continue;
+            };
+            if catch_unwind(AssertUnwindSafe(|| self.handle(messages))).is_err() {
+                self.engine.distrust_memory();
+            }
+            self.start_jobs();
+            self.answer_flushes();
+        }
+        // Failures were reported; there is nobody left to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.engine.finish()));
+        self.worker.stop();
+        self.reader.stop();
+    }
+
+    fn handle(&mut self, messages: Vec<Message>) {
+        let mut batch = Vec::new();
+        for message in messages {
+            match message {
+                Message::Call(request) => batch.push(request),
+                Message::Read(cursor, ticket) => {
+                    self.jobs_under_way += 1;
+                    self.reader.give(Job::Read(ReadJob::More(cursor), ticket), &self.files, &self.inbox);
+                }
+                Message::Flush(ticket) => {
+                    self.run_batch(&mut batch);
+                    self.flushes.push(ticket);
+                }
+                Message::Done(done) => {
+                    self.jobs_under_way -= 1;
+                    self.engine.job_done(done);
+                }
+                Message::ReadDone => self.jobs_under_way -= 1,
+            }
+        }
+        self.run_batch(&mut batch);
+        self.engine.tick();
+    }
+
+    fn run_batch(&mut self, batch: &mut Vec<Request>) {
+        if !batch.is_empty() {
+            self.engine.run_batch(std::mem::take(batch));
+        }
+    }
+
+    fn start_jobs(&mut self) {
+        for job in self.engine.take_jobs() {
+            self.jobs_under_way += 1;
+            let helper = if job.is_read() { &mut self.reader } else { &mut self.worker };
+            helper.give(job, &self.files, &self.inbox);
+        }
+    }
+
+    /// A flush waits for compactions and mirrors that are under way, then does the rest itself.
+    fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() || self.engine.is_busy() {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish()))
+            .unwrap_or_else(|_| Err(Error::internal("the end could not be written")));
+        for ticket in self.flushes.drain(..) {
+            ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
+        }
+    }
+}

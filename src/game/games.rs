@@ -1,0 +1,64 @@
+//! Game states: what is stored for a channel while a game goes on.
+//!
+//! Invariant: the stored text is the caller's state with `lastUpdated`, in the order of
+//! `{ ...state, lastUpdated }`.
+
+use crate::engine::{Answer, Line, Member, Members, Outcome, iso, quote};
+
+const LAST_UPDATED: &str = "\"lastUpdated\"";
+
+/// Stores the state `text` (a JSON object) of the channel with this key literal.
+#[must_use]
+pub fn save_game(channel: &str, text: &str, now_ms: i64) -> Outcome {
+    let stored = with_last_updated(text, &quote(&iso(now_ms)));
+    Outcome { lines: vec![Line::Set(Member::new(channel, &stored))], answer: Answer::Undefined }
+}
+
+/// Removes the state of a channel: a tombstone, whether there was one or not.
+#[must_use]
+pub fn clear_game(channel: &str) -> Outcome {
+    Outcome { lines: vec![Line::Delete(channel.to_owned())], answer: Answer::Undefined }
+}
+
+fn with_last_updated(text: &str, time: &str) -> String {
+    let mut stored = String::with_capacity(text.len() + time.len() + LAST_UPDATED.len() + 2);
+    let mut is_set = false;
+    stored.push('{');
+    for (key, value) in Members::of(text) {
+        let is_time = key == LAST_UPDATED;
+        is_set |= is_time;
+        push_member(&mut stored, key, if is_time { time } else { value });
+    }
+    if !is_set {
+        push_member(&mut stored, LAST_UPDATED, time);
+    }
+    stored.push('}');
+    stored
+}
+
+fn push_member(text: &mut String, key: &str, value: &str) {
+    if text.len() > 1 {
+        text.push(',');
+    }
+    text.push_str(key);
+    text.push(':');
+    text.push_str(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_last_unless_the_state_has_it_elsewhere() {
+        assert_eq!(with_last_updated("{}", "9"), r#"{"lastUpdated":9}"#);
+        assert_eq!(
+            with_last_updated(r#"{"round":1,"x":[1,{"y":2}]}"#, "9"),
+            r#"{"round":1,"x":[1,{"y":2}],"lastUpdated":9}"#
+        );
+        assert_eq!(
+            with_last_updated(r#"{"lastUpdated":"old","round":1}"#, "9"),
+            r#"{"lastUpdated":9,"round":1}"#
+        );
+    }
+}

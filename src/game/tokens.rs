@@ -1,0 +1,47 @@
+//! The token list: one object, stored member by member.
+//!
+//! Invariant: after a save the stored object has exactly the members of the new one.
+
+use crate::engine::{Answer, Line, Member, Outcome, State, iso, quote};
+
+/// Replaces the token list. `tokens` and `artist_info` are JSON texts.
+#[must_use]
+pub fn save_tokens(
+    state: &State,
+    tokens: &str,
+    count: usize,
+    artist_info: Option<&str>,
+    now_ms: i64,
+) -> Outcome {
+    let mut members = vec![
+        Member::new("\"lastUpdated\"", &quote(&iso(now_ms))),
+        Member::new("\"count\"", &count.to_string()),
+        Member::new("\"tokens\"", tokens),
+    ];
+    members.extend(artist_info.map(|text| Member::new("\"artistInfo\"", text)));
+    let is_gone = |member: &&Member| members.iter().all(|new| new.key() != member.key());
+    let mut lines: Vec<Line> =
+        state.iter().filter(is_gone).map(|member| Line::Delete(member.key().to_owned())).collect();
+    lines.push(Line::SetMany(members));
+    Outcome { lines, answer: Answer::Undefined }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_of_an_older_list_go() {
+        let state =
+            State::from_object(r#"{"lastUpdated":"x","count":1,"tokens":[1],"artistInfo":{},"note":1}"#);
+        let outcome = save_tokens(&state, "[]", 0, None, 0);
+        assert_eq!(
+            outcome.lines[..2],
+            [Line::Delete("\"artistInfo\"".into()), Line::Delete("\"note\"".into())]
+        );
+        let Line::SetMany(members) = &outcome.lines[2] else { panic!("one line sets the rest") };
+        let text: Vec<&str> = members.iter().map(Member::text).collect();
+        assert_eq!(text, ["\"lastUpdated\":\"1970-01-01T00:00:00.000Z\"", "\"count\":0", "\"tokens\":[]"]);
+        assert_eq!(save_tokens(&State::default(), "[1]", 1, Some("{}"), 0).lines.len(), 1);
+    }
+}

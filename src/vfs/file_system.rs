@@ -1,0 +1,77 @@
+//! What the engine needs of a file system and a clock: a narrow, object-safe trait, so that the
+//! same engine runs on the operating system and on a simulated disk.
+//!
+//! Invariant: errors name the system call and the path (`Error::io`); nothing here retries a sync.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::Result;
+
+/// Tells whether a file is still the one that was seen before: other content means another stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Identity of the file itself (inode number; file index on Windows).
+    pub id: u64,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Time of the last change of the content, in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// Shared handle on a file system.
+pub type FileSystemRef = Arc<dyn FileSystem>;
+
+/// Files, folders and the clock.
+pub trait FileSystem: Send + Sync {
+    /// Stamp of the file at `path`; `None` when there is none.
+    fn stamp(&self, path: &Path) -> Result<Option<Stamp>>;
+    /// Opens an existing file for reading; `None` when there is none.
+    fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>>;
+    /// Opens a file for appending, making it if needed. The flag tells whether it was made.
+    fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)>;
+    /// Makes a new empty file, or empties the one that is there, for writing.
+    fn create(&self, path: &Path) -> Result<Box<dyn File>>;
+    /// Opens the lock file; `create` makes it (and its folder) when it is missing.
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
+    /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.
+    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()>;
+    /// Moves `from` over `to`, atomically.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Gives the file at `from` a second name.
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Copies the content of `from` into a new file `to`.
+    fn copy(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a file; no error when there is none.
+    fn remove(&self, path: &Path) -> Result<()>;
+    /// Makes a folder and those above it. True when it was not there before.
+    fn create_dir_all(&self, path: &Path) -> Result<bool>;
+    /// Makes the entries of a folder (new files, renames) durable.
+    fn sync_dir(&self, path: &Path) -> Result<()>;
+    /// Names of the files in a folder; none when there is no folder.
+    fn list(&self, path: &Path) -> Result<Vec<String>>;
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+    /// Milliseconds of a clock that never jumps.
+    fn monotonic_ms(&self) -> u64;
+    /// Waits.
+    fn sleep_us(&self, duration_us: u64);
+}
+
+/// An open file. Not shared between threads: each reader opens its own.
+pub trait File: Send {
+    /// Reads into `buffer` from `offset`; 0 at the end.
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+    /// Writes all of `bytes` at the end.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Writes what was appended to the disk (fdatasync).
+    fn sync_data(&mut self) -> Result<()>;
+    /// Stamp of the open file.
+    fn stamp(&self) -> Result<Stamp>;
+    /// Takes the lock on this file if nobody holds it. True when it was taken.
+    fn try_lock(&mut self) -> Result<bool>;
+    /// Gives the lock back.
+    fn unlock(&mut self) -> Result<()>;
+    /// Replaces the whole content with a few bytes (the lock's holder, a record).
+    fn overwrite(&mut self, bytes: &[u8]) -> Result<()>;
+}

@@ -1,0 +1,285 @@
+//! The operating system's files and clock.
+//!
+//! Invariant: no call here decides anything; it passes on what the system says, with the name of
+//! the system call and the path. Two exceptions, both bounded: an interrupted call is repeated, and
+//! on Windows a rename that a virus scanner refuses is tried again for a second.
+
+use std::fs;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::{File, FileSystem, Stamp};
+use crate::error::{Error, Result};
+
+/// The real file system.
+pub struct RealFileSystem {
+    started: Instant,
+}
+
+impl RealFileSystem {
+    /// The file system of this machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for RealFileSystem {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct RealFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl RealFile {
+    fn boxed(file: fs::File, path: &Path) -> Box<dyn File> {
+        Box::new(Self { file, path: path.to_owned() })
+    }
+
+    fn fail(&self, syscall: &'static str) -> impl Fn(io::Error) -> Error {
+        failed(syscall, &self.path)
+    }
+}
+
+fn failed(syscall: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error::io(&error, syscall, path)
+}
+
+/// Turns "there is no such file" into `None`.
+fn found<T>(result: io::Result<T>, syscall: &'static str, path: &Path) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(&error, syscall, path)),
+    }
+}
+
+fn nanoseconds(time: io::Result<SystemTime>) -> i64 {
+    let Ok(time) = time else { return 0 };
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+    }
+}
+
+#[cfg(unix)]
+fn stamp_of(metadata: &fs::Metadata) -> Stamp {
+    use std::os::unix::fs::MetadataExt;
+    Stamp { id: metadata.ino(), size_bytes: metadata.len(), modified_ns: nanoseconds(metadata.modified()) }
+}
+
+#[cfg(unix)]
+fn stamp_at(path: &Path) -> io::Result<Stamp> {
+    fs::metadata(path).map(|metadata| stamp_of(&metadata))
+}
+
+#[cfg(unix)]
+fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
+    file.metadata().map(|metadata| stamp_of(&metadata))
+}
+
+#[cfg(windows)]
+fn stamp_at(path: &Path) -> io::Result<Stamp> {
+    stamp_open(&fs::File::open(path)?)
+}
+
+#[cfg(windows)]
+fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
+    let metadata = file.metadata()?;
+    let information = winapi_util::file::information(file)?;
+    Ok(Stamp {
+        id: information.file_index(),
+        size_bytes: metadata.len(),
+        modified_ns: nanoseconds(metadata.modified()),
+    })
+}
+
+impl FileSystem for RealFileSystem {
+    fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
+        found(stamp_at(path), "stat", path)
+    }
+
+    fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
+        let file = found(fs::File::open(path), "open", path)?;
+        Ok(file.map(|file| RealFile::boxed(file, path)))
+    }
+
+    fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
+        let mut options = fs::OpenOptions::new();
+        options.append(true).read(true);
+        match options.open(path) {
+            Ok(file) => Ok((RealFile::boxed(file, path), false)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).open(path).map_err(failed("open", path))?;
+                Ok((RealFile::boxed(file, path), true))
+            }
+            Err(error) => Err(Error::io(&error, "open", path)),
+        }
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn File>> {
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .map_err(failed("open", path))?;
+        Ok(RealFile::boxed(file, path))
+    }
+
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true);
+        let opened = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+                if let Some(folder) = path.parent() {
+                    self.create_dir_all(folder)?;
+                }
+                options.create(true).open(path)
+            }
+            // A folder that may only be read: its lock file can still be locked for reading.
+            Err(error) if !create && error.kind() != io::ErrorKind::NotFound => fs::File::open(path),
+            other => other,
+        };
+        Ok(found(opened, "open", path)?.map(|file| RealFile::boxed(file, path)))
+    }
+
+    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
+        let file = fs::OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
+        file.set_len(size_bytes).map_err(failed("ftruncate", path))?;
+        if sync { file.sync_all().map_err(failed("fsync", path)) } else { Ok(()) }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            match fs::rename(from, to) {
+                Ok(()) => return Ok(()),
+                Err(error)
+                    if cfg!(windows)
+                        && error.kind() == io::ErrorKind::PermissionDenied
+                        && started.elapsed() < Duration::from_secs(1) =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(Error::io(&error, "rename", to)),
+            }
+        }
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::hard_link(from, to).map_err(failed("link", to))
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::copy(from, to).map_err(failed("copyfile", to))?;
+        // Windows flushes only what was opened for writing.
+        let file = fs::OpenOptions::new().write(true).open(to).map_err(failed("open", to))?;
+        file.sync_all().map_err(failed("fsync", to))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        found(fs::remove_file(path), "unlink", path).map(|_| ())
+    }
+
+    fn create_dir_all(&self, path: &Path) -> Result<bool> {
+        if path.is_dir() {
+            return Ok(false);
+        }
+        fs::create_dir_all(path).map_err(failed("mkdir", path))?;
+        Ok(true)
+    }
+
+    #[cfg(unix)]
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let folder = fs::File::open(path).map_err(failed("open", path))?;
+        match folder.sync_all() {
+            // Some file systems (network shares, FUSE) cannot sync a folder.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            other => other.map_err(failed("fsync", path)),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn sync_dir(&self, _path: &Path) -> Result<()> {
+        // Windows has no such call: NTFS journals its folders.
+        Ok(())
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>> {
+        let Some(folder) = found(fs::read_dir(path), "scandir", path)? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for item in folder {
+            let item = item.map_err(failed("scandir", path))?;
+            // Our own names are all UTF-8, so another name is none of ours.
+            if let Ok(name) = item.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn now_ms(&self) -> i64 {
+        nanoseconds(Ok(SystemTime::now())).div_euclid(1_000_000)
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sleep_us(&self, duration_us: u64) {
+        std::thread::sleep(Duration::from_micros(duration_us));
+    }
+}
+
+impl File for RealFile {
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        loop {
+            #[cfg(unix)]
+            let read = std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset);
+            #[cfg(windows)]
+            let read = std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset);
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(self.fail("read")),
+            }
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(self.fail("write"))
+    }
+
+    fn sync_data(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(self.fail("fdatasync"))
+    }
+
+    fn stamp(&self) -> Result<Stamp> {
+        stamp_open(&self.file).map_err(self.fail("fstat"))
+    }
+
+    fn try_lock(&mut self) -> Result<bool> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(Error::io(&error, "flock", &self.path)),
+        }
+    }
+
+    fn unlock(&mut self) -> Result<()> {
+        self.file.unlock().map_err(self.fail("flock"))
+    }
+
+    fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.seek(SeekFrom::Start(0)).map_err(self.fail("lseek"))?;
+        self.file.write_all(bytes).map_err(self.fail("write"))?;
+        self.file.set_len(bytes.len() as u64).map_err(self.fail("ftruncate"))
+    }
+}
