@@ -422,7 +422,7 @@ export declare function clearGameState(channelId: string): Promise<void>
 
 /**
  * Finishes all calls of the module's functions, writes the mirrors and gives everything back. The
- * next call opens the storage anew, and `configure` may be called before it.
+ * next call opens the storage anew, with the same options unless `configure` is called before it.
  */
 export declare function close(): Promise<void>
 

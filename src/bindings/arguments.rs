@@ -115,10 +115,10 @@ pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -
     if js.type_of(value)? != ValueType::Object || js.is_array(value)? {
         return Err(wrong_type(js, argument, "an object", value).into());
     }
-    // `toJSON` would put something else in the place of the own properties.
+    // An inherited `toJSON` would put something else in the place of the own properties.
     let has_to_json = js.type_of(js.get(value, "toJSON")?)? == ValueType::Function;
     let plain = if has_to_json { own_properties(js, value)? } else { value };
-    let text = environment.stringify(js, plain, argument)?;
+    let text = environment.stringify(js, plain, &format!("The argument '{argument}'"))?;
     Ok(text
         .filter(|text| text.starts_with('{'))
         .ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
@@ -129,17 +129,14 @@ fn own_properties(js: Js, value: Value) -> Fallible<Value> {
     let names = js.own_names(value)?;
     for index in 0..js.length(names)? {
         let name = js.element(names, index)?;
-        let property = js.get_by(value, name)?;
-        if js.type_of(property)? != ValueType::Function {
-            js.define(copy, name, property)?;
-        }
+        js.define(copy, name, js.get_by(value, name)?)?;
     }
     Ok(copy)
 }
 
 /// Any value that JSON can hold, as text.
 pub fn json(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
-    let text = environment.stringify(js, value, argument)?;
+    let text = environment.stringify(js, value, &format!("The argument '{argument}'"))?;
     Ok(text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?)
 }
 

@@ -20,7 +20,7 @@ use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::stores::{Handle, Store};
 use super::stream::EntryStream;
-use super::update::Target;
+use super::update::update;
 use crate::engine::{Answer, LogName, Notice, Request, Scope, State, View, Work, collection, iso, object_of};
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
@@ -420,10 +420,6 @@ impl Calls {
 
     // Collections.
 
-    pub fn target(&self, log: LogName, updates: Rc<super::update::Updates>) -> Target {
-        Target { store: Rc::clone(&self.store), log, updates }
-    }
-
     pub fn collection_get(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
         self.look(log, move |view| collection::get(view, &key))
@@ -437,19 +433,23 @@ impl Calls {
     pub fn collection_set(&self, log: &LogName, key_value: Value, value: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
         let text = json(self.js, &self.environment, value, "value")?;
-        self.send(log, true, collection::set(&key, &text))
+        let work = collection::set(&key, &text);
+        self.store.predicted.set(log, key, Some(text));
+        self.send(log, true, work)
     }
 
     pub fn collection_delete(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
+        self.store.predicted.set(log, key.clone(), None);
         self.send(log, true, collection::delete(key))
     }
 
     pub fn collection_clear(&self, log: &LogName) -> Fallible<Value> {
+        self.store.predicted.forget();
         self.send(log, true, collection::clear())
     }
 
-    pub fn collection_update(&self, target: &Target, key_value: Value, function: Value) -> Fallible<Value> {
+    pub fn collection_update(&self, log: &LogName, key_value: Value, function: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
         if self.js.type_of(function)? != ValueType::Function {
             let found = describe(self.js, function);
@@ -457,7 +457,7 @@ impl Calls {
                 Error::wrong_type(format!("The argument 'fn' must be a function, not {found}")).into()
             );
         }
-        target.update(self.js, &self.environment, key, function)
+        update(self.js, &self.environment, &self.store, log, key, function)
     }
 
     pub fn collection_entries(&self, log: &LogName) -> Fallible<Value> {

@@ -19,7 +19,7 @@ use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 
-use super::js::{Deferred, Fallible, Js, Kept, Value};
+use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
 use super::options::Config;
 use super::stores::{Handle, Store, listen_to_notices};
 use crate::engine::{Answer, Notice, Outlet, TextKind, Texts, Ticket};
@@ -203,6 +203,9 @@ impl Environment {
             self.free.borrow_mut().push(id);
             let Some(Waiting { store, then }) = waiting else { continue };
             store.pending.set(store.pending.get() - 1);
+            if store.pending.get() == 0 {
+                store.predicted.forget();
+            }
             if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
                 self.hold_event_loop(js, false);
             }
@@ -219,24 +222,17 @@ impl Environment {
         }
     }
 
-    /// `JSON.stringify(value)`; `None` for what JSON has no text for.
+    /// `JSON.stringify(value)`; `None` for what JSON has no text for. `argument` names the value in errors.
     pub fn stringify(&self, js: Js, value: Value, argument: &str) -> Fallible<Option<String>> {
-        let text =
-            js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]).map_err(
-                |refusal| match refusal {
-                    super::js::Refusal::Thrown(thrown) if js.is_type_or_range_error(thrown) => {
-                        let reason = js
-                            .get(thrown, "message")
-                            .and_then(|message| js.text(message))
-                            .unwrap_or_default();
-                        Error::wrong_value(format!(
-                            "The argument '{argument}' cannot be written as JSON: {reason}"
-                        ))
-                        .into()
-                    }
-                    other => other,
-                },
-            )?;
+        let called = js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]);
+        let text = called.map_err(|refusal| match refusal {
+            Refusal::Thrown(thrown) => {
+                let reason =
+                    js.get(thrown, "message").and_then(|message| js.text(message)).unwrap_or_default();
+                Error::wrong_value(format!("{argument} cannot be written as JSON: {reason}")).into()
+            }
+            ours @ Refusal::Ours(_) => ours,
+        })?;
         match js.type_of(text)? {
             napi::ValueType::String => js.text(text).map(Some),
             _ => Ok(None),
@@ -296,17 +292,32 @@ impl Environment {
             return Ok(());
         }
         let environment = Rc::downgrade(self);
-        let finish = js.function("finishProgressiveStorage", move |_| {
+        let finish = js.function("finishProgressiveStorage", move |js| {
             if let Some(environment) = environment.upgrade() {
-                environment.finish();
+                environment.finish(js);
             }
         })?;
         js.call(js.get(process, "once")?, process, &[js.string("exit")?, finish])?;
         Ok(())
     }
 
-    /// Waits until all that was called is on disk and the mirrors are current.
-    fn finish(&self) {
+    /// Waits until all that was called is on disk and the mirrors are current. Functions given to
+    /// `update` may have to run again for that.
+    fn finish(self: &Rc<Self>, js: Js) {
+        loop {
+            self.flush_stores();
+            if self.waiting_count.get() == 0 {
+                return;
+            }
+            let before = self.waiting_count.get();
+            self.settle_ready(js);
+            if self.waiting_count.get() >= before {
+                return;
+            }
+        }
+    }
+
+    fn flush_stores(&self) {
         let stores = self.stores.borrow().clone();
         for store in stores {
             if let Err(error) = store.writer.flush_and_wait() {
@@ -318,7 +329,10 @@ impl Environment {
 
     /// The thread ends: nothing of JavaScript can be touched any more.
     fn end(&self) {
-        self.finish();
+        for store in self.stores.borrow().iter() {
+            store.writer.abandon(Arc::clone(&self.outlet) as Arc<dyn Outlet>);
+        }
+        self.flush_stores();
         *self.outlet.wake_up.lock() = None;
         *self.default_handle.borrow_mut() = None;
         for waiting in self.waiting.borrow_mut().drain(..) {

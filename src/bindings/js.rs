@@ -170,12 +170,6 @@ impl Js {
         Ok(answer)
     }
 
-    /// Whether `value` is a `TypeError` or `RangeError`, by its `name`.
-    pub fn is_type_or_range_error(self, value: Value) -> bool {
-        let name = self.get(value, "name").and_then(|name| self.text(name));
-        matches!(name.as_deref(), Ok("TypeError" | "RangeError"))
-    }
-
     /// A number's value.
     pub fn f64(self, value: Value) -> Fallible<f64> {
         let mut number = 0.0;

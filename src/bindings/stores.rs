@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::environment::{Environment, EnvironmentOutlet, Then};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
+use super::update::Predicted;
 use crate::engine::{FsyncMode, Notice, NoticeSink, OnCorruption, Writer};
 use crate::error::{Error, Result};
 use crate::vfs::RealFileSystem;
@@ -29,6 +30,8 @@ pub struct Store {
     pub writer: Arc<Writer>,
     /// Calls of this thread that are not settled: while there are any, reads queue behind them.
     pub pending: Cell<usize>,
+    /// What collections' keys will have once the pending calls are done, as far as that is known.
+    pub predicted: Predicted,
     handles: Cell<usize>,
 }
 
@@ -46,7 +49,12 @@ impl Handle {
         let mut stores = environment.stores.borrow_mut();
         let known = stores.iter().find(|store| Arc::ptr_eq(&store.writer, &writer)).cloned();
         let store = known.unwrap_or_else(|| {
-            let store = Rc::new(Store { writer, pending: Cell::new(0), handles: Cell::new(0) });
+            let store = Rc::new(Store {
+                writer,
+                pending: Cell::new(0),
+                predicted: Predicted::default(),
+                handles: Cell::new(0),
+            });
             stores.push(Rc::clone(&store));
             store
         });

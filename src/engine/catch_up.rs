@@ -16,6 +16,7 @@
 
 use std::sync::Arc;
 
+use super::commit::Held;
 use super::compact::Compaction;
 use super::engine::Context;
 use super::load::{Group, Loaded, LoadedMirror, Replayed, continue_replay, load};
@@ -36,6 +37,7 @@ pub struct Log {
     pub(super) mirror: Mirror,
     pub(super) pending: Option<PendingEdit>,
     pub(super) compaction: Compaction,
+    pub(super) held: Held,
     pub(super) last_edit: Option<u64>,
     /// Counts how often the log was loaded anew: what was begun before does not fit any more.
     pub(super) generation: u64,
@@ -91,6 +93,7 @@ impl Log {
             mirror: Mirror::default(),
             pending: None,
             compaction: Compaction::default(),
+            held: Held::default(),
             last_edit: None,
             generation: 0,
             is_loaded: false,
@@ -194,10 +197,11 @@ impl Log {
             _ => None,
         };
         if let Some(record) = &record
-            && record.mirror.stamp == found
-            && self.mirror.seen != Some(found)
+            && record.is_of_file(&found)
+            && self.mirror.seen.is_none_or(|seen| !seen.is_same_content(&found))
         {
-            self.know_mirror(context, record.mirror, Shows::LogUpTo(record.log_end));
+            let id = MirrorId { stamp: found, ..record.mirror };
+            self.know_mirror(context, id, Shows::LogUpTo(record.log_end));
             return Ok(self.pending.is_none());
         }
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };

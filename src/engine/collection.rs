@@ -41,23 +41,6 @@ pub fn clear() -> Work {
     )
 }
 
-/// Sets a key to `values`, one after the other, if its value is `expected` (`None`: no such key);
-/// else answers with the value that it has.
-#[must_use]
-pub fn replace(key: String, expected: Option<String>, values: Vec<String>) -> Work {
-    Work::Write(
-        Scope::Keys,
-        Box::new(move |view, _| {
-            let found = view.get(&key);
-            if found != expected.as_deref() {
-                return Ok(Outcome { lines: Vec::new(), answer: Answer::Conflict(found.map(str::to_owned)) });
-            }
-            let lines = values.iter().map(|value| Line::Set(Member::new(&key, value))).collect();
-            Ok(Outcome { lines, answer: Answer::Undefined })
-        }),
-    )
-}
-
 /// The value of a key, or undefined.
 #[must_use]
 pub fn get(view: &View, key: &str) -> Answer {

@@ -13,7 +13,7 @@
 //! user chose) and are part of the published state. When the append fails, the log and the published
 //! state are as before, and every write of the batch gets the error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,9 +25,11 @@ use super::lock::Purpose;
 use super::log::Appended;
 use super::mirror::Edit;
 use super::name::LogName;
-use super::options::FsyncMode;
+use super::options::{FsyncMode, OnCorruption};
 use super::read::EntryCursor;
-use super::request::{Answer, Line, Outcome, Outlet, Read, Request, Scope, Stage, Ticket, View, Work};
+use super::request::{
+    Answer, Expected, Line, Outcome, Outlet, Read, Replace, Request, Scope, Stage, Ticket, View, Work,
+};
 use super::state::Member;
 use crate::error::{Error, Result};
 
@@ -42,13 +44,28 @@ const SMALL_STATE_BYTES: u64 = 256 << 10;
 
 impl Engine {
     pub(super) fn commit_batch(&mut self, requests: Vec<Request>) {
-        let is_write =
-            |request: &Request| matches!(request.work, Work::Append(_) | Work::Write(..) | Work::Compact(_));
+        let is_write = |request: &Request| match &request.work {
+            Work::Append(_) | Work::Write(..) | Work::Compact(_) => true,
+            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
+            _ => false,
+        };
+        let requests = if self.context.options.on_corruption == OnCorruption::Refuse {
+            self.without_refused(requests)
+        } else {
+            requests
+        };
         let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
         if let Err(error) = self.acquire(purpose) {
             for request in requests {
-                let outlet = request.ticket.answer(Err(error.clone()));
-                self.answered(outlet);
+                let name = request.log.clone();
+                let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
+                if let Some(log) = self.logs.get_mut(&name) {
+                    log.refuse(vec![request], &error, &mut run);
+                } else {
+                    run.answer(request.ticket, Err(error.clone()));
+                }
+                let outlets = run.outlets;
+                self.answered_all(outlets);
             }
             return;
         }
@@ -64,9 +81,78 @@ impl Engine {
             let Some(log) = self.logs.get_mut(&name) else { continue };
             let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
             log.run(&self.context, requests, &mut run);
-            for outlet in run.outlets {
-                self.answered(outlet);
+            let outlets = run.outlets;
+            self.answered_all(outlets);
+        }
+    }
+
+    fn answered_all(&mut self, outlets: Vec<Arc<dyn Outlet>>) {
+        for outlet in outlets {
+            self.answered(outlet);
+        }
+    }
+
+    /// With `onCorruption: 'refuse'`, calls on a damaged log are refused before even the lock is made.
+    fn without_refused(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let mut names: Vec<LogName> = requests.iter().map(|request| request.log.clone()).collect();
+        names.dedup();
+        let refused: Vec<(LogName, Error)> = names
+            .into_iter()
+            .filter_map(|name| {
+                let ready = self.acquire(Purpose::Read).and_then(|()| {
+                    self.log(&name);
+                    self.logs.get_mut(&name).map_or(Ok(()), |log| log.catch_up(&self.context))
+                });
+                ready.err().filter(|error| error.code == "ERR_LOG_CORRUPT").map(|error| (name, error))
+            })
+            .collect();
+        self.lock.release();
+        let mut passed = Vec::with_capacity(requests.len());
+        for request in requests {
+            match refused.iter().find(|(name, _)| *name == request.log) {
+                Some((_, error)) => {
+                    let outlet = request.ticket.answer(Err(error.clone()));
+                    self.answered(outlet);
+                }
+                None => passed.push(request),
             }
+        }
+        passed
+    }
+
+    /// A JavaScript thread will not try again what it left unfinished: its waiting calls go on.
+    pub fn abandon(&mut self, outlet: &Arc<dyn Outlet>) {
+        let released: Vec<Request> =
+            self.logs.values_mut().flat_map(|log| log.held.release(outlet)).collect();
+        if !released.is_empty() {
+            self.run_batch(released);
+        }
+    }
+}
+
+/// Calls that wait until an earlier call of the same caller has made its next try; see `Replace`.
+#[derive(Default)]
+pub struct Held(Vec<(Arc<dyn Outlet>, VecDeque<Request>)>);
+
+impl Held {
+    fn is_waiting(&self, ticket: &Ticket) -> bool {
+        self.0.iter().any(|(outlet, _)| ticket.is_of(outlet))
+    }
+
+    fn wait(&mut self, request: Request) {
+        if let Some((_, waiting)) = self.0.iter_mut().find(|(outlet, _)| request.ticket.is_of(outlet)) {
+            waiting.push_back(request);
+        }
+    }
+
+    fn begin(&mut self, outlet: Arc<dyn Outlet>) {
+        self.0.push((outlet, VecDeque::new()));
+    }
+
+    fn release(&mut self, outlet: &Arc<dyn Outlet>) -> VecDeque<Request> {
+        match self.0.iter().position(|(known, _)| Arc::ptr_eq(known, outlet)) {
+            Some(place) => self.0.swap_remove(place).1,
+            None => VecDeque::new(),
         }
     }
 }
@@ -186,19 +272,33 @@ pub fn chunks(members: Vec<Member>, bytes_max: usize) -> Vec<Vec<Member>> {
     chunks
 }
 
+fn is_again(request: &Request) -> bool {
+    matches!(&request.work, Work::Replace(Replace { is_again: true, .. }))
+}
+
 impl Log {
     fn run(&mut self, context: &Context, requests: Vec<Request>, run: &mut Run) {
         if requests.iter().any(|request| request.is_collection) {
             self.want_mirror();
         }
         if let Err(error) = self.catch_up(context) {
-            for request in requests {
-                run.answer(request.ticket, Err(error.clone()));
-            }
-            return;
+            return self.refuse(requests, &error, run);
         }
-        for Request { work, ticket, .. } in requests {
+        let mut requests = VecDeque::from(requests);
+        while let Some(request) = requests.pop_front() {
+            if self.held.is_waiting(&request.ticket) {
+                if !is_again(&request) {
+                    self.held.wait(request);
+                    continue;
+                }
+                let mut waiting = self.held.release(&request.ticket.outlet());
+                while let Some(last) = waiting.pop_back() {
+                    requests.push_front(last);
+                }
+            }
+            let Request { work, ticket, .. } = request;
             match work {
+                Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
                 Work::Append(open) => {
                     run.batch.append(&open);
                     run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
@@ -215,6 +315,35 @@ impl Log {
             }
         }
         self.commit(context, run);
+    }
+
+    /// Answers with an error, also those that waited for one of these.
+    fn refuse(&mut self, requests: Vec<Request>, error: &Error, run: &mut Run) {
+        for request in requests {
+            let waiting = if is_again(&request) {
+                self.held.release(&request.ticket.outlet())
+            } else {
+                VecDeque::new()
+            };
+            run.answer(request.ticket, Err(error.clone()));
+            for request in waiting {
+                run.answer(request.ticket, Err(error.clone()));
+            }
+        }
+    }
+
+    fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
+        let Replace { key, expected, value, .. } = replace;
+        let Some(value) = value else { return run.answer(ticket, Ok(Answer::Undefined)) };
+        let found = self.view(&run.batch, |view| view.get(&key).map(str::to_owned));
+        if matches!(expected, Expected::Value(expected) if expected == found) {
+            run.batch.write(context.files.now_ms(), vec![Line::Set(Member::new(&key, &value))]);
+            run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+        } else {
+            // At once: the caller's next try may make it into the next batch.
+            self.held.begin(ticket.outlet());
+            ticket.answer(Ok(Answer::Conflict(found))).flush();
+        }
     }
 
     fn view<R>(&self, batch: &Batch, look: impl FnOnce(&View) -> R) -> R {
@@ -269,7 +398,7 @@ impl Log {
             Work::Texts => Ok(ReadJob::Texts(self.shelf.published.read().state.snapshot())),
             Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
             Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
-            Work::Append(_) | Work::Write(..) | Work::Flush => {
+            Work::Append(_) | Work::Write(..) | Work::Replace(_) | Work::Flush => {
                 Err(Error::internal("a request went the wrong way"))
             }
         };
@@ -374,14 +503,11 @@ impl Log {
 
     /// Sets damage aside and cuts what is not in use, keeping the known offsets right.
     pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
-        let damages = self.file.mending().damages.clone();
+        let before = self.file.mending().clone();
         self.file.mend(&*context.files, &self.paths, context.sync_ever())?;
-        if !damages.is_empty() {
+        if before.needs_rewrite() {
             self.generation += 1;
-            self.mirror_offsets_moved(|offset| {
-                let before = damages.iter().filter(|damage| damage.offset < offset);
-                offset - before.map(|damage| damage.size_bytes + 1).sum::<u64>()
-            });
+            self.mirror_offsets_moved(|offset| offset - before.bytes_dropped_before(offset));
         }
         Ok(())
     }

@@ -163,7 +163,7 @@ impl Log {
     pub(super) fn publish_mirror(
         &mut self,
         context: &Context,
-        fresh: FreshMirror,
+        mut fresh: FreshMirror,
         log_mark: u64,
     ) -> Result<bool> {
         let files = &*context.files;
@@ -176,6 +176,11 @@ impl Log {
             }
             self.write_record(context, fresh.id, fresh.log_end, log_mark, false)?;
             files.rename(&fresh.temporary, &self.paths.mirror)?;
+            if let Some(renamed) = files.stamp(&self.paths.mirror)?
+                && renamed.is_same_content(&fresh.id.stamp)
+            {
+                fresh.id.stamp = renamed;
+            }
             if fresh.is_synced && context.sync_ever() {
                 files.sync_dir(&self.paths.data_folder)?;
             }

@@ -10,6 +10,7 @@
 //! | missing                        | missing                | -                             | no data                         |
 //! | not a JSON object              | any                    | -                             | log's state; mirror set aside at the next write |
 //! | its hash is the record's       | fits the record        | -                             | log's state (ours, maybe old)   |
+//! | the same                       | damaged before that    | what the valid lines show there | log's state + what only the mirror still has |
 //! | its hash is in an `_edit`      | any                    | -                             | log's state (edit is logged)    |
 //! | other, this process knew it    | not replaced           | what it showed                | log's state + edit              |
 //! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
@@ -24,7 +25,7 @@
 use super::entry::{Change, Entry};
 use super::log::{LogFile, LogPaths, Mending};
 use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled};
-use super::record::{MirrorRecord, log_mark};
+use super::record::{MirrorId, MirrorRecord, log_mark};
 use super::replay::{Damage, LineReader};
 use super::state::{Member, State};
 use crate::error::Result;
@@ -100,15 +101,23 @@ fn reconcile(
         let is_settled = is_settled(stamp, now_ms);
         loaded.mirror = LoadedMirror::Known(KnownMirror { id, shows, is_settled, is_synced });
     };
+    let is_damaged = record.as_ref().is_some_and(|record| {
+        loaded.file.mending().damages.iter().any(|damage| damage.offset < record.log_end)
+    });
     if let Some(record) = &record
-        && record.mirror.stamp == stamp
+        && record.is_of_file(&stamp)
+        && known.is_none()
+        && !is_damaged
     {
-        take(loaded, record.mirror, Shows::LogUpTo(record.log_end), record.is_clean);
+        let id = MirrorId { stamp, ..record.mirror };
+        take(loaded, id, Shows::LogUpTo(record.log_end), record.is_clean);
         return Ok(());
     }
     let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };
+    let is_ours = |record: &MirrorRecord| record.mirror.hash == content.id.hash;
     if let Some(record) = &record
-        && record.mirror.hash == content.id.hash
+        && is_ours(record)
+        && !is_damaged
     {
         take(loaded, content.id, Shows::LogUpTo(record.log_end), false);
         return Ok(());
@@ -126,6 +135,7 @@ fn reconcile(
         return Ok(());
     }
     let base = match (known, record) {
+        (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
         (Some(shows), _) => shows,
         (None, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {
@@ -201,6 +211,7 @@ pub fn continue_replay(
     let mut group = Group::Whole;
     let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
     while let Some(line) = reader.next_line()? {
+        replayed.mending.has_bom |= line.has_bom();
         match line.entry() {
             Some(Err(_)) if !line.is_terminated => {
                 replayed.mending.torn_bytes = line.bytes.len() as u64;

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::entry::Entry;
 use super::name::LogName;
 use super::record::{log_mark, read_full};
-use super::replay::{Damage, LineReader};
+use super::replay::{BOM, Damage, LineReader};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -121,8 +121,24 @@ pub struct Mending {
     pub damages: Vec<Damage>,
     /// The last entry lacks its line break.
     pub is_unterminated: bool,
+    /// The file begins with a byte order mark, which other readers do not expect.
+    pub has_bom: bool,
     /// Bytes of a failed append of ours may stand behind the end.
     pub has_failed_append: bool,
+}
+
+impl Mending {
+    /// True when the log has to be written anew without some of its bytes.
+    pub fn needs_rewrite(&self) -> bool {
+        self.has_bom || !self.damages.is_empty()
+    }
+
+    /// Bytes before `offset` that such a log will not have.
+    pub fn bytes_dropped_before(&self, offset: u64) -> u64 {
+        let lines = self.damages.iter().filter(|damage| damage.offset < offset);
+        let mark = if self.has_bom && offset > 0 { BOM.len() as u64 } else { 0 };
+        mark + lines.map(|damage| damage.size_bytes + 1).sum::<u64>()
+    }
 }
 
 /// How an append ended.
@@ -219,7 +235,7 @@ impl LogFile {
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
     pub fn mend(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
-        if !self.mending.damages.is_empty() {
+        if self.mending.needs_rewrite() {
             self.set_damage_aside(files, paths, sync)?;
         }
         if self.mending.torn_bytes > 0 {
@@ -356,24 +372,25 @@ impl LogFile {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "corrupt")?;
         let fresh = paths.logs_folder.join(format!("{}.log.mended.tmp", paths.name));
+        let has_damage = !self.mending.damages.is_empty();
         let written = (|| {
-            let mut damaged = files.create(&aside)?;
+            let mut damaged = if has_damage { Some(files.create(&aside)?) } else { None };
             let mut good = files.create(&fresh)?;
-            let (mut copied, mut kept_bytes) = (0, 0);
+            let mut copied = if self.mending.has_bom { BOM.len() as u64 } else { 0 };
             for damage in &self.mending.damages {
                 copy_range(&mut *log, &mut *good, copied, damage.offset)?;
-                kept_bytes += damage.offset - copied;
-                let line_end = damage.offset + damage.size_bytes;
-                copy_range(&mut *log, &mut *damaged, damage.offset, line_end)?;
-                damaged.append(b"\n")?;
-                copied = line_end + 1;
+                copied = damage.offset + damage.size_bytes + 1;
+                if let Some(damaged) = &mut damaged {
+                    copy_range(&mut *log, &mut **damaged, damage.offset, copied)?;
+                }
             }
             copy_range(&mut *log, &mut *good, copied, self.end)?;
-            kept_bytes += self.end.saturating_sub(copied);
             // A torn tail is mended after this, so it comes along.
             copy_range(&mut *log, &mut *good, self.end, self.end + self.mending.torn_bytes)?;
             if sync {
-                damaged.sync_data()?;
+                if let Some(damaged) = &mut damaged {
+                    damaged.sync_data()?;
+                }
                 good.sync_data()?;
                 files.sync_dir(&paths.logs_folder)?;
             }
@@ -381,21 +398,24 @@ impl LogFile {
             if sync {
                 files.sync_dir(&paths.logs_folder)?;
             }
-            Ok(kept_bytes)
+            Ok(())
         })();
         match written {
-            Ok(kept_bytes) => {
+            Ok(()) => {
                 self.handle = None;
-                self.end = kept_bytes;
+                self.end -= self.mending.bytes_dropped_before(self.end);
                 self.lines -= self.mending.damages.len() as u64;
                 self.mending.damages.clear();
+                self.mending.has_bom = false;
                 self.stamp = files.stamp(&paths.log)?;
                 Ok(())
             }
             Err(error) => {
                 // The log is as it was; what was begun beside it is of no use.
                 let _ = files.remove(&fresh);
-                let _ = files.remove(&aside);
+                if has_damage {
+                    let _ = files.remove(&aside);
+                }
                 Err(error)
             }
         }

@@ -35,7 +35,9 @@ pub use json::{Members, array_index, elements, number, quote, quote_utf16};
 pub use name::{LogName, check_key};
 pub use options::{FsyncMode, OnCorruption, Options};
 pub use read::{EntryCursor, EntryPiece};
-pub use request::{Answer, Line, Notice, NoticeSink, Outcome, Outlet, Request, Scope, Ticket, View, Work};
+pub use request::{
+    Answer, Expected, Line, Notice, NoticeSink, Outcome, Outlet, Replace, Request, Scope, Ticket, View, Work,
+};
 pub use shelf::Shelf;
 pub use state::{Member, State};
 pub use text::{TextKind, Texts, object_of};

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
-//!  "mirror":{"id":5,"size_bytes":99,"modified_ns":"17…","hash":"0123456789abcdef"},"clean":true}
+//!  "mirror":{"id":5,"size_bytes":99,"modified_ns":17…,"changed_ns":17…,"hash":"0123456789abcdef"},
+//!  "clean":true}
 //! ```
 //!
 //! It is written before the mirror is renamed into place, so a mirror of ours is never unknown to
@@ -57,10 +58,17 @@ struct WrittenMirror {
     id: u64,
     size_bytes: u64,
     modified_ns: i64,
+    changed_ns: i64,
     hash: String,
 }
 
 impl MirrorRecord {
+    /// Whether the file with this stamp is the mirror that the record speaks of, for certain. An unclean
+    /// record was written before the mirror got its name, which changes `changed_ns`.
+    pub fn is_of_file(&self, found: &Stamp) -> bool {
+        if self.is_clean { self.mirror.stamp == *found } else { self.mirror.stamp.is_same_content(found) }
+    }
+
     /// Reads the record; `None` when there is none or it cannot be read.
     pub fn read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
         let Some(mut file) = files.open_read(&paths.record)? else { return Ok(None) };
@@ -82,6 +90,7 @@ impl MirrorRecord {
                     id: written.mirror.id,
                     size_bytes: written.mirror.size_bytes,
                     modified_ns: written.mirror.modified_ns,
+                    changed_ns: written.mirror.changed_ns,
                 },
             },
             is_clean: written.clean,
@@ -98,6 +107,7 @@ impl MirrorRecord {
                 id: self.mirror.stamp.id,
                 size_bytes: self.mirror.stamp.size_bytes,
                 modified_ns: self.mirror.stamp.modified_ns,
+                changed_ns: self.mirror.stamp.changed_ns,
                 hash: format!("{:016x}", self.mirror.hash),
             },
             clean: self.is_clean,

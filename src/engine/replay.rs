@@ -22,7 +22,8 @@ use crate::error::Result;
 use crate::vfs::File;
 
 const CHUNK_BYTES: usize = 1 << 20;
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// A byte order mark, as some editors put it before the first line.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A line, and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +44,14 @@ impl Line<'_> {
         self.offset + self.bytes.len() as u64 + u64::from(self.is_terminated)
     }
 
+    /// True for a first line behind a byte order mark.
+    pub fn has_bom(&self) -> bool {
+        self.offset == 0 && self.bytes.starts_with(BOM)
+    }
+
     /// The entry in this line; `None` when it is empty.
     pub fn entry(&self) -> Option<std::result::Result<Entry<'_>, Invalid>> {
-        let bytes =
-            if self.offset == 0 { self.bytes.strip_prefix(BOM).unwrap_or(self.bytes) } else { self.bytes };
+        let bytes = if self.has_bom() { &self.bytes[BOM.len()..] } else { self.bytes };
         let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
         (!is_empty).then(|| Entry::decode(bytes))
     }

@@ -56,6 +56,18 @@ impl Ticket {
         Self { outlet, id, is_answered: false }
     }
 
+    /// Whether `other` goes to the same JavaScript thread.
+    #[must_use]
+    pub fn is_of(&self, other: &Arc<dyn Outlet>) -> bool {
+        Arc::ptr_eq(&self.outlet, other)
+    }
+
+    /// Where the answer goes.
+    #[must_use]
+    pub fn outlet(&self) -> Arc<dyn Outlet> {
+        Arc::clone(&self.outlet)
+    }
+
     /// Answers the call. The caller hears of it at the outlet's next flush.
     pub fn answer(mut self, answer: Result<Answer>) -> Arc<dyn Outlet> {
         self.is_answered = true;
@@ -136,12 +148,38 @@ pub type Stage = Box<dyn FnOnce(&View, i64) -> Result<Outcome> + Send>;
 /// Answers a read; may be asked twice.
 pub type Read = Box<dyn Fn(&View) -> Answer + Send>;
 
+/// Setting a key to a value that was worked out from the value before, on the caller's side.
+///
+/// When the key has another value than expected, the answer is `Answer::Conflict` with the value that it
+/// has, and all later calls of that caller on the log wait for its next try: so calls take effect in the
+/// order in which they were made, whoever else writes.
+pub struct Replace {
+    /// Key literal.
+    pub key: String,
+    /// The value that `value` was made from.
+    pub expected: Expected,
+    /// The new value; `None` gives up.
+    pub value: Option<String>,
+    /// True for a further try.
+    pub is_again: bool,
+}
+
+/// What a caller believes a key to have.
+pub enum Expected {
+    /// It has not looked; the answer is a conflict in any case.
+    Unknown,
+    /// This value; `None`: no such key.
+    Value(Option<String>),
+}
+
 /// What is to be done.
 pub enum Work {
     /// Append an entry: its text without the closing brace.
     Append(String),
     /// Change the state.
     Write(Scope, Stage),
+    /// A step of a read-modify-write, see `Replace`.
+    Replace(Replace),
     /// Look at the state.
     Read(Scope, Read),
     /// Look at numbers of a field literal of all values.

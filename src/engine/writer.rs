@@ -39,6 +39,8 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 enum Message {
     Call(Request),
     Flush(Ticket),
+    /// A JavaScript thread ends.
+    Abandon(Arc<dyn Outlet>),
     Read(EntryCursor, Ticket),
     Done(JobDone),
     /// A read job ended, which concerns only who waits for quiet.
@@ -180,7 +182,12 @@ impl Writer {
         self.inbox.push(Message::Flush(ticket), 0);
     }
 
-    /// The same, waiting here.
+    /// Tells that a JavaScript thread will not come back to what it left unfinished.
+    pub fn abandon(&self, outlet: Arc<dyn Outlet>) {
+        self.inbox.push(Message::Abandon(outlet), 0);
+    }
+
+    /// The same as `flush`, waiting here.
     ///
     /// # Errors
     /// What went wrong; the rest was done all the same.
@@ -331,6 +338,10 @@ impl Shell {
                 Message::Flush(ticket) => {
                     self.run_batch(&mut batch);
                     self.flushes.push(ticket);
+                }
+                Message::Abandon(outlet) => {
+                    self.run_batch(&mut batch);
+                    self.engine.abandon(&outlet);
                 }
                 Message::Done(done) => {
                     self.jobs_under_way -= 1;

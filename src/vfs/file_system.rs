@@ -17,6 +17,16 @@ pub struct Stamp {
     pub size_bytes: u64,
     /// Time of the last change of the content, in nanoseconds since 1970.
     pub modified_ns: i64,
+    /// Time of the last change of the file, which nobody can set back; 0 where the system has none.
+    pub changed_ns: i64,
+}
+
+impl Stamp {
+    /// Whether both are of one file with the same content, which may have got another name between.
+    #[must_use]
+    pub fn is_same_content(&self, other: &Self) -> bool {
+        (self.id, self.size_bytes, self.modified_ns) == (other.id, other.size_bytes, other.modified_ns)
+    }
 }
 
 /// Shared handle on a file system.

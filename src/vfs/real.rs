@@ -70,7 +70,12 @@ fn nanoseconds(time: io::Result<SystemTime>) -> i64 {
 #[cfg(unix)]
 fn stamp_of(metadata: &fs::Metadata) -> Stamp {
     use std::os::unix::fs::MetadataExt;
-    Stamp { id: metadata.ino(), size_bytes: metadata.len(), modified_ns: nanoseconds(metadata.modified()) }
+    Stamp {
+        id: metadata.ino(),
+        size_bytes: metadata.len(),
+        modified_ns: nanoseconds(metadata.modified()),
+        changed_ns: metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()),
+    }
 }
 
 #[cfg(unix)]
@@ -96,6 +101,7 @@ fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
         id: information.file_index(),
         size_bytes: metadata.len(),
         modified_ns: nanoseconds(metadata.modified()),
+        changed_ns: 0,
     })
 }
 
