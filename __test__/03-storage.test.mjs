@@ -65,6 +65,16 @@ test('tokens: artistInfo only when it is given, and gone when it no longer is', 
   assert.deepEqual(await again.storage.loadTokens(), data);
 });
 
+test('tokens: in their own order, whatever order an admin has left', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(mirrorPath(dataDir, 'tokens'), '{"tokens":[1],"extra":true,"count":1}');
+  assert.deepEqual(Object.keys(await storage.loadTokens()), ['tokens', 'extra', 'count']);
+  await storage.saveTokens([2]);
+  assert.deepEqual(Object.keys(await storage.loadTokens()), ['lastUpdated', 'count', 'tokens']);
+  assert.deepEqual(Object.keys(await readMirror(dataDir, 'tokens')), ['lastUpdated', 'count', 'tokens']);
+});
+
 test('tokens: to be refreshed after 24 hours, or without a date', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.saveTokens([1]);
@@ -179,6 +189,16 @@ test('players: both files are deleted; nobody is left', async (t) => {
   await storage.updatePlayerStats('b', 'Bea', 6);
   assert.deepEqual(Object.keys(await readMirror(dataDir, 'players')), ['b']);
   assert.equal((await readLogLines(dataDir, 'players')).length, 1);
+});
+
+test('players: both files are deleted, and nothing is written since; closing brings no file back', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.updatePlayerStats('a', 'Ann', 5);
+  await unlink(mirrorPath(dataDir, 'players'));
+  await unlink(logPath(dataDir, 'players'));
+  await storage.close();
+  await assert.rejects(stat(mirrorPath(dataDir, 'players')), { code: 'ENOENT' });
+  await assert.rejects(stat(logPath(dataDir, 'players')), { code: 'ENOENT' });
 });
 
 test('players: a first start on the old JSON file alone takes everybody over', async (t) => {

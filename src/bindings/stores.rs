@@ -3,7 +3,7 @@
 //! Invariant: one writer a data folder and choice of options in a process, however many threads and
 //! `Storage` objects use it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -37,8 +37,8 @@ pub struct Store {
 
 /// What a `Storage` object has; the store may be shared with others.
 pub struct Handle {
-    store: Rc<Store>,
-    is_closed: Cell<bool>,
+    /// `None` once it was closed.
+    store: RefCell<Option<Rc<Store>>>,
 }
 
 impl Handle {
@@ -59,28 +59,29 @@ impl Handle {
             store
         });
         store.handles.set(store.handles.get() + 1);
-        Ok(Rc::new(Self { store, is_closed: Cell::new(false) }))
+        Ok(Rc::new(Self { store: RefCell::new(Some(store)) }))
     }
 
     /// The store, unless this handle was closed.
     pub fn store(&self) -> Result<Rc<Store>> {
-        if self.is_closed.get() { Err(Error::closed()) } else { Ok(Rc::clone(&self.store)) }
+        self.store.borrow().clone().ok_or_else(Error::closed)
     }
 
     /// True once `close` was called.
     pub fn is_closed(&self) -> bool {
-        self.is_closed.get()
+        self.store.borrow().is_none()
     }
 
     /// Refuses further calls; the promise resolves when the earlier ones are finished.
     pub fn close(&self, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
         let (deferred, promise) = js.promise()?;
-        if self.is_closed.replace(true) {
+        let Some(store) = self.store.borrow_mut().take() else {
             js.settle(deferred, js.undefined());
             return Ok(promise);
-        }
-        let store = Rc::clone(&self.store);
+        };
+        let writer = Arc::clone(&store.writer);
         store.handles.set(store.handles.get() - 1);
+        let user = Rc::clone(&store);
         let then = Then::Do(Box::new(move |environment, js, answer| {
             if store.handles.get() == 0 {
                 environment.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, &store));
@@ -89,8 +90,8 @@ impl Handle {
             drop(store);
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
-        let ticket = environment.ticket(js, &self.store, then);
-        self.store.writer.flush(ticket);
+        let ticket = environment.ticket(js, &user, then);
+        writer.flush(ticket);
         Ok(promise)
     }
 }

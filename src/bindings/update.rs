@@ -126,6 +126,11 @@ fn run(js: Js, environment: &Environment, function: &Kept, value: Option<&str>) 
     let result = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
     let is_object = js.type_of(result)? == ValueType::Object;
     let is_promise = is_object && js.type_of(js.get(result, "then")?)? == ValueType::Function;
+    if is_promise {
+        // Nobody else will look at it: should it reject, that is told by our own error.
+        let nothing = js.function("ignore", |_| {})?;
+        js.call(js.get(result, "then")?, result, &[nothing, nothing])?;
+    }
     let text = if is_promise { None } else { environment.stringify(js, result, "The result of fn")? };
     let what =
         if is_promise { "a promise; it must work without waiting" } else { "nothing that JSON can hold" };
