@@ -117,7 +117,7 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /**
  * Keyed data of any kind in one log with its JSON file. Keys are non-empty strings, values anything
- * that JSON can hold. Made by `collection(name)`; players, tokens and game_state are collections too.
+ * that JSON can hold. Made by `collection(name)`; players, tokens and `game_state` are collections too.
  *
  * Every method rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong
  * argument, and with the system's code (`ENOSPC`, `EACCES`, `EIO`, …) when the disk refuses.
@@ -214,7 +214,7 @@ export declare class LogEntryStream {
  * @example
  * const storage = new Storage({ dataDir: './other-data' })
  * await storage.updatePlayerStats('42', 'Ann', 10)
- * await storage.close()
+ * await `storage.close()`
  */
 export declare class Storage {
   /**
@@ -293,13 +293,13 @@ export declare class Storage {
    */
   needsCompaction(logName: string, threshold?: number): Promise<boolean>
   /**
-   * Compacts one log, or players, tokens and game_state. Without a name, one that fails does not stop
+   * Compacts one log, or players, tokens and game states. Without a name, one that fails does not stop
    * the others and is reported as a warning.
    * @param logName File name of the log without its ending. Default: all three.
    */
   compact(logName?: string): Promise<void>
   /**
-   * Compacts players, tokens and game_state. One that fails does not stop the others; it is reported
+   * Compacts players, tokens and game states. One that fails does not stop the others; it is reported
    * as a warning (`PS_COMPACTION_FAILED`).
    */
   compactAllLogs(): Promise<void>
@@ -435,14 +435,14 @@ export declare function close(): Promise<void>
 export declare function collection(name: string): Collection
 
 /**
- * Compacts one log, or players, tokens and game_state. Without a name, one that fails does not stop
+ * Compacts one log, or players, tokens and game states. Without a name, one that fails does not stop
  * the others and is reported as a warning.
  * @param logName File name of the log without its ending. Default: all three.
  */
 export declare function compact(logName?: string): Promise<void>
 
 /**
- * Compacts players, tokens and game_state. One that fails does not stop the others; it is reported
+ * Compacts players, tokens and game states. One that fails does not stop the others; it is reported
  * as a warning (`PS_COMPACTION_FAILED`).
  */
 export declare function compactAllLogs(): Promise<void>

@@ -364,6 +364,18 @@ test('log and mirror replaced while running: the state follows the files', async
   await assertSettled(place, storage, await storage.loadPlayers());
 });
 
+test('what was deleted while running does not come back at close()', async (t) => {
+  for (const players of [{ a: player('a') }, manyPlayers(300, 300)]) {
+    const place = scene(t);
+    const storage = place.open();
+    await storage.savePlayers(players);
+    await storage.saveGameState('channel', { round: 1 });
+    fs.rmSync(place.data, { recursive: true });
+    await storage.close();
+    assert.deepEqual(fs.readdirSync(place.root), []);
+  }
+});
+
 test('the whole directory deleted while running: no data, and the next write makes it anew', async (t) => {
   const place = scene(t);
   const storage = place.open();

@@ -356,10 +356,10 @@ const bigLog = (keys, times) =>
   );
 
 /** The module's own functions on the directory of this test, and a scheduler that is stopped before they are closed. */
-function startScheduler(t, place, intervalMs, logNames) {
+function startScheduler(place, intervalMs, logNames) {
   ps.configure({ dataDir: place.data });
   const scheduler = ps.startCompactionScheduler(intervalMs, logNames);
-  t.after(async () => {
+  place.beforeEnd(async () => {
     scheduler.stop();
     await ps.close();
   });
@@ -374,7 +374,7 @@ test('the scheduler compacts what is large and at least half dead, and leaves th
   assert.ok(fs.statSync(place.log('alive')).size > MIB && fs.statSync(place.log('small')).size < MIB);
   const untouched = ['alive', 'small'].map((name) => place.logText(name));
 
-  const scheduler = startScheduler(t, place, 20, ['alive', 'small', 'players']);
+  const scheduler = startScheduler(place, 20, ['alive', 'small', 'players']);
   assert.equal(scheduler.isRunning, true);
   await waitFor(() => place.backups().length > 0, 'the compaction of the dead log');
   assert.equal(Object.keys(place.replayed()).length, 100);
@@ -404,7 +404,7 @@ test('the scheduler does not compact again what is already compact', async (t) =
   );
   const inode = fs.statSync(place.log()).ino;
   place.writeLog(bigLog(100, 10), 'marker');
-  const scheduler = startScheduler(t, place, 20, ['players', 'marker']);
+  const scheduler = startScheduler(place, 20, ['players', 'marker']);
   await waitFor(() => fs.statSync(place.log('marker')).size < MIB, 'a round of the scheduler');
   const more = bigLog(10, 100);
   fs.appendFileSync(place.log('marker'), more.map((line) => `${line}\n`).join(''));
@@ -417,7 +417,7 @@ test('the scheduler does not compact again what is already compact', async (t) =
 test('rounds that come faster than a compaction takes compact once', async (t) => {
   const place = scene(t);
   place.writeLog(bigLog(100, 20));
-  const scheduler = startScheduler(t, place, 1, ['players']);
+  const scheduler = startScheduler(place, 1, ['players']);
   await waitFor(() => place.backups().length > 0, 'the compaction');
   await turns(50);
   scheduler.stop();
@@ -428,7 +428,7 @@ test('rounds that come faster than a compaction takes compact once', async (t) =
 test('a scheduler with nothing to do changes nothing', async (t) => {
   const place = scene(t);
   const storage = place.open();
-  startScheduler(t, place, 1);
+  startScheduler(place, 1);
   await turns(50);
   assert.deepEqual(fs.readdirSync(place.root), [], 'no folder is made');
 
@@ -444,7 +444,7 @@ test('a failure on one log does not stop the scheduler from doing the others', a
   const place = scene(t);
   place.writeLog(bigLog(100, 10));
   fs.mkdirSync(place.log('broken'));
-  const scheduler = startScheduler(t, place, 20, ['broken', 'players']);
+  const scheduler = startScheduler(place, 20, ['broken', 'players']);
   await waitFor(() => place.backups().length > 0, 'the compaction of the log behind the broken one');
   assert.equal(scheduler.isRunning, true);
 });

@@ -304,7 +304,7 @@ test('an empty PROGRESSIVE_STORAGE_DIR is none', async (t) => {
 
 test('configure() after the first use, close() and configure() again', async (t) => {
   const place = scene(t);
-  t.after(() => ps.close());
+  place.beforeEnd(() => ps.close());
   const [first, second] = ['first', 'second'].map((name) => path.join(place.root, name));
   ps.configure({ dataDir: first });
   ps.configure({ dataDir: first });
@@ -335,7 +335,7 @@ test('a call after close() opens the same directory anew', async (t) => {
 
 test("a Storage on the module's directory and the module's functions see each other", async (t) => {
   const place = scene(t);
-  t.after(() => ps.close());
+  place.beforeEnd(() => ps.close());
   ps.configure({ dataDir: place.data });
   const storage = place.open();
   await ps.updatePlayerStats('user', 'name', 1);

@@ -75,7 +75,7 @@ async function measure() {
   });
 
   const updates = new Map();
-  const starts = { first: [], clean: [] };
+  const starts = { first: [], clean: [], logAlone: [] };
   const compactions = [];
   for (const players of sizes) await measurePlayers(players, { updates, starts, compactions });
   for (const result of updates.values()) rows.push(...oneUpdateRows(result));
@@ -100,7 +100,7 @@ async function measure() {
     { from: 'main', callers: 64 },
   ]) {
     await withFixture('loop', 1000, (folder) =>
-      group('loop', 'event-loop', { ...from, folder, players: 1000, seconds: quick ? 2 : 5 }, eventLoopRows),
+      group('loop', 'event-loop', { ...from, folder, players: 1000, seconds: 2, rounds: quick ? 1 : 5 }, eventLoopRows),
     );
   }
 
@@ -141,6 +141,10 @@ async function measurePlayers(players, { updates, starts, compactions }) {
       return [];
     });
     if (isWanted('update')) await load(starts.clean);
+    const mirror = path.join(folder, 'players.json');
+    fs.renameSync(mirror, `${mirror}.aside`);
+    await load(starts.logAlone);
+    fs.renameSync(`${mirror}.aside`, mirror);
     if (players === COMPACTION_PLAYERS) {
       const rounds = options.quick ? 2 : 5;
       const scenario = { folder, players, rounds, quietSamples: 200 };

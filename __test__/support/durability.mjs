@@ -69,6 +69,7 @@ export function scene(t) {
 class Scene {
   #storages = [];
   #processes = [];
+  #first = [];
   #last = [];
 
   constructor(root) {
@@ -187,11 +188,16 @@ class Scene {
     return result.lines;
   }
 
+  /** Something to close at the end, before the storages of this place are. */
+  beforeEnd(action) {
+    this.#first.push(action);
+  }
   /** Something to do when all is closed and before the directory is removed. */
   atEnd(action) {
     this.#last.push(action);
   }
   async end() {
+    for (const action of this.#first) await action();
     for (const child of this.#processes) child.process.kill('SIGKILL');
     await Promise.all(this.#processes.map((child) => child.ended));
     for (const storage of this.#storages) await storage.close().catch(() => {});

@@ -1,5 +1,5 @@
 /**
- * The delay of the main thread's event loop, idle and while the disk is kept writing.
+ * The delay of the main thread's event loop, idle and while the disk is kept writing, in turn.
  *
  * `from: 'worker'`: another thread of the process makes the calls; what the main thread then feels is what the
  * package does to it, and the competition for the processor's cores. `from: 'main'`: the measured thread makes the calls itself, as a bot
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { playerId } from '../support/fixture.mjs';
 import { loadPackage } from '../support/package.mjs';
-import { randomFrom } from '../support/stats.mjs';
+import { median, randomFrom } from '../support/stats.mjs';
 
 const SAMPLE_MS = 1;
 
@@ -20,16 +20,28 @@ if (!isMainThread && workerData?.scenario === 'event-loop') {
   parentPort.postMessage(await load(workerData));
 }
 
-export async function run({ folder, players, from, callers, seconds }) {
-  const options = { scenario: 'event-loop', folder, players, callers, from, until: 0 };
-  if (from === 'main') await load({ ...options, until: Date.now() + 500 });
-  const idle = await delayDuring(() => sleep(seconds * 1000));
+export async function run({ folder, players, from, callers, seconds, rounds }) {
+  const options = { scenario: 'event-loop', folder, players, callers };
+  const loadFor = from === 'main' ? load : loadInWorker;
+  await loadFor({ ...options, until: Date.now() + 500 });
+  const idle = [];
+  const busy = [];
   let updates = 0;
-  const busy = await delayDuring(async () => {
-    options.until = Date.now() + seconds * 1000;
-    updates = from === 'main' ? await load(options) : await loadInWorker(options);
-  });
-  return { from, callers, idle, busy, updatesPerSecond: updates / seconds };
+  for (let round = 0; round < rounds; round++) {
+    idle.push(await delayDuring(() => sleep(seconds * 1000)));
+    const whileLoaded = async () => {
+      updates += await loadFor({ ...options, until: Date.now() + seconds * 1000 });
+    };
+    busy.push(await delayDuring(whileLoaded));
+  }
+  const updatesPerSecond = updates / (rounds * seconds);
+  return { from, callers, idle: middle(idle), busy: middle(busy), updatesPerSecond, rounds: { idle, busy } };
+}
+
+/** Of several rounds the middle one, figure by figure, so that one disturbed round does not count. */
+function middle(rounds) {
+  const of = (field) => median(rounds.map((round) => round[field]));
+  return { median: of('median'), p99: of('p99'), max: Math.max(...rounds.map((round) => round.max)) };
 }
 
 async function delayDuring(work) {

@@ -99,7 +99,7 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
 /// @example
 /// const storage = new Storage({ dataDir: './other-data' })
 /// await storage.updatePlayerStats('42', 'Ann', 10)
-/// await storage.close()
+/// await `storage.close()`
 #[napi]
 pub struct Storage {
     handle: Rc<Handle>,
@@ -183,13 +183,12 @@ pub fn close(env: Env) -> napi::Result<Value> {
     promise(env, |js| {
         let environment = Environment::of(js)?;
         let open = environment.default_handle.borrow_mut().take();
-        match open {
-            Some(handle) => handle.close(js, &environment),
-            None => {
-                let (deferred, promise) = js.promise()?;
-                js.settle(deferred, js.undefined());
-                Ok(promise)
-            }
+        if let Some(handle) = open {
+            handle.close(js, &environment)
+        } else {
+            let (deferred, promise) = js.promise()?;
+            js.settle(deferred, js.undefined());
+            Ok(promise)
         }
     })
 }
@@ -308,13 +307,13 @@ calls! {
     #[types("logName: string, threshold?: number", "Promise<boolean>")]
     fn needs_compaction(log, threshold);
 
-    #[doc = " Compacts one log, or players, tokens and game_state. Without a name, one that fails does not stop"]
+    #[doc = " Compacts one log, or players, tokens and game states. Without a name, one that fails does not stop"]
     #[doc = " the others and is reported as a warning."]
     #[doc = " @param logName File name of the log without its ending. Default: all three."]
     #[types("logName?: string", "Promise<void>")]
     fn compact(log);
 
-    #[doc = " Compacts players, tokens and game_state. One that fails does not stop the others; it is reported"]
+    #[doc = " Compacts players, tokens and game states. One that fails does not stop the others; it is reported"]
     #[doc = " as a warning (`PS_COMPACTION_FAILED`)."]
     #[types("", "Promise<void>")]
     fn compact_all_logs();
@@ -426,7 +425,7 @@ calls! {
 }
 
 /// Keyed data of any kind in one log with its JSON file. Keys are non-empty strings, values anything
-/// that JSON can hold. Made by `collection(name)`; players, tokens and game_state are collections too.
+/// that JSON can hold. Made by `collection(name)`; players, tokens and `game_state` are collections too.
 ///
 /// Every method rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong
 /// argument, and with the system's code (`ENOSPC`, `EACCES`, `EIO`, …) when the disk refuses.

@@ -149,13 +149,12 @@ pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fall
     line.push('{');
     line.push_str(TIMESTAMP);
     line.push(':');
-    match own {
-        Some((_, time)) => line.push_str(time),
-        None => {
-            line.push('"');
-            line.push_str(now);
-            line.push('"');
-        }
+    if let Some((_, time)) = own {
+        line.push_str(time);
+    } else {
+        line.push('"');
+        line.push_str(now);
+        line.push('"');
     }
     for (name, member) in Members::of(&text) {
         if OWN_PROPERTIES.contains(&name) {

@@ -98,7 +98,11 @@ impl Calls {
     }
 
     /// The answer from memory, if that is allowed now.
-    fn from_memory(&self, log: &LogName, answer: impl FnOnce(&State) -> Option<Answer>) -> Option<Answer> {
+    fn answer_from_memory(
+        &self,
+        log: &LogName,
+        answer: impl FnOnce(&State) -> Option<Answer>,
+    ) -> Option<Answer> {
         if self.store.pending.get() > 0 {
             return None;
         }
@@ -106,7 +110,7 @@ impl Calls {
     }
 
     fn look(&self, log: &LogName, read: impl Fn(&View) -> Answer + Send + 'static) -> Fallible<Value> {
-        match self.from_memory(log, |state| Some(read(&View::of(state)))) {
+        match self.answer_from_memory(log, |state| Some(read(&View::of(state)))) {
             Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
             None => self.send(log, true, Work::Read(Scope::Keys, Box::new(read))),
         }
@@ -118,7 +122,7 @@ impl Calls {
         read: impl Fn(&State) -> Answer + Send + 'static,
     ) -> Fallible<Value> {
         let small = |state: &State| (state.live_bytes() <= SMALL_STATE_BYTES).then(|| read(state));
-        match self.from_memory(log, small) {
+        match self.answer_from_memory(log, small) {
             Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
             None => self.send(log, true, Work::Read(Scope::Whole, Box::new(move |view| read(view.state())))),
         }
@@ -134,12 +138,11 @@ impl Calls {
             let is_quick = state.has_field(&field) || state.live_bytes() <= SMALL_STATE_BYTES;
             is_quick.then(|| read(state, &field))
         };
-        match self.from_memory(log, quick) {
-            Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
-            None => {
-                let name = field.clone();
-                self.send(log, true, Work::ReadField(name, Box::new(move |view| read(view.state(), &field))))
-            }
+        if let Some(answer) = self.answer_from_memory(log, quick) {
+            self.resolved(self.environment.value_of(self.js, answer)?)
+        } else {
+            let name = field.clone();
+            self.send(log, true, Work::ReadField(name, Box::new(move |view| read(view.state(), &field))))
         }
     }
 
@@ -147,7 +150,7 @@ impl Calls {
         let small = |state: &State| {
             (state.live_bytes() <= SMALL_STATE_BYTES).then(|| Answer::Texts(object_of(state.iter())))
         };
-        match self.from_memory(log, small) {
+        match self.answer_from_memory(log, small) {
             Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
             None => self.send(log, true, Work::Texts),
         }
@@ -471,7 +474,7 @@ impl Calls {
     pub fn collection_size(&self, log: &LogName) -> Fallible<Value> {
         #[expect(clippy::cast_precision_loss, reason = "fewer than 2^32 keys")]
         let size = |state: &State| Answer::Number(state.len() as f64);
-        match self.from_memory(log, |state| Some(size(state))) {
+        match self.answer_from_memory(log, |state| Some(size(state))) {
             Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
             None => self.send(log, true, Work::Read(Scope::Whole, Box::new(move |view| size(view.state())))),
         }

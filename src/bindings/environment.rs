@@ -34,8 +34,10 @@ pub enum Then {
     /// It settles a promise with undefined, whatever it says.
     SettleUndefined(Deferred),
     /// It goes on.
-    Do(Box<dyn FnOnce(&Rc<Environment>, Js, Result<Answer>)>),
+    Do(GoOn),
 }
+
+type GoOn = Box<dyn FnOnce(&Rc<Environment>, Js, Result<Answer>)>;
 
 struct Waiting {
     store: Rc<Store>,
@@ -166,15 +168,12 @@ impl Environment {
             self.hold_event_loop(js, true);
         }
         let mut all = self.waiting.borrow_mut();
-        let id = match self.free.borrow_mut().pop() {
-            Some(id) => {
-                all[id] = Some(waiting);
-                id
-            }
-            None => {
-                all.push(Some(waiting));
-                all.len() - 1
-            }
+        let id = if let Some(id) = self.free.borrow_mut().pop() {
+            all[id] = Some(waiting);
+            id
+        } else {
+            all.push(Some(waiting));
+            all.len() - 1
         };
         Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id)
     }

@@ -400,6 +400,7 @@ impl Js {
     }
 
     /// Settles a promise.
+    #[expect(clippy::needless_pass_by_value, reason = "a promise is settled once")]
     pub fn settle(self, deferred: Deferred, result: Fallible<Value>) {
         let rejected = match result {
             Ok(value) => {
@@ -468,6 +469,7 @@ impl Js {
     }
 
     /// Gives a kept value back.
+    #[expect(clippy::needless_pass_by_value, reason = "it must not be used afterwards")]
     pub fn release(self, kept: Kept) {
         // SAFETY: see the header of this file; `kept` is used up here.
         unsafe { sys::napi_delete_reference(self.0, kept.0) };

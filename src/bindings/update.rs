@@ -19,10 +19,13 @@ use super::stores::Store;
 use crate::engine::{Answer, Expected, LogName, Replace, Request, Work};
 use crate::error::{Error, Result};
 
+/// A value; `None`: there is no such key.
+type Believed = Option<String>;
+
 /// What keys will have once the calls that are under way are done. Only a guess: where it is wrong, the
 /// writer says so.
 #[derive(Default)]
-pub struct Predicted(RefCell<HashMap<LogName, HashMap<String, Option<String>>>>);
+pub struct Predicted(RefCell<HashMap<LogName, HashMap<String, Believed>>>);
 
 impl Predicted {
     /// The key will have this value (`None`: it will be gone).
@@ -35,7 +38,8 @@ impl Predicted {
         self.0.borrow_mut().clear();
     }
 
-    fn get(&self, log: &LogName, key: &str) -> Option<Option<String>> {
+    /// What to expect, if anything is known.
+    fn get(&self, log: &LogName, key: &str) -> Option<Believed> {
         self.0.borrow().get(log)?.get(key).cloned()
     }
 }

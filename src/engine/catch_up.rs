@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::commit::Held;
 use super::compact::Compaction;
-use super::engine::Context;
+use super::core::Context;
 use super::load::{Group, Loaded, LoadedMirror, Replayed, continue_replay, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, is_settled};

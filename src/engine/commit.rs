@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::catch_up::Log;
-use super::engine::{Context, Engine};
+use super::core::{Context, Engine};
 use super::entry::{Change, Encoder, Entry};
 use super::job::{Job, ReadJob};
 use super::lock::Purpose;
@@ -231,7 +231,9 @@ impl Batch {
                 }
                 Line::SetMany(members) => {
                     encoder.set_many(now_ms, members.iter().map(Member::text), more);
-                    members.into_iter().for_each(|member| self.change(Edit::Set(member)));
+                    for member in members {
+                        self.change(Edit::Set(member));
+                    }
                 }
                 Line::Delete(key) => {
                     encoder.delete(now_ms, &key, more);
@@ -417,7 +419,8 @@ impl Log {
     ) {
         let live_bytes = self.shelf.published.read().state.live_bytes();
         if let Some(threshold_bytes) = threshold_bytes
-            && !super::policy::is_compaction_due(self.file.end(), live_bytes, threshold_bytes)
+            && (self.compaction.is_running()
+                || !super::policy::is_compaction_due(self.file.end(), live_bytes, threshold_bytes))
         {
             return run.answer(ticket, Ok(Answer::Bool(false)));
         }
@@ -448,7 +451,7 @@ impl Log {
         let written = if batch.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
         for (ticket, waiting) in batch.waiting {
             let answer = match (waiting, &written) {
-                (Waiting::Written(answer), Ok(())) | (Waiting::Read(answer, _), Ok(())) => Ok(answer),
+                (Waiting::Written(answer) | Waiting::Read(answer, _), Ok(())) => Ok(answer),
                 (Waiting::Written(_), Err(error)) => Err(error.clone()),
                 (Waiting::Refused(error), _) => Err(error),
                 (Waiting::Read(_, read), Err(_)) => Ok(self.view(&Batch::default(), |view| read(view))),

@@ -15,7 +15,7 @@
 use std::path::Path;
 
 use super::catch_up::Log;
-use super::engine::{Context, Engine};
+use super::core::{Context, Engine};
 use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
 use super::lock::Purpose;
 use super::log::{LogFile, Mending};

@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 
 use super::catch_up::Log;
-use super::engine::Context;
+use super::core::Context;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;
 use super::mirror::{
@@ -273,6 +273,11 @@ impl Log {
     /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
     pub fn finish(&mut self, context: &Context) -> Result<()> {
         self.catch_up(context)?;
+        if self.file.stamp().is_none() && self.mirror.seen.is_none() {
+            // Both files were removed: there is no data, and nothing to write.
+            self.is_touched = false;
+            return Ok(());
+        }
         self.log_pending_edit(context)?;
         if self.file.is_unsynced && context.sync_ever() {
             self.file.sync(&*context.files, &self.paths)?;

@@ -85,9 +85,12 @@ impl LogPaths {
         Ok(numbers)
     }
 
-    /// A name `logs/NAME.log.KIND.N` that is not taken, N being now or a little later.
+    /// A name `logs/NAME.log.KIND.N` that is not taken: N is now, or more than the newest there is, so
+    /// that it is the newest also after the clock was set back.
     pub fn free_sibling(&self, files: &dyn FileSystem, kind: &str) -> Result<PathBuf> {
-        free_name(files, |number| self.log_sibling(kind, number))
+        let newest = self.numbered(files, kind)?.last().copied();
+        let number = newest.map_or(i64::MIN, |newest| newest.saturating_add(1)).max(files.now_ms());
+        Ok(self.log_sibling(kind, number))
     }
 
     /// Removes all but the newest `kept` of `logs/NAME.log.KIND.N`.

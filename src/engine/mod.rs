@@ -6,7 +6,7 @@ mod catch_up;
 pub mod collection;
 mod commit;
 mod compact;
-mod engine;
+mod core;
 mod entry;
 mod job;
 mod json;
@@ -28,7 +28,7 @@ mod text;
 mod time;
 mod writer;
 
-pub use engine::Engine;
+pub use core::Engine;
 pub use entry::OWN_PROPERTIES;
 pub use job::{Job, JobDone};
 pub use json::{Members, array_index, elements, number, quote, quote_utf16};

@@ -35,6 +35,7 @@ impl std::fmt::Debug for EntryCursor {
 
 impl EntryCursor {
     /// A cursor at the beginning of `log`, which ends at `end`.
+    #[must_use]
     pub fn new(log: Option<Box<dyn File>>, end: u64) -> Self {
         Self { log, offset: 0, end }
     }

@@ -69,6 +69,7 @@ impl Ticket {
     }
 
     /// Answers the call. The caller hears of it at the outlet's next flush.
+    #[must_use]
     pub fn answer(mut self, answer: Result<Answer>) -> Arc<dyn Outlet> {
         self.is_answered = true;
         self.outlet.deliver(self.id, answer);

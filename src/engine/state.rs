@@ -12,7 +12,7 @@
 //! Invariant: iterating gives array indices first, ascending, then the other keys in the order in
 //! which they were set; setting a key that is there keeps its place.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -108,6 +108,9 @@ impl State {
     }
 
     /// Sets a member; a key that is there keeps its place.
+    ///
+    /// # Panics
+    /// With 2^32 keys.
     pub fn set(&mut self, member: Member) {
         self.live_bytes += member.text.len() as u64 + 1;
         let known = self.slot_of(member.key());
@@ -269,7 +272,11 @@ impl State {
         let (mut above, mut of, mut own_passed) = (0, 0, false);
         for (slot, number) in self.numbers(field, missing) {
             own_passed |= slot == own_slot;
-            above += usize::from(number > own || (number == own && !own_passed));
+            above += usize::from(match number.partial_cmp(&own) {
+                Some(Ordering::Greater) => true,
+                Some(Ordering::Equal) => !own_passed,
+                _ => false,
+            });
             of += 1;
         }
         Some((above + 1, of))
@@ -295,14 +302,14 @@ struct Number(f64);
 impl Eq for Number {}
 
 impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Number {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.partial_cmp(&other.0).unwrap_or(std::cmp::Ordering::Equal)
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal)
     }
 }
 

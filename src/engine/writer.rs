@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::engine::{Engine, Shelves};
+use super::core::{Engine, Shelves};
 use super::job::{Job, JobDone, ReadJob};
 use super::name::LogName;
 use super::options::Options;
@@ -267,16 +267,13 @@ impl Helper {
             });
             self.started = thread.ok().map(|thread| (sender, thread));
         }
-        match &self.started {
-            Some((sender, _)) => {
-                // The receiver lives as long as the sender.
-                let _ = sender.send(job);
-            }
-            None => {
-                // No thread to be had: do it here.
-                let done = job.run(&**files);
-                inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
-            }
+        if let Some((sender, _)) = &self.started {
+            // The receiver lives as long as the sender.
+            let _ = sender.send(job);
+        } else {
+            // No thread to be had: do it here.
+            let done = job.run(&**files);
+            inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The token list: one object, stored member by member.
 //!
-//! Invariant: after a save the stored object has exactly the members of the new one.
+//! Invariant: after a save the stored object has exactly the members of the new one, in its order.
 
 use crate::engine::{Answer, Line, Member, Outcome, State, iso, quote};
 
@@ -19,9 +19,13 @@ pub fn save_tokens(
         Member::new("\"tokens\"", tokens),
     ];
     members.extend(artist_info.map(|text| Member::new("\"artistInfo\"", text)));
-    let is_gone = |member: &&Member| members.iter().all(|new| new.key() != member.key());
+    let place = |old: &Member| members.iter().position(|new| new.key() == old.key());
+    let kept: Vec<usize> = state.iter().filter_map(place).collect();
+    // What is set where it stands keeps its place, so the places must be right: 0, 1, 2 …
+    let is_in_order = kept.iter().copied().eq(0..kept.len());
+    let must_go = |old: &&Member| !is_in_order || place(old).is_none();
     let mut lines: Vec<Line> =
-        state.iter().filter(is_gone).map(|member| Line::Delete(member.key().to_owned())).collect();
+        state.iter().filter(must_go).map(|member| Line::Delete(member.key().to_owned())).collect();
     lines.push(Line::SetMany(members));
     Outcome { lines, answer: Answer::Undefined }
 }
@@ -43,5 +47,7 @@ mod tests {
         let text: Vec<&str> = members.iter().map(Member::text).collect();
         assert_eq!(text, ["\"lastUpdated\":\"1970-01-01T00:00:00.000Z\"", "\"count\":0", "\"tokens\":[]"]);
         assert_eq!(save_tokens(&State::default(), "[1]", 1, Some("{}"), 0).lines.len(), 1);
+        let other_order = State::from_object(r#"{"tokens":[1],"count":1}"#);
+        assert_eq!(save_tokens(&other_order, "[]", 0, None, 0).lines.len(), 3);
     }
 }

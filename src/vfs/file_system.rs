@@ -33,6 +33,7 @@ impl Stamp {
 pub type FileSystemRef = Arc<dyn FileSystem>;
 
 /// Files, folders and the clock.
+#[expect(clippy::missing_errors_doc, reason = "all alike: the system's error, by `Error::io`")]
 pub trait FileSystem: Send + Sync {
     /// Stamp of the file at `path`; `None` when there is none.
     fn stamp(&self, path: &Path) -> Result<Option<Stamp>>;
@@ -69,6 +70,7 @@ pub trait FileSystem: Send + Sync {
 }
 
 /// An open file. Not shared between threads: each reader opens its own.
+#[expect(clippy::missing_errors_doc, reason = "all alike: the system's error, by `Error::io`")]
 pub trait File: Send {
     /// Reads into `buffer` from `offset`; 0 at the end.
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;

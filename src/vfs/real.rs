@@ -59,8 +59,12 @@ fn found<T>(result: io::Result<T>, syscall: &'static str, path: &Path) -> Result
     }
 }
 
-fn nanoseconds(time: io::Result<SystemTime>) -> i64 {
-    let Ok(time) = time else { return 0 };
+/// Nanoseconds since 1970; 0 where the file system keeps no such time.
+fn modified_ns(metadata: &fs::Metadata) -> i64 {
+    metadata.modified().map_or(0, nanoseconds)
+}
+
+fn nanoseconds(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
@@ -73,7 +77,7 @@ fn stamp_of(metadata: &fs::Metadata) -> Stamp {
     Stamp {
         id: metadata.ino(),
         size_bytes: metadata.len(),
-        modified_ns: nanoseconds(metadata.modified()),
+        modified_ns: modified_ns(metadata),
         changed_ns: metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()),
     }
 }
@@ -100,7 +104,7 @@ fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
     Ok(Stamp {
         id: information.file_index(),
         size_bytes: metadata.len(),
-        modified_ns: nanoseconds(metadata.modified()),
+        modified_ns: modified_ns(&metadata),
         changed_ns: 0,
     })
 }
@@ -233,7 +237,7 @@ impl FileSystem for RealFileSystem {
     }
 
     fn now_ms(&self) -> i64 {
-        nanoseconds(Ok(SystemTime::now())).div_euclid(1_000_000)
+        nanoseconds(SystemTime::now()).div_euclid(1_000_000)
     }
 
     fn monotonic_ms(&self) -> u64 {
