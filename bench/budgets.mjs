@@ -129,7 +129,7 @@ export function loadRows(fixture, result, start) {
   ];
 }
 
-export function compactionRows({ players, quiet, during, compactionMs }) {
+export function compactionRows({ players, quiet, during, compactionMs, bareDuring }) {
   const section = 'Updates during a compaction';
   return [
     row(
@@ -138,6 +138,11 @@ export function compactionRows({ players, quiet, during, compactionMs }) {
       `99th ${ms(during.p99)} (median ${ms(during.median)}, longest ${ms(during.max)})`,
       `2 × quiet 99th ${ms(quiet.p99)} = ${ms(COMPACTION_FACTOR * quiet.p99)}`,
       during.p99 <= COMPACTION_FACTOR * quiet.p99,
+    ),
+    row(
+      section,
+      '  the bare disk beside a thread that writes as many bytes',
+      `99th ${ms(bareDuring.p99)} (median ${ms(bareDuring.median)}, longest ${ms(bareDuring.max)})`,
     ),
     row(section, '  one compaction', `${ms(compactionMs.median)} (longest ${ms(compactionMs.max)})`),
   ];

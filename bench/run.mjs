@@ -83,6 +83,8 @@ async function measure() {
     rows.push(...loadRows(fixture, result, 'files never seen before'));
   for (const { fixture, result } of starts.clean)
     rows.push(...loadRows(fixture, result, 'after a clean end'));
+  for (const { fixture, result } of starts.logAlone)
+    rows.push(...loadRows(fixture, result, 'from the log alone, no JSON file'));
   for (const result of compactions) rows.push(...compactionRows(result));
 
   const window = 20_000;
@@ -100,7 +102,12 @@ async function measure() {
     { from: 'main', callers: 64 },
   ]) {
     await withFixture('loop', 1000, (folder) =>
-      group('loop', 'event-loop', { ...from, folder, players: 1000, seconds: 2, rounds: quick ? 1 : 5 }, eventLoopRows),
+      group(
+        'loop',
+        'event-loop',
+        { ...from, folder, players: 1000, seconds: 2, rounds: quick ? 1 : 5 },
+        eventLoopRows,
+      ),
     );
   }
 

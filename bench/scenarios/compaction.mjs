@@ -1,10 +1,23 @@
 /**
  * Awaited updates while the log is compacted, beside the same updates in a quiet time just before.
+ *
+ * For comparison the bare disk: appends and syncs while another thread does nothing but write the bytes of a
+ * compaction (the log and the JSON file, each with one sync at its end).
  */
 
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { BareLog, sequentialWrite } from '../support/disk.mjs';
 import { playerId } from '../support/fixture.mjs';
 import { loadPackage } from '../support/package.mjs';
 import { randomFrom, summary } from '../support/stats.mjs';
+
+if (!isMainThread && workerData?.scenario === 'compaction') {
+  for (const [index, size] of workerData.sizes.entries())
+    sequentialWrite(`${workerData.file}-${index}`, size);
+}
 
 export async function run({ folder, players, rounds, quietSamples }) {
   const { Storage } = loadPackage();
@@ -34,5 +47,33 @@ export async function run({ folder, players, rounds, quietSamples }) {
     await compaction;
   }
   await storage.close();
-  return { players, quiet: summary(quiet), during: summary(during), compactionMs: summary(compactionMs) };
+  return {
+    players,
+    quiet: summary(quiet),
+    during: summary(during),
+    compactionMs: summary(compactionMs),
+    bareDuring: summary(await bareBesideWriter(folder, rounds)),
+  };
+}
+
+async function bareBesideWriter(folder, rounds) {
+  const sizes = ['logs/players.log', 'players.json'].map((file) => fs.statSync(path.join(folder, file)).size);
+  const bare = new BareLog(path.join(folder, 'bare.log'));
+  const times = [];
+  for (let round = 0; round < rounds; round++) {
+    const data = { scenario: 'compaction', file: path.join(folder, 'bare-writer'), sizes };
+    const writer = new Worker(fileURLToPath(import.meta.url), { workerData: data });
+    let running = true;
+    const failed = new Promise((_, reject) => writer.once('error', reject));
+    writer.once('exit', () => {
+      running = false;
+    });
+    while (running) {
+      times.push(bare.append(5600));
+      await Promise.race([new Promise(setImmediate), failed]);
+    }
+  }
+  bare.close();
+  fs.rmSync(path.join(folder, 'bare.log'));
+  return times;
 }
