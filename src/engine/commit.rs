@@ -22,7 +22,7 @@ use super::core::{Context, Engine};
 use super::entry::{Change, Encoder, Entry};
 use super::job::{Job, ReadJob};
 use super::lock::Purpose;
-use super::log::Appended;
+use super::log::{Appended, LogPaths};
 use super::mirror::Edit;
 use super::name::LogName;
 use super::options::{FsyncMode, OnCorruption};
@@ -44,15 +44,16 @@ const SMALL_STATE_BYTES: u64 = 256 << 10;
 
 impl Engine {
     pub(super) fn commit_batch(&mut self, requests: Vec<Request>) {
-        let is_write = |request: &Request| match &request.work {
-            Work::Append(_) | Work::Write(..) | Work::Compact(_) => true,
-            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
-            _ => false,
-        };
         let requests = if self.context.options.on_corruption == OnCorruption::Refuse {
             self.without_refused(requests)
         } else {
             requests
+        };
+        let is_write = |request: &Request| match &request.work {
+            Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
+            Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
+            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
+            _ => false,
         };
         let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
         if let Err(error) = self.acquire(purpose) {
@@ -84,6 +85,13 @@ impl Engine {
             let outlets = run.outlets;
             self.answered_all(outlets);
         }
+    }
+
+    /// So that a scheduler with nothing to do makes not even a lock.
+    fn is_log_over(&self, name: &LogName, size_bytes: u64) -> bool {
+        let paths = LogPaths::new(&self.context.data_folder, name);
+        let stamp = self.context.files.stamp(&paths.log);
+        stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.size_bytes > size_bytes))
     }
 
     fn answered_all(&mut self, outlets: Vec<Arc<dyn Outlet>>) {

@@ -23,6 +23,7 @@ use super::mirror::{FreshMirror, Shows};
 use super::record::log_mark;
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
+use crate::vfs::File;
 
 const BACKUPS_KEPT_MAX: usize = 3;
 /// What arrived meanwhile is copied beside until less than this is left for the last step.
@@ -134,23 +135,28 @@ impl Log {
             if generation != self.generation {
                 return Ok(Step::Again);
             }
-            let Compacted { copied_to, mirror, lines } = compacted;
+            let Compacted { copied_to, mirror, lines, file } = compacted;
             running.mirror = mirror.or(running.mirror.take());
             running.checkpoint_lines += lines;
             let left = self.file.end() - copied_to;
             if left > LAST_TAIL_BYTES_MAX && running.rounds < ROUNDS_MAX {
-                return Ok(Step::CopyMore(copied_to));
+                return Ok(Step::CopyMore(copied_to, file));
             }
-            self.swap(context, &temporary, copied_to, &mut running)
+            self.swap(context, &temporary, file, copied_to, &mut running)
         });
         let answer = match step {
-            Ok(Step::CopyMore(start)) => {
+            Ok(Step::CopyMore(start, file)) => {
                 running.rounds += 1;
                 jobs.push(Job::Compact(CompactJob {
                     log: self.paths.name.clone(),
                     generation,
                     temporary,
-                    step: CompactStep::Tail { log: self.paths.log.clone(), start, end: self.file.end() },
+                    step: CompactStep::Tail {
+                        log: self.paths.log.clone(),
+                        start,
+                        end: self.file.end(),
+                        file,
+                    },
                     sync: context.sync_ever(),
                 }));
                 self.compaction.running = Some(running);
@@ -202,14 +208,17 @@ impl Log {
         &mut self,
         context: &Context,
         temporary: &Path,
+        mut file: Box<dyn File>,
         copied_to: u64,
         running: &mut Running,
     ) -> Result<Step> {
         let files = &*context.files;
         let old_end = self.file.end();
         if old_end > copied_to {
-            copy_tail(files, &self.paths.log, temporary, copied_to, old_end, context.sync_ever())?;
+            copy_tail(files, &self.paths.log, &mut *file, copied_to, old_end, context.sync_ever())?;
         }
+        // Some systems do not let others read a locked file; the folder's lock is ours.
+        drop(file);
         if self.mirror.is_wanted
             && !self.bring_mirror_to(context, running.snapshot_end, running.mirror.take())?
         {
@@ -276,8 +285,8 @@ impl Log {
 
 enum Step {
     Done,
-    /// More was appended meanwhile, from this offset on.
-    CopyMore(u64),
+    /// More was appended meanwhile, from this offset on; it goes to this file.
+    CopyMore(u64, Box<dyn File>),
     /// The log is not the one that the snapshot was taken from.
     Again,
 }

@@ -28,8 +28,6 @@ use super::shelf::Shelf;
 use crate::error::Result;
 use crate::vfs::FileSystemRef;
 
-const STALE_TEMPORARY_MS: i64 = 10 * 60 * 1000;
-
 /// What all logs of a folder share.
 pub struct Context {
     /// Files and clock.
@@ -137,17 +135,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes temporary files that a killed process left. Failing to is harmless.
+    /// Removes temporary files that killed processes left: a process that is at work on one holds its
+    /// lock, or the one of the folder, which is ours now. Failing to is harmless.
     fn sweep(&self) {
         let files = &*self.context.files;
         let logs = self.context.data_folder.join("logs");
         for folder in [&self.context.data_folder, &logs] {
-            for name in files.list(folder).unwrap_or_default() {
-                let path = folder.join(&name);
-                let is_old = |modified_ns: i64| files.now_ms() - modified_ns / 1_000_000 > STALE_TEMPORARY_MS;
-                if is_temporary(&name)
-                    && let Ok(Some(stamp)) = files.stamp(&path)
-                    && is_old(stamp.modified_ns)
+            let names = files.list(folder).unwrap_or_default();
+            for path in names.iter().filter(|name| is_temporary(name)).map(|name| folder.join(name)) {
+                if let Ok(Some(mut file)) = files.open_lock(&path, false)
+                    && file.try_lock() == Ok(true)
                 {
                     let _ = files.remove(&path);
                 }
@@ -215,6 +212,9 @@ impl Engine {
     /// # Errors
     /// The first failure; the other logs are finished all the same.
     pub fn finish(&mut self) -> Result<()> {
+        for log in self.logs.values_mut().filter(|log| log.needs_finish()) {
+            log.forget_if_removed(&self.context)?;
+        }
         if !self.logs.values().any(Log::needs_finish) {
             return Ok(());
         }

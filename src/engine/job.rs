@@ -4,13 +4,13 @@
 //! Invariant: a job makes and changes only files that no other process knows (temporary ones), and
 //! removes them when it fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
 use super::entry::Encoder;
 use super::load::replay;
 use super::log::{LogPaths, copy_range};
-use super::mirror::{FreshMirror, write_large};
+use super::mirror::{FreshMirror, create_held, write_large};
 use super::name::LogName;
 use super::read::{EntryCursor, all_entries};
 use super::request::{Answer, Ticket};
@@ -98,6 +98,8 @@ pub enum CompactStep {
         start: u64,
         /// To here.
         end: u64,
+        /// The new log.
+        file: Box<dyn File>,
     },
 }
 
@@ -143,6 +145,8 @@ pub struct Compacted {
     pub mirror: Option<FreshMirror>,
     /// Lines of checkpoint that were written.
     pub lines: u64,
+    /// The file, open and locked.
+    pub file: Box<dyn File>,
 }
 
 impl Job {
@@ -200,42 +204,42 @@ impl MirrorJob {
 
 impl CompactJob {
     fn run(self, files: &dyn FileSystem) -> CompactDone {
-        let result = match self.step {
+        let Self { log, generation, temporary, step, sync } = self;
+        let result = match step {
             CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
-                let checkpoint = folders
-                    .create_folders(files, self.sync)
-                    .and_then(|()| checkpoint(files, &self.temporary, &snapshot, now_ms, self.sync));
-                checkpoint.and_then(|lines| {
-                    let mirror = mirror
-                        .map(|path| write_large(files, path, &snapshot, log_end, self.sync))
-                        .transpose()?;
-                    Ok(Compacted { copied_to: log_end, mirror, lines })
+                folders.create_folders(files, sync).and_then(|()| {
+                    let (file, lines) = checkpoint(files, &temporary, &snapshot, now_ms, sync)?;
+                    let mirror =
+                        mirror.map(|path| write_large(files, path, &snapshot, log_end, sync)).transpose()?;
+                    Ok(Compacted { copied_to: log_end, mirror, lines, file })
                 })
             }
-            CompactStep::Tail { log, start, end } => {
-                copy_tail(files, &log, &self.temporary, start, end, self.sync).map(|()| Compacted {
+            CompactStep::Tail { log, start, end, mut file } => {
+                copy_tail(files, &log, &mut *file, start, end, sync).map(|()| Compacted {
                     copied_to: end,
                     mirror: None,
                     lines: 0,
+                    file,
                 })
             }
         };
         if result.is_err() {
             // Of no use any more; the log itself is as it was.
-            let _ = files.remove(&self.temporary);
+            let _ = files.remove(&temporary);
         }
-        CompactDone { log: self.log, generation: self.generation, temporary: self.temporary, result }
+        CompactDone { log, generation, temporary, result }
     }
 }
 
+/// Writes the checkpoint; gives the open file and the number of lines.
 fn checkpoint(
     files: &dyn FileSystem,
-    path: &std::path::Path,
+    path: &Path,
     snapshot: &Snapshot,
     now_ms: i64,
     sync: bool,
-) -> Result<u64> {
-    let mut file = files.create(path)?;
+) -> Result<(Box<dyn File>, u64)> {
+    let mut file = create_held(files, path)?;
     let mut parts = chunks(snapshot.clone(), CHECKPOINT_LINE_BYTES);
     if parts.is_empty() {
         parts.push(Vec::new());
@@ -249,14 +253,14 @@ fn checkpoint(
     if sync {
         file.sync_data()?;
     }
-    Ok(parts.len() as u64)
+    Ok((file, parts.len() as u64))
 }
 
-/// Appends the bytes `start..end` of `log` to the file at `path`.
+/// Appends the bytes `start..end` of `log` to `to`.
 pub fn copy_tail(
     files: &dyn FileSystem,
-    log: &std::path::Path,
-    path: &std::path::Path,
+    log: &Path,
+    to: &mut dyn File,
     start: u64,
     end: u64,
     sync: bool,
@@ -267,7 +271,6 @@ pub fn copy_tail(
             format!("The log '{}' was removed while it was compacted; nothing was changed", log.display()),
         ));
     };
-    let (mut to, _) = files.open_append(path)?;
-    copy_range(&mut *from, &mut *to, start, end)?;
+    copy_range(&mut *from, to, start, end)?;
     if sync { to.sync_data() } else { Ok(()) }
 }

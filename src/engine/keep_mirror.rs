@@ -175,6 +175,8 @@ impl Log {
                 return Ok(false);
             }
             self.write_record(context, fresh.id, fresh.log_end, log_mark, false)?;
+            // Some systems do not let others read a locked file.
+            fresh.held = None;
             files.rename(&fresh.temporary, &self.paths.mirror)?;
             if let Some(renamed) = files.stamp(&self.paths.mirror)?
                 && renamed.is_same_content(&fresh.id.stamp)
@@ -270,14 +272,20 @@ impl Log {
         }
     }
 
+    /// Where somebody removed both files there is no data, so a clean end has nothing to write.
+    pub fn forget_if_removed(&mut self, context: &Context) -> Result<()> {
+        let files = &*context.files;
+        if files.stamp(&self.paths.log)?.is_none() && files.stamp(&self.paths.mirror)?.is_none() {
+            self.is_touched = false;
+            self.mirror.due_ms = None;
+            self.distrust();
+        }
+        Ok(())
+    }
+
     /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
     pub fn finish(&mut self, context: &Context) -> Result<()> {
         self.catch_up(context)?;
-        if self.file.stamp().is_none() && self.mirror.seen.is_none() {
-            // Both files were removed: there is no data, and nothing to write.
-            self.is_touched = false;
-            return Ok(());
-        }
         self.log_pending_edit(context)?;
         if self.file.is_unsynced && context.sync_ever() {
             self.file.sync(&*context.files, &self.paths)?;

@@ -7,7 +7,7 @@
 //! Invariant: the file at the mirror's path is replaced by rename only, and only while it still has
 //! the content that was taken into account; so no edit is overwritten unseen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -16,7 +16,7 @@ use super::log::LogPaths;
 use super::record::{MirrorId, read_all};
 use super::state::{Member, Snapshot, State};
 use crate::error::Result;
-use crate::vfs::{FileSystem, Stamp};
+use crate::vfs::{File, FileSystem, Stamp};
 
 /// Up to this size the mirror is written before a promise resolves.
 pub const SMALL_MIRROR_BYTES: usize = 64 << 10;
@@ -126,6 +126,8 @@ pub struct FreshMirror {
     pub log_end: u64,
     /// True when its content is on disk.
     pub is_synced: bool,
+    /// The open file with its lock, which tells other processes that somebody is at work on it.
+    pub held: Option<Box<dyn File>>,
 }
 
 /// The mirror's text for a small state; `None` when it would be over `size_bytes_max`.
@@ -151,7 +153,8 @@ fn push_member(text: &mut String, member: &Member, is_first: bool) {
     json::push_pretty(text, member.value(), 1);
 }
 
-/// Writes a mirror beside its place from a text that is made already.
+/// Writes a mirror beside its place from a text that is made already. For callers that hold the lock of
+/// the folder until it is in its place.
 pub fn write_small(
     files: &dyn FileSystem,
     temporary: PathBuf,
@@ -165,15 +168,9 @@ pub fn write_small(
         if sync {
             file.sync_data()?;
         }
-        file.stamp()
+        Ok((MirrorId { hash: xxh3_64(text.as_bytes()), stamp: file.stamp()? }, None))
     })();
-    fresh(
-        files,
-        temporary,
-        written.map(|stamp| MirrorId { hash: xxh3_64(text.as_bytes()), stamp }),
-        log_end,
-        sync,
-    )
+    fresh(files, temporary, written, log_end, sync)
 }
 
 /// Writes a mirror beside its place from a snapshot, a piece at a time.
@@ -185,7 +182,7 @@ pub fn write_large(
     sync: bool,
 ) -> Result<FreshMirror> {
     let written = (|| {
-        let mut file = files.create(&temporary)?;
+        let mut file = create_held(files, &temporary)?;
         let mut hasher = Xxh3::new();
         let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
         for (number, member) in snapshot.iter().enumerate() {
@@ -202,20 +199,30 @@ pub fn write_large(
         if sync {
             file.sync_data()?;
         }
-        Ok(MirrorId { hash: hasher.digest(), stamp: file.stamp()? })
+        Ok((MirrorId { hash: hasher.digest(), stamp: file.stamp()? }, Some(file)))
     })();
     fresh(files, temporary, written, log_end, sync)
 }
 
+/// Makes a temporary file that other processes leave alone while it is open.
+pub fn create_held(files: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
+    let mut file = files.create(path)?;
+    // Where files cannot be locked, nobody else can find out that this one is not locked either.
+    let _ = file.try_lock();
+    Ok(file)
+}
+
+type Written = (MirrorId, Option<Box<dyn File>>);
+
 fn fresh(
     files: &dyn FileSystem,
     temporary: PathBuf,
-    written: Result<MirrorId>,
+    written: Result<Written>,
     log_end: u64,
     is_synced: bool,
 ) -> Result<FreshMirror> {
     match written {
-        Ok(id) => Ok(FreshMirror { temporary, id, log_end, is_synced }),
+        Ok((id, held)) => Ok(FreshMirror { temporary, id, log_end, is_synced, held }),
         Err(error) => {
             // What was begun beside the mirror is of no use; the mirror itself is as it was.
             let _ = files.remove(&temporary);
