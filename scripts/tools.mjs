@@ -38,9 +38,12 @@ export function runTool(name, args, options) {
 /** Checks Node and Rust, and installs the development tools if that was not done. */
 export function prepare() {
   const major = Number(process.versions.node.split('.')[0]);
-  if (major < 20) fail(`Building needs Node 20 or newer; this is ${process.version}. (Using the package needs Node 18.)`);
+  if (major < 20)
+    fail(`Building needs Node 20 or newer; this is ${process.version}. (Using the package needs Node 18.)`);
   if (!has('cargo')) {
-    fail("Building needs Rust (cargo), which was not found. Install it from https://rustup.rs, open a new terminal and try again.");
+    fail(
+      'Building needs Rust (cargo), which was not found. Install it from https://rustup.rs, open a new terminal and try again.',
+    );
   }
   if (!existsSync(join(root, 'node_modules', '@napi-rs', 'cli'))) {
     console.log('Installing the development tools (npm ci) …');

@@ -1,0 +1,105 @@
+// Packs the package and the one with this machine's binary, installs both into an empty project, and
+// loads it as a bot would: by `require`, by `import`, by its subpaths, and from TypeScript's view the
+// files that `exports` names.
+
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fail, root } from './tools.mjs';
+
+const PACKED = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'append-log.d.ts',
+  'append-log.js',
+  'index.d.ts',
+  'index.js',
+  'package.json',
+  'storage.d.ts',
+  'storage.js',
+];
+
+const npm = (args, cwd) =>
+  execFileSync('npm', [...args, '--loglevel=error'], {
+    cwd,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+
+/** Packs a folder into `to`; gives the tarball's path and the names of the files in it. */
+function pack(folder, to) {
+  const [packed] = JSON.parse(npm(['pack', '--json', '--ignore-scripts', '--pack-destination', to], folder));
+  return {
+    tarball: join(to, packed.filename),
+    files: packed.files.map((file) => file.path).sort(),
+    bytes: packed.size,
+  };
+}
+
+const binary = readdirSync(root).find((name) => name.endsWith('.node'));
+if (!binary) fail('There is no built addon. Run `npm run build` first.');
+const platform = binary.split('.')[1];
+const platformFolder = join(root, 'npm', platform);
+if (!existsSync(platformFolder)) fail(`There is no folder npm/${platform} for the built addon ${binary}.`);
+
+const place = mkdtempSync(join(tmpdir(), 'progressive-storage-package-'));
+try {
+  const main = pack(root, place);
+  if (JSON.stringify(main.files) !== JSON.stringify(PACKED)) {
+    fail(`The package holds other files than it should.\n  expected ${PACKED}\n  found    ${main.files}`);
+  }
+  const withBinary = join(place, platform);
+  cpSync(platformFolder, withBinary, { recursive: true });
+  cpSync(join(root, binary), join(withBinary, binary));
+  const native = pack(withBinary, place);
+
+  const project = join(place, 'project');
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'empty', private: true }));
+  npm(['install', '--no-audit', '--no-fund', '--ignore-scripts', main.tarball, native.tarball], project);
+
+  const names = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports);
+  writeFileSync(
+    join(project, 'by-require.cjs'),
+    `const assert = require('node:assert/strict');
+     const ps = require('progressive-storage');
+     for (const path of ${JSON.stringify(names)}) require('progressive-storage' + path.slice(1));
+     (async () => {
+       await ps.updatePlayerStats('1', 'Ann', 10);
+       assert.equal((await require('progressive-storage/storage').getPlayerStats('1')).totalScore, 10);
+     })();`,
+  );
+  writeFileSync(
+    join(project, 'by-import.mjs'),
+    `import assert from 'node:assert/strict';
+     import { updatePlayerStats, CompactionScheduler, OpType, Storage } from 'progressive-storage';
+     import { appendLogEntry, readLogEntries } from 'progressive-storage/append-log';
+     import { getPlayerStats } from 'progressive-storage/storage';
+     assert.equal(OpType.SET, 'SET');
+     assert.equal(typeof CompactionScheduler, 'function');
+     assert.equal(typeof Storage, 'function');
+     await updatePlayerStats('1', 'Ann', 10);
+     await appendLogEntry('events', { op: OpType.SET, key: 'a', value: 1 });
+     assert.equal((await readLogEntries('events')).length, 1);
+     assert.equal((await getPlayerStats('1')).totalGames, 2);`,
+  );
+  for (const script of ['by-require.cjs', 'by-import.mjs']) {
+    execFileSync(process.execPath, [script], { cwd: project, stdio: 'inherit' });
+  }
+  console.log(
+    `The package (${main.files.length} files, ${main.bytes} bytes) and its binary (${native.bytes} bytes packed) install and load by require and by import.`,
+  );
+} finally {
+  rmSync(place, { recursive: true, force: true });
+}

@@ -1,0 +1,35 @@
+// `npm run check`: what must pass before a commit, and what CI runs. Format, lints, all tests, and the
+// package as a user would install it.
+
+import { execFileSync } from 'node:child_process';
+import { fail, prepare, root, run, runTool } from './tools.mjs';
+
+const step = (name) => console.log(`\n── ${name}`);
+
+prepare();
+
+step('format');
+runTool('biome', ['ci', '.']);
+run('cargo', ['fmt', '--check']);
+
+step('lints');
+run('cargo', ['clippy', '--all-targets', '--all-features', '--quiet', '--', '-D', 'warnings']);
+
+step('tests');
+await import('./test.mjs');
+
+step('generated files');
+const changed = execFileSync('git', ['status', '--porcelain', '--', 'index.js', 'index.d.ts'], {
+  cwd: root,
+  encoding: 'utf8',
+});
+if (changed.trim() && process.env.CI) {
+  fail(
+    `index.js or index.d.ts are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
+  );
+}
+
+step('package');
+await import('./check-package.mjs');
+
+console.log('\nAll checks passed.');
