@@ -58,7 +58,7 @@ function assertSystemError(error, codes, place) {
   assert.ok(codes.includes(error.code), `code ${error.code}: ${error.message}`);
   assert.equal(typeof error.syscall, 'string', `syscall of ${error.message}`);
   assert.match(error.syscall, /^[a-z0-9_]+$/);
-  assert.ok(error.path?.startsWith(place.data), `path ${error.path} of ${error.message}`);
+  assert.ok(error.path?.startsWith(place.root), `path ${error.path} of ${error.message}`);
   assert.match(error.message, new RegExp(error.code));
 }
 

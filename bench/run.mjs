@@ -27,7 +27,7 @@ import { writeFixture } from './support/fixture.mjs';
 import { fileSystemOf, machineLine } from './support/machine.mjs';
 import { addonFile, BENCH, REPOSITORY } from './support/package.mjs';
 import { summary } from './support/stats.mjs';
-import { markdownTable, terminalTable } from './support/table.mjs';
+import { textTable } from './support/table.mjs';
 
 const GROUPS = ['disk', 'update', 'load', 'compaction', 'flight', 'loop', 'open', 'old'];
 const COMPACTION_PLAYERS = 10_000;
@@ -58,7 +58,7 @@ try {
 } finally {
   fs.rmSync(work, { recursive: true, force: true });
 }
-process.stdout.write(`\n${terminalTable(rows)}\n\n`);
+process.stdout.write(`\n${textTable(rows)}\n\n`);
 saveResults();
 for (const failure of failures) process.stderr.write(`Not measured: ${failure}\n`);
 process.exitCode = failures.length === 0 ? 0 : 1;
@@ -204,7 +204,10 @@ function saveResults() {
   if (!options.save) return;
   const readme = path.join(BENCH, 'README.md');
   const text = fs.readFileSync(readme, 'utf8');
-  const table = `<!-- table -->\n\nMeasured on ${date.slice(0, 10)}: ${machine}.\n\n${markdownTable(rows)}\n\n<!-- /table -->`;
+  const heading = `Measured on ${date.slice(0, 10)}: ${machine}.`;
+  const table = ['<!-- table -->', heading, `\`\`\`text\n${textTable(rows)}\n\`\`\``, '<!-- /table -->'].join(
+    '\n\n',
+  );
   fs.writeFileSync(
     readme,
     text.replace(/<!-- table -->[\s\S]*<!-- \/table -->/, () => table),

@@ -1,11 +1,11 @@
 /**
- * The report as a table: rows `{ section, what, figure, budget, met }`, for the terminal and for the README.
- * `met` is true, false, or null where there is no budget.
+ * The report as a table: rows `{ section, what, figure, budget, met }` as text in columns. `met` is true, false,
+ * or null where there is no budget.
  */
 
 const word = (met) => (met === null ? '' : met ? 'yes' : 'NO');
 
-export function terminalTable(rows) {
+export function textTable(rows) {
   const cells = rows.map(({ what, figure, budget, met }) => [what, figure, budget ?? '', word(met)]);
   const names = ['', 'measured', 'budget', 'met'];
   const widths = names.map((name, column) =>
@@ -25,19 +25,6 @@ export function terminalTable(rows) {
     }
     lines.push(`  ${put(cells[index])}`);
   });
-  return lines.join('\n');
-}
-
-export function markdownTable(rows) {
-  const lines = ['| what | measured | budget | met |', '|---|---|---|---|'];
-  let section = null;
-  for (const row of rows) {
-    if (row.section !== section) {
-      section = row.section;
-      lines.push(`| **${section}** | | | |`);
-    }
-    lines.push(`| ${row.what} | ${row.figure} | ${row.budget ?? ''} | ${word(row.met)} |`);
-  }
   return lines.join('\n');
 }
 

@@ -19,7 +19,7 @@ import path from 'node:path';
 import { BotProcess } from './bot-process.mjs';
 import { copyFolder, fingerprint } from './folder.mjs';
 import { writeOldData } from './old-data.mjs';
-import { fileSizes, readBefore } from './plain-files.mjs';
+import { damagedLines, fileSizes, readBefore } from './plain-files.mjs';
 import { expectedResults, planNight } from './plan.mjs';
 import {
   showBeginning,
@@ -79,6 +79,7 @@ async function main() {
     players: readBefore(data, 'players'),
     gameStates: readBefore(data, 'game_state'),
     tokens: readBefore(data, 'tokens'),
+    damaged: damagedLines(data),
   };
   const plan = planNight(knownPlayers(before.players));
   const planFile = path.join(work, 'plan.json');

@@ -134,6 +134,11 @@ export function readBefore(folder, name) {
   return before;
 }
 
+/** How many damaged lines each log has. */
+export function damagedLines(folder) {
+  return Object.fromEntries(LOGS.map((name) => [name, readLog(logPath(folder, name)).damaged]));
+}
+
 export function sameJson(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }

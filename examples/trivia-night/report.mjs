@@ -17,6 +17,8 @@ export function showBeginning({ given, before, plan, expected, source, total }) 
   if (differing > 0) {
     fact('', `${count(differing)} of them differ between log and JSON file; either may be the start`);
   }
+  const damaged = Object.values(before.damaged).reduce((sum, lines) => sum + lines, 0);
+  if (damaged > 0) fact('damage', `${count(damaged)} log lines cannot be used; the others are`);
   fact('open games', `${before.gameStates.size} in other channels, to be left alone`);
   fact(
     'the plan',

@@ -19,12 +19,13 @@ use std::sync::Arc;
 use super::commit::Held;
 use super::compact::Compaction;
 use super::core::Context;
-use super::load::{Group, Loaded, LoadedMirror, Replayed, continue_replay, load};
+use super::lines::Damage;
+use super::load::{Loaded, LoadedMirror, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, log_mark};
-use super::replay::Damage;
+use super::replay::{Ending, Replayed, continue_replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::vfs::Stamp;
@@ -171,9 +172,9 @@ impl Log {
             replayed.state = std::mem::take(&mut published.state);
         }
         self.is_loaded = false;
-        let group = continue_replay(&mut *log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+        let ending = continue_replay(&mut *log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
         let mending = &replayed.mending;
-        if group != Group::Whole || mending.torn_bytes > 0 || !mending.damages.is_empty() {
+        if ending != Ending::Whole || mending.torn_bytes > 0 || !mending.damages.is_empty() {
             return Ok(false);
         }
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;

@@ -209,7 +209,7 @@ impl Batch {
 
     fn append(&mut self, open: &str) {
         let start = self.bytes.len();
-        Encoder::new(&mut self.bytes).raw(open, false);
+        Encoder::new(&mut self.bytes).raw(open, 0);
         self.lines += 1;
         let mut edits = Vec::new();
         if let Ok(entry) = Entry::decode(&self.bytes[start..]) {
@@ -227,9 +227,7 @@ impl Batch {
 
     fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
         let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
-        let count = parts.len();
-        for (number, line) in parts.into_iter().enumerate() {
-            let more = number + 1 < count;
+        for (more, line) in (0..parts.len() as u64).rev().zip(parts) {
             let mut encoder = Encoder::new(&mut self.bytes);
             self.lines += 1;
             match line {
@@ -533,19 +531,18 @@ impl Log {
         if self.file.end() == 0 {
             // Old data without a log: the log begins with all of it.
             let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);
-            for (number, part) in parts.iter().enumerate() {
-                encoder.checkpoint(now_ms, part.iter().map(Member::text), number + 1 < parts.len());
+            for (more, part) in (0..parts.len() as u64).rev().zip(&parts) {
+                encoder.checkpoint(now_ms, part.iter().map(Member::text), more);
             }
             return (bytes, parts.len() as u64);
         }
-        let count = pending.edits.len();
-        for (number, edit) in pending.edits.iter().enumerate() {
-            let more = number + 1 < count;
+        let count = pending.edits.len() as u64;
+        for (more, edit) in (0..count).rev().zip(&pending.edits) {
             match edit {
                 Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
                 Edit::Delete(key) => encoder.delete(now_ms, key, more),
             }
         }
-        (bytes, count as u64)
+        (bytes, count)
     }
 }

@@ -268,7 +268,6 @@ impl Log {
         let tail_bytes = old_end - running.snapshot_end;
         let lines = running.checkpoint_lines + self.file.lines().saturating_sub(running.snapshot_lines);
         self.file = LogFile::at(&mut *log, new_end, lines, Mending::default())?;
-        self.file.needs_folder_sync();
         let checkpoint_end = new_end - tail_bytes;
         self.mirror_offsets_moved(|offset| checkpoint_end + offset.saturating_sub(running.snapshot_end));
         if let Some(known) = &self.mirror.known

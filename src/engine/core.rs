@@ -11,6 +11,7 @@
 //! real ones, which no other process knows, excepted).
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +40,8 @@ pub struct Context {
     notices: Arc<dyn NoticeSink>,
     told: Mutex<HashSet<String>>,
     temporaries: AtomicU64,
+    /// Tells our temporary files from those of others, whatever they call their processes.
+    unique: u64,
 }
 
 impl Context {
@@ -63,7 +66,7 @@ impl Context {
     pub fn temporary(&self, target: &Path) -> PathBuf {
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        target.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+        target.with_file_name(format!(".{name}.{:016x}-{number}.tmp", self.unique))
     }
 }
 
@@ -98,6 +101,7 @@ impl Engine {
             notices,
             told: Mutex::default(),
             temporaries: AtomicU64::new(0),
+            unique: RandomState::new().hash_one(0),
         };
         Self {
             context,
@@ -237,15 +241,16 @@ impl Engine {
     }
 }
 
-/// `.NAME.PROCESS-NUMBER.tmp`, as `Context::temporary` makes it.
+/// `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
 fn is_temporary(name: &str) -> bool {
     name.strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".tmp"))
         .and_then(|rest| rest.rsplit_once('.'))
         .and_then(|(_, numbers)| numbers.split_once('-'))
-        .is_some_and(|(process, number)| {
-            [process, number]
-                .iter()
-                .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        .is_some_and(|(unique, number)| {
+            unique.len() == 16
+                && unique.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
         })
 }

@@ -10,7 +10,7 @@
 //!
 //! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
 //! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
-//! mirror of that hash, see `mirror`) and `"_more":1` (the operation goes on in the next line).
+//! mirror of that hash, see `mirror`) and `"_more":N` (the operation goes on for N more lines).
 //!
 //! A line is valid if and only if its checksum is right, or it has none at its end and the line is
 //! one JSON object (the old module's lines, or a person's).
@@ -24,7 +24,7 @@ const CRC_START: &str = ",\"_crc\":\"";
 const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
 const EDIT_START: &str = ",\"_edit\":\"";
 const EDIT_BYTES: usize = EDIT_START.len() + 16 + 1;
-const MORE: &str = ",\"_more\":1";
+const MORE_START: &str = ",\"_more\":";
 
 /// Properties of a line that are ours and that no caller sees.
 pub const OWN_PROPERTIES: [&str; 3] = ["\"_crc\"", "\"_edit\"", "\"_more\""];
@@ -46,8 +46,8 @@ pub struct Entry<'a> {
     has_crc: bool,
     /// Hash of the mirror in which this change was found.
     pub edit: Option<u64>,
-    /// True when the operation goes on in the next line.
-    pub more: bool,
+    /// For how many more lines the operation goes on.
+    pub more: u64,
 }
 
 /// Why a line is not valid.
@@ -85,14 +85,20 @@ impl<'a> Entry<'a> {
             if !json::is_object(line) {
                 return Err(Invalid::NotAnObject);
             }
-            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: false });
+            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: 0 });
         }
         if stated != hex(crc32fast::hash(checked)).as_bytes() {
             return Err(Invalid::Checksum);
         }
         let mut open = std::str::from_utf8(checked).map_err(|_| Invalid::Checksum)?;
-        let more = open.strip_suffix(MORE);
-        open = more.unwrap_or(open);
+        let mut more = 0;
+        let before_digits = open.trim_end_matches(|character: char| character.is_ascii_digit());
+        if let Some(before) = before_digits.strip_suffix(MORE_START)
+            && let Ok(count) = open[before_digits.len()..].parse()
+        {
+            more = count;
+            open = before;
+        }
         let mut edit = None;
         if let Some(before) = open.len().checked_sub(EDIT_BYTES)
             && let Some(stated) = open.get(before..).and_then(|rest| rest.strip_prefix(EDIT_START))
@@ -101,7 +107,7 @@ impl<'a> Entry<'a> {
             edit = Some(hash);
             open = &open[..before];
         }
-        Ok(Self { open, has_crc, edit, more: more.is_some() })
+        Ok(Self { open, has_crc, edit, more })
     }
 
     /// The entry as callers see it: a JSON object without our properties.
@@ -194,21 +200,21 @@ impl<'a> Encoder<'a> {
     }
 
     /// The line of an entry's text: a JSON object without its closing brace.
-    pub fn raw(&mut self, open: &str, more: bool) {
+    pub fn raw(&mut self, open: &str, more: u64) {
         let start = self.out.len();
         self.out.extend_from_slice(open.as_bytes());
         self.close(start, more);
     }
 
     /// A SET of one key.
-    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: bool) {
+    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: u64) {
         let start = self.start(now_ms, "SET");
         self.push(&[",\"key\":", key, ",\"value\":", value]);
         self.close(start, more);
     }
 
     /// A SET of several members.
-    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: bool) {
+    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
         let start = self.start(now_ms, "SET");
         self.push(&[",\"data\":{"]);
         self.join(members);
@@ -217,14 +223,14 @@ impl<'a> Encoder<'a> {
     }
 
     /// A tombstone.
-    pub fn delete(&mut self, now_ms: i64, key: &str, more: bool) {
+    pub fn delete(&mut self, now_ms: i64, key: &str, more: u64) {
         let start = self.start(now_ms, "DELETE");
         self.push(&[",\"key\":", key]);
         self.close(start, more);
     }
 
     /// A checkpoint, or one part of it.
-    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: bool) {
+    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
         let start = self.out.len();
         self.push(&["{\"op\":\"CHECKPOINT\",\"state\":{"]);
         self.join(members);
@@ -250,12 +256,12 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn close(&mut self, start: usize, more: bool) {
+    fn close(&mut self, start: usize, more: u64) {
         if let Some(hash) = self.edit {
             self.push(&[EDIT_START, &format!("{hash:016x}"), "\""]);
         }
-        if more {
-            self.push(&[MORE]);
+        if more > 0 {
+            self.push(&[MORE_START, &more.to_string()]);
         }
         let crc = hex(crc32fast::hash(&self.out[start..]));
         self.push(&[CRC_START, &crc, "\"}\n"]);
@@ -295,7 +301,7 @@ mod tests {
     #[test]
     fn lines_are_written_as_the_format_says() {
         assert_eq!(
-            line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", false)),
+            line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", 0)),
             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1},\"_crc\":\"8e7a16f8\"}\n"
                 .replace("8e7a16f8", &hex(crc32fast::hash(
                     b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
@@ -303,16 +309,16 @@ mod tests {
         );
         let group = line(|lines| {
             lines.edit = Some(0xabc);
-            lines.delete(0, "\"u1\"", true);
+            lines.delete(0, "\"u1\"", 12);
         });
-        assert!(group.contains(",\"key\":\"u1\",\"_edit\":\"0000000000000abc\",\"_more\":1,\"_crc\":\""));
+        assert!(group.contains(",\"key\":\"u1\",\"_edit\":\"0000000000000abc\",\"_more\":12,\"_crc\":\""));
         let entry = Entry::decode(group.trim_end().as_bytes()).unwrap();
-        assert_eq!((entry.edit, entry.more), (Some(0xabc), true));
+        assert_eq!((entry.edit, entry.more), (Some(0xabc), 12));
         assert_eq!(
             entry.text(),
             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
         );
-        let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), false));
+        let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), 0));
         assert!(checkpoint.starts_with(
             "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":2},\"compactedAt\":\"1970-01-01T00:00:00.000Z\",\"_crc\":\""
         ));
@@ -321,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let good = line(|lines| lines.set(0, "\"k\"", "{\"n\":12}", false));
+        let good = line(|lines| lines.set(0, "\"k\"", "{\"n\":12}", 0));
         let good = good.trim_end();
         for at in 0..good.len() {
             for bit in 0..8 {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
 use super::entry::Encoder;
-use super::load::replay;
 use super::log::{LogPaths, copy_range};
 use super::mirror::{FreshMirror, create_held, write_large};
 use super::name::LogName;
 use super::read::{EntryCursor, all_entries};
+use super::replay::replay;
 use super::request::{Answer, Ticket};
 use super::state::{Member, Snapshot};
 use super::text::object_of;
@@ -247,7 +247,7 @@ fn checkpoint(
     let mut line = Vec::new();
     for part in &parts {
         line.clear();
-        Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), false);
+        Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), 0);
         file.append(&line)?;
     }
     if sync {

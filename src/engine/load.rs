@@ -22,11 +22,10 @@
 //!
 //! Nothing is written here.
 
-use super::entry::{Change, Entry};
-use super::log::{LogFile, LogPaths, Mending};
+use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled};
 use super::record::{MirrorId, MirrorRecord, log_mark};
-use super::replay::{Damage, LineReader};
+use super::replay::{Replayed, continue_replay, replay};
 use super::state::{Member, State};
 use crate::error::Result;
 use crate::vfs::{File, FileSystem};
@@ -155,101 +154,6 @@ fn reconcile(
     // Until the edit is logged, a further change is again compared with the same base.
     take(loaded, content.id, base, false);
     Ok(())
-}
-
-/// The valid lines of a log, applied.
-#[derive(Default)]
-pub struct Replayed {
-    /// The state after them.
-    pub state: State,
-    /// Offset behind the last whole line.
-    pub end: u64,
-    /// Lines before it.
-    pub lines: u64,
-    /// What is wrong with the file.
-    pub mending: Mending,
-    /// Hash of the mirror whose edit was logged last.
-    pub last_edit: Option<u64>,
-}
-
-/// Replays a log up to `limit` or its end.
-pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
-    let mut replayed = Replayed::default();
-    match continue_replay(file, limit, &mut replayed, &mut |_, _, _| {}, &mut |_| {})? {
-        Group::Whole => Ok(replayed),
-        Group::UnfinishedFrom(start) => {
-            // An operation of several lines counts whole or not at all.
-            let torn_bytes = replayed.end + replayed.mending.torn_bytes - start;
-            replayed = Replayed::default();
-            continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-            replayed.mending.torn_bytes = torn_bytes;
-            Ok(replayed)
-        }
-    }
-}
-
-/// Whether the lines that were read end with a whole operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// They do.
-    Whole,
-    /// They do not; it begins at this offset.
-    UnfinishedFrom(u64),
-}
-
-type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
-
-/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_change` is told of each
-/// change of a key (before, after), `on_operation` of the offset behind each whole operation.
-pub fn continue_replay(
-    file: &mut dyn File,
-    limit: u64,
-    replayed: &mut Replayed,
-    on_change: OnChange,
-    on_operation: &mut dyn FnMut(u64),
-) -> Result<Group> {
-    let mut group = Group::Whole;
-    let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
-    while let Some(line) = reader.next_line()? {
-        replayed.mending.has_bom |= line.has_bom();
-        match line.entry() {
-            Some(Err(_)) if !line.is_terminated => {
-                replayed.mending.torn_bytes = line.bytes.len() as u64;
-                break;
-            }
-            Some(Err(reason)) => replayed.mending.damages.push(Damage::of(&line, reason)),
-            Some(Ok(entry)) => {
-                apply(&entry, &mut replayed.state, on_change);
-                replayed.last_edit = entry.edit.or(replayed.last_edit);
-                group = match group {
-                    Group::Whole if entry.more => Group::UnfinishedFrom(line.offset),
-                    unfinished if entry.more => unfinished,
-                    _ => Group::Whole,
-                };
-                if group == Group::Whole {
-                    on_operation(line.end());
-                }
-            }
-            None => {}
-        }
-        replayed.mending.is_unterminated = !line.is_terminated;
-        replayed.end = line.end();
-        replayed.lines = line.number;
-    }
-    Ok(group)
-}
-
-fn apply(entry: &Entry, state: &mut State, on_change: OnChange) {
-    entry.changes(|change| match change {
-        Change::Set(key, value) => {
-            on_change(key, state.get(key).map(Member::value), Some(value));
-            state.set(Member::new(key, value));
-        }
-        Change::Delete(key) => {
-            on_change(key, state.get(key).map(Member::value), None);
-            state.remove(key);
-        }
-    });
 }
 
 /// The position in the log whose state is nearest to what the mirror shows.

@@ -10,6 +10,7 @@
 
 use std::path::PathBuf;
 
+use super::log::create_folder;
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem};
 
@@ -86,6 +87,9 @@ impl LockFile {
         let mut pause_us = PAUSE_US_FIRST;
         loop {
             if self.handle.is_none() {
+                if let (Purpose::Write, Some(folder)) = (purpose, self.path.parent()) {
+                    create_folder(files, folder, true)?;
+                }
                 self.handle = files.open_lock(&self.path, purpose == Purpose::Write)?;
             }
             let Some(handle) = &mut self.handle else { return Ok(false) };

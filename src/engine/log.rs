@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::Entry;
+use super::lines::{BOM, Damage, LineReader};
 use super::name::LogName;
 use super::record::{log_mark, read_full};
-use super::replay::{BOM, Damage, LineReader};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -64,15 +64,8 @@ impl LogPaths {
 
     /// Makes the folders that are missing, durably.
     pub fn create_folders(&self, files: &dyn FileSystem, sync: bool) -> Result<()> {
-        for folder in [&self.data_folder, &self.logs_folder, &self.own_folder] {
-            if files.create_dir_all(folder)?
-                && sync
-                && let Some(parent) = folder.parent()
-            {
-                files.sync_dir(parent)?;
-            }
-        }
-        Ok(())
+        create_folder(files, &self.logs_folder, sync)?;
+        create_folder(files, &self.own_folder, sync)
     }
 
     /// The numbers N of `logs/NAME.log.KIND.N`, oldest first.
@@ -112,6 +105,21 @@ pub fn free_name(files: &dyn FileSystem, name: impl Fn(i64) -> PathBuf) -> Resul
             return Ok(path);
         }
         number += 1;
+    }
+}
+
+/// Makes a folder and those above it that are missing, each durable before the next.
+pub fn create_folder(files: &dyn FileSystem, path: &Path, sync: bool) -> Result<()> {
+    let made = match (files.create_dir(path), path.parent()) {
+        (Err(error), Some(parent)) if error.is_not_found() => {
+            create_folder(files, parent, sync)?;
+            files.create_dir(path)?
+        }
+        (made, _) => made?,
+    };
+    match path.parent() {
+        Some(parent) if made && sync => files.sync_dir(parent),
+        _ => Ok(()),
     }
 }
 
@@ -177,7 +185,7 @@ impl LogFile {
         let start = end - tail.len() as u64;
         let read = read_full(file, &mut tail, start)?;
         tail.truncate(read);
-        Ok(Self { stamp, end, tail, lines, mending, ..Self::default() })
+        Ok(Self { stamp, end, tail, lines, mending, is_folder_unsynced: true, ..Self::default() })
     }
 
     /// Offset behind the last whole line.
@@ -231,9 +239,8 @@ impl LogFile {
 
     /// Takes over what was read anew, keeping what is still to be synced.
     pub fn replace_by(&mut self, read: Self) {
-        let is_folder_unsynced = self.is_folder_unsynced;
         let is_unsynced = self.is_unsynced;
-        *self = Self { is_folder_unsynced, is_unsynced, ..read };
+        *self = Self { is_unsynced, ..read };
     }
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
@@ -343,15 +350,17 @@ impl LogFile {
         Ok(())
     }
 
-    /// The file's name is new: no append counts before its folder is synced.
-    pub fn needs_folder_sync(&mut self) {
-        self.is_folder_unsynced = true;
-    }
-
-    /// Makes the file's name durable.
+    /// Makes the file's name durable, and those of its folders: that they are there does not mean that
+    /// whoever made them lived to sync them.
     pub fn sync_folder(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
         if self.is_folder_unsynced {
             files.sync_dir(&paths.logs_folder)?;
+            files.sync_dir(&paths.data_folder)?;
+            match paths.data_folder.parent().map_or(Ok(()), |above| files.sync_dir(above)) {
+                // A folder that we may not even open is not one that we made anything in.
+                Err(error) if error.code != "EACCES" && error.code != "EPERM" => return Err(error),
+                _ => {}
+            }
             self.is_folder_unsynced = false;
         }
         Ok(())

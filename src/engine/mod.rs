@@ -11,6 +11,7 @@ mod entry;
 mod job;
 mod json;
 mod keep_mirror;
+mod lines;
 mod load;
 mod lock;
 mod log;
@@ -43,3 +44,6 @@ pub use state::{Member, State};
 pub use text::{TextKind, Texts, object_of};
 pub use time::iso;
 pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 //! Invariant: a cursor reads the log as it was when the cursor was made: from the file that was open
 //! then, up to the end that the log had then. Later appends and compactions do not touch it.
 
+use super::lines::LineReader;
 use super::log::for_each_entry;
-use super::replay::LineReader;
 use super::text::{TextBuilder, TextKind, Texts};
 use crate::error::Result;
 use crate::vfs::File;

@@ -1,10 +1,8 @@
-//! Reading the lines of a log from a file, in order, with bounded memory.
+//! From the lines of a log to its state.
 //!
 //! ```text
 //! good line \n │ damaged line \n │ good line \n │ torn tail (no \n)
 //! ```
-//!
-//! What a reader finds, and what it leads to:
 //!
 //! | found                                   | is           | leads to                              |
 //! |-----------------------------------------|--------------|---------------------------------------|
@@ -15,140 +13,114 @@
 //! | invalid last line without a line break  | a torn tail  | dropped, cut off at the next write    |
 //! | last lines of an unfinished operation   | a torn tail  | dropped, cut off at the next write    |
 //!
-//! Invariant: offsets are those of the file; a line's bytes are handed on as they are.
+//! An operation of several lines says in each line how many follow (`_more`), so where it ends is known
+//! also when one of its lines cannot be read. Damage costs only the damaged line, in an operation too: its
+//! other lines may well have been acknowledged.
+//!
+//! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
-use super::entry::{Entry, Invalid, guess_key};
+use super::entry::{Change, Entry};
+use super::lines::{Damage, LineReader};
+use super::log::Mending;
+use super::state::{Member, State};
 use crate::error::Result;
 use crate::vfs::File;
 
-const CHUNK_BYTES: usize = 1 << 20;
-/// A byte order mark, as some editors put it before the first line.
-pub const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// A line, and where it stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
-    /// Bytes before it in the file.
-    pub offset: u64,
-    /// 1 for the first.
-    pub number: u64,
-    /// Without its line break.
-    pub bytes: &'a [u8],
-    /// False for a last line without a line break.
-    pub is_terminated: bool,
+/// The valid lines of a log, applied.
+#[derive(Default)]
+pub struct Replayed {
+    /// The state after them.
+    pub state: State,
+    /// Offset behind the last whole line.
+    pub end: u64,
+    /// Lines before it.
+    pub lines: u64,
+    /// What is wrong with the file.
+    pub mending: Mending,
+    /// Hash of the mirror whose edit was logged last.
+    pub last_edit: Option<u64>,
 }
 
-impl Line<'_> {
-    /// Offset behind the line and its break.
-    pub fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64 + u64::from(self.is_terminated)
-    }
+/// Told of each change of a key: key, value before, value after.
+pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
 
-    /// True for a first line behind a byte order mark.
-    pub fn has_bom(&self) -> bool {
-        self.offset == 0 && self.bytes.starts_with(BOM)
-    }
-
-    /// The entry in this line; `None` when it is empty.
-    pub fn entry(&self) -> Option<std::result::Result<Entry<'_>, Invalid>> {
-        let bytes = if self.has_bom() { &self.bytes[BOM.len()..] } else { self.bytes };
-        let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
-        (!is_empty).then(|| Entry::decode(bytes))
-    }
+/// Whether the lines that were read end with a whole operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They do.
+    Whole,
+    /// They do not; the operation begins at this offset.
+    UnfinishedFrom(u64),
 }
 
-/// A line that is not valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Bytes before it in the file.
-    pub offset: u64,
-    /// Length without the line break.
-    pub size_bytes: u64,
-    /// 1 for the first line.
-    pub line: u64,
-    /// The key that the line seems to hold.
-    pub key: Option<String>,
-    /// What is wrong with it.
-    pub reason: Invalid,
-}
-
-impl Damage {
-    /// Describes a line that `Line::entry` refused.
-    pub fn of(line: &Line, reason: Invalid) -> Self {
-        Self {
-            offset: line.offset,
-            size_bytes: line.bytes.len() as u64,
-            line: line.number,
-            key: guess_key(line.bytes),
-            reason,
+/// Replays a log up to `limit` or its end.
+pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
+    let mut replayed = Replayed::default();
+    match continue_replay(file, limit, &mut replayed, &mut |_, _, _| {}, &mut |_| {})? {
+        Ending::Whole => Ok(replayed),
+        Ending::UnfinishedFrom(start) => {
+            // It was never finished, so it never happened.
+            let torn_bytes = replayed.end + replayed.mending.torn_bytes - start;
+            replayed = Replayed::default();
+            continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+            replayed.mending.torn_bytes = torn_bytes;
+            Ok(replayed)
         }
     }
 }
 
-/// Reads lines from `start` (a beginning of a line) up to `end` or the end of the file. Pulled one by
-/// one, so a reader may stop at any line.
-pub struct LineReader<'f> {
-    file: &'f mut dyn File,
-    buffer: Vec<u8>,
-    /// Bytes of `buffer` already handed out, and bytes filled.
-    taken: usize,
-    filled: usize,
-    /// Offset in the file of `buffer[0]`.
-    base: u64,
-    end: u64,
-    number: u64,
-}
-
-impl<'f> LineReader<'f> {
-    /// A reader whose first line has number `first_number`.
-    pub fn new(file: &'f mut dyn File, start: u64, end: u64, first_number: u64) -> Self {
-        Self { file, buffer: Vec::new(), taken: 0, filled: 0, base: start, end, number: first_number - 1 }
-    }
-
-    /// The next line; `None` at the end.
-    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
-        let mut searched = self.taken;
-        let (line_end, is_terminated) = loop {
-            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
-                break (searched + found, true);
+/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` is told of the
+/// offset behind each whole operation.
+pub fn continue_replay(
+    file: &mut dyn File,
+    limit: u64,
+    replayed: &mut Replayed,
+    on_change: OnChange,
+    on_operation: &mut dyn FnMut(u64),
+) -> Result<Ending> {
+    let (mut operation_start, mut lines_to_come) = (replayed.end, 0_u64);
+    let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
+    while let Some(line) = reader.next_line()? {
+        replayed.mending.has_bom |= line.has_bom();
+        if lines_to_come == 0 {
+            operation_start = line.offset;
+        }
+        match line.entry() {
+            Some(Err(_)) if !line.is_terminated => {
+                replayed.mending.torn_bytes = line.bytes.len() as u64;
+                break;
             }
-            searched = self.filled - self.taken;
-            if !self.fill()? {
-                break (self.filled, false);
+            Some(Err(reason)) => {
+                replayed.mending.damages.push(Damage::of(&line, reason));
+                lines_to_come = lines_to_come.saturating_sub(1);
             }
-        };
-        if line_end == self.taken && !is_terminated {
-            return Ok(None);
+            Some(Ok(entry)) => {
+                apply(&entry, replayed, on_change);
+                lines_to_come = entry.more;
+                if lines_to_come == 0 {
+                    on_operation(line.end());
+                }
+            }
+            None => {}
         }
-        self.number += 1;
-        let start = self.taken;
-        self.taken = line_end + usize::from(is_terminated);
-        Ok(Some(Line {
-            offset: self.base + start as u64,
-            number: self.number,
-            bytes: &self.buffer[start..line_end],
-            is_terminated,
-        }))
+        replayed.mending.is_unterminated = !line.is_terminated;
+        replayed.end = line.end();
+        replayed.lines = line.number;
     }
+    Ok(if lines_to_come == 0 { Ending::Whole } else { Ending::UnfinishedFrom(operation_start) })
+}
 
-    /// Moves what is left to the front and reads more behind it. False at the end.
-    fn fill(&mut self) -> Result<bool> {
-        self.buffer.copy_within(self.taken..self.filled, 0);
-        self.base += self.taken as u64;
-        self.filled -= self.taken;
-        self.taken = 0;
-        let missing = self.end.saturating_sub(self.base + self.filled as u64);
-        let room = self.filled.max(CHUNK_BYTES).min(usize::try_from(missing).unwrap_or(usize::MAX));
-        if room == 0 {
-            return Ok(false);
+fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
+    replayed.last_edit = entry.edit.or(replayed.last_edit);
+    let state = &mut replayed.state;
+    entry.changes(|change| match change {
+        Change::Set(key, value) => {
+            on_change(key, state.get(key).map(Member::value), Some(value));
+            state.set(Member::new(key, value));
         }
-        if self.buffer.len() < self.filled + room {
-            self.buffer.resize(self.filled + room, 0);
+        Change::Delete(key) => {
+            on_change(key, state.get(key).map(Member::value), None);
+            state.remove(key);
         }
-        let read = self
-            .file
-            .read_at(&mut self.buffer[self.filled..self.filled + room], self.base + self.filled as u64)?;
-        self.filled += read;
-        Ok(read > 0)
-    }
+    });
 }

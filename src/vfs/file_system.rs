@@ -43,7 +43,7 @@ pub trait FileSystem: Send + Sync {
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)>;
     /// Makes a new empty file, or empties the one that is there, for writing.
     fn create(&self, path: &Path) -> Result<Box<dyn File>>;
-    /// Opens the lock file; `create` makes it (and its folder) when it is missing.
+    /// Opens the lock file; `create` makes it when it is missing.
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
     /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()>;
@@ -55,8 +55,8 @@ pub trait FileSystem: Send + Sync {
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file; no error when there is none.
     fn remove(&self, path: &Path) -> Result<()>;
-    /// Makes a folder and those above it. True when it was not there before.
-    fn create_dir_all(&self, path: &Path) -> Result<bool>;
+    /// Makes one folder. True when it was not there before; `ENOENT` when the one above it is missing.
+    fn create_dir(&self, path: &Path) -> Result<bool>;
     /// Makes the entries of a folder (new files, renames) durable.
     fn sync_dir(&self, path: &Path) -> Result<()>;
     /// Names of the files in a folder; none when there is no folder.

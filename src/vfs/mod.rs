@@ -1,7 +1,10 @@
-//! The only door to files and time. `file_system` is the trait, `real` the operating system.
+//! The only door to files and time. `file_system` is the trait, `real` the operating system,
+//! `simulated` a disk in memory that can fail and crash.
 
 mod file_system;
 mod real;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulated;
 
 pub use file_system::{File, FileSystem, FileSystemRef, Stamp};
 pub use real::RealFileSystem;

@@ -148,9 +148,6 @@ impl FileSystem for RealFileSystem {
         options.read(true).write(true);
         let opened = match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                if let Some(folder) = path.parent() {
-                    self.create_dir_all(folder)?;
-                }
                 options.create(true).open(path)
             }
             // A folder that may only be read: its lock file can still be locked for reading.
@@ -198,12 +195,12 @@ impl FileSystem for RealFileSystem {
         found(fs::remove_file(path), "unlink", path).map(|_| ())
     }
 
-    fn create_dir_all(&self, path: &Path) -> Result<bool> {
-        if path.is_dir() {
-            return Ok(false);
+    fn create_dir(&self, path: &Path) -> Result<bool> {
+        match fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(_) if path.is_dir() => Ok(false),
+            Err(error) => Err(Error::io(&error, "mkdir", path)),
         }
-        fs::create_dir_all(path).map_err(failed("mkdir", path))?;
-        Ok(true)
     }
 
     #[cfg(unix)]

@@ -407,26 +407,19 @@ impl World {
         Ok(())
     }
 
-    fn open(&mut self, process: &Process, key: Key, path: &Path) -> Box<dyn File> {
+    fn open(&mut self, process: &Process, key: Key, path: &Path, position: Option<u64>) -> Box<dyn File> {
         self.handles += 1;
         self.disk.opened(key);
-        Box::new(Handle { process: process.clone(), number: self.handles, key, path: path.to_owned() })
+        let path = path.to_owned();
+        Box::new(Handle { process: process.clone(), number: self.handles, key, path, position })
     }
 
     fn make_dir(&mut self, process: &Process, path: &Path) -> Result<bool> {
-        let found = self.look(process, "stat", path, |disk| disk.find(path))?;
-        match found {
-            Some(Target::Folder(_)) => return Ok(false),
-            Some(Target::File(_)) => {
-                return Err(Error::io(&io::ErrorKind::AlreadyExists.into(), "mkdir", path));
-            }
-            None => {}
+        match self.look(process, "mkdir", path, |disk| disk.find(path))? {
+            Some(Target::Folder(_)) => Ok(false),
+            Some(Target::File(_)) => Err(Error::io(&io::ErrorKind::AlreadyExists.into(), "mkdir", path)),
+            None => self.change(process, "mkdir", path, |disk, _| disk.make_folder(path)).map(|()| true),
         }
-        if let Some(parent) = path.parent() {
-            self.make_dir(process, parent)?;
-        }
-        self.change(process, "mkdir", path, |disk, _| disk.make_folder(path))?;
-        Ok(true)
     }
 }
 
@@ -503,7 +496,7 @@ impl FileSystem for Process {
     fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
         let mut world = self.world.lock();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
-        Ok(found.map(|key| world.open(self, key, path)))
+        Ok(found.map(|key| world.open(self, key, path, None)))
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
@@ -513,7 +506,7 @@ impl FileSystem for Process {
             Some(key) => key,
             None => world.change(self, "open", path, |disk, now| disk.make_file(path, now))?,
         };
-        Ok((world.open(self, key, path), found.is_none()))
+        Ok((world.open(self, key, path, None), found.is_none()))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn File>> {
@@ -525,22 +518,17 @@ impl FileSystem for Process {
             }
             None => disk.make_file(path, now),
         })?;
-        Ok(world.open(self, key, path))
+        Ok(world.open(self, key, path, Some(0)))
     }
 
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
         let mut world = self.world.lock();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
-            None if create => {
-                if let Some(folder) = path.parent() {
-                    world.make_dir(self, folder)?;
-                }
-                Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?)
-            }
+            None if create => Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?),
             found => found,
         };
-        Ok(key.map(|key| world.open(self, key, path)))
+        Ok(key.map(|key| world.open(self, key, path, Some(0))))
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
@@ -586,7 +574,7 @@ impl FileSystem for Process {
         self.world.lock().change(self, "unlink", path, |disk, now| disk.remove(path, now))
     }
 
-    fn create_dir_all(&self, path: &Path) -> Result<bool> {
+    fn create_dir(&self, path: &Path) -> Result<bool> {
         self.world.lock().make_dir(self, path)
     }
 
@@ -625,6 +613,8 @@ struct Handle {
     number: u64,
     key: Key,
     path: PathBuf,
+    /// Where the next bytes go; `None`: always to the end.
+    position: Option<u64>,
 }
 
 impl Drop for Handle {
@@ -651,8 +641,10 @@ impl File for Handle {
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut world = self.process.world.lock();
-        let end = world.disk.stamp(self.key).size_bytes;
-        world.write(&self.process, self.key, &self.path, end, bytes)
+        let at = self.position.unwrap_or_else(|| world.disk.stamp(self.key).size_bytes);
+        world.write(&self.process, self.key, &self.path, at, bytes)?;
+        self.position = self.position.map(|position| position + bytes.len() as u64);
+        Ok(())
     }
 
     fn sync_data(&mut self) -> Result<()> {

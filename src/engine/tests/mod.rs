@@ -1,0 +1,10 @@
+//! Tests of the engine as a whole, on real files. The tables of `replay`, `load` and `catch_up` row by
+//! row; random operations against a model; the text functions against `serde_json`.
+
+mod catch_up_table;
+mod mirror_table;
+mod properties;
+mod recovery;
+mod reference;
+mod support;
+mod text_properties;

@@ -1,0 +1,328 @@
+//! What the files mean, written a second time from the contract alone: JSON that keeps its order, an
+//! object in JavaScript's property order, the replay of a log. Slow, and shares no code with the engine.
+//!
+//! Invariant: nothing here looks at `_crc`, `_edit` or `_more`, except to check the checksums and to
+//! know where an operation ends. So what this replay makes of a log is what the old module makes of it.
+
+use std::fmt::{self, Display, Write};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value whose objects keep the order of the text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json {
+    Null,
+    Bool(bool),
+    Number(serde_json::Number),
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// The value that `text` is; `None` when it is not JSON.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => {
+                members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The layout of `JSON.stringify(value, null, 2)`.
+    pub fn pretty(&self) -> String {
+        let mut out = String::new();
+        self.push_pretty(&mut out, 1);
+        out
+    }
+
+    fn push_pretty(&self, out: &mut String, depth: usize) {
+        let line = |out: &mut String, depth: usize| {
+            out.push('\n');
+            out.push_str(&"  ".repeat(depth));
+        };
+        match self {
+            Self::List(items) if !items.is_empty() => {
+                for (number, item) in items.iter().enumerate() {
+                    out.push(if number == 0 { '[' } else { ',' });
+                    line(out, depth);
+                    item.push_pretty(out, depth + 1);
+                }
+                line(out, depth - 1);
+                out.push(']');
+            }
+            Self::Object(members) if !members.is_empty() => {
+                for (number, (key, value)) in members.iter().enumerate() {
+                    out.push(if number == 0 { '{' } else { ',' });
+                    line(out, depth);
+                    let _ = write!(out, "{}: ", quoted(key));
+                    value.push_pretty(out, depth + 1);
+                }
+                line(out, depth - 1);
+                out.push('}');
+            }
+            other => {
+                let _ = write!(out, "{other}");
+            }
+        }
+    }
+}
+
+/// `text` as a JSON string literal.
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a string can be written")
+}
+
+/// The compact form.
+impl Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(&quoted(text)),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (number, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if number == 0 { "" } else { "," })?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(members) => {
+                f.write_str("{")?;
+                for (number, (key, value)) in members.iter().enumerate() {
+                    write!(f, "{}{}:{value}", if number == 0 { "" } else { "," }, quoted(key))?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(serde_json::Number::from_f64(value).map_or(Json::Null, Json::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+        let mut object = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            object.push(member);
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+/// A change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Set(String, String),
+    Delete(String),
+}
+
+/// A JavaScript object: keys, and values as compact text.
+#[derive(Clone, Debug, Default)]
+pub struct Ordered(Vec<(String, String)>);
+
+impl PartialEq for Ordered {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Ordered {
+    /// The object that `text` is; `None` when it is no object.
+    pub fn parse(text: &str) -> Option<Self> {
+        let Some(Json::Object(members)) = Json::parse(text) else { return None };
+        let mut object = Self::default();
+        for (key, value) in members {
+            object.set(&key, &value.to_string());
+        }
+        Some(object)
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    pub fn set(&mut self, key: &str, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.0.push((key.to_owned(), value.to_owned())),
+        }
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|(known, _)| known != key);
+    }
+
+    /// Integer-like keys first, ascending, then the others in the order in which they came.
+    pub fn in_order(&self) -> Vec<(&str, &str)> {
+        let index = |key: &str| key.parse::<u32>().ok().filter(|n| *n < u32::MAX && n.to_string() == key);
+        let mut members: Vec<_> = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        members.sort_by_key(|(key, _)| index(key).map_or((1, 0), |number| (0, number)));
+        members
+    }
+
+    /// Compact JSON.
+    pub fn text(&self) -> String {
+        let members: Vec<String> =
+            self.in_order().iter().map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    /// `JSON.stringify(this, null, 2)`.
+    pub fn pretty(&self) -> String {
+        Json::parse(&self.text()).expect("our own text").pretty()
+    }
+
+    /// What leads from this object to `other`: sets in its order, then deletes.
+    pub fn changes_to(&self, other: &Self) -> Vec<Change> {
+        let sets = other.in_order().into_iter().filter(|(key, value)| self.get(key) != Some(value));
+        let deletes = self.in_order().into_iter().filter(|(key, _)| other.get(key).is_none());
+        sets.map(|(key, value)| Change::Set(key.to_owned(), value.to_owned()))
+            .chain(deletes.map(|(key, _)| Change::Delete(key.to_owned())))
+            .collect()
+    }
+
+    pub fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Set(key, value) => self.set(key, value),
+                Change::Delete(key) => self.remove(key),
+            }
+        }
+    }
+
+    /// In how many keys two objects differ.
+    fn distance(&self, other: &Self) -> usize {
+        self.changes_to(other).len()
+    }
+}
+
+/// The states that a log passes through: the empty one, then one for each operation.
+///
+/// # Panics
+/// On a line that the old module could not read, or whose checksum is wrong.
+pub fn states(log: &[u8]) -> Vec<Ordered> {
+    let mut states = vec![Ordered::default()];
+    let mut state = Ordered::default();
+    for_each_line(log, |line| {
+        apply(line, &mut state);
+        if line.member("_more").is_none() {
+            states.push(state.clone());
+        }
+    });
+    states
+}
+
+/// The object that a log comes to.
+///
+/// # Panics
+/// As `states`.
+pub fn replay(log: &[u8]) -> Ordered {
+    let mut state = Ordered::default();
+    for_each_line(log, |line| apply(line, &mut state));
+    state
+}
+
+/// What somebody changed in `content` while no process ran, after a crash: the difference to the
+/// position in the log whose state is nearest to it, the last of the nearest.
+pub fn edit_after_crash(log: &[u8], content: &Ordered) -> Vec<Change> {
+    let states = states(log);
+    let nearest = states.iter().rev().min_by_key(|state| state.distance(content));
+    nearest.map(|state| state.changes_to(content)).unwrap_or_default()
+}
+
+fn for_each_line(log: &[u8], mut visit: impl FnMut(&Json)) {
+    let text = std::str::from_utf8(log).expect("a log is UTF-8");
+    assert!(text.is_empty() || text.ends_with('\n'), "the log ends within a line: {text:?}");
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let json =
+            Json::parse(line).unwrap_or_else(|| panic!("the old module cannot read the line {line:?}"));
+        check_sum(line);
+        visit(&json);
+    }
+}
+
+fn check_sum(line: &str) {
+    if let Some((checked, stated)) = line.rsplit_once(",\"_crc\":\"") {
+        assert_eq!(stated, format!("{:08x}\"}}", crc32fast::hash(checked.as_bytes())), "checksum of {line}");
+    }
+}
+
+fn apply(entry: &Json, state: &mut Ordered) {
+    let merge = |state: &mut Ordered, object: Option<&Json>| {
+        if let Some(Json::Object(members)) = object {
+            for (key, value) in members {
+                state.set(key, &value.to_string());
+            }
+        }
+    };
+    let key = entry.member("key").and_then(Json::text);
+    match entry.member("op").and_then(Json::text) {
+        Some("SET") => match (key.filter(|key| !key.is_empty()), entry.member("value")) {
+            (Some(key), Some(value)) => state.set(key, &value.to_string()),
+            (Some(key), None) => state.remove(key),
+            (None, _) => merge(state, entry.member("data")),
+        },
+        Some("DELETE") => state.remove(key.unwrap_or_default()),
+        Some("CHECKPOINT") => merge(state, entry.member("state")),
+        _ => {}
+    }
+}
