@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use super::commit::Held;
+use super::batch::Held;
 use super::compact::Compaction;
 use super::core::Context;
 use super::lines::Damage;

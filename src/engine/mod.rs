@@ -1,7 +1,9 @@
 //! Generic keyed logs of one data folder, with no bot in them. The rooms, in the order of a write:
-//! `writer` → `commit` → (`lock`, `catch_up`) → `log` → `shelf`; of opening: `catch_up` → `load` →
-//! `replay`; of background work: `job`, `compact`, `mirror`, decided by `policy`.
+//! `writer` → `batch` → (`lock`, `catch_up`) → `stage` → `commit` → `log` → `shelf`; of opening:
+//! `catch_up` → `load` → `replay` → `lines` → `entry`; of work beside: `job`, `compact`, `keep_mirror`,
+//! decided by `policy`.
 
+mod batch;
 mod catch_up;
 pub mod collection;
 mod commit;
@@ -24,6 +26,7 @@ mod record;
 mod replay;
 mod request;
 mod shelf;
+mod stage;
 mod state;
 mod text;
 mod time;

@@ -9,6 +9,7 @@
 //! Invariant: a job runs only when a test says so, except reads, whose answers are waited for.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -57,6 +58,21 @@ pub fn set_more_line(key: &str, value: &str, more: u64) -> Vec<u8> {
 pub fn old_set_line(key: &str, value: &str) -> Vec<u8> {
     format!("{{\"timestamp\":\"{TIME}\",\"op\":\"SET\",\"key\":{},\"value\":{value}}}\n", quoted(key))
         .into_bytes()
+}
+
+/// Checks each row by itself, so that one that fails hides none of the others.
+///
+/// # Panics
+/// Naming the rows that failed; what failed in them was printed before.
+pub fn check_rows<R>(rows: impl IntoIterator<Item = (String, R)>, check: impl Fn(&str, R)) {
+    let failed: Vec<String> = rows
+        .into_iter()
+        .filter_map(|(name, row)| {
+            let checked = catch_unwind(AssertUnwindSafe(|| check(&name, row)));
+            checked.is_err().then_some(name)
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} rows failed: {failed:#?}", failed.len());
 }
 
 /// The machine's files, with a clock that can be put forward and a count of the files read.

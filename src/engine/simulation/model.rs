@@ -1,0 +1,171 @@
+//! What a log must hold, worked out without the engine: keys and values, operations that were
+//! acknowledged (they count), and operations that were not (each counts whole, or not at all).
+//!
+//! Invariant: nothing here calls the engine.
+
+use std::fmt::Write;
+
+/// What an operation does to a state. Keys are JSON string literals, values JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Sets a key.
+    Set(String, String),
+    /// Removes a key.
+    Delete(String),
+    /// Adds one to a number.
+    Count(String),
+    /// Removes every key.
+    Clear,
+}
+
+/// An operation on one log.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// Number of the log.
+    pub log: usize,
+    /// What it does, all or none.
+    pub effects: Vec<Effect>,
+}
+
+/// What the caller of an operation was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing yet.
+    Open,
+    /// It is done.
+    Acked,
+    /// It failed, with this code.
+    Failed(&'static str),
+}
+
+/// A state: keys in the order in which they were set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model(Vec<(String, String)>);
+
+impl Model {
+    /// Applies an effect.
+    pub fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Set(key, value) => self.set(key, value.clone()),
+            Effect::Delete(key) => self.0.retain(|(known, _)| known != key),
+            Effect::Count(key) => {
+                let count: u64 = self.get(key).and_then(|value| value.parse().ok()).unwrap_or(0);
+                self.set(key, (count + 1).to_string());
+            }
+            Effect::Clear => self.0.clear(),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a key; one that is there keeps its place.
+    pub fn set(&mut self, key: &str, value: String) {
+        match self.0.iter_mut().find(|(known, _)| known == key) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((key.to_owned(), value)),
+        }
+    }
+
+    /// The state as a JSON object in JavaScript's order, or in the order of the keys.
+    pub fn text(&self, is_sorted: bool) -> String {
+        let mut members: Vec<&(String, String)> = self.0.iter().collect();
+        if is_sorted {
+            members.sort();
+        } else {
+            members.sort_by_key(|(key, _)| index(key).map_or((1, 0), |index| (0, index)));
+        }
+        let mut text = String::from("{");
+        for (number, (key, value)) in members.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{comma}{key}:{value}");
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// Keys that JavaScript orders by number.
+fn index(key: &str) -> Option<u32> {
+    let digits = key.trim_matches('"');
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits && number != u32::MAX).then_some(number)
+}
+
+/// Operations and what was answered, up to some moment.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The states before the first operation, one a log.
+    pub before: Vec<Model>,
+    /// All operations, in the order in which they were called.
+    pub ops: Vec<Op>,
+    /// One an operation that was called; those beyond were not called yet.
+    pub status: Vec<Status>,
+    /// The order of keys cannot be told (somebody edited a mirror).
+    pub is_unordered: bool,
+}
+
+/// Operations whose fate is open are tried in all combinations up to this many.
+const OPEN_MAX: usize = 10;
+
+impl History {
+    /// All states that a log may have, each with its text, the likely ones first.
+    pub fn candidates(&self, log: usize) -> Vec<(String, Model)> {
+        let called = || self.ops.iter().zip(&self.status).filter(|(op, _)| op.log == log);
+        let open = called().filter(|(_, status)| **status != Status::Acked).count();
+        let tried = open.min(OPEN_MAX);
+        let mut found: Vec<(String, Model)> = Vec::new();
+        for lost in 0..1_usize << tried {
+            let mut model = self.before[log].clone();
+            // Of very many, the older ones share the fate of the first.
+            let mut number = open;
+            for (op, status) in called() {
+                if *status != Status::Acked {
+                    number -= 1;
+                    if lost >> number.min(tried - 1) & 1 == 1 {
+                        continue;
+                    }
+                }
+                op.effects.iter().for_each(|effect| model.apply(effect));
+            }
+            let text = model.text(self.is_unordered);
+            if !found.iter().any(|(known, _)| *known == text) {
+                found.push((text, model));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_operations_count_whole_or_not_at_all() {
+        let set = |key: &str, value: &str| Effect::Set(key.into(), value.into());
+        let history = History {
+            before: vec![Model::default()],
+            ops: vec![
+                Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")] },
+                Op { log: 0, effects: vec![Effect::Delete("\"b\"".into()), set("\"a\"", "3")] },
+                Op { log: 0, effects: vec![Effect::Count("\"n\"".into())] },
+                Op { log: 0, effects: vec![Effect::Clear] },
+            ],
+            status: vec![Status::Acked, Status::Open, Status::Failed("EIO")],
+            is_unordered: false,
+        };
+        let texts: Vec<String> = history.candidates(0).into_iter().map(|(text, _)| text).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"7":2,"a":3,"n":1}"#,
+                r#"{"7":2,"a":3}"#,
+                r#"{"7":2,"b":1,"n":1}"#,
+                r#"{"7":2,"b":1}"#
+            ]
+        );
+    }
+}

@@ -1,0 +1,431 @@
+//! One simulated machine with engines on it: calls are made, answers are kept.
+//!
+//! Invariant: an operation is in the history before the engine hears of it, and its status changes at
+//! the instant at which the engine answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::model::{Effect, History, Op, Status};
+use crate::engine::mirror::small_text;
+use crate::engine::{
+    Answer, Engine, Job, JobDone, Line, LogName, Member, Notice, NoticeSink, Options, Outcome as Staged,
+    Outlet, Request, Scope, State, Ticket, Work, collection, quote,
+};
+use crate::error::{Error, Result};
+use crate::vfs::simulated::{Process, SimulatedDisk};
+use crate::vfs::{File, FileSystem};
+
+/// Calls from here on are no operations of the history.
+const OTHERS: usize = 1 << 32;
+const ROUNDS_MAX: usize = 40;
+
+/// A log of a script.
+#[derive(Clone, Debug)]
+pub struct LogSpec {
+    /// Its name.
+    pub name: LogName,
+    /// Whether it is kept with a mirror.
+    pub is_mirrored: bool,
+}
+
+/// What is shared with the outlets and the watcher.
+#[derive(Default)]
+pub struct Record {
+    /// Operations and answers.
+    pub history: History,
+    /// Answers to other calls.
+    pub others: Vec<(usize, Result<Answer>)>,
+    /// Notices, in order.
+    pub notices: Vec<Notice>,
+    /// A mirror may be broken now, by its editor.
+    pub is_editing: bool,
+}
+
+/// See the header of this file.
+pub struct Play {
+    /// The machine.
+    pub disk: SimulatedDisk,
+    /// The data folder.
+    pub folder: PathBuf,
+    /// The logs.
+    pub logs: Vec<LogSpec>,
+    /// What was asked and answered.
+    pub record: Arc<Mutex<Record>>,
+    /// For new engines.
+    pub options: Options,
+    bots: Vec<Option<Bot>>,
+    next_other: usize,
+}
+
+struct Bot {
+    process: Process,
+    engine: Engine,
+    outlet: Arc<dyn Outlet>,
+    taken: Vec<Job>,
+    done: Vec<JobDone>,
+}
+
+struct Answers(Arc<Mutex<Record>>);
+
+impl Outlet for Answers {
+    fn deliver(&self, id: usize, answer: Result<Answer>) {
+        let mut record = self.0.lock();
+        if id >= OTHERS {
+            record.others.push((id, answer));
+            return;
+        }
+        assert_eq!(record.history.status[id], Status::Open, "operation {id} is answered twice");
+        record.history.status[id] = match answer {
+            Ok(_) => Status::Acked,
+            Err(error) => Status::Failed(error.code),
+        };
+    }
+
+    fn flush(&self) {}
+}
+
+impl NoticeSink for Answers {
+    fn tell(&self, notice: Notice) {
+        self.0.lock().notices.push(notice);
+    }
+}
+
+/// A call, ready to be made.
+pub struct Call {
+    log: usize,
+    work: Work,
+    id: usize,
+}
+
+impl Play {
+    /// A machine with these logs; nothing runs yet.
+    pub fn new(disk: SimulatedDisk, folder: &Path, logs: Vec<LogSpec>, history: History) -> Self {
+        Self {
+            disk,
+            folder: folder.to_owned(),
+            logs,
+            record: Arc::new(Mutex::new(Record { history, ..Record::default() })),
+            options: Options::default(),
+            bots: Vec::new(),
+            next_other: OTHERS,
+        }
+    }
+
+    /// `logs/NAME.log`.
+    pub fn log_path(&self, log: usize) -> PathBuf {
+        self.folder.join("logs").join(format!("{}.log", self.logs[log].name))
+    }
+
+    /// `NAME.json`.
+    pub fn mirror_path(&self, log: usize) -> PathBuf {
+        self.folder.join(format!("{}.json", self.logs[log].name))
+    }
+
+    /// Starts a process with an engine.
+    pub fn open(&mut self, bot: usize) {
+        let process = self.disk.process();
+        let answers = Arc::new(Answers(Arc::clone(&self.record)));
+        let sink: Arc<dyn NoticeSink> = Arc::clone(&answers) as Arc<dyn NoticeSink>;
+        let engine = Engine::new(Arc::new(process.clone()), self.folder.clone(), self.options, sink);
+        while self.bots.len() <= bot {
+            self.bots.push(None);
+        }
+        let outlet: Arc<dyn Outlet> = answers;
+        self.bots[bot] = Some(Bot { process, engine, outlet, taken: Vec::new(), done: Vec::new() });
+    }
+
+    /// Ends a process at once.
+    pub fn kill(&mut self, bot: usize) {
+        if let Some(bot) = self.bots.get_mut(bot).and_then(Option::take) {
+            self.disk.kill(&bot.process);
+        }
+    }
+
+    /// Numbers of the processes that run.
+    pub fn running(&self) -> Vec<usize> {
+        self.bots.iter().enumerate().filter(|(_, bot)| bot.is_some()).map(|(number, _)| number).collect()
+    }
+
+    fn bot(&mut self, bot: usize) -> &mut Bot {
+        if self.bots.get(bot).is_none_or(Option::is_none) {
+            self.open(bot);
+        }
+        self.bots[bot].as_mut().expect("it was just started")
+    }
+
+    fn op(&mut self, log: usize, effects: Vec<Effect>) -> usize {
+        let history = &mut self.record.lock().history;
+        history.ops.push(Op { log, effects });
+        history.status.push(Status::Open);
+        history.ops.len() - 1
+    }
+
+    fn next_id(&self) -> usize {
+        self.record.lock().history.ops.len()
+    }
+
+    /// A value that no other operation writes, of about `size_bytes`.
+    fn value(&self, size_bytes: usize) -> String {
+        let id = self.next_id();
+        let start = format!("{{\"n\":{id},\"pad\":\"");
+        let filler = char::from(b'a' + u8::try_from(id % 26).unwrap_or(0));
+        let pad: String = std::iter::repeat_n(filler, size_bytes.saturating_sub(start.len() + 2)).collect();
+        format!("{start}{pad}\"}}")
+    }
+
+    /// `appendLogEntry` with a SET.
+    pub fn append(&mut self, log: usize, key: &str, size_bytes: usize) -> Call {
+        let (key, value) = (quote(key), self.value(size_bytes));
+        let text = format!(
+            "{{\"timestamp\":\"2026-11-23T15:00:00.000Z\",\"op\":\"SET\",\"key\":{key},\"value\":{value}"
+        );
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        Call { log, work: Work::Append(text), id }
+    }
+
+    /// `collection.set`.
+    pub fn set(&mut self, log: usize, key: &str, size_bytes: usize) -> Call {
+        let (key, value) = (quote(key), self.value(size_bytes));
+        let work = collection::set(&key, &value);
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        Call { log, work, id }
+    }
+
+    /// `collection.delete`.
+    pub fn delete(&mut self, log: usize, key: &str) -> Call {
+        let key = quote(key);
+        let work = collection::delete(key.clone());
+        let id = self.op(log, vec![Effect::Delete(key)]);
+        Call { log, work, id }
+    }
+
+    /// Reads a number and writes the next one, as `updatePlayerStats` does.
+    pub fn count(&mut self, log: usize, key: &str) -> Call {
+        let key = quote(key);
+        let id = self.op(log, vec![Effect::Count(key.clone())]);
+        let work = Work::Write(
+            Scope::Keys,
+            Box::new(move |view, _| {
+                let count: u64 = view.get(&key).and_then(|value| value.parse().ok()).unwrap_or(0);
+                let member = Member::new(&key, &(count + 1).to_string());
+                Ok(Staged { lines: vec![Line::Set(member)], answer: Answer::Undefined })
+            }),
+        );
+        Call { log, work, id }
+    }
+
+    /// Several keys in one line.
+    pub fn set_many(&mut self, log: usize, keys: &[&str], size_bytes: usize) -> Call {
+        let value = self.value(size_bytes);
+        let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
+        let members: Vec<Member> = keys.iter().map(|key| Member::new(key, &value)).collect();
+        let effects = keys.into_iter().map(|key| Effect::Set(key, value.clone())).collect();
+        let id = self.op(log, effects);
+        let work = Work::Write(
+            Scope::Keys,
+            Box::new(|_, _| Ok(Staged { lines: vec![Line::SetMany(members)], answer: Answer::Undefined })),
+        );
+        Call { log, work, id }
+    }
+
+    /// One operation of many lines, as `savePlayers` makes them: keys removed, then set.
+    pub fn replace_keys(&mut self, log: usize, gone: &[&str], set: &[&str], size_bytes: usize) -> Call {
+        let value = self.value(size_bytes);
+        let mut effects: Vec<Effect> = gone.iter().map(|key| Effect::Delete(quote(key))).collect();
+        effects.extend(set.iter().map(|key| Effect::Set(quote(key), value.clone())));
+        let mut lines: Vec<Line> = gone.iter().map(|key| Line::Delete(quote(key))).collect();
+        lines.extend(set.iter().map(|key| Line::Set(Member::new(&quote(key), &value))));
+        let id = self.op(log, effects);
+        let work =
+            Work::Write(Scope::Whole, Box::new(|_, _| Ok(Staged { lines, answer: Answer::Undefined })));
+        Call { log, work, id }
+    }
+
+    /// `collection.clear`.
+    pub fn clear(&mut self, log: usize) -> Call {
+        let id = self.op(log, vec![Effect::Clear]);
+        Call { log, work: collection::clear(), id }
+    }
+
+    fn other(&mut self, log: usize, work: Work) -> Call {
+        self.next_other += 1;
+        Call { log, work, id: self.next_other }
+    }
+
+    /// `compactLog`.
+    pub fn compact(&mut self, log: usize) -> Call {
+        self.other(log, Work::Compact(None))
+    }
+
+    /// Makes calls, together.
+    pub fn batch(&mut self, bot: usize, calls: Vec<Call>) {
+        let specs: Vec<LogSpec> = calls.iter().map(|call| self.logs[call.log].clone()).collect();
+        let bot = self.bot(bot);
+        let requests = calls
+            .into_iter()
+            .zip(specs)
+            .map(|(call, spec)| Request {
+                log: spec.name,
+                is_collection: spec.is_mirrored,
+                work: call.work,
+                ticket: Ticket::new(Arc::clone(&bot.outlet), call.id),
+            })
+            .collect();
+        bot.engine.run_batch(requests);
+    }
+
+    /// Makes one call.
+    pub fn call(&mut self, bot: usize, call: Call) {
+        self.batch(bot, vec![call]);
+    }
+
+    /// Takes the jobs that are to be run, and runs them; what came of them waits for `deliver`.
+    pub fn work(&mut self, bot: usize) {
+        self.take(bot);
+        self.run(bot);
+    }
+
+    /// Takes the jobs that are to be run.
+    pub fn take(&mut self, bot: usize) {
+        let bot = self.bot(bot);
+        bot.taken.extend(bot.engine.take_jobs());
+    }
+
+    /// Runs jobs that were taken.
+    pub fn run(&mut self, bot: usize) {
+        let bot = self.bot(bot);
+        for job in std::mem::take(&mut bot.taken) {
+            bot.done.extend(job.run(&bot.process));
+        }
+    }
+
+    /// Hands the results of jobs to the engine.
+    pub fn deliver(&mut self, bot: usize) {
+        let bot = self.bot(bot);
+        for done in std::mem::take(&mut bot.done) {
+            bot.engine.job_done(done);
+        }
+    }
+
+    /// Runs all jobs and those that follow from them.
+    pub fn jobs(&mut self, bot: usize) {
+        for _ in 0..ROUNDS_MAX {
+            self.work(bot);
+            if self.bot(bot).done.is_empty() {
+                return;
+            }
+            self.deliver(bot);
+        }
+        panic!("jobs follow from jobs without end");
+    }
+
+    /// Lets time pass and does what is due.
+    pub fn wait(&mut self, bot: usize, ms: u64) {
+        self.disk.advance_ms(ms);
+        self.bot(bot).engine.tick();
+    }
+
+    /// Does everything that is due within a quarter of a minute.
+    pub fn settle(&mut self, bot: usize) {
+        for _ in 0..4 {
+            self.jobs(bot);
+            let Some(due_ms) = self.bot(bot).engine.next_due_ms() else { return };
+            let now_ms = self.bot(bot).process.monotonic_ms();
+            self.wait(bot, due_ms.saturating_sub(now_ms) + 1);
+        }
+        self.jobs(bot);
+    }
+
+    /// `close`.
+    pub fn finish(&mut self, bot: usize) -> Result<()> {
+        self.jobs(bot);
+        self.bot(bot).engine.finish()
+    }
+
+    /// The answer to a call that is no operation.
+    fn ask(&mut self, bot: usize, log: usize, work: Work) -> Result<Answer> {
+        let call = self.other(log, work);
+        let id = call.id;
+        self.call(bot, call);
+        self.work(bot);
+        let mut record = self.record.lock();
+        let place = record.others.iter().position(|(known, _)| *known == id);
+        place.map_or_else(
+            || Err(Error::internal("a read was not answered")),
+            |place| record.others.swap_remove(place).1,
+        )
+    }
+
+    fn texts(answer: Answer) -> String {
+        match answer {
+            Answer::Texts(mut texts) if texts.pieces.len() == 1 => texts.pieces.remove(0),
+            other => panic!("the answer is {other:?}"),
+        }
+    }
+
+    /// The state of a log as its engine has it, as a JSON object.
+    pub fn state(&mut self, bot: usize, log: usize) -> Result<String> {
+        self.ask(bot, log, Work::Texts).map(Self::texts)
+    }
+
+    /// All entries of a log as a JSON array.
+    pub fn entries(&mut self, bot: usize, log: usize) -> Result<String> {
+        self.ask(bot, log, Work::Entries).map(Self::texts)
+    }
+
+    /// Whether calls of `compactLog` were answered, and how.
+    pub fn others(&self) -> Vec<Result<()>> {
+        self.record.lock().others.iter().map(|(_, answer)| answer.as_ref().map(|_| ()).map_err(Clone::clone)).collect()
+    }
+
+    /// Somebody sets a key in the mirror, with a careful editor.
+    pub fn edit(&mut self, log: usize, key: &str) {
+        let (text, id) = self.edited(log, key);
+        let path = self.mirror_path(log);
+        if self.disk.outsider().replace(&path, text.as_bytes()).is_ok() {
+            self.record.lock().history.status[id] = Status::Acked;
+        }
+    }
+
+    /// Somebody sets a key in the mirror, with a program that writes over the file.
+    pub fn edit_in_place(&mut self, log: usize, key: &str) {
+        let (text, id) = self.edited(log, key);
+        let (path, outsider) = (self.mirror_path(log), self.disk.outsider());
+        self.record.lock().is_editing = true;
+        if outsider.write(&path, text.as_bytes()).is_ok() {
+            outsider.sync_all();
+            let mut record = self.record.lock();
+            record.history.status[id] = Status::Acked;
+            record.is_editing = false;
+        }
+    }
+
+    fn edited(&mut self, log: usize, key: &str) -> (String, usize) {
+        self.record.lock().history.is_unordered = true;
+        let (key, value) = (quote(key), self.value(40));
+        let content = self.disk.disk().content(&self.mirror_path(log)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let mut state = State::from_object(&crate::engine::json::compact(&text));
+        state.set(Member::new(&key, &value));
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        (small_text(state.iter(), usize::MAX).unwrap_or_default(), id)
+    }
+
+    /// The old module, or a person, writes a line without a lock.
+    pub fn foreign_line(&mut self, log: usize, key: &str) {
+        let (key, value) = (quote(key), self.value(40));
+        let line = format!("{{\"timestamp\":\"2026\",\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n");
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        let outsider = self.disk.outsider();
+        let written = outsider.open_append(&self.log_path(log)).and_then(|(mut file, _)| {
+            file.append(line.as_bytes())?;
+            file.sync_data()
+        });
+        if written.is_ok() {
+            self.record.lock().history.status[id] = Status::Acked;
+        }
+    }
+}

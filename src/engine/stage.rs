@@ -1,0 +1,311 @@
+//! The requests of one log in a batch, one after the other: what they would write is staged, what they
+//! look at is looked up, and what does not fit into the batch is done between two commits.
+//!
+//! ```text
+//! requests of one log:   append  write  read-key  write │ read-whole │ write …
+//! lines in one append:   [edit]  l1     -         l2 l3 │            │ l4
+//! ```
+//!
+//! A call that looks at the whole state (│) first commits what was staged before it. A call that looks at
+//! one key sees what was staged before it and is answered with the batch.
+//!
+//! Invariant: nothing here changes a file or the published state.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::batch::is_again;
+use super::catch_up::Log;
+use super::commit::chunks;
+use super::core::Context;
+use super::entry::{Change, Encoder, Entry};
+use super::job::{Job, ReadJob};
+use super::mirror::Edit;
+use super::policy::is_compaction_due;
+use super::read::EntryCursor;
+use super::request::{
+    Answer, Expected, Line, Outcome, Outlet, Read, Replace, Request, Scope, Stage, Ticket, View, Work,
+};
+use super::state::Member;
+use crate::error::{Error, Result};
+
+/// A SET of more than this becomes several lines.
+const SET_MANY_BYTES_MAX: usize = 16 << 20;
+/// Numbers of at most this many fields are kept for leaderboards.
+const FIELDS_MAX: usize = 32;
+/// Up to this size, reading a field of all values needs no kept numbers.
+const SMALL_STATE_BYTES: u64 = 256 << 10;
+
+/// What comes out of the requests of one log.
+pub struct Run<'a> {
+    /// Who got an answer.
+    pub outlets: Vec<Arc<dyn Outlet>>,
+    /// Work for other threads.
+    pub jobs: &'a mut Vec<Job>,
+    /// What is staged.
+    pub batch: Batch,
+}
+
+impl Run<'_> {
+    /// Answers a call.
+    pub fn answer(&mut self, ticket: Ticket, answer: Result<Answer>) {
+        let outlet = ticket.answer(answer);
+        if !self.outlets.iter().any(|known| Arc::ptr_eq(known, &outlet)) {
+            self.outlets.push(outlet);
+        }
+    }
+}
+
+/// What is staged: on its way to the log, not yet part of the state.
+#[derive(Default)]
+pub struct Batch {
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub lines: u64,
+    /// What they do to the state, in order.
+    pub changes: Vec<Edit>,
+    staged: HashMap<String, Option<Member>>,
+    /// Calls that are answered when the batch is on disk.
+    pub waiting: Vec<(Ticket, Waiting)>,
+}
+
+/// A call that is answered when the batch is on disk.
+pub enum Waiting {
+    /// A write, and its answer.
+    Written(Answer),
+    /// A write that is refused by what it found.
+    Refused(Error),
+    /// A read, its answer, and how to answer should the batch fail.
+    Read(Answer, Read),
+}
+
+impl Batch {
+    fn change(&mut self, edit: Edit) {
+        match &edit {
+            Edit::Set(member) => self.staged.insert(member.key().to_owned(), Some(member.clone())),
+            Edit::Delete(key) => self.staged.insert(key.clone(), None),
+        };
+        self.changes.push(edit);
+    }
+
+    fn append(&mut self, open: &str) {
+        let start = self.bytes.len();
+        Encoder::new(&mut self.bytes).raw(open, 0);
+        self.lines += 1;
+        let mut edits = Vec::new();
+        if let Ok(entry) = Entry::decode(&self.bytes[start..]) {
+            entry.changes(|change| {
+                edits.push(match change {
+                    Change::Set(key, value) => Edit::Set(Member::new(key, value)),
+                    Change::Delete(key) => Edit::Delete(key.to_owned()),
+                });
+            });
+        }
+        for edit in edits {
+            self.change(edit);
+        }
+    }
+
+    fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
+        let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
+        for (more, line) in (0..parts.len() as u64).rev().zip(parts) {
+            let mut encoder = Encoder::new(&mut self.bytes);
+            self.lines += 1;
+            match line {
+                Line::Set(member) => {
+                    encoder.set(now_ms, member.key(), member.value(), more);
+                    self.change(Edit::Set(member));
+                }
+                Line::SetMany(members) => {
+                    encoder.set_many(now_ms, members.iter().map(Member::text), more);
+                    for member in members {
+                        self.change(Edit::Set(member));
+                    }
+                }
+                Line::Delete(key) => {
+                    encoder.delete(now_ms, &key, more);
+                    self.change(Edit::Delete(key));
+                }
+            }
+        }
+    }
+}
+
+/// Cuts a SET of very many keys into lines of a size that every reader can hold.
+fn split(line: Line) -> Vec<Line> {
+    match line {
+        Line::SetMany(members) => {
+            chunks(members, SET_MANY_BYTES_MAX).into_iter().map(Line::SetMany).collect()
+        }
+        other => vec![other],
+    }
+}
+
+impl Log {
+    /// Takes the requests of a batch, in order.
+    pub(super) fn run(&mut self, context: &Context, requests: Vec<Request>, run: &mut Run) {
+        if requests.iter().any(|request| request.is_collection) {
+            self.want_mirror();
+        }
+        if let Err(error) = self.catch_up(context) {
+            return self.refuse(requests, &error, run);
+        }
+        let mut requests = VecDeque::from(requests);
+        while let Some(request) = requests.pop_front() {
+            if self.held.is_waiting(&request.ticket) {
+                if !is_again(&request) {
+                    self.held.wait(request);
+                    continue;
+                }
+                let mut waiting = self.held.release(&request.ticket.outlet());
+                while let Some(last) = waiting.pop_back() {
+                    requests.push_front(last);
+                }
+            }
+            let Request { work, ticket, .. } = request;
+            match work {
+                Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
+                Work::Append(open) => {
+                    run.batch.append(&open);
+                    run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+                }
+                Work::Write(scope, stage) => self.stage_write(context, scope, stage, ticket, run),
+                Work::Read(Scope::Keys, read) => {
+                    let answer = self.view(&run.batch, |view| read(view));
+                    run.batch.waiting.push((ticket, Waiting::Read(answer, read)));
+                }
+                other => {
+                    self.commit(context, run);
+                    self.answer_alone(context, other, ticket, run);
+                }
+            }
+        }
+        self.commit(context, run);
+    }
+
+    /// Answers with an error, also those that waited for one of these.
+    pub(super) fn refuse(&mut self, requests: Vec<Request>, error: &Error, run: &mut Run) {
+        for request in requests {
+            let waiting = if is_again(&request) {
+                self.held.release(&request.ticket.outlet())
+            } else {
+                VecDeque::new()
+            };
+            run.answer(request.ticket, Err(error.clone()));
+            for request in waiting {
+                run.answer(request.ticket, Err(error.clone()));
+            }
+        }
+    }
+
+    fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
+        let Replace { key, expected, value, .. } = replace;
+        let Some(value) = value else { return run.answer(ticket, Ok(Answer::Undefined)) };
+        let found = self.view(&run.batch, |view| view.get(&key).map(str::to_owned));
+        if matches!(expected, Expected::Value(expected) if expected == found) {
+            run.batch.write(context.files.now_ms(), vec![Line::Set(Member::new(&key, &value))]);
+            run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+        } else {
+            // At once: the caller's next try may make it into the next batch.
+            self.held.begin(ticket.outlet());
+            ticket.answer(Ok(Answer::Conflict(found))).flush();
+        }
+    }
+
+    /// The state as a call behind what is staged sees it.
+    pub(super) fn view<R>(&self, batch: &Batch, look: impl FnOnce(&View) -> R) -> R {
+        let published = self.shelf.published.read();
+        look(&View { state: &published.state, staged: Some(&batch.staged) })
+    }
+
+    fn stage_write(&mut self, context: &Context, scope: Scope, stage: Stage, ticket: Ticket, run: &mut Run) {
+        if scope == Scope::Whole {
+            self.commit(context, run);
+        }
+        let now_ms = context.files.now_ms();
+        let staged = catch_unwind(AssertUnwindSafe(|| self.view(&run.batch, |view| stage(view, now_ms))))
+            .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
+        let waiting = match staged {
+            Ok(Outcome { lines, answer }) => {
+                run.batch.write(now_ms, lines);
+                Waiting::Written(answer)
+            }
+            Err(error) => Waiting::Refused(error),
+        };
+        run.batch.waiting.push((ticket, waiting));
+    }
+
+    /// Calls that look at the log or at the whole state; nothing is staged.
+    fn answer_alone(&mut self, context: &Context, work: Work, ticket: Ticket, run: &mut Run) {
+        let paths = &self.paths;
+        let open_log = || context.files.open_read(&paths.log);
+        let job = match work {
+            Work::Read(_, read) => {
+                let answer = self.view(&run.batch, |view| read(view));
+                return run.answer(ticket, Ok(answer));
+            }
+            Work::ReadField(field, read) => {
+                self.keep_field(&field);
+                let answer = self.view(&run.batch, |view| read(view));
+                return run.answer(ticket, Ok(answer));
+            }
+            Work::Size => {
+                let size =
+                    context.files.stamp(&paths.log).map(|stamp| stamp.map_or(0, |stamp| stamp.size_bytes));
+                #[expect(clippy::cast_precision_loss, reason = "files are smaller than 2^53 bytes")]
+                let answer = size.map(|bytes| Answer::Number(bytes as f64));
+                return run.answer(ticket, answer);
+            }
+            Work::Compact(threshold_bytes) => {
+                return self.want_compaction(context, threshold_bytes, ticket, run);
+            }
+            Work::Cursor => {
+                open_log().map(|log| ReadJob::Answer(Answer::Cursor(EntryCursor::new(log, self.file.end()))))
+            }
+            Work::Texts => Ok(ReadJob::Texts(self.shelf.published.read().state.snapshot())),
+            Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
+            Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
+            Work::Append(_) | Work::Write(..) | Work::Replace(_) | Work::Flush => {
+                Err(Error::internal("a request went the wrong way"))
+            }
+        };
+        match job {
+            Ok(job) => run.jobs.push(Job::Read(job, ticket)),
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+
+    fn want_compaction(
+        &mut self,
+        context: &Context,
+        threshold_bytes: Option<u64>,
+        ticket: Ticket,
+        run: &mut Run,
+    ) {
+        let live_bytes = self.shelf.published.read().state.live_bytes();
+        if let Some(threshold_bytes) = threshold_bytes
+            && (self.compaction.is_running()
+                || !is_compaction_due(self.file.end(), live_bytes, threshold_bytes))
+        {
+            return run.answer(ticket, Ok(Answer::Bool(false)));
+        }
+        match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
+            Ok(()) => self.compact(context, Some(ticket), run.jobs),
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+
+    fn keep_field(&self, field: &str) {
+        let published = self.shelf.published.read();
+        let state = &published.state;
+        if state.live_bytes() <= SMALL_STATE_BYTES || state.has_field(field) || state.fields() >= FIELDS_MAX {
+            return;
+        }
+        let numbers = state.read_field(field);
+        drop(published);
+        // Only this thread changes the state, so the numbers still fit.
+        self.shelf.published.write().state.add_field(field, numbers);
+    }
+}
