@@ -147,7 +147,9 @@ impl Mending {
     /// Bytes before `offset` that such a log will not have.
     pub fn bytes_dropped_before(&self, offset: u64) -> u64 {
         let lines = self.damages.iter().filter(|damage| damage.offset < offset);
-        let mark = if self.has_bom && offset > 0 { BOM.len() as u64 } else { 0 };
+        // A damaged first line goes with the mark before it.
+        let is_mark_by_itself = self.has_bom && self.damages.first().is_none_or(|damage| damage.offset > 0);
+        let mark = if is_mark_by_itself && offset > 0 { BOM.len() as u64 } else { 0 };
         mark + lines.map(|damage| damage.size_bytes + 1).sum::<u64>()
     }
 }
