@@ -26,6 +26,8 @@ mod record;
 mod replay;
 mod request;
 mod shelf;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 mod stage;
 mod state;
 mod text;

@@ -126,6 +126,7 @@ pub fn check(
     if is_power_cut {
         // What was found there is durable now.
         play.record.lock().history = History {
+            first_id: crashed.history.first_id + crashed.history.ops.len(),
             before: models.clone(),
             ops: Vec::new(),
             status: Vec::new(),
@@ -384,7 +385,7 @@ fn check_entries(spec: &LogSpec, play: &mut Play, log: usize, is_sorted: bool) -
     for entry in elements(&text).filter(|entry| !entry.contains("\"CHECKPOINT\"")) {
         let Some((_, rest)) = entry.split_once("{\"n\":") else { continue };
         let number = rest.split(',').next().and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
-        if number < last && !is_sorted && play.record.lock().history.before.is_empty() {
+        if number < last && !is_sorted {
             return Err(format!("entry {number} of '{}' stands behind {last}", spec.name));
         }
         last = number;

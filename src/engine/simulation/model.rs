@@ -97,6 +97,8 @@ fn index(key: &str) -> Option<u32> {
 /// Operations and what was answered, up to some moment.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// Number of the first operation; earlier ones were called before a crash.
+    pub first_id: usize,
     /// The states before the first operation, one a log.
     pub before: Vec<Model>,
     /// All operations, in the order in which they were called.
@@ -147,6 +149,7 @@ mod tests {
     fn open_operations_count_whole_or_not_at_all() {
         let set = |key: &str, value: &str| Effect::Set(key.into(), value.into());
         let history = History {
+            first_id: 0,
             before: vec![Model::default()],
             ops: vec![
                 Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")] },

@@ -16,7 +16,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Result};
 use crate::vfs::simulated::{Process, SimulatedDisk};
-use crate::vfs::{File, FileSystem};
+use crate::vfs::FileSystem;
 
 /// Calls from here on are no operations of the history.
 const OTHERS: usize = 1 << 32;
@@ -163,13 +163,12 @@ impl Play {
         history.ops.len() - 1
     }
 
-    fn next_id(&self) -> usize {
-        self.record.lock().history.ops.len()
-    }
-
     /// A value that no other operation writes, of about `size_bytes`.
     fn value(&self, size_bytes: usize) -> String {
-        let id = self.next_id();
+        let id = {
+            let history = &self.record.lock().history;
+            history.first_id + history.ops.len()
+        };
         let start = format!("{{\"n\":{id},\"pad\":\"");
         let filler = char::from(b'a' + u8::try_from(id % 26).unwrap_or(0));
         let pad: String = std::iter::repeat_n(filler, size_bytes.saturating_sub(start.len() + 2)).collect();

@@ -286,6 +286,14 @@ impl Bench {
         fs::remove_dir_all(self.folder.path()).expect("a removal by hand");
     }
 
+    /// Copies the folder: all files are others now, with other times.
+    pub fn copy_all(&self) {
+        for (path, (bytes, _)) in self.contents() {
+            let name = path.strip_prefix(self.folder.path()).expect("a file in the folder");
+            self.replace(&name.to_string_lossy(), bytes);
+        }
+    }
+
     /// Every file that there is.
     pub fn contents(&self) -> Contents {
         let mut found = Contents::new();
