@@ -16,7 +16,7 @@ use super::environment::Environment;
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::scheduler::{INTERVAL_MS_DEFAULT, Scheduler};
-use super::stores::Handle;
+use super::stores::{Handle, configure_process};
 use super::stream::EntryStream;
 use crate::engine::LogName;
 use crate::error::Error;
@@ -66,7 +66,8 @@ pub enum OpType {
     CHECKPOINT,
 }
 
-/// Chooses the data folder and options of the module's functions. Call it before any of them.
+/// Chooses the data folder and options of the module's functions. Call it before any of them. It holds
+/// for worker threads, too, that have not used the module yet.
 ///
 /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, and an
 /// error with code `ERR_ALREADY_CONFIGURED` when the storage is open with other options.
@@ -88,6 +89,7 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
             )
             .into());
         }
+        configure_process(&config);
         *environment.configured.borrow_mut() = Some(config);
         Ok(())
     })
@@ -97,9 +99,11 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
 /// process.
 ///
 /// @example
+/// ```js
 /// const storage = new Storage({ dataDir: './other-data' })
 /// await storage.updatePlayerStats('42', 'Ann', 10)
-/// await `storage.close()`
+/// await storage.close()
+/// ```
 #[napi]
 pub struct Storage {
     handle: Rc<Handle>,
@@ -588,6 +592,15 @@ impl CompactionScheduler {
     #[napi(getter)]
     pub fn interval_ms(&self) -> f64 {
         self.scheduler.interval_ms.get()
+    }
+
+    /// Sets the interval for the next `start`.
+    #[napi(setter)]
+    pub fn set_interval_ms(&self, env: Env, interval_ms: Unknown) -> napi::Result<()> {
+        thrown(env, |js| {
+            let interval_ms = finite_or(js, interval_ms.into(), "intervalMs", INTERVAL_MS_DEFAULT)?;
+            self.scheduler.set_interval_ms(interval_ms)
+        })
     }
 
     /// True between `start` and `stop`.

@@ -18,10 +18,12 @@ use super::arguments::{
 use super::environment::{Environment, Then};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
-use super::stores::{Handle, Store};
+use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
-use crate::engine::{Answer, LogName, Notice, Request, Scope, State, View, Work, collection, iso, object_of};
+use crate::engine::{
+    Answer, LogName, Member, Notice, Outcome, Request, Scope, State, View, Work, collection, iso, object_of,
+};
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
 
@@ -59,7 +61,7 @@ impl Calls {
         let handle = match open {
             Some(handle) if !handle.is_closed() => handle,
             _ => {
-                let configured = environment.configured.borrow().clone();
+                let configured = environment.configured.borrow().clone().or_else(process_configuration);
                 let config = match configured {
                     Some(config) => config,
                     None => Config::parse(js, js.undefined()?)?,
@@ -80,15 +82,28 @@ impl Calls {
     }
 
     fn send(&self, log: &LogName, is_collection: bool, work: Work) -> Fallible<Value> {
+        self.send_text(log, is_collection, work, 0)
+    }
+
+    /// Sends work that holds `size_bytes` of text.
+    fn send_text(
+        &self,
+        log: &LogName,
+        is_collection: bool,
+        work: Work,
+        size_bytes: usize,
+    ) -> Fallible<Value> {
         let (deferred, promise) = self.js.promise()?;
-        self.request(log, is_collection, work, Then::Settle(deferred));
+        let is_collection = is_collection || is_bot_log(log);
+        let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
+        self.store.writer.call(Request { log: log.clone(), is_collection, work, size_bytes, ticket });
         Ok(promise)
     }
 
     fn request(&self, log: &LogName, is_collection: bool, work: Work, then: Then) {
         let is_collection = is_collection || is_bot_log(log);
         let ticket = self.environment.ticket(self.js, &self.store, then);
-        self.store.writer.call(Request { log: log.clone(), is_collection, work, ticket });
+        self.store.writer.call(Request { log: log.clone(), is_collection, work, size_bytes: 0, ticket });
     }
 
     fn resolved(&self, value: Value) -> Fallible<Value> {
@@ -116,15 +131,16 @@ impl Calls {
         }
     }
 
-    fn look_at_all(
-        &self,
-        log: &LogName,
-        read: impl Fn(&State) -> Answer + Send + 'static,
-    ) -> Fallible<Value> {
-        let small = |state: &State| (state.live_bytes() <= SMALL_STATE_BYTES).then(|| read(state));
+    /// Looks at all members: here while they are few, beside the writer when they are many.
+    fn look_at_all<F>(&self, log: &LogName, answer: F) -> Fallible<Value>
+    where
+        F: Fn(&mut dyn Iterator<Item = &Member>) -> Answer + Send + 'static,
+    {
+        let small =
+            |state: &State| (state.live_bytes() <= SMALL_STATE_BYTES).then(|| answer(&mut state.iter()));
         match self.answer_from_memory(log, small) {
             Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
-            None => self.send(log, true, Work::Read(Scope::Whole, Box::new(move |view| read(view.state())))),
+            None => self.send(log, true, Work::Whole(Box::new(move |members| answer(&mut members.iter())))),
         }
     }
 
@@ -147,32 +163,29 @@ impl Calls {
     }
 
     fn whole_state(&self, log: &LogName) -> Fallible<Value> {
-        let small = |state: &State| {
-            (state.live_bytes() <= SMALL_STATE_BYTES).then(|| Answer::Texts(object_of(state.iter())))
-        };
-        match self.answer_from_memory(log, small) {
-            Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
-            None => self.send(log, true, Work::Texts),
-        }
+        self.look_at_all(log, |members| Answer::Texts(object_of(members)))
     }
 
     /// Changes single keys.
     fn change(
         &self,
         log: &LogName,
-        stage: impl FnOnce(&View, i64) -> crate::engine::Outcome + Send + 'static,
+        size_bytes: usize,
+        stage: impl FnOnce(&View, i64) -> Outcome + Send + 'static,
     ) -> Fallible<Value> {
-        self.send(log, true, Work::Write(Scope::Keys, Box::new(move |view, now_ms| Ok(stage(view, now_ms)))))
+        let stage = move |view: &View, now_ms: i64| Ok(stage(view, now_ms));
+        self.send_text(log, true, Work::Write(Scope::Keys, Box::new(stage)), size_bytes)
     }
 
     /// Changes with a look at the whole state.
     fn change_all(
         &self,
         log: &LogName,
-        stage: impl FnOnce(&State, i64) -> crate::engine::Outcome + Send + 'static,
+        size_bytes: usize,
+        stage: impl FnOnce(&State, i64) -> Outcome + Send + 'static,
     ) -> Fallible<Value> {
         let stage = move |view: &View, now_ms: i64| Ok(stage(view.state(), now_ms));
-        self.send(log, true, Work::Write(Scope::Whole, Box::new(stage)))
+        self.send_text(log, true, Work::Write(Scope::Whole, Box::new(stage)), size_bytes)
     }
 
     // Logs.
@@ -180,7 +193,8 @@ impl Calls {
     pub fn append_log_entry(&self, log: Value, entry_value: Value) -> Fallible<Value> {
         let log = log_name(self.js, log)?;
         let line = entry(self.js, &self.environment, entry_value, &iso(now_ms()))?;
-        self.send(&log, false, Work::Append(line))
+        let size_bytes = line.len();
+        self.send_text(&log, false, Work::Append(line), size_bytes)
     }
 
     pub fn read_log_entries(&self, log: Value) -> Fallible<Value> {
@@ -238,14 +252,15 @@ impl Calls {
         let has_artists = js.is_truthy(artist_info)?;
         let artists =
             if has_artists { Some(json(js, &self.environment, artist_info, "artistInfo")?) } else { None };
-        self.change_all(&TOKENS, move |state, now_ms| {
+        self.change_all(&TOKENS, text.len(), move |state, now_ms| {
             game::save_tokens(state, &text, count, artists.as_deref(), now_ms)
         })
     }
 
     pub fn load_tokens(&self) -> Fallible<Value> {
-        self.look_at_all(&TOKENS, |state| {
-            if state.is_empty() { Answer::Null } else { Answer::Texts(object_of(state.iter())) }
+        self.look_at_all(&TOKENS, |members| {
+            let mut members = members.peekable();
+            if members.peek().is_none() { Answer::Null } else { Answer::Texts(object_of(members)) }
         })
     }
 
@@ -269,7 +284,9 @@ impl Calls {
 
     pub fn save_players(&self, players: Value) -> Fallible<Value> {
         let text = object(self.js, &self.environment, players, "players")?;
-        self.change_all(&PLAYERS, move |state, _| game::save_players(state, &State::from_object(&text)))
+        self.change_all(&PLAYERS, text.len(), move |state, _| {
+            game::save_players(state, &State::from_object(&text))
+        })
     }
 
     pub fn get_player_stats(&self, user_id: Value) -> Fallible<Value> {
@@ -288,7 +305,7 @@ impl Calls {
     ) -> Fallible<Value> {
         let result =
             self.game_result([user_id, name, score, is_winner, correct_answers, incorrect_answers])?;
-        self.change(&PLAYERS, move |view, now_ms| game::record_result(view, &result, now_ms))
+        self.change(&PLAYERS, 0, move |view, now_ms| game::record_result(view, &result, now_ms))
     }
 
     fn game_result(&self, values: [Value; 6]) -> Fallible<GameResult> {
@@ -331,7 +348,9 @@ impl Calls {
                 get("incorrectAnswers")?,
             ])?);
         }
-        self.change(&PLAYERS, move |view, now_ms| game::record_results(view, &parsed, now_ms))
+        self.change(&PLAYERS, 256 * parsed.len(), move |view, now_ms| {
+            game::record_results(view, &parsed, now_ms)
+        })
     }
 
     pub fn get_leaderboard(&self, sort_by: Value, limit_value: Value) -> Fallible<Value> {
@@ -353,7 +372,7 @@ impl Calls {
     pub fn save_game_state(&self, channel_id: Value, state: Value) -> Fallible<Value> {
         let channel = key(self.js, channel_id, "channelId")?;
         let text = object(self.js, &self.environment, state, "state")?;
-        self.change(&GAME_STATE, move |_, now_ms| game::save_game(&channel, &text, now_ms))
+        self.change(&GAME_STATE, text.len(), move |_, now_ms| game::save_game(&channel, &text, now_ms))
     }
 
     pub fn load_game_state(&self, channel_id: Value) -> Fallible<Value> {
@@ -366,7 +385,7 @@ impl Calls {
 
     pub fn clear_game_state(&self, channel_id: Value) -> Fallible<Value> {
         let channel = key(self.js, channel_id, "channelId")?;
-        self.change(&GAME_STATE, move |_, _| game::clear_game(&channel))
+        self.change(&GAME_STATE, 0, move |_, _| game::clear_game(&channel))
     }
 
     pub fn get_all_game_states(&self) -> Fallible<Value> {
@@ -437,8 +456,9 @@ impl Calls {
         let key = key(self.js, key_value, "key")?;
         let text = json(self.js, &self.environment, value, "value")?;
         let work = collection::set(&key, &text);
+        let size_bytes = text.len();
         self.store.predicted.set(log, key, Some(text));
-        self.send(log, true, work)
+        self.send_text(log, true, work, size_bytes)
     }
 
     pub fn collection_delete(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
@@ -464,11 +484,11 @@ impl Calls {
     }
 
     pub fn collection_entries(&self, log: &LogName) -> Fallible<Value> {
-        self.look_at_all(log, collection::entries)
+        self.look_at_all(log, |members| collection::entries(members))
     }
 
     pub fn collection_keys(&self, log: &LogName) -> Fallible<Value> {
-        self.look_at_all(log, collection::keys)
+        self.look_at_all(log, |members| collection::keys(members))
     }
 
     pub fn collection_size(&self, log: &LogName) -> Fallible<Value> {

@@ -29,13 +29,15 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler that is not running.
     pub fn new(interval_ms: f64, handle: Option<Rc<Handle>>) -> Fallible<Self> {
-        if !(1.0..=INTERVAL_MS_MAX).contains(&interval_ms) {
-            return Err(Error::wrong_value(format!(
-                "The argument 'intervalMs' is {interval_ms}; give milliseconds from 1 to {INTERVAL_MS_MAX}"
-            ))
-            .into());
-        }
+        check_interval(interval_ms)?;
         Ok(Self { interval_ms: Cell::new(interval_ms), timer: RefCell::default(), handle })
+    }
+
+    /// Sets the interval for the next start.
+    pub fn set_interval_ms(&self, interval_ms: f64) -> Fallible<()> {
+        check_interval(interval_ms)?;
+        self.interval_ms.set(interval_ms);
+        Ok(())
     }
 
     /// True between `start` and `stop`.
@@ -75,4 +77,14 @@ impl Scheduler {
         js.release(timer);
         cleared.map(|_: Value| ())
     }
+}
+
+fn check_interval(interval_ms: f64) -> Fallible<()> {
+    if (1.0..=INTERVAL_MS_MAX).contains(&interval_ms) {
+        return Ok(());
+    }
+    Err(Error::wrong_value(format!(
+        "The argument 'intervalMs' is {interval_ms}; give milliseconds from 1 to {INTERVAL_MS_MAX}"
+    ))
+    .into())
 }

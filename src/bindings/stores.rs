@@ -22,6 +22,7 @@ use crate::vfs::RealFileSystem;
 type Writers = HashMap<(PathBuf, FsyncMode, OnCorruption), Weak<Writer>>;
 
 static WRITERS: LazyLock<Mutex<Writers>> = LazyLock::new(Mutex::default);
+static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
 static LISTENERS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 
 /// A writer as one JavaScript thread uses it.
@@ -91,7 +92,7 @@ impl Handle {
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
         let ticket = environment.ticket(js, &user, then);
-        writer.flush(ticket);
+        writer.finish(ticket);
         Ok(promise)
     }
 }
@@ -108,6 +109,16 @@ fn writer_for(config: &Config) -> Result<Arc<Writer>> {
     writers.retain(|_, writer| writer.strong_count() > 0);
     writers.insert(key, Arc::downgrade(&writer));
     Ok(writer)
+}
+
+/// What `configure` said last, on any thread.
+pub fn process_configuration() -> Option<Config> {
+    CONFIGURED.lock().clone()
+}
+
+/// Remembers what `configure` said, for threads that come later.
+pub fn configure_process(config: &Config) {
+    *CONFIGURED.lock() = Some(config.clone());
 }
 
 /// Makes a thread one of those that print warnings.

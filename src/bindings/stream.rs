@@ -100,7 +100,13 @@ impl EntryStream {
                     self.is_reading.set(true);
                     let ticket = environment.ticket(js, &self.store, then);
                     let (log, is_collection) = (self.log.clone(), self.is_collection);
-                    self.store.writer.call(Request { log, is_collection, work: Work::Cursor, ticket });
+                    self.store.writer.call(Request {
+                        log,
+                        is_collection,
+                        work: Work::Cursor,
+                        size_bytes: 0,
+                        ticket,
+                    });
                 }
             }
         }

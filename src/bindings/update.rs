@@ -95,7 +95,13 @@ impl Update {
             self.answered(js, environment, answer, &result);
         }));
         let ticket = environment.ticket(js, &store, then);
-        store.writer.call(Request { log, is_collection: true, work: Work::Replace(replace), ticket });
+        store.writer.call(Request {
+            log,
+            is_collection: true,
+            work: Work::Replace(replace),
+            size_bytes: 0,
+            ticket,
+        });
     }
 
     fn answered(self, js: Js, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
@@ -120,7 +126,13 @@ impl Update {
         let replace = Replace { key, expected: Expected::Unknown, value: None, is_again: true };
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
         let log = self.log.clone();
-        self.store.writer.call(Request { log, is_collection: true, work: Work::Replace(replace), ticket });
+        self.store.writer.call(Request {
+            log,
+            is_collection: true,
+            work: Work::Replace(replace),
+            size_bytes: 0,
+            ticket,
+        });
     }
 }
 

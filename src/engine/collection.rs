@@ -4,7 +4,7 @@ use super::json::quote;
 use super::request::Scope;
 use super::request::{Answer, Line, Outcome, View, Work};
 use super::state::{Member, State};
-use super::text::{TextBuilder, TextKind};
+use super::text::{TextBuilder, TextKind, object_of};
 
 /// Sets a key literal to a value.
 #[must_use]
@@ -47,24 +47,32 @@ pub fn get(view: &View, key: &str) -> Answer {
     view.get(key).map_or(Answer::Undefined, |value| Answer::Json(value.to_owned()))
 }
 
+/// The whole state as an object, put together beside the writer.
+#[must_use]
+pub fn whole() -> Work {
+    Work::Whole(Box::new(|members| Answer::Texts(object_of(members.iter()))))
+}
+
 /// All keys, as a JSON array.
 #[must_use]
-pub fn keys(state: &State) -> Answer {
+pub fn keys<'a>(members: impl Iterator<Item = &'a Member>) -> Answer {
     let mut text = TextBuilder::new(TextKind::Array);
-    state.iter().for_each(|member| text.push(&[member.key()]));
+    members.for_each(|member| text.push(&[member.key()]));
     Answer::Texts(text.finish())
 }
 
 /// All keys with their values, as a JSON array of pairs.
 #[must_use]
-pub fn entries(state: &State) -> Answer {
-    pairs(state.iter())
+pub fn entries<'a>(members: impl Iterator<Item = &'a Member>) -> Answer {
+    let mut text = TextBuilder::new(TextKind::Array);
+    members.for_each(|member| text.push(&["[", member.key(), ",", member.value(), "]"]));
+    Answer::Texts(text.finish())
 }
 
 /// The `limit` keys with the greatest numbers in a field literal, with their values.
 #[must_use]
 pub fn top(state: &State, field: &str, limit: usize) -> Answer {
-    pairs(state.top(field, limit, None).into_iter())
+    entries(state.top(field, limit, None).into_iter())
 }
 
 /// The place of a key by a field literal, or null.
@@ -74,10 +82,4 @@ pub fn rank(state: &State, key: &str, field: &str) -> Answer {
         Some((rank, of)) => Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of"))),
         None => Answer::Null,
     }
-}
-
-fn pairs<'a>(members: impl Iterator<Item = &'a Member>) -> Answer {
-    let mut text = TextBuilder::new(TextKind::Array);
-    members.for_each(|member| text.push(&["[", member.key(), ",", member.value(), "]"]));
-    Answer::Texts(text.finish())
 }

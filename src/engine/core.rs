@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use super::catch_up::Log;
 use super::job::{Job, JobDone};
 use super::lock::{DirectoryLock, Purpose};
-use super::log::LogPaths;
+use super::log::{LogPaths, MENDED_ENDING};
 use super::name::LogName;
 use super::options::{FsyncMode, Options};
 use super::request::{Notice, NoticeSink, Outlet, Request};
@@ -211,7 +211,8 @@ impl Engine {
         }
     }
 
-    /// Makes everything durable, the mirrors current, and leaves the record of a clean end.
+    /// Makes everything durable, the mirrors current, and leaves the record of a clean end. Logs that were
+    /// only read are left alone.
     ///
     /// # Errors
     /// The first failure; the other logs are finished all the same.
@@ -231,6 +232,15 @@ impl Engine {
         result
     }
 
+    /// The same, also for logs that were only read: a mirror that a crash left behind is brought up to date.
+    ///
+    /// # Errors
+    /// As `finish`.
+    pub fn flush(&mut self) -> Result<()> {
+        self.logs.values_mut().for_each(Log::touch_if_mirror_is_old);
+        self.finish()
+    }
+
     /// After a panic: nothing in memory is trusted, all is read again from the files.
     pub fn distrust_memory(&mut self) {
         self.lock.release();
@@ -241,8 +251,11 @@ impl Engine {
     }
 }
 
-/// `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
+/// `NAME.log.mended.tmp`, as `log` makes it, or `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
 fn is_temporary(name: &str) -> bool {
+    if name.ends_with(MENDED_ENDING) {
+        return true;
+    }
     name.strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".tmp"))
         .and_then(|rest| rest.rsplit_once('.'))

@@ -13,7 +13,7 @@ use super::mirror::{FreshMirror, create_held, write_large};
 use super::name::LogName;
 use super::read::{EntryCursor, all_entries};
 use super::replay::replay;
-use super::request::{Answer, Ticket};
+use super::request::{Answer, FromMembers, Ticket};
 use super::state::{Member, Snapshot};
 use super::text::object_of;
 use crate::error::{Error, Result};
@@ -33,8 +33,8 @@ pub enum Job {
 pub enum ReadJob {
     /// An answer that is there already.
     Answer(Answer),
-    /// A whole state as text.
-    Texts(Snapshot),
+    /// An answer from a whole state.
+    Whole(Snapshot, FromMembers),
     /// The object that the log up to this end comes to.
     Rebuild(Option<Box<dyn File>>, u64),
     /// Every entry up to this end.
@@ -51,6 +51,8 @@ pub struct MirrorJob {
     pub generation: u64,
     /// Where to write it.
     pub temporary: PathBuf,
+    /// Where it will stand.
+    pub mirror: PathBuf,
     /// What to write.
     pub snapshot: Snapshot,
     /// The log's offset that it shows.
@@ -173,7 +175,7 @@ impl ReadJob {
     fn run(self) -> Result<Answer> {
         match self {
             Self::Answer(answer) => Ok(answer),
-            Self::Texts(snapshot) => Ok(Answer::Texts(object_of(snapshot.iter()))),
+            Self::Whole(snapshot, answer) => Ok(answer(&snapshot)),
             Self::Rebuild(None, _) => Ok(Answer::Texts(object_of([].iter()))),
             Self::Rebuild(Some(mut log), end) => {
                 let replayed = replay(&mut *log, end)?;
@@ -191,7 +193,8 @@ impl ReadJob {
 impl MirrorJob {
     fn run(self, files: &dyn FileSystem) -> MirrorDone {
         let started_ms = files.monotonic_ms();
-        let result = write_large(files, self.temporary, &self.snapshot, self.log_end, self.sync);
+        let result =
+            write_large(files, self.temporary, &self.mirror, &self.snapshot, self.log_end, self.sync);
         MirrorDone {
             log: self.log,
             generation: self.generation,
@@ -208,9 +211,10 @@ impl CompactJob {
         let result = match step {
             CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
                 folders.create_folders(files, sync).and_then(|()| {
-                    let (file, lines) = checkpoint(files, &temporary, &snapshot, now_ms, sync)?;
-                    let mirror =
-                        mirror.map(|path| write_large(files, path, &snapshot, log_end, sync)).transpose()?;
+                    let (file, lines) = checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, sync)?;
+                    let mirror = mirror
+                        .map(|path| write_large(files, path, &folders.mirror, &snapshot, log_end, sync))
+                        .transpose()?;
                     Ok(Compacted { copied_to: log_end, mirror, lines, file })
                 })
             }
@@ -235,11 +239,12 @@ impl CompactJob {
 fn checkpoint(
     files: &dyn FileSystem,
     path: &Path,
+    log: &Path,
     snapshot: &Snapshot,
     now_ms: i64,
     sync: bool,
 ) -> Result<(Box<dyn File>, u64)> {
-    let mut file = create_held(files, path)?;
+    let mut file = create_held(files, path, log)?;
     let mut parts = chunks(snapshot.clone(), CHECKPOINT_LINE_BYTES);
     if parts.is_empty() {
         parts.push(Vec::new());

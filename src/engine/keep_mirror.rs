@@ -38,6 +38,12 @@ impl Log {
         self.is_touched
     }
 
+    /// A mirror that is not current is something to be done.
+    pub fn touch_if_mirror_is_old(&mut self) {
+        let is_current = self.mirror.shown_log_end() == Some(self.file.end()) && self.pending.is_none();
+        self.is_touched |= self.is_loaded && self.mirror.is_wanted && !is_current;
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, context: &Context, now_ms: u64, jobs: &mut Vec<Job>) {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
@@ -67,6 +73,7 @@ impl Log {
             log: self.paths.name.clone(),
             generation: self.generation,
             temporary: context.temporary(&self.paths.mirror),
+            mirror: self.paths.mirror.clone(),
             snapshot: self.shelf.published.read().state.snapshot(),
             log_end: self.file.end(),
             log_mark: self.file.mark(),
@@ -143,7 +150,8 @@ impl Log {
         };
         let Some(text) = text else { return Ok(false) };
         let temporary = context.temporary(&self.paths.mirror);
-        let fresh = write_small(&*context.files, temporary, &text, self.file.end(), false)?;
+        let fresh =
+            write_small(&*context.files, temporary, &self.paths.mirror, &text, self.file.end(), false)?;
         self.publish_mirror(context, fresh, self.file.mark())
     }
 
@@ -296,8 +304,14 @@ impl Log {
             if self.mirror.shown_log_end() != Some(self.file.end()) {
                 let temporary = context.temporary(&self.paths.mirror);
                 let snapshot = self.shelf.published.read().state.snapshot();
-                let fresh =
-                    write_large(&*context.files, temporary, &snapshot, self.file.end(), context.sync_ever())?;
+                let fresh = write_large(
+                    &*context.files,
+                    temporary,
+                    &self.paths.mirror,
+                    &snapshot,
+                    self.file.end(),
+                    context.sync_ever(),
+                )?;
                 self.publish_mirror(context, fresh, self.file.mark())?;
             }
             self.mirror.due_ms = None;

@@ -18,6 +18,8 @@ use super::record::{log_mark, read_full};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
+/// Ending of a log that is being written anew without its damaged lines.
+pub const MENDED_ENDING: &str = ".log.mended.tmp";
 const TORN_KEPT_MAX: usize = 3;
 const TAIL_BYTES: usize = 64;
 const COPY_BYTES: usize = 1 << 20;
@@ -257,9 +259,13 @@ impl LogFile {
             self.stamp = files.stamp(&paths.log)?;
         }
         if self.mending.has_failed_append {
-            if self.stamp.is_some() {
+            let found = files.stamp(&paths.log)?;
+            // Another file at the path is somebody else's: it is read anew with the next call.
+            if found.is_some() && found.map(|stamp| stamp.id) == self.stamp.map(|stamp| stamp.id) {
                 files.truncate(&paths.log, self.end, sync)?;
                 self.stamp = files.stamp(&paths.log)?;
+            } else {
+                self.handle = None;
             }
             self.mending.has_failed_append = false;
         }
@@ -372,7 +378,7 @@ impl LogFile {
     fn keep_torn_tail(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "torn")?;
-        let mut kept = files.create(&aside)?;
+        let mut kept = files.create_like(&aside, &paths.log)?;
         copy_range(&mut *log, &mut *kept, self.end, self.end + self.mending.torn_bytes)?;
         if sync {
             kept.sync_data()?;
@@ -385,11 +391,11 @@ impl LogFile {
     fn set_damage_aside(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "corrupt")?;
-        let fresh = paths.logs_folder.join(format!("{}.log.mended.tmp", paths.name));
+        let fresh = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
         let has_damage = !self.mending.damages.is_empty();
         let written = (|| {
-            let mut damaged = if has_damage { Some(files.create(&aside)?) } else { None };
-            let mut good = files.create(&fresh)?;
+            let mut damaged = if has_damage { Some(files.create_like(&aside, &paths.log)?) } else { None };
+            let mut good = files.create_like(&fresh, &paths.log)?;
             let mut copied = if self.mending.has_bom { BOM.len() as u64 } else { 0 };
             for damage in &self.mending.damages {
                 copy_range(&mut *log, &mut *good, copied, damage.offset)?;

@@ -158,12 +158,13 @@ fn push_member(text: &mut String, member: &Member, is_first: bool) {
 pub fn write_small(
     files: &dyn FileSystem,
     temporary: PathBuf,
+    mirror: &Path,
     text: &str,
     log_end: u64,
     sync: bool,
 ) -> Result<FreshMirror> {
     let written = (|| {
-        let mut file = files.create(&temporary)?;
+        let mut file = files.create_like(&temporary, mirror)?;
         file.append(text.as_bytes())?;
         if sync {
             file.sync_data()?;
@@ -177,12 +178,13 @@ pub fn write_small(
 pub fn write_large(
     files: &dyn FileSystem,
     temporary: PathBuf,
+    mirror: &Path,
     snapshot: &Snapshot,
     log_end: u64,
     sync: bool,
 ) -> Result<FreshMirror> {
     let written = (|| {
-        let mut file = create_held(files, &temporary)?;
+        let mut file = create_held(files, &temporary, mirror)?;
         let mut hasher = Xxh3::new();
         let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
         for (number, member) in snapshot.iter().enumerate() {
@@ -204,9 +206,9 @@ pub fn write_large(
     fresh(files, temporary, written, log_end, sync)
 }
 
-/// Makes a temporary file that other processes leave alone while it is open.
-pub fn create_held(files: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
-    let mut file = files.create(path)?;
+/// Makes a temporary file, to take the place of `like`, that other processes leave alone while it is open.
+pub fn create_held(files: &dyn FileSystem, path: &Path, like: &Path) -> Result<Box<dyn File>> {
+    let mut file = files.create_like(path, like)?;
     // Where files cannot be locked, nobody else can find out that this one is not locked either.
     let _ = file.try_lock();
     Ok(file)

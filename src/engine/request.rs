@@ -173,6 +173,9 @@ pub enum Expected {
     Value(Option<String>),
 }
 
+/// Makes an answer of all members, in order.
+pub type FromMembers = Box<dyn FnOnce(&[Member]) -> Answer + Send>;
+
 /// What is to be done.
 pub enum Work {
     /// Append an entry: its text without the closing brace.
@@ -185,8 +188,8 @@ pub enum Work {
     Read(Scope, Read),
     /// Look at numbers of a field literal of all values.
     ReadField(String, Read),
-    /// The whole state as an object.
-    Texts,
+    /// Put an answer together from all members; done beside the writer.
+    Whole(FromMembers),
     /// The object that the log alone comes to.
     Rebuild,
     /// Every entry.
@@ -209,19 +212,10 @@ pub struct Request {
     pub is_collection: bool,
     /// What is to be done.
     pub work: Work,
+    /// Bytes of text that wait with it, for the queue's limit.
+    pub size_bytes: usize,
     /// Who waits.
     pub ticket: Ticket,
-}
-
-impl Request {
-    /// Bytes that the request holds while it waits, for the queue's limit.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        match &self.work {
-            Work::Append(text) => text.len(),
-            _ => 256,
-        }
-    }
 }
 
 /// Something that a person should know, told once.

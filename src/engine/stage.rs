@@ -264,7 +264,7 @@ impl Log {
             Work::Cursor => {
                 open_log().map(|log| ReadJob::Answer(Answer::Cursor(EntryCursor::new(log, self.file.end()))))
             }
-            Work::Texts => Ok(ReadJob::Texts(self.shelf.published.read().state.snapshot())),
+            Work::Whole(answer) => Ok(ReadJob::Whole(self.shelf.published.read().state.snapshot(), answer)),
             Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
             Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
             Work::Append(_) | Work::Write(..) | Work::Replace(_) | Work::Flush => {

@@ -33,12 +33,22 @@ use crate::vfs::{FileSystem, FileSystemRef};
 
 /// Waiting calls may hold this much text.
 const QUEUE_BYTES_MAX: usize = 1 << 30;
+/// What a call weighs beside its text.
+const REQUEST_BYTES: usize = 256;
 /// A batch takes about this much text at once, so that the first callers do not wait for the last.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
+/// Which logs a flush concerns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Written,
+    All,
+}
+
 enum Message {
     Call(Request),
-    Flush(Ticket),
+    /// Everything durable; also what was only read, if asked for.
+    Flush(Ticket, Extent),
     /// A JavaScript thread ends.
     Abandon(Arc<dyn Outlet>),
     Read(EntryCursor, Ticket),
@@ -65,8 +75,9 @@ impl Inbox {
     fn push(&self, message: Message, size_bytes: usize) {
         let mut queue = self.queue.lock();
         if queue.is_closed
-            && let Message::Call(Request { ticket, .. }) | Message::Flush(ticket) | Message::Read(_, ticket) =
-                message
+            && let Message::Call(Request { ticket, .. })
+            | Message::Flush(ticket, _)
+            | Message::Read(_, ticket) = message
         {
             drop(queue);
             return ticket.answer(Err(Error::closed())).flush();
@@ -100,7 +111,7 @@ impl Inbox {
             && let Some(message) = queue.messages.pop_front()
         {
             if let Message::Call(request) = &message {
-                size_bytes += request.size_bytes();
+                size_bytes += request.size_bytes + REQUEST_BYTES;
             }
             taken.push(message);
         }
@@ -161,7 +172,7 @@ impl Writer {
 
     /// Queues a call. Its ticket is answered in any case.
     pub fn call(&self, request: Request) {
-        let size_bytes = request.size_bytes();
+        let size_bytes = request.size_bytes + REQUEST_BYTES;
         if self.inbox.queue.lock().size_bytes + size_bytes > QUEUE_BYTES_MAX {
             let error = Error::new(
                 "ERR_QUEUE_FULL",
@@ -179,7 +190,12 @@ impl Writer {
 
     /// Answers once all that was called before is on disk and all mirrors are current.
     pub fn flush(&self, ticket: Ticket) {
-        self.inbox.push(Message::Flush(ticket), 0);
+        self.inbox.push(Message::Flush(ticket, Extent::All), 0);
+    }
+
+    /// The same for what was written only, as at an end: where only reading was done, nothing is written.
+    pub fn finish(&self, ticket: Ticket) {
+        self.inbox.push(Message::Flush(ticket, Extent::Written), 0);
     }
 
     /// Tells that a JavaScript thread will not come back to what it left unfinished.
@@ -187,17 +203,17 @@ impl Writer {
         self.inbox.push(Message::Abandon(outlet), 0);
     }
 
-    /// The same as `flush`, waiting here.
+    /// The same as `finish`, waiting here.
     ///
     /// # Errors
     /// What went wrong; the rest was done all the same.
-    pub fn flush_and_wait(&self) -> Result<()> {
+    pub fn finish_and_wait(&self) -> Result<()> {
         if self.thread.lock().is_none() {
             return Ok(());
         }
         let signal = Arc::new(Signal::default());
         let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
-        self.flush(Ticket::new(outlet, 0));
+        self.finish(Ticket::new(outlet, 0));
         let mut result = signal.result.lock();
         while result.is_none() {
             signal.wake.wait(&mut result);
@@ -227,7 +243,7 @@ impl Drop for Writer {
     }
 }
 
-/// What `flush_and_wait` waits for.
+/// What `finish_and_wait` waits for.
 #[derive(Default)]
 struct Signal {
     result: Mutex<Option<Result<()>>>,
@@ -293,7 +309,7 @@ struct Shell {
     worker: Helper,
     reader: Helper,
     jobs_under_way: usize,
-    flushes: Vec<Ticket>,
+    flushes: Vec<(Ticket, Extent)>,
 }
 
 impl Shell {
@@ -332,9 +348,9 @@ impl Shell {
                     self.jobs_under_way += 1;
                     self.reader.give(Job::Read(ReadJob::More(cursor), ticket), &self.files, &self.inbox);
                 }
-                Message::Flush(ticket) => {
+                Message::Flush(ticket, extent) => {
                     self.run_batch(&mut batch);
-                    self.flushes.push(ticket);
+                    self.flushes.push((ticket, extent));
                 }
                 Message::Abandon(outlet) => {
                     self.run_batch(&mut batch);
@@ -370,9 +386,11 @@ impl Shell {
         if self.flushes.is_empty() || self.engine.is_busy() {
             return;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish()))
+        let is_all = self.flushes.iter().any(|(_, extent)| *extent == Extent::All);
+        let finish = || if is_all { self.engine.flush() } else { self.engine.finish() };
+        let result = catch_unwind(AssertUnwindSafe(finish))
             .unwrap_or_else(|_| Err(Error::internal("the end could not be written")));
-        for ticket in self.flushes.drain(..) {
+        for (ticket, _) in self.flushes.drain(..) {
             ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
         }
     }

@@ -43,6 +43,11 @@ pub trait FileSystem: Send + Sync {
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)>;
     /// Makes a new empty file, or empties the one that is there, for writing.
     fn create(&self, path: &Path) -> Result<Box<dyn File>>;
+    /// The same for a file that will take the place of `like`: nobody may read it who may not read that.
+    fn create_like(&self, path: &Path, like: &Path) -> Result<Box<dyn File>> {
+        let _ = like;
+        self.create(path)
+    }
     /// Opens the lock file; `create` makes it when it is missing.
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
     /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.

@@ -143,6 +143,20 @@ impl FileSystem for RealFileSystem {
         Ok(RealFile::boxed(file, path))
     }
 
+    #[cfg(unix)]
+    fn create_like(&self, path: &Path, like: &Path) -> Result<Box<dyn File>> {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let Some(model) = found(fs::metadata(like), "stat", like)? else { return self.create(path) };
+        let mode = model.permissions().mode() & 0o777;
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(mode);
+        let file = options.open(path).map_err(failed("open", path))?;
+        if file.metadata().map_err(failed("fstat", path))?.permissions().mode() & 0o777 != mode {
+            file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed("fchmod", path))?;
+        }
+        Ok(RealFile::boxed(file, path))
+    }
+
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true);

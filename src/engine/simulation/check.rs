@@ -91,7 +91,9 @@ enum Mirror {
 fn mirror(disk: &Disk, path: &Path) -> Mirror {
     match disk.content(path) {
         None => Mirror::Missing,
-        Some(bytes) if is_object(&bytes) => Mirror::Whole(compact(&String::from_utf8_lossy(&bytes)).into_owned()),
+        Some(bytes) if is_object(&bytes) => {
+            Mirror::Whole(compact(&String::from_utf8_lossy(&bytes)).into_owned())
+        }
         Some(bytes) => Mirror::Broken(bytes),
     }
 }
@@ -116,8 +118,7 @@ pub fn check(
         }
     }
     let machine = SimulatedDisk::with(crashed.disk.clone(), crashed.now_ms);
-    let mut play =
-        Play::new(machine, &setting.folder, setting.logs.clone(), crashed.history.clone());
+    let mut play = Play::new(machine, &setting.folder, setting.logs.clone(), crashed.history.clone());
     play.options = setting.options;
     let mut models = open_and_explain(setting, &mut play, crashed)?;
     if play.disk.disk().fingerprint() != crashed.disk.fingerprint() {
@@ -189,7 +190,8 @@ fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Re
     let is_sorted = crashed.history.is_unordered;
     let mut models = Vec::new();
     for (log, spec) in setting.logs.iter().enumerate() {
-        let state = play.state(0, log).map_err(|error| format!("'{}' cannot be opened: {error}", spec.name))?;
+        let state =
+            play.state(0, log).map_err(|error| format!("'{}' cannot be opened: {error}", spec.name))?;
         let state = ordered(&state, is_sorted);
         let candidates = crashed.history.candidates(log);
         let Some((_, model)) = candidates.iter().find(|(text, _)| *text == state) else {
@@ -334,7 +336,8 @@ fn check_files(
     }
     let disk = play.disk.disk();
     for folder in [setting.folder.clone(), setting.folder.join("logs")] {
-        if let Some(left) = disk.list(&folder).unwrap_or_default().iter().find(|name| name.ends_with(".tmp")) {
+        if let Some(left) = disk.list(&folder).unwrap_or_default().iter().find(|name| name.ends_with(".tmp"))
+        {
             return Err(format!("'{left}' was left behind"));
         }
     }

@@ -123,7 +123,9 @@ fn outcomes(moment: &Moment, randoms: usize, seed: u64) -> Vec<Outcome> {
 }
 
 fn crashed(recovery: &Recovery, moment: &Moment, outcome: Outcome, now_ms: i64) -> Crashed {
-    let history = History { status: moment.status.clone(), ..recovery.history.clone() };
+    let mut history = History { status: moment.status.clone(), ..recovery.history.clone() };
+    // What was called later had not been called yet.
+    history.ops.truncate(history.status.len());
     Crashed { disk: outcome.of(&moment.disk), now_ms, history, outcome, is_editing: moment.is_editing }
 }
 
@@ -147,11 +149,13 @@ impl Run<'_> {
         // Above the limit: a sample.
         let mut done = 0;
         while done < states_max && !todo.is_empty() {
-            let chosen = if todo.len() + done > states_max { self.random.below(todo.len()) } else { todo.len() - 1 };
+            let chosen =
+                if todo.len() + done > states_max { self.random.below(todo.len()) } else { todo.len() - 1 };
             let (number, outcome) = todo.swap_remove(chosen);
             let moment = &recovery.moments[number];
             let crashed = crashed(recovery, moment, outcome, now_ms);
-            let answered = moment.status.iter().filter(|status| **status != super::model::Status::Open).count();
+            let answered =
+                moment.status.iter().filter(|status| **status != super::model::Status::Open).count();
             let kind = usize::from(matches!(outcome, Outcome::Kill(_)));
             if !self.seen.insert((crashed.disk.fingerprint(), 2 * answered + kind)) {
                 continue;
@@ -229,7 +233,9 @@ pub fn run_all(effort: Effort, prefix: &str) -> Report {
 /// When the text names no case, and when the case fails.
 pub fn replay(text: &str) {
     let parts: Vec<&str> = text.splitn(4, ':').collect();
-    let [name, seed, moments, outcomes] = parts[..] else { panic!("PS_REPLAY is script:seed:moment:outcome") };
+    let [name, seed, moments, outcomes] = parts[..] else {
+        panic!("PS_REPLAY is script:seed:moment:outcome")
+    };
     let script = SCRIPTS.iter().find(|script| script.name == name).expect("a script of that name");
     let seed: u64 = seed.parse().expect("a seed");
     let (setting, mut recovery) = record(script);
@@ -240,7 +246,12 @@ pub fn replay(text: &str) {
         let at: usize = moment.parse().expect("a number of a moment");
         let outcome = Outcome::from_str(outcome).expect("an outcome");
         for (number, moment) in recovery.moments.iter().enumerate().take(at + 1) {
-            eprintln!("{number:4} {:10} {} {:?}", moment.call.name, moment.call.path.display(), moment.call.kind);
+            eprintln!(
+                "{number:4} {:10} {} {:?}",
+                moment.call.name,
+                moment.call.path.display(),
+                moment.call.kind
+            );
         }
         let moment = recovery.moments[at].clone();
         for (number, change) in moment.disk.pending().iter().enumerate() {
@@ -263,7 +274,8 @@ pub fn replay(text: &str) {
 fn show(crashed: &Crashed) {
     for folder in ["/srv/bot/data", "/srv/bot/data/logs", "/srv/bot/data/.progressive-storage"] {
         for (name, content) in crashed.disk.contents(folder.as_ref()) {
-            let text: String = String::from_utf8_lossy(&content).replace('\0', "·").chars().take(3000).collect();
+            let text: String =
+                String::from_utf8_lossy(&content).replace('\0', "·").chars().take(3000).collect();
             eprintln!("  {folder}/{name} ({} bytes)\n{text}", content.len());
         }
     }

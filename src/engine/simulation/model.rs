@@ -163,12 +163,7 @@ mod tests {
         let texts: Vec<String> = history.candidates(0).into_iter().map(|(text, _)| text).collect();
         assert_eq!(
             texts,
-            [
-                r#"{"7":2,"a":3,"n":1}"#,
-                r#"{"7":2,"a":3}"#,
-                r#"{"7":2,"b":1,"n":1}"#,
-                r#"{"7":2,"b":1}"#
-            ]
+            [r#"{"7":2,"a":3,"n":1}"#, r#"{"7":2,"a":3}"#, r#"{"7":2,"b":1,"n":1}"#, r#"{"7":2,"b":1}"#]
         );
     }
 }

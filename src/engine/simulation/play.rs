@@ -15,8 +15,8 @@ use crate::engine::{
     Outlet, Request, Scope, State, Ticket, Work, collection, quote,
 };
 use crate::error::{Error, Result};
-use crate::vfs::simulated::{Process, SimulatedDisk};
 use crate::vfs::FileSystem;
+use crate::vfs::simulated::{Process, SimulatedDisk};
 
 /// Calls from here on are no operations of the history.
 const OTHERS: usize = 1 << 32;
@@ -270,6 +270,7 @@ impl Play {
                 log: spec.name,
                 is_collection: spec.is_mirrored,
                 work: call.work,
+                size_bytes: 0,
                 ticket: Ticket::new(Arc::clone(&bot.outlet), call.id),
             })
             .collect();
@@ -367,7 +368,7 @@ impl Play {
 
     /// The state of a log as its engine has it, as a JSON object.
     pub fn state(&mut self, bot: usize, log: usize) -> Result<String> {
-        self.ask(bot, log, Work::Texts).map(Self::texts)
+        self.ask(bot, log, crate::engine::collection::whole()).map(Self::texts)
     }
 
     /// All entries of a log as a JSON array.
@@ -377,7 +378,12 @@ impl Play {
 
     /// Whether calls of `compactLog` were answered, and how.
     pub fn others(&self) -> Vec<Result<()>> {
-        self.record.lock().others.iter().map(|(_, answer)| answer.as_ref().map(|_| ()).map_err(Clone::clone)).collect()
+        self.record
+            .lock()
+            .others
+            .iter()
+            .map(|(_, answer)| answer.as_ref().map(|_| ()).map_err(Clone::clone))
+            .collect()
     }
 
     /// Somebody sets a key in the mirror, with a careful editor.

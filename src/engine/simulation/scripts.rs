@@ -9,8 +9,8 @@ use super::model::{History, Model};
 use super::play::{LogSpec, Play};
 use crate::engine::entry::Encoder;
 use crate::engine::{FsyncMode, LogName, OnCorruption, Options};
-use crate::vfs::simulated::SimulatedDisk;
 use crate::vfs::FileSystem;
+use crate::vfs::simulated::SimulatedDisk;
 
 /// A script, and what it needs.
 #[derive(Clone, Copy)]
@@ -123,7 +123,10 @@ pub const SCRIPTS: [Script; 22] = [
     Script::new("mirror-lost", &["+players"], mirror_lost),
     Script::new("first-start", &["+players"], first_start).on(old_data).with_edits(),
     Script::new("first-start-log", &["+players"], first_start).on(old_data_with_log).with_edits(),
-    Script::new("first-start-large", &["+players"], first_start).on(old_data_large).with_edits().at_most(3_000),
+    Script::new("first-start-large", &["+players"], first_start)
+        .on(old_data_large)
+        .with_edits()
+        .at_most(3_000),
     Script::new("torn", &["+players"], mending).on(torn),
     Script::new("damaged", &["+players"], mending).on(damaged),
     Script::new("damaged-plain", &["events"], damaged_compaction).on(damaged_events),
@@ -523,9 +526,7 @@ impl Stage {
 }
 
 fn players(count: usize, size_bytes: usize) -> Vec<(String, String)> {
-    (0..count)
-        .map(|number| (format!("\"old{number}\""), format!("\"{}\"", "o".repeat(size_bytes))))
-        .collect()
+    (0..count).map(|number| (format!("\"old{number}\""), format!("\"{}\"", "o".repeat(size_bytes)))).collect()
 }
 
 fn old_data(stage: &mut Stage) {
@@ -544,7 +545,9 @@ fn old_data_with_log(stage: &mut Stage) {
     let members = players(6, 120);
     let lines: Vec<String> = members[..4]
         .iter()
-        .map(|(key, value)| format!("{{\"timestamp\":\"2025\",\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n"))
+        .map(|(key, value)| {
+            format!("{{\"timestamp\":\"2025\",\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n")
+        })
         .collect();
     stage.write("logs/players.log", format!("{}{{\"timestamp\":\"2025\",\"op", lines.concat()).as_bytes());
     stage.mirror(&members);

@@ -468,7 +468,7 @@ fn rows_without_damage_are_no_reason_to_refuse() {
 #[test]
 fn rows_with_damage_are_refused_and_nothing_changes() {
     let calls: [(&str, fn() -> Work); 9] = [
-        ("read", || Work::Texts),
+        ("read", || crate::engine::collection::whole()),
         ("entries", || Work::Entries),
         ("cursor", || Work::Cursor),
         ("rebuild", || Work::Rebuild),

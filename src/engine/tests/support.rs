@@ -376,7 +376,7 @@ impl Session {
             let outlet: Arc<dyn Outlet> = Arc::clone(&self.answers) as Arc<dyn Outlet>;
             let ticket = Ticket::new(outlet, self.calls);
             self.calls += 1;
-            Request { log: self.log.clone(), is_collection: self.is_collection, work, ticket }
+            Request { log: self.log.clone(), is_collection: self.is_collection, work, size_bytes: 0, ticket }
         });
         let requests = requests.collect();
         self.engine.run_batch(requests);
@@ -465,7 +465,7 @@ impl Session {
 
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
     pub fn try_state(&mut self) -> std::result::Result<String, &'static str> {
-        let answer = self.call(Work::Texts).map_err(|error| error.code)?;
+        let answer = self.call(crate::engine::collection::whole()).map_err(|error| error.code)?;
         let Answer::Texts(mut texts) = answer else { panic!("{answer:?} is no text") };
         assert_eq!(texts.pieces.len(), 1);
         let state = texts.pieces.remove(0);
