@@ -185,6 +185,8 @@ export declare class CompactionScheduler {
   constructor(intervalMs?: number)
   /** Milliseconds between two looks. */
   get intervalMs(): number
+  /** Sets the interval for the next `start`. */
+  set intervalMs(intervalMs: unknown)
   /** True between `start` and `stop`. */
   get isRunning(): boolean
   /**
@@ -211,9 +213,11 @@ export declare class LogEntryStream {
  * process.
  *
  * @example
+ * ```js
  * const storage = new Storage({ dataDir: './other-data' })
  * await storage.updatePlayerStats('42', 'Ann', 10)
- * await `storage.close()`
+ * await storage.close()
+ * ```
  */
 export declare class Storage {
   /**
@@ -394,7 +398,10 @@ export declare class Storage {
   clearGameState(channelId: string): Promise<void>
   /** All game states by channel id; `{}` when there are none. */
   getAllGameStates(): Promise<Record<string, any>>
-  /** Resolves when all that was called before is on disk and the JSON files are current. */
+  /**
+   * Resolves when all that was called before is on disk and the JSON files show it. Where only reading
+   * was done, nothing is written.
+   */
   flush(): Promise<void>
 }
 
@@ -456,7 +463,8 @@ export declare function compactAllLogs(): Promise<void>
 export declare function compactLog(logName: string): Promise<void>
 
 /**
- * Chooses the data folder and options of the module's functions. Call it before any of them.
+ * Chooses the data folder and options of the module's functions. Call it before any of them. It holds
+ * for worker threads, too, that have not used the module yet.
  *
  * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, and an
  * error with code `ERR_ALREADY_CONFIGURED` when the storage is open with other options.
@@ -467,7 +475,10 @@ export declare function compactLog(logName: string): Promise<void>
  */
 export declare function configure(options: StorageOptions): void
 
-/** Resolves when all that was called before is on disk and the JSON files are current. */
+/**
+ * Resolves when all that was called before is on disk and the JSON files show it. Where only reading
+ * was done, nothing is written.
+ */
 export declare function flush(): Promise<void>
 
 /** All game states by channel id; `{}` when there are none. */

@@ -464,7 +464,7 @@ test('very many fields, and very long arrays', async (t) => {
 for (const [what, name] of [
   ['ASCII', 'n'.repeat(200)],
   ['two bytes a character', 'ж'.repeat(100)],
-  ['three', `${'日'.repeat(66)}本`.slice(0, 66) + 'ab'],
+  ['three', `${'日'.repeat(66)}ab`],
   ['four', '😀'.repeat(50)],
 ]) {
   test(`a log name of 200 bytes (${what}): everything that makes a file beside the log`, async (t) => {

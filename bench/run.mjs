@@ -11,6 +11,7 @@
  */
 
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import {
   bareDiskRows,
@@ -44,13 +45,15 @@ if (addonFile() === null) {
 fs.mkdirSync(options.folder, { recursive: true });
 const work = fs.mkdtempSync(path.join(options.folder, 'run-'));
 const machine = machineLine(work);
+// What else the machine had to do: on a busy one the figures say little.
+const loadBefore = os.loadavg()[0].toFixed(1);
 process.once('SIGINT', () => {
   fs.rmSync(work, { recursive: true, force: true });
   process.exit(130);
 });
 
 try {
-  process.stdout.write(`${machine}\n`);
+  process.stdout.write(`${machine} · load average ${loadBefore} at the start\n`);
   if (['tmpfs', 'ramfs'].includes(fileSystemOf(work).type)) {
     process.stdout.write('This is a file system in memory: choose one on a disk with --dir=PATH.\n');
   }
@@ -199,12 +202,12 @@ function saveResults() {
   const results = path.join(BENCH, 'results');
   fs.mkdirSync(results, { recursive: true });
   const date = new Date().toISOString();
-  const latest = { date, machine, quick: options.quick, rows, raw, failures };
+  const latest = { date, machine, loadBefore, quick: options.quick, rows, raw, failures };
   fs.writeFileSync(path.join(results, 'latest.json'), `${JSON.stringify(latest, null, 2)}\n`);
   if (!options.save) return;
   const readme = path.join(BENCH, 'README.md');
   const text = fs.readFileSync(readme, 'utf8');
-  const heading = `Measured on ${date.slice(0, 10)}: ${machine}.`;
+  const heading = `Measured on ${date.slice(0, 10)}: ${machine} · load average ${loadBefore} at the start.`;
   const table = ['<!-- table -->', heading, `\`\`\`text\n${textTable(rows)}\n\`\`\``, '<!-- /table -->'].join(
     '\n\n',
   );

@@ -319,7 +319,7 @@ impl Environment {
     fn flush_stores(&self) {
         let stores = self.stores.borrow().clone();
         for store in stores {
-            if let Err(error) = store.writer.finish_and_wait() {
+            if let Err(error) = store.writer.flush_and_wait() {
                 // The process ends: standard error is all that is left to tell it.
                 eprintln!("progressive-storage: {}", error.message);
             }

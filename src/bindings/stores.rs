@@ -92,7 +92,7 @@ impl Handle {
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
         let ticket = environment.ticket(js, &user, then);
-        writer.finish(ticket);
+        writer.flush(ticket);
         Ok(promise)
     }
 }

@@ -232,15 +232,6 @@ impl Engine {
         result
     }
 
-    /// The same, also for logs that were only read: a mirror that a crash left behind is brought up to date.
-    ///
-    /// # Errors
-    /// As `finish`.
-    pub fn flush(&mut self) -> Result<()> {
-        self.logs.values_mut().for_each(Log::touch_if_mirror_is_old);
-        self.finish()
-    }
-
     /// After a panic: nothing in memory is trusted, all is read again from the files.
     pub fn distrust_memory(&mut self) {
         self.lock.release();

@@ -38,12 +38,6 @@ impl Log {
         self.is_touched
     }
 
-    /// A mirror that is not current is something to be done.
-    pub fn touch_if_mirror_is_old(&mut self) {
-        let is_current = self.mirror.shown_log_end() == Some(self.file.end()) && self.pending.is_none();
-        self.is_touched |= self.is_loaded && self.mirror.is_wanted && !is_current;
-    }
-
     /// Does what is due.
     pub fn tick(&mut self, context: &Context, now_ms: u64, jobs: &mut Vec<Job>) {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {

@@ -38,17 +38,9 @@ const REQUEST_BYTES: usize = 256;
 /// A batch takes about this much text at once, so that the first callers do not wait for the last.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Which logs a flush concerns.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Written,
-    All,
-}
-
 enum Message {
     Call(Request),
-    /// Everything durable; also what was only read, if asked for.
-    Flush(Ticket, Extent),
+    Flush(Ticket),
     /// A JavaScript thread ends.
     Abandon(Arc<dyn Outlet>),
     Read(EntryCursor, Ticket),
@@ -75,9 +67,8 @@ impl Inbox {
     fn push(&self, message: Message, size_bytes: usize) {
         let mut queue = self.queue.lock();
         if queue.is_closed
-            && let Message::Call(Request { ticket, .. })
-            | Message::Flush(ticket, _)
-            | Message::Read(_, ticket) = message
+            && let Message::Call(Request { ticket, .. }) | Message::Flush(ticket) | Message::Read(_, ticket) =
+                message
         {
             drop(queue);
             return ticket.answer(Err(Error::closed())).flush();
@@ -188,14 +179,9 @@ impl Writer {
         self.inbox.push(Message::Read(cursor, ticket), 0);
     }
 
-    /// Answers once all that was called before is on disk and all mirrors are current.
+    /// Answers once all that was called before is on disk and the mirrors of what was written are current.
     pub fn flush(&self, ticket: Ticket) {
-        self.inbox.push(Message::Flush(ticket, Extent::All), 0);
-    }
-
-    /// The same for what was written only, as at an end: where only reading was done, nothing is written.
-    pub fn finish(&self, ticket: Ticket) {
-        self.inbox.push(Message::Flush(ticket, Extent::Written), 0);
+        self.inbox.push(Message::Flush(ticket), 0);
     }
 
     /// Tells that a JavaScript thread will not come back to what it left unfinished.
@@ -203,17 +189,17 @@ impl Writer {
         self.inbox.push(Message::Abandon(outlet), 0);
     }
 
-    /// The same as `finish`, waiting here.
+    /// The same as `flush`, waiting here.
     ///
     /// # Errors
     /// What went wrong; the rest was done all the same.
-    pub fn finish_and_wait(&self) -> Result<()> {
+    pub fn flush_and_wait(&self) -> Result<()> {
         if self.thread.lock().is_none() {
             return Ok(());
         }
         let signal = Arc::new(Signal::default());
         let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
-        self.finish(Ticket::new(outlet, 0));
+        self.flush(Ticket::new(outlet, 0));
         let mut result = signal.result.lock();
         while result.is_none() {
             signal.wake.wait(&mut result);
@@ -243,7 +229,7 @@ impl Drop for Writer {
     }
 }
 
-/// What `finish_and_wait` waits for.
+/// What `flush_and_wait` waits for.
 #[derive(Default)]
 struct Signal {
     result: Mutex<Option<Result<()>>>,
@@ -309,7 +295,7 @@ struct Shell {
     worker: Helper,
     reader: Helper,
     jobs_under_way: usize,
-    flushes: Vec<(Ticket, Extent)>,
+    flushes: Vec<Ticket>,
 }
 
 impl Shell {
@@ -348,9 +334,9 @@ impl Shell {
                     self.jobs_under_way += 1;
                     self.reader.give(Job::Read(ReadJob::More(cursor), ticket), &self.files, &self.inbox);
                 }
-                Message::Flush(ticket, extent) => {
+                Message::Flush(ticket) => {
                     self.run_batch(&mut batch);
-                    self.flushes.push((ticket, extent));
+                    self.flushes.push(ticket);
                 }
                 Message::Abandon(outlet) => {
                     self.run_batch(&mut batch);
@@ -386,11 +372,9 @@ impl Shell {
         if self.flushes.is_empty() || self.engine.is_busy() {
             return;
         }
-        let is_all = self.flushes.iter().any(|(_, extent)| *extent == Extent::All);
-        let finish = || if is_all { self.engine.flush() } else { self.engine.finish() };
-        let result = catch_unwind(AssertUnwindSafe(finish))
+        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish()))
             .unwrap_or_else(|_| Err(Error::internal("the end could not be written")));
-        for (ticket, _) in self.flushes.drain(..) {
+        for ticket in self.flushes.drain(..) {
             ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
         }
     }

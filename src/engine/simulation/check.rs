@@ -46,8 +46,6 @@ pub struct Setting {
     pub options: Options,
     /// Bytes that must be in some file at any time (damaged lines).
     pub evidence: Vec<Vec<u8>>,
-    /// The script edits mirrors, or begins with old data.
-    pub has_edits: bool,
 }
 
 /// A machine that was off.
@@ -209,7 +207,7 @@ fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Re
         };
         models.push(model.clone());
     }
-    if !setting.has_edits
+    if !crashed.history.is_unordered
         && let Some(notice) = play.record.lock().notices.iter().find(|it| it.code == "PS_FOREIGN_EDIT")
     {
         return Err(format!("an edit is seen where nobody edited: {}", notice.message));
@@ -249,6 +247,15 @@ fn go_on(
                 let call = play.compact(log);
                 play.call(0, call);
                 play.jobs(0);
+            }
+            let disk = play.disk.disk();
+            let backups = disk.list(&setting.folder.join("logs")).unwrap_or_default();
+            for spec in &setting.logs {
+                let prefix = format!("{}.log.backup.", spec.name);
+                let count = backups.iter().filter(|name| name.starts_with(&prefix)).count();
+                if count > 3 {
+                    return Err(format!("'{}' has {count} backups", spec.name));
+                }
             }
             if let Some(Err(error)) = play.others().into_iter().find(Result::is_err) {
                 return Err(format!("compaction fails: {error}"));
@@ -339,15 +346,6 @@ fn check_files(
         if let Some(left) = disk.list(&folder).unwrap_or_default().iter().find(|name| name.ends_with(".tmp"))
         {
             return Err(format!("'{left}' was left behind"));
-        }
-    }
-    let backups = disk.list(&setting.folder.join("logs")).unwrap_or_default();
-    for spec in &setting.logs {
-        let prefix = format!("{}.log.backup.", spec.name);
-        let count = backups.iter().filter(|name| name.starts_with(&prefix)).count();
-        // One more when the crash came before the oldest was removed.
-        if count > 4 {
-            return Err(format!("'{}' has {count} backups", spec.name));
         }
     }
     check_evidence(setting, &disk)

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::check::{Crashed, Moment, Recovery, Setting, check, watch};
-use super::model::History;
+use super::model::{History, Status};
 use super::scripts::{SCRIPTS, Script};
 use crate::vfs::simulated::{CallKind, Outcome, Random};
 
 /// A crash during a recovery from a crash during a recovery, and no further.
 const DEPTH_MAX: usize = 2;
-const FAILURES_SHOWN: usize = 5;
+/// Of each kind of failure, the simplest cases are shown.
+const FAILURES_SHOWN: usize = 2;
 /// A machine comes back after a minute.
 const OFF_MS: i64 = 60_000;
 
@@ -94,6 +95,7 @@ impl Case {
 /// Plays a script once, noting each moment.
 fn record(script: &Script) -> (Setting, Recovery) {
     let (setting, mut play) = script.stage();
+    let script_name = script.name;
     let moments: Arc<Mutex<Vec<Moment>>> = Arc::default();
     watch(&play, &moments);
     script.play(&mut play);
@@ -109,6 +111,14 @@ fn record(script: &Script) -> (Setting, Recovery) {
     let mut moments = std::mem::take(&mut *moments.lock());
     moments.push(Moment { call, disk, status, is_editing: false });
     let history = play.record.lock().history.clone();
+    if let Err(what) = history.check_counts() {
+        panic!("{script_name} without a crash: {what}");
+    }
+    assert!(
+        history.status.iter().all(|status| *status == Status::Acked),
+        "{script_name} without a crash: {:?}",
+        history.status
+    );
     (setting, Recovery { moments, history })
 }
 
@@ -155,7 +165,7 @@ impl Run<'_> {
             let moment = &recovery.moments[number];
             let crashed = crashed(recovery, moment, outcome, now_ms);
             let answered =
-                moment.status.iter().filter(|status| **status != super::model::Status::Open).count();
+                moment.status.iter().filter(|status| **status != Status::Open).count();
             let kind = usize::from(matches!(outcome, Outcome::Kill(_)));
             if !self.seen.insert((crashed.disk.fingerprint(), 2 * answered + kind)) {
                 continue;
@@ -176,7 +186,7 @@ impl Run<'_> {
                 self.report.failures.push(format!("{replay}\n  {what}"));
             }
             Ok(Some(recovery)) => {
-                let states_max = self.effort.again_max >> (2 * (case.moments.len() - 1));
+                let states_max = self.effort.again_max >> (3 * (case.moments.len() - 1));
                 self.all(&recovery, case, crashed.now_ms + OFF_MS, states_max);
             }
             Ok(None) => {}
@@ -218,13 +228,27 @@ pub fn run_all(effort: Effort, prefix: &str) -> Report {
             report.failures.len(),
             started.elapsed().as_millis()
         );
-        for failure in report.failures.iter().take(FAILURES_SHOWN) {
-            eprintln!("  {failure}");
-        }
+        show_failures(&report.failures);
         total.add(report);
     }
     eprintln!("crash: {} states checked, {} of them in a recovery", total.states, total.again);
     total
+}
+
+/// Prints the simplest failures of each kind.
+pub fn show_failures(failures: &[String]) {
+    let kind = |failure: &str| -> String {
+        let what = failure.lines().nth(1).unwrap_or(failure);
+        what.chars().filter(|character| !character.is_ascii_digit()).take(60).collect()
+    };
+    let mut sorted: Vec<(String, &String)> = failures.iter().map(|failure| (kind(failure), failure)).collect();
+    sorted.sort_by_key(|(kind, failure)| (kind.clone(), failure.lines().next().map_or(0, str::len)));
+    for kinds in sorted.chunk_by(|one, other| one.0 == other.0) {
+        eprintln!("  {} times:", kinds.len());
+        for (_, failure) in kinds.iter().take(FAILURES_SHOWN) {
+            eprintln!("  {failure}");
+        }
+    }
 }
 
 /// Plays one case: `script:seed:moment:outcome`.
@@ -296,7 +320,7 @@ mod tests {
             return replay(&case);
         }
         let prefix = std::env::var("PS_SCRIPT").unwrap_or_default();
-        let effort = Effort { seed: 1, randoms: 12, again_in_1000: 3, again_max: 160, percent: 100 };
+        let effort = Effort { seed: 1, randoms: 40, again_in_1000: 8, again_max: 48, percent: 100 };
         let report = run_all(effort, &prefix);
         assert!(report.failures.is_empty(), "{} of {} states fail", report.failures.len(), report.states);
         assert!(report.states > 100_000 || !prefix.is_empty(), "only {} states", report.states);

@@ -3,17 +3,21 @@
 //!
 //! Invariant: nothing here calls the engine.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What an operation does to a state. Keys are JSON string literals, values JSON text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Effect {
     /// Sets a key.
     Set(String, String),
     /// Removes a key.
     Delete(String),
-    /// Adds one to a number.
-    Count(String),
+    /// Adds one to a number. What the engine made of it stands in the log, so the result is kept here
+    /// (0: it has not come to that).
+    Count(String, Arc<AtomicU64>),
     /// Removes every key.
     Clear,
 }
@@ -48,16 +52,12 @@ impl Model {
         match effect {
             Effect::Set(key, value) => self.set(key, value.clone()),
             Effect::Delete(key) => self.0.retain(|(known, _)| known != key),
-            Effect::Count(key) => {
-                let count: u64 = self.get(key).and_then(|value| value.parse().ok()).unwrap_or(0);
-                self.set(key, (count + 1).to_string());
-            }
+            Effect::Count(key, result) => match result.load(Ordering::Relaxed) {
+                0 => {}
+                number => self.set(key, number.to_string()),
+            },
             Effect::Clear => self.0.clear(),
         }
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
     /// Sets a key; one that is there keeps its place.
@@ -141,6 +141,29 @@ impl History {
     }
 }
 
+impl History {
+    /// Checks that no acknowledged count was lost: each found what the one before it left.
+    pub fn check_counts(&self) -> Result<(), String> {
+        let mut last: BTreeMap<(usize, &str), u64> = BTreeMap::new();
+        for (op, status) in self.ops.iter().zip(&self.status) {
+            for effect in &op.effects {
+                match effect {
+                    Effect::Clear => last.retain(|(log, _), _| *log != op.log),
+                    Effect::Count(key, result) if *status == Status::Acked => {
+                        let result = result.load(Ordering::Relaxed);
+                        let before = last.insert((op.log, key), result);
+                        if before.is_some_and(|before| result <= before) {
+                            return Err(format!("a count of {key} was lost: {before:?}, then {result}"));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +177,7 @@ mod tests {
             ops: vec![
                 Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")] },
                 Op { log: 0, effects: vec![Effect::Delete("\"b\"".into()), set("\"a\"", "3")] },
-                Op { log: 0, effects: vec![Effect::Count("\"n\"".into())] },
+                Op { log: 0, effects: vec![Effect::Count("\"n\"".into(), Arc::new(AtomicU64::new(1)))] },
                 Op { log: 0, effects: vec![Effect::Clear] },
             ],
             status: vec![Status::Acked, Status::Open, Status::Failed("EIO")],

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -204,12 +205,14 @@ impl Play {
     /// Reads a number and writes the next one, as `updatePlayerStats` does.
     pub fn count(&mut self, log: usize, key: &str) -> Call {
         let key = quote(key);
-        let id = self.op(log, vec![Effect::Count(key.clone())]);
+        let result = Arc::new(AtomicU64::new(0));
+        let id = self.op(log, vec![Effect::Count(key.clone(), Arc::clone(&result))]);
         let work = Work::Write(
             Scope::Keys,
             Box::new(move |view, _| {
                 let count: u64 = view.get(&key).and_then(|value| value.parse().ok()).unwrap_or(0);
                 let member = Member::new(&key, &(count + 1).to_string());
+                result.store(count + 1, Ordering::Relaxed);
                 Ok(Staged { lines: vec![Line::Set(member)], answer: Answer::Undefined })
             }),
         );

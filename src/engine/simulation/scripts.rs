@@ -90,7 +90,6 @@ impl Script {
             logs: logs.clone(),
             options: Options { fsync: self.fsync, on_corruption: OnCorruption::Salvage },
             evidence: stage.evidence,
-            has_edits: self.has_edits,
         };
         let history = History { before: stage.before, is_unordered: self.has_edits, ..History::default() };
         let mut play = Play::new(stage.disk, &stage.folder, logs, history);

@@ -281,12 +281,11 @@ pub fn replay(log: &[u8]) -> Ordered {
     state
 }
 
-/// What somebody changed in `content` while no process ran, after a crash: the difference to the
-/// position in the log whose state is nearest to it, the last of the nearest.
-pub fn edit_after_crash(log: &[u8], content: &Ordered) -> Vec<Change> {
-    let states = states(log);
-    let nearest = states.iter().rev().min_by_key(|state| state.distance(content));
-    nearest.map(|state| state.changes_to(content)).unwrap_or_default()
+/// What a mirror with this content showed before somebody changed it while no process ran, after a
+/// crash: the position in the log whose state is nearest to it, the last of the nearest.
+pub fn base_after_crash(log: &[u8], content: &Ordered) -> Ordered {
+    let states = states(log).into_iter().rev();
+    states.min_by_key(|state| state.distance(content)).unwrap_or_default()
 }
 
 fn for_each_line(log: &[u8], mut visit: impl FnMut(&Json)) {
