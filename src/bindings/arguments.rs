@@ -110,8 +110,32 @@ pub fn field(js: Js, value: Value, argument: &str, default: &str) -> Fallible<St
     if is_missing(js, value)? { Ok(crate::engine::quote(default)) } else { key(js, value, argument) }
 }
 
-/// An object (no array, no function), as JSON text of its own properties.
+/// V8's longest string has 2^29 - 24 characters, and a value must fit into one with its key.
+const TEXT_BYTES_MAX: usize = 256 << 20;
+
+fn small_enough(text: String, argument: &str) -> Fallible<String> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(text);
+    }
+    Err(Error::wrong_value(format!(
+        "The argument '{argument}' has {} bytes as JSON; at most {TEXT_BYTES_MAX} can be stored in one piece",
+        text.len()
+    ))
+    .into())
+}
+
+/// An object (no array, no function), as JSON text of its own properties; stored in one piece.
 pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
+    small_enough(object_of_any_size(js, environment, value, argument)?, argument)
+}
+
+/// The same for an object whose properties are stored one by one.
+pub fn object_of_any_size(
+    js: Js,
+    environment: &Environment,
+    value: Value,
+    argument: &str,
+) -> Fallible<String> {
     if js.type_of(value)? != ValueType::Object || js.is_array(value)? {
         return Err(wrong_type(js, argument, "an object", value).into());
     }
@@ -119,9 +143,8 @@ pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -
     let has_to_json = js.type_of(js.get(value, "toJSON")?)? == ValueType::Function;
     let plain = if has_to_json { own_properties(js, value)? } else { value };
     let text = environment.stringify(js, plain, &format!("The argument '{argument}'"))?;
-    Ok(text
-        .filter(|text| text.starts_with('{'))
-        .ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
+    let text = text.filter(|text| text.starts_with('{'));
+    Ok(text.ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
 }
 
 fn own_properties(js: Js, value: Value) -> Fallible<Value> {
@@ -137,25 +160,24 @@ fn own_properties(js: Js, value: Value) -> Fallible<Value> {
 /// Any value that JSON can hold, as text.
 pub fn json(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
     let text = environment.stringify(js, value, &format!("The argument '{argument}'"))?;
-    Ok(text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?)
+    small_enough(text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?, argument)
 }
 
 /// An entry as the text of its line, without the closing brace: `timestamp` first, then the rest.
 pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fallible<String> {
-    const TIMESTAMP: &str = "\"timestamp\"";
     let text = object(js, environment, value, "entry")?;
     let mut line = String::with_capacity(text.len() + 48);
-    let own = Members::of(&text).find(|(name, _)| *name == TIMESTAMP);
-    line.push('{');
-    line.push_str(TIMESTAMP);
-    line.push(':');
-    if let Some((_, time)) = own {
-        line.push_str(time);
-    } else {
-        line.push('"');
-        line.push_str(now);
-        line.push('"');
+    let has = |name: &str| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some();
+    if !has(TIMESTAMP) && !OWN_PROPERTIES.iter().any(|name| has(name)) {
+        push_timestamp(&mut line, None, now);
+        if text.len() > 2 {
+            line.push(',');
+        }
+        line.push_str(&text[1..text.len() - 1]);
+        return Ok(line);
     }
+    let own = Members::of(&text).filter(|(name, _)| *name == TIMESTAMP).last();
+    push_timestamp(&mut line, own.map(|(_, time)| time), now);
     for (name, member) in Members::of(&text) {
         if OWN_PROPERTIES.contains(&name) {
             return Err(Error::wrong_value(format!(
@@ -171,4 +193,19 @@ pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fall
         }
     }
     Ok(line)
+}
+
+const TIMESTAMP: &str = "\"timestamp\"";
+
+fn push_timestamp(line: &mut String, own: Option<&str>, now: &str) {
+    line.push('{');
+    line.push_str(TIMESTAMP);
+    line.push(':');
+    if let Some(time) = own {
+        line.push_str(time);
+    } else {
+        line.push('"');
+        line.push_str(now);
+        line.push('"');
+    }
 }

@@ -13,7 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use napi::ValueType;
 
 use super::arguments::{
-    describe, entry, field, finite, finite_or, is_missing, json, key, limit, log_name, object, username,
+    describe, entry, field, finite, finite_or, is_missing, json, key, limit, log_name, object,
+    object_of_any_size, username,
 };
 use super::environment::{Environment, Then};
 use super::js::{Fallible, Js, Value};
@@ -283,7 +284,7 @@ impl Calls {
     }
 
     pub fn save_players(&self, players: Value) -> Fallible<Value> {
-        let text = object(self.js, &self.environment, players, "players")?;
+        let text = object_of_any_size(self.js, &self.environment, players, "players")?;
         self.change_all(&PLAYERS, text.len(), move |state, _| {
             game::save_players(state, &State::from_object(&text))
         })

@@ -11,9 +11,11 @@
 //! function holds the event loop if and only if it is not zero.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -24,6 +26,10 @@ use super::options::Config;
 use super::stores::{Handle, Store, listen_to_notices};
 use crate::engine::{Answer, Notice, Outlet, TextKind, Texts, Ticket};
 use crate::error::{Error, Result};
+
+/// How long promises are settled before the event loop has its turn.
+const SLICE: Duration = Duration::from_millis(1);
+const SETTLED_BETWEEN_LOOKS: u32 = 8;
 
 type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -50,6 +56,9 @@ pub struct Environment {
     parse: Kept,
     /// The way back from other threads.
     pub outlet: Arc<EnvironmentOutlet>,
+    /// Answers that are ready and not settled yet, in order.
+    backlog: RefCell<VecDeque<(usize, Result<Answer>)>>,
+    is_slice_planned: Cell<bool>,
     waiting: RefCell<Vec<Option<Waiting>>>,
     free: RefCell<Vec<usize>>,
     waiting_count: Cell<usize>,
@@ -150,6 +159,8 @@ impl Environment {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
             outlet,
+            backlog: RefCell::default(),
+            is_slice_planned: Cell::new(false),
             waiting: RefCell::default(),
             free: RefCell::default(),
             waiting_count: Cell::new(0),
@@ -187,8 +198,37 @@ impl Environment {
         }
     }
 
-    /// Settles all that is ready.
+    /// Settles what is ready, for about `SLICE` at a time, so that timers and sockets have their turn
+    /// between two slices of a large batch.
     fn settle_ready(self: &Rc<Self>, js: Js) {
+        self.take_ready(js);
+        let started = Instant::now();
+        let mut settled = 0_u32;
+        while let Some((id, answer)) = self.pop_backlog() {
+            self.settle_one(js, id, answer);
+            settled += 1;
+            if settled.is_multiple_of(SETTLED_BETWEEN_LOOKS) && started.elapsed() > SLICE {
+                break;
+            }
+        }
+        if !self.backlog.borrow().is_empty()
+            && !self.is_slice_planned.replace(true)
+            && self.plan_slice(js).is_err()
+        {
+            self.is_slice_planned.set(false);
+            self.settle_all(js);
+        }
+    }
+
+    /// Settles everything that is ready, now.
+    fn settle_all(self: &Rc<Self>, js: Js) {
+        self.take_ready(js);
+        while let Some((id, answer)) = self.pop_backlog() {
+            self.settle_one(js, id, answer);
+        }
+    }
+
+    fn take_ready(&self, js: Js) {
         let (answers, notices) = {
             let mut ready = self.outlet.ready.lock();
             ready.is_woken = false;
@@ -197,28 +237,48 @@ impl Environment {
         for notice in notices {
             js.scoped(|js| warn(js, &notice));
         }
-        for (id, answer) in answers {
-            let waiting = self.waiting.borrow_mut()[id].take();
-            self.free.borrow_mut().push(id);
-            let Some(Waiting { store, then }) = waiting else { continue };
-            store.pending.set(store.pending.get() - 1);
-            if store.pending.get() == 0 {
-                store.predicted.forget();
+        self.backlog.borrow_mut().extend(answers);
+    }
+
+    fn pop_backlog(&self) -> Option<(usize, Result<Answer>)> {
+        self.backlog.borrow_mut().pop_front()
+    }
+
+    /// Goes on after the event loop has had its turn.
+    fn plan_slice(self: &Rc<Self>, js: Js) -> Fallible<()> {
+        let environment = Rc::downgrade(self);
+        let go_on = js.function("settleMore", move |js| {
+            if let Some(environment) = environment.upgrade() {
+                environment.is_slice_planned.set(false);
+                environment.settle_ready(js);
             }
-            if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
-                self.hold_event_loop(js, false);
-            }
-            js.scoped(|js| match then {
-                Then::Settle(deferred) => {
-                    let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
-                    js.settle(deferred, value);
-                }
-                Then::SettleUndefined(deferred) => {
-                    js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
-                }
-                Then::Do(go_on) => go_on(self, js, answer),
-            });
+        })?;
+        let global = js.global()?;
+        js.call(js.get(global, "setImmediate")?, global, &[go_on])?;
+        Ok(())
+    }
+
+    fn settle_one(self: &Rc<Self>, js: Js, id: usize, answer: Result<Answer>) {
+        let waiting = self.waiting.borrow_mut()[id].take();
+        self.free.borrow_mut().push(id);
+        let Some(Waiting { store, then }) = waiting else { return };
+        store.pending.set(store.pending.get() - 1);
+        if store.pending.get() == 0 {
+            store.predicted.forget();
         }
+        if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
+            self.hold_event_loop(js, false);
+        }
+        js.scoped(|js| match then {
+            Then::Settle(deferred) => {
+                let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
+                js.settle(deferred, value);
+            }
+            Then::SettleUndefined(deferred) => {
+                js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+            }
+            Then::Do(go_on) => go_on(self, js, answer),
+        });
     }
 
     /// `JSON.stringify(value)`; `None` for what JSON has no text for. `argument` names the value in errors.
@@ -309,7 +369,7 @@ impl Environment {
                 return;
             }
             let before = self.waiting_count.get();
-            self.settle_ready(js);
+            self.settle_all(js);
             if self.waiting_count.get() >= before {
                 return;
             }

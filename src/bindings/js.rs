@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
+use std::cell::RefCell;
 use std::ptr;
 
 use napi::bindgen_prelude::{Object, ToNapiValue, TypeName, Unknown};
@@ -218,20 +219,37 @@ impl Js {
 
     /// A string's text; a lone surrogate becomes U+FFFD.
     pub fn text(self, value: Value) -> Fallible<String> {
-        const GUESS_BYTES: usize = 8 << 10;
-        let mut bytes = vec![0_u8; GUESS_BYTES];
-        let mut written = self.utf8_into(value, &mut bytes)?;
-        if written + 4 >= GUESS_BYTES {
-            // It may have been cut: ask for the length first.
-            let mut length = 0;
-            // SAFETY: see the header of this file; a null buffer asks for the length.
-            let status = unsafe {
-                sys::napi_get_value_string_utf8(self.0, value.0, ptr::null_mut(), 0, &raw mut length)
-            };
-            self.check(status)?;
-            bytes = vec![0; length + 1];
-            written = self.utf8_into(value, &mut bytes)?;
+        thread_local! {
+            /// Reused, so that a short string costs one allocation of its own size.
+            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
         }
+        const BUFFER_BYTES: usize = 64 << 10;
+        const LONGEST_CHARACTER: usize = 4;
+        let utf8 = |bytes: &[u8]| -> Fallible<String> {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => Ok(text.to_owned()),
+                Err(_) => Err(Error::internal("Node-API gave text that is not UTF-8").into()),
+            }
+        };
+        let short = BUFFER.with_borrow_mut(|buffer| {
+            let written = self.utf8_into(value, buffer)?;
+            // A full buffer may have cut the text.
+            if written + LONGEST_CHARACTER < buffer.len() {
+                utf8(&buffer[..written]).map(Some)
+            } else {
+                Ok(None)
+            }
+        })?;
+        if let Some(text) = short {
+            return Ok(text);
+        }
+        let mut length = 0;
+        // SAFETY: see the header of this file; a null buffer asks for the length.
+        let status =
+            unsafe { sys::napi_get_value_string_utf8(self.0, value.0, ptr::null_mut(), 0, &raw mut length) };
+        self.check(status)?;
+        let mut bytes = vec![0; length + 1];
+        let written = self.utf8_into(value, &mut bytes)?;
         bytes.truncate(written);
         String::from_utf8(bytes).map_err(|_| Error::internal("Node-API gave text that is not UTF-8").into())
     }

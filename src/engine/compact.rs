@@ -267,7 +267,8 @@ impl Log {
         let new_end = log.stamp()?.size_bytes;
         let tail_bytes = old_end - running.snapshot_end;
         let lines = running.checkpoint_lines + self.file.lines().saturating_sub(running.snapshot_lines);
-        self.file = LogFile::at(&mut *log, new_end, lines, Mending::default())?;
+        self.file.replace_by(LogFile::at(&mut *log, new_end, lines, Mending::default())?);
+        self.file.is_unsynced = false;
         let checkpoint_end = new_end - tail_bytes;
         self.mirror_offsets_moved(|offset| checkpoint_end + offset.saturating_sub(running.snapshot_end));
         if let Some(known) = &self.mirror.known

@@ -149,6 +149,8 @@ impl Engine {
             for path in names.iter().filter(|name| is_temporary(name)).map(|name| folder.join(name)) {
                 if let Ok(Some(mut file)) = files.open_lock(&path, false)
                     && file.try_lock() == Ok(true)
+                    && let (Ok(Some(at_path)), Ok(opened)) = (files.stamp(&path), file.stamp())
+                    && at_path.id == opened.id
                 {
                     let _ = files.remove(&path);
                 }

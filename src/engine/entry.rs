@@ -87,7 +87,7 @@ impl<'a> Entry<'a> {
             }
             return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: 0 });
         }
-        if stated != hex(crc32fast::hash(checked)).as_bytes() {
+        if stated != hex(crc32fast::hash(checked)).as_bytes() || !checked.starts_with(b"{") {
             return Err(Invalid::Checksum);
         }
         let mut open = std::str::from_utf8(checked).map_err(|_| Invalid::Checksum)?;
@@ -108,6 +108,11 @@ impl<'a> Entry<'a> {
             open = &open[..before];
         }
         Ok(Self { open, has_crc, edit, more })
+    }
+
+    /// An entry that is about to be written: its text without the closing brace.
+    pub fn of_text(open: &'a str) -> Self {
+        Self { open, has_crc: true, edit: None, more: 0 }
     }
 
     /// The entry as callers see it: a JSON object without our properties.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
 use super::entry::Encoder;
 use super::log::{LogPaths, copy_range};
-use super::mirror::{FreshMirror, create_held, write_large};
+use super::mirror::{FreshMirror, Pace, create_held, write_large};
 use super::name::LogName;
 use super::read::{EntryCursor, all_entries};
 use super::replay::replay;
@@ -193,8 +193,14 @@ impl ReadJob {
 impl MirrorJob {
     fn run(self, files: &dyn FileSystem) -> MirrorDone {
         let started_ms = files.monotonic_ms();
-        let result =
-            write_large(files, self.temporary, &self.mirror, &self.snapshot, self.log_end, self.sync);
+        let result = write_large(
+            files,
+            self.temporary,
+            &self.mirror,
+            &self.snapshot,
+            self.log_end,
+            Pace::beside(self.sync),
+        );
         MirrorDone {
             log: self.log,
             generation: self.generation,
@@ -213,7 +219,9 @@ impl CompactJob {
                 folders.create_folders(files, sync).and_then(|()| {
                     let (file, lines) = checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, sync)?;
                     let mirror = mirror
-                        .map(|path| write_large(files, path, &folders.mirror, &snapshot, log_end, sync))
+                        .map(|path| {
+                            write_large(files, path, &folders.mirror, &snapshot, log_end, Pace::beside(sync))
+                        })
                         .transpose()?;
                     Ok(Compacted { copied_to: log_end, mirror, lines, file })
                 })
@@ -249,11 +257,13 @@ fn checkpoint(
     if parts.is_empty() {
         parts.push(Vec::new());
     }
+    let pace = Pace::beside(sync && parts.len() > 1);
     let mut line = Vec::new();
     for part in &parts {
         line.clear();
         Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), 0);
         file.append(&line)?;
+        pace.rest(files, &mut *file)?;
     }
     if sync {
         file.sync_data()?;

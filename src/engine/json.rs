@@ -157,11 +157,15 @@ pub fn compact(text: &str) -> Cow<'_, str> {
 }
 
 /// Appends `text` (compact) to `out` as `JSON.stringify(value, null, 2)` lays it out, `depth` levels in.
-pub fn push_pretty(out: &mut String, text: &str, mut depth: usize) {
+/// Stops early, with the rest missing, when `out` is over `size_bytes_max`.
+pub fn push_pretty(out: &mut String, text: &str, mut depth: usize, size_bytes_max: usize) {
     let bytes = text.as_bytes();
     let mut at = 0;
     let mut kept_from = 0;
     while let Some(byte) = bytes.get(at) {
+        if out.len() > size_bytes_max {
+            return;
+        }
         match byte {
             b'"' => {
                 at = string_end(bytes, at);
@@ -300,12 +304,13 @@ fn unquote_utf16(literal: &str) -> Vec<u16> {
     units
 }
 
-/// The key for people: without quotes when that is readable, shortened when it is long.
+/// A key for people: shortened when it is long, without characters that a terminal would act on.
 #[must_use]
 pub fn key_for_people(literal: &str) -> String {
     const CHARACTERS_MAX: usize = 80;
-    let mut shown: String = literal.chars().take(CHARACTERS_MAX).collect();
-    if shown.len() < literal.len() {
+    let printable = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let mut shown: String = literal.chars().take(CHARACTERS_MAX).map(printable).collect();
+    if literal.chars().nth(CHARACTERS_MAX).is_some() {
         shown.push('…');
     }
     shown
@@ -369,7 +374,7 @@ mod tests {
         assert_eq!(compact(pretty), short);
         assert!(matches!(compact(short), Cow::Borrowed(_)));
         let mut out = String::new();
-        push_pretty(&mut out, short, 0);
+        push_pretty(&mut out, short, 0, usize::MAX);
         assert_eq!(out, pretty);
     }
 

@@ -16,7 +16,7 @@ use super::core::Context;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;
 use super::mirror::{
-    FreshMirror, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large, write_small,
+    FreshMirror, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large, write_small,
 };
 use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
 use super::record::{MirrorId, MirrorRecord};
@@ -304,7 +304,7 @@ impl Log {
                     &self.paths.mirror,
                     &snapshot,
                     self.file.end(),
-                    context.sync_ever(),
+                    if context.sync_ever() { Pace::Fast } else { Pace::Unsynced },
                 )?;
                 self.publish_mirror(context, fresh, self.file.mark())?;
             }

@@ -104,7 +104,8 @@ fn reconcile(
         loaded.file.mending().damages.iter().any(|damage| damage.offset < record.log_end)
     });
     if let Some(record) = &record
-        && record.is_of_file(&stamp)
+        && record.is_clean
+        && record.mirror.stamp == stamp
         && known.is_none()
         && !is_damaged
     {

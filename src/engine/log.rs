@@ -125,6 +125,18 @@ pub fn create_folder(files: &dyn FileSystem, path: &Path, sync: bool) -> Result<
     }
 }
 
+/// Makes a folder and all above it durable, as far as they can be opened: one that may not even be opened
+/// is not one in which we, or a process like ours, made anything.
+fn sync_parents(files: &dyn FileSystem, folder: &Path) -> Result<()> {
+    for above in folder.ancestors().filter(|above| !above.as_os_str().is_empty()) {
+        match files.sync_dir(above) {
+            Err(error) if error.code == "EACCES" || error.code == "EPERM" => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
 /// What has to be mended in the file before something is appended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mending {
@@ -177,6 +189,7 @@ pub struct LogFile {
     lines: u64,
     mending: Mending,
     is_folder_unsynced: bool,
+    are_parents_synced: bool,
     /// Something was acknowledged that is not synced yet (`fsync: 'interval'`).
     pub is_unsynced: bool,
 }
@@ -235,6 +248,7 @@ impl LogFile {
         *self = Self {
             handle: self.handle.take(),
             is_folder_unsynced: self.is_folder_unsynced,
+            are_parents_synced: self.are_parents_synced,
             is_unsynced: self.is_unsynced,
             ..read
         };
@@ -243,8 +257,8 @@ impl LogFile {
 
     /// Takes over what was read anew, keeping what is still to be synced.
     pub fn replace_by(&mut self, read: Self) {
-        let is_unsynced = self.is_unsynced;
-        *self = Self { is_unsynced, ..read };
+        let (is_unsynced, are_parents_synced) = (self.is_unsynced, self.are_parents_synced);
+        *self = Self { are_parents_synced, is_unsynced, ..read };
     }
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
@@ -363,11 +377,9 @@ impl LogFile {
     pub fn sync_folder(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
         if self.is_folder_unsynced {
             files.sync_dir(&paths.logs_folder)?;
-            files.sync_dir(&paths.data_folder)?;
-            match paths.data_folder.parent().map_or(Ok(()), |above| files.sync_dir(above)) {
-                // A folder that we may not even open is not one that we made anything in.
-                Err(error) if error.code != "EACCES" && error.code != "EPERM" => return Err(error),
-                _ => {}
+            if !self.are_parents_synced {
+                sync_parents(files, &paths.data_folder)?;
+                self.are_parents_synced = true;
             }
             self.is_folder_unsynced = false;
         }

@@ -135,7 +135,7 @@ pub fn small_text<'a>(members: impl Iterator<Item = &'a Member>, size_bytes_max:
     let mut text = String::new();
     let mut is_first = true;
     for member in members {
-        push_member(&mut text, member, is_first);
+        push_member(&mut text, member, is_first, size_bytes_max);
         is_first = false;
         if text.len() > size_bytes_max {
             return None;
@@ -145,12 +145,12 @@ pub fn small_text<'a>(members: impl Iterator<Item = &'a Member>, size_bytes_max:
     (text.len() <= size_bytes_max).then_some(text)
 }
 
-fn push_member(text: &mut String, member: &Member, is_first: bool) {
+fn push_member(text: &mut String, member: &Member, is_first: bool, size_bytes_max: usize) {
     text.push_str(if is_first { "{" } else { "," });
     json::push_new_line(text, 1);
     text.push_str(member.key());
     text.push_str(": ");
-    json::push_pretty(text, member.value(), 1);
+    json::push_pretty(text, member.value(), 1, size_bytes_max);
 }
 
 /// Writes a mirror beside its place from a text that is made already. For callers that hold the lock of
@@ -181,18 +181,20 @@ pub fn write_large(
     mirror: &Path,
     snapshot: &Snapshot,
     log_end: u64,
-    sync: bool,
+    pace: Pace,
 ) -> Result<FreshMirror> {
+    let sync = pace != Pace::Unsynced;
     let written = (|| {
         let mut file = create_held(files, &temporary, mirror)?;
         let mut hasher = Xxh3::new();
         let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
         for (number, member) in snapshot.iter().enumerate() {
-            push_member(&mut text, member, number == 0);
+            push_member(&mut text, member, number == 0, usize::MAX);
             if text.len() >= WRITE_BYTES {
                 hasher.update(text.as_bytes());
                 file.append(text.as_bytes())?;
                 text.clear();
+                pace.rest(files, &mut *file)?;
             }
         }
         text.push_str(if snapshot.is_empty() { "{}" } else { "\n}" });
@@ -206,12 +208,49 @@ pub fn write_large(
     fresh(files, temporary, written, log_end, sync)
 }
 
+/// How a large file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Not synced.
+    Unsynced,
+    /// Synced at the end, as fast as it goes: somebody waits.
+    Fast,
+    /// Synced a piece at a time with rests between, so that the syncs of appends do not queue up behind it.
+    Gentle,
+}
+
+impl Pace {
+    /// For work beside the writer.
+    pub fn beside(sync: bool) -> Self {
+        if sync { Self::Gentle } else { Self::Unsynced }
+    }
+
+    /// After each piece of about 1 MiB.
+    pub fn rest(self, files: &dyn FileSystem, file: &mut dyn File) -> Result<()> {
+        const REST_US: u64 = 1000;
+        if self == Self::Gentle {
+            file.sync_data()?;
+            files.sleep_us(REST_US);
+        }
+        Ok(())
+    }
+}
+
 /// Makes a temporary file, to take the place of `like`, that other processes leave alone while it is open.
 pub fn create_held(files: &dyn FileSystem, path: &Path, like: &Path) -> Result<Box<dyn File>> {
-    let mut file = files.create_like(path, like)?;
-    // Where files cannot be locked, nobody else can find out that this one is not locked either.
-    let _ = file.try_lock();
-    Ok(file)
+    const TRIES_MAX: usize = 10;
+    let mut tries = 0;
+    loop {
+        let mut file = files.create_like(path, like)?;
+        // Where files cannot be locked, nobody else can find out that this one is not locked either.
+        let _ = file.try_lock();
+        // Between the two somebody may have swept it away.
+        let found = files.stamp(path)?.map(|stamp| stamp.id);
+        tries += 1;
+        if found == Some(file.stamp()?.id) || tries == TRIES_MAX {
+            return Ok(file);
+        }
+    }
 }
 
 type Written = (MirrorId, Option<Box<dyn File>>);

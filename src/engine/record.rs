@@ -4,6 +4,7 @@
 //! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
 //!  "mirror":{"id":5,"size_bytes":99,"modified_ns":17…,"changed_ns":17…,"hash":"0123456789abcdef"},
 //!  "clean":true}
+//! 89abcdef                                 CRC-32 of the first line
 //! ```
 //!
 //! It is written before the mirror is renamed into place, so a mirror of ours is never unknown to
@@ -63,8 +64,9 @@ struct WrittenMirror {
 }
 
 impl MirrorRecord {
-    /// Whether the file with this stamp is the mirror that the record speaks of, for certain. An unclean
-    /// record was written before the mirror got its name, which changes `changed_ns`.
+    /// Whether the file with this stamp is the mirror that the record speaks of, for a process that runs: no
+    /// power cut has come between, which could have lost its content. An unclean record was written before
+    /// the mirror got its name, which changes `changed_ns`.
     pub fn is_of_file(&self, found: &Stamp) -> bool {
         if self.is_clean { self.mirror.stamp == *found } else { self.mirror.stamp.is_same_content(found) }
     }
@@ -77,7 +79,12 @@ impl MirrorRecord {
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let written: Written = serde_json::from_slice(bytes).ok()?;
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (json, checksum) = text.strip_suffix('\n')?.split_once('\n')?;
+        if checksum != checksum_of(json) {
+            return None;
+        }
+        let written: Written = serde_json::from_str(json).ok()?;
         if written.version != 1 {
             return None;
         }
@@ -112,12 +119,13 @@ impl MirrorRecord {
             },
             clean: self.is_clean,
         };
-        let bytes = serde_json::to_vec(&written).unwrap_or_default();
+        let json = serde_json::to_string(&written).unwrap_or_default();
+        let text = format!("{json}\n{}\n", checksum_of(&json));
         let (mut file, is_new) = match files.open_lock(&paths.record, false)? {
             Some(file) => (file, false),
             None => (files.create(&paths.record)?, true),
         };
-        file.overwrite(&bytes)?;
+        file.overwrite(text.as_bytes())?;
         if sync {
             file.sync_data()?;
             if is_new {
@@ -126,6 +134,11 @@ impl MirrorRecord {
         }
         Ok(())
     }
+}
+
+/// A write that ended in the middle leaves another one.
+fn checksum_of(json: &str) -> String {
+    format!("{:08x}", crc32fast::hash(json.as_bytes()))
 }
 
 /// Hash of the bytes of a log just before `end`.

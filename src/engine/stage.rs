@@ -91,18 +91,15 @@ impl Batch {
     }
 
     fn append(&mut self, open: &str) {
-        let start = self.bytes.len();
         Encoder::new(&mut self.bytes).raw(open, 0);
         self.lines += 1;
         let mut edits = Vec::new();
-        if let Ok(entry) = Entry::decode(&self.bytes[start..]) {
-            entry.changes(|change| {
-                edits.push(match change {
-                    Change::Set(key, value) => Edit::Set(Member::new(key, value)),
-                    Change::Delete(key) => Edit::Delete(key.to_owned()),
-                });
+        Entry::of_text(open).changes(|change| {
+            edits.push(match change {
+                Change::Set(key, value) => Edit::Set(Member::new(key, value)),
+                Change::Delete(key) => Edit::Delete(key.to_owned()),
             });
-        }
+        });
         for edit in edits {
             self.change(edit);
         }

@@ -67,8 +67,11 @@ impl<'a> Record<'a> {
         let mut fields: Vec<(&str, Text)> =
             DEFAULTS.iter().map(|(name, value)| (*name, Text::Stored(value))).collect();
         fields[0].1 = Text::Stored(user_id);
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for (name, value) in stored.filter(|text| text.starts_with('{')).into_iter().flat_map(Members::of) {
-            match fields.iter_mut().find(|(known, _)| *known == name) {
+            let default = DEFAULTS.iter().position(|(known, _)| *known == name);
+            let place = default.unwrap_or_else(|| *places.entry(name).or_insert(fields.len()));
+            match fields.get_mut(place) {
                 Some((_, field)) => *field = Text::Stored(value),
                 None => fields.push((name, Text::Stored(value))),
             }

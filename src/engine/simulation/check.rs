@@ -60,10 +60,14 @@ pub struct Crashed {
     pub outcome: Outcome,
     /// A mirror may be broken, by its editor.
     pub is_editing: bool,
+    /// Mirrors that a power cut before this crash had broken.
+    pub broken: Vec<Arc<Vec<u8>>>,
 }
 
 /// What a check saw, for crashes during it.
 pub struct Recovery {
+    /// Mirrors that were broken when it began.
+    pub broken: Vec<Arc<Vec<u8>>>,
     /// Each call that changed something.
     pub moments: Vec<Moment>,
     /// What was called.
@@ -111,6 +115,7 @@ pub fn check(
         if let Mirror::Broken(bytes) = mirror(&crashed.disk, &path)
             && !crashed.is_editing
             && !(is_power_cut && bytes.len() <= SMALL_MIRROR_BYTES)
+            && !crashed.broken.contains(&bytes)
         {
             return Err(format!("mirror '{}' is broken ({} bytes)", spec.name, bytes.len()));
         }
@@ -143,7 +148,7 @@ pub fn check(
     let recovery = is_watched.then(|| {
         play.disk.watch(None);
         let moments = std::mem::take(&mut *moments.lock());
-        Recovery { moments, history: play.record.lock().history.clone() }
+        Recovery { broken, moments, history: play.record.lock().history.clone() }
     });
     check_again(setting, &mut play, &models, &mut random)?;
     Ok(recovery)

@@ -119,7 +119,7 @@ fn record(script: &Script) -> (Setting, Recovery) {
         "{script_name} without a crash: {:?}",
         history.status
     );
-    (setting, Recovery { moments, history })
+    (setting, Recovery { broken: Vec::new(), moments, history })
 }
 
 fn outcomes(moment: &Moment, randoms: usize, seed: u64) -> Vec<Outcome> {
@@ -136,7 +136,8 @@ fn crashed(recovery: &Recovery, moment: &Moment, outcome: Outcome, now_ms: i64) 
     let mut history = History { status: moment.status.clone(), ..recovery.history.clone() };
     // What was called later had not been called yet.
     history.ops.truncate(history.status.len());
-    Crashed { disk: outcome.of(&moment.disk), now_ms, history, outcome, is_editing: moment.is_editing }
+    let broken = recovery.broken.clone();
+    Crashed { disk: outcome.of(&moment.disk), now_ms, history, outcome, is_editing: moment.is_editing, broken }
 }
 
 struct Run<'a> {
@@ -164,8 +165,7 @@ impl Run<'_> {
             let (number, outcome) = todo.swap_remove(chosen);
             let moment = &recovery.moments[number];
             let crashed = crashed(recovery, moment, outcome, now_ms);
-            let answered =
-                moment.status.iter().filter(|status| **status != Status::Open).count();
+            let answered = moment.status.iter().filter(|status| **status != Status::Open).count();
             let kind = usize::from(matches!(outcome, Outcome::Kill(_)));
             if !self.seen.insert((crashed.disk.fingerprint(), 2 * answered + kind)) {
                 continue;
@@ -241,7 +241,8 @@ pub fn show_failures(failures: &[String]) {
         let what = failure.lines().nth(1).unwrap_or(failure);
         what.chars().filter(|character| !character.is_ascii_digit()).take(60).collect()
     };
-    let mut sorted: Vec<(String, &String)> = failures.iter().map(|failure| (kind(failure), failure)).collect();
+    let mut sorted: Vec<(String, &String)> =
+        failures.iter().map(|failure| (kind(failure), failure)).collect();
     sorted.sort_by_key(|(kind, failure)| (kind.clone(), failure.lines().next().map_or(0, str::len)));
     for kinds in sorted.chunk_by(|one, other| one.0 == other.0) {
         eprintln!("  {} times:", kinds.len());

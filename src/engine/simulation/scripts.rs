@@ -296,8 +296,10 @@ fn large_mirror(play: &mut Play) {
 }
 
 fn large_compaction(play: &mut Play) {
-    let calls = (0..14).map(|number| play.set(0, &format!("p{number}"), 5500)).collect();
-    play.batch(0, calls);
+    for half in 0..2 {
+        let calls = (0..7).map(|number| play.set(0, &format!("p{}", 7 * half + number), 5500)).collect();
+        play.batch(0, calls);
+    }
     let call = play.compact(0);
     play.call(0, call);
     play.take(0);

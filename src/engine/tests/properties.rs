@@ -182,7 +182,10 @@ struct World {
 impl World {
     fn new() -> Self {
         let bench = Bench::new();
-        let sessions = [bench.open(), bench.open()];
+        let mut sessions = [bench.open(), bench.open()];
+        for session in &mut sessions {
+            session.state();
+        }
         Self { bench, sessions, has_written: [false; 2], is_torn: false, model: Model::default() }
     }
 

@@ -1,0 +1,116 @@
+/**
+ * A bot's day under injected errors: calls of every kind, one after the other and many at once, with what became of each.
+ * Every ack is also written to a file, with pwrite, so that a trace of the system calls shows when it was given.
+ * Arguments: data directory, file of the acks. Prints a report as JSON.
+ */
+import fs from 'node:fs';
+import { Storage } from '../../index.js';
+import { parseLines, replay } from '../support/durability.mjs';
+
+const [dataDir, acksFile] = process.argv.slice(2);
+const acks = fs.openSync(acksFile, 'w');
+let acksEnd = 0;
+const report = { calls: [], unhandled: 0, disagreements: [] };
+process.on('unhandledRejection', () => {
+  report.unhandled += 1;
+});
+
+const storage = new Storage({ dataDir });
+const coins = storage.collection('coins');
+
+/** Makes a call and notes its end. `log` is the one that it writes to. */
+async function call(name, log, make) {
+  const note = { name, log };
+  try {
+    await make();
+    note.ok = true;
+    const line = `ack ${log} ${name}\n`;
+    acksEnd += fs.writeSync(acks, line, acksEnd);
+  } catch ({ code, syscall, path, message }) {
+    note.error = { code, syscall, path, message };
+  }
+  report.calls.push(note);
+  return note.ok;
+}
+
+let games = 0;
+const count = (ok) => {
+  if (ok) games += 1;
+};
+const update = () =>
+  call('updatePlayerStats', 'players', () => storage.updatePlayerStats('user', 'name', 1)).then(count);
+const append = (n) =>
+  call('appendLogEntry', 'events', () =>
+    storage.appendLogEntry('events', { op: 'SET', key: `key-${n}`, value: n }),
+  );
+
+/** What is in memory is what the files hold, whole lines of them. */
+async function compare(when) {
+  const read = await storage.loadPlayers().catch((error) => ({ error }));
+  if (read.error) return;
+  let text = '';
+  try {
+    text = fs.readFileSync(`${dataDir}/logs/players.log`, 'utf8');
+  } catch (error) {
+    // Nothing was written yet, or it is this call of ours that failed.
+    if (error.code !== 'ENOENT') return;
+  }
+  const onDisk = replay(parseLines(text.slice(0, text.lastIndexOf('\n') + 1)));
+  const inMemory = read.user?.totalGames ?? 0;
+  if (inMemory !== games)
+    report.disagreements.push(`${when}: memory has ${inMemory} games of ${games} acked`);
+  if (JSON.stringify(onDisk) !== JSON.stringify(read))
+    report.disagreements.push(`${when}: the log is not what is in memory`);
+}
+
+async function day() {
+  for (let n = 0; n < 3; n++) {
+    await update();
+    await compare('after an update');
+  }
+  await append(1);
+  await append(2);
+  await call('set', 'coins', () => coins.set('user', 5));
+  await call('update', 'coins', () => coins.update('user', (coinsOfUser = 0) => coinsOfUser + 1));
+  await call('saveTokens', 'tokens', () => storage.saveTokens(['token']));
+  await call('saveGameState', 'game_state', () => storage.saveGameState('channel', { round: 1 }));
+  await call('clearGameState', 'game_state', () => storage.clearGameState('channel'));
+  await call('compactLog', 'players', () => storage.compactLog('players'));
+  await compare('after compaction');
+  await update();
+  await call('compactLog', 'events', () => storage.compactLog('events'));
+  await append(3);
+  // Those of one batch succeed or fail together.
+  await Promise.all(Array.from({ length: 20 }, update));
+  await compare('after many updates');
+  await call('savePlayers', 'players', async () =>
+    storage.savePlayers({ ...(await storage.loadPlayers()), other: { n: 1 } }),
+  );
+  await call('flush', '-', () => storage.flush());
+}
+
+await day();
+await day();
+
+// The cause is gone after some failures more at the most.
+const isWell = async () => {
+  const before = report.calls.length;
+  await update();
+  await append(4);
+  await call('set', 'coins', () => coins.set('last', 1));
+  await call('saveTokens', 'tokens', () => storage.saveTokens(['last']));
+  await call('saveGameState', 'game_state', () => storage.saveGameState('last', {}));
+  await call('compactLog', 'players', () => storage.compactLog('players'));
+  await call('flush', '-', () => storage.flush());
+  return report.calls.slice(before).every((each) => each.ok);
+};
+report.isWellAgain = false;
+for (let tries = 0; tries < 50 && !report.isWellAgain; tries++) report.isWellAgain = await isWell();
+await compare('in the end');
+report.games = games;
+report.players = await storage.loadPlayers();
+report.coins = await coins.entries();
+report.events = await storage.readLogEntries('events');
+await call('close', '-', () => storage.close());
+// Not through the pipe, whose writes may be the ones that fail.
+fs.writeFileSync(`${acksFile}.report`, JSON.stringify(report));
