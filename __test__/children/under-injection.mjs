@@ -1,13 +1,13 @@
 /**
  * A bot's day under injected errors: calls of every kind, one after the other and many at once, with what became of each.
  * Every ack is also written to a file, with pwrite, so that a trace of the system calls shows when it was given.
- * Arguments: data directory, file of the acks. Prints a report as JSON.
+ * Arguments: data directory, file of the acks, options as JSON. Leaves a report beside the acks.
  */
 import fs from 'node:fs';
 import { Storage } from '../../index.js';
 import { parseLines, replay } from '../support/durability.mjs';
 
-const [dataDir, acksFile] = process.argv.slice(2);
+const [dataDir, acksFile, options] = process.argv.slice(2);
 const acks = fs.openSync(acksFile, 'w');
 let acksEnd = 0;
 const report = { calls: [], unhandled: 0, disagreements: [] };
@@ -15,17 +15,21 @@ process.on('unhandledRejection', () => {
   report.unhandled += 1;
 });
 
-const storage = new Storage({ dataDir });
+const storage = new Storage({ dataDir, ...JSON.parse(options) });
 const coins = storage.collection('coins');
 
+/** Tells the trace that a call on a log was acked while none other was under way. */
+function ack(log, name) {
+  acksEnd += fs.writeSync(acks, `ack ${log} ${name}\n`, acksEnd);
+}
+
 /** Makes a call and notes its end. `log` is the one that it writes to. */
-async function call(name, log, make) {
+async function call(name, log, make, isAlone = true) {
   const note = { name, log };
   try {
     await make();
     note.ok = true;
-    const line = `ack ${log} ${name}\n`;
-    acksEnd += fs.writeSync(acks, line, acksEnd);
+    if (isAlone) ack(log, name);
   } catch ({ code, syscall, path, message }) {
     note.error = { code, syscall, path, message };
   }
@@ -37,12 +41,21 @@ let games = 0;
 const count = (ok) => {
   if (ok) games += 1;
 };
-const update = () =>
-  call('updatePlayerStats', 'players', () => storage.updatePlayerStats('user', 'name', 1)).then(count);
+const update = (isAlone) =>
+  call('updatePlayerStats', 'players', () => storage.updatePlayerStats('user', 'name', 1), isAlone).then(
+    count,
+  );
 const append = (n) =>
   call('appendLogEntry', 'events', () =>
     storage.appendLogEntry('events', { op: 'SET', key: `key-${n}`, value: n }),
   );
+
+// A log that nobody compacts: each entry that was acked stays.
+let notes = 0;
+const noted = () =>
+  call('appendLogEntry', 'audit', () => storage.appendLogEntry('audit', { op: 'NOTE' })).then((ok) => {
+    if (ok) notes += 1;
+  });
 
 /** What is in memory is what the files hold, whole lines of them. */
 async function compare(when) {
@@ -70,6 +83,7 @@ async function day() {
   }
   await append(1);
   await append(2);
+  await noted();
   await call('set', 'coins', () => coins.set('user', 5));
   await call('update', 'coins', () => coins.update('user', (coinsOfUser = 0) => coinsOfUser + 1));
   await call('saveTokens', 'tokens', () => storage.saveTokens(['token']));
@@ -81,7 +95,8 @@ async function day() {
   await call('compactLog', 'events', () => storage.compactLog('events'));
   await append(3);
   // Those of one batch succeed or fail together.
-  await Promise.all(Array.from({ length: 20 }, update));
+  await Promise.all(Array.from({ length: 20 }, () => update(false)));
+  if (report.calls.at(-1).ok) ack('players', 'together');
   await compare('after many updates');
   await call('savePlayers', 'players', async () =>
     storage.savePlayers({ ...(await storage.loadPlayers()), other: { n: 1 } }),
@@ -97,6 +112,7 @@ const isWell = async () => {
   const before = report.calls.length;
   await update();
   await append(4);
+  await noted();
   await call('set', 'coins', () => coins.set('last', 1));
   await call('saveTokens', 'tokens', () => storage.saveTokens(['last']));
   await call('saveGameState', 'game_state', () => storage.saveGameState('last', {}));
@@ -108,9 +124,15 @@ report.isWellAgain = false;
 for (let tries = 0; tries < 50 && !report.isWellAgain; tries++) report.isWellAgain = await isWell();
 await compare('in the end');
 report.games = games;
-report.players = await storage.loadPlayers();
-report.coins = await coins.entries();
-report.events = await storage.readLogEntries('events');
+report.notes = notes;
+/** Reading may still meet a failure or two. */
+const atLast = (read, tries = 50) =>
+  read().catch((error) => (tries > 0 ? atLast(read, tries - 1) : Promise.reject(error)));
+report.players = await atLast(() => storage.loadPlayers());
+report.coins = await atLast(() => coins.entries());
+report.events = await atLast(() => storage.readLogEntries('events'));
+report.audit = await atLast(() => storage.readLogEntries('audit'));
+await atLast(() => storage.flush());
 await call('close', '-', () => storage.close());
 // Not through the pipe, whose writes may be the ones that fail.
 fs.writeFileSync(`${acksFile}.report`, JSON.stringify(report));

@@ -20,9 +20,9 @@ use super::batch::Held;
 use super::compact::Compaction;
 use super::core::Context;
 use super::lines::Damage;
-use super::load::{Loaded, LoadedMirror, load};
+use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
-use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, is_settled};
+use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, log_mark};
 use super::replay::{Ending, Replayed, continue_replay};
@@ -39,7 +39,7 @@ pub struct Log {
     pub(super) pending: Option<PendingEdit>,
     pub(super) compaction: Compaction,
     pub(super) held: Held,
-    pub(super) last_edit: Option<u64>,
+    pub(super) last_edit: Option<LoggedEdit>,
     /// Counts how often the log was loaded anew: what was begun before does not fit any more.
     pub(super) generation: u64,
     pub(super) is_loaded: bool,
@@ -140,8 +140,12 @@ impl Log {
             return Ok(());
         }
         let is_continued = is_same_log || is_grown_log;
-        let base = if is_continued { self.mirror.known.take().map(|known| known.shows) } else { None };
-        self.reload(context, base)
+        let before = match self.mirror.known.take() {
+            Some(known) if is_continued => Before::SameLog(known),
+            _ if self.is_loaded => Before::OtherLog,
+            _ => Before::Nothing,
+        };
+        self.reload(context, before)
     }
 
     /// Whether the log is the one we know with something behind it.
@@ -159,6 +163,10 @@ impl Log {
 
     /// Replays lines that were appended behind the end. False when there is something to mend.
     fn replay_appended(&mut self, context: &Context) -> Result<bool> {
+        if self.file.mending().is_unterminated {
+            // What was appended may hang on the last line.
+            return Ok(false);
+        }
         let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(false) };
         let mut replayed = Replayed {
             end: self.file.end(),
@@ -208,6 +216,7 @@ impl Log {
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
         if let Some(known) = &self.mirror.known
             && known.id.hash == content.id.hash
+            && record.as_ref().is_none_or(|record| record.mirror.hash == known.id.hash)
         {
             let shows = known.shows.clone();
             self.know_mirror(context, content.id, shows);
@@ -216,13 +225,13 @@ impl Log {
         if self.pending.is_some() {
             return Ok(false);
         }
-        if let Some(record) = record
+        if let Some(record) = &record
             && record.mirror.hash == content.id.hash
         {
             self.know_mirror(context, content.id, Shows::LogUpTo(record.log_end));
             return Ok(true);
         }
-        if self.last_edit == Some(content.id.hash)
+        if is_logged(self.last_edit, content.id.hash, record.as_ref())
             && let Some(shown) = content.parse()
         {
             self.know_mirror(context, content.id, Shows::Content(shown));
@@ -248,10 +257,10 @@ impl Log {
     }
 
     /// Reads both files anew.
-    fn reload(&mut self, context: &Context, base: Option<Shows>) -> Result<()> {
+    fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
         self.distrust();
         self.generation += 1;
-        let loaded = load(&*context.files, &self.paths, self.mirror.is_wanted, base)?;
+        let loaded = load(&*context.files, &self.paths, self.mirror.is_wanted, before.clone())?;
         if context.options.on_corruption == OnCorruption::Refuse
             && let Some(damage) = loaded.file.mending().damages.first()
         {
@@ -263,8 +272,9 @@ impl Log {
         self.pending = pending;
         self.last_edit = last_edit;
         (self.mirror.seen, self.mirror.known, self.mirror.is_broken) = match mirror {
-            LoadedMirror::Missing => (None, None, false),
-            LoadedMirror::Broken(content) => (Some(content.id.stamp), None, true),
+            // What was there before is what a further change is compared with.
+            LoadedMirror::Missing => (None, before.known(), false),
+            LoadedMirror::Broken(content) => (Some(content.id.stamp), before.known(), true),
             LoadedMirror::Known(known) => (Some(known.id.stamp), Some(known), false),
         };
         self.is_loaded = true;

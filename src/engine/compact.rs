@@ -47,6 +47,8 @@ struct Running {
     snapshot_end: u64,
     snapshot_lines: u64,
     checkpoint_lines: u64,
+    /// Behind the copied tail: a line break that the last line lacked.
+    added_bytes: u64,
     mirror: Option<FreshMirror>,
 }
 
@@ -118,6 +120,7 @@ impl Log {
             snapshot_end: log_end,
             snapshot_lines: self.file.lines(),
             checkpoint_lines: 0,
+            added_bytes: 0,
             mirror: None,
         });
     }
@@ -217,8 +220,19 @@ impl Log {
         if old_end > copied_to {
             copy_tail(files, &self.paths.log, &mut *file, copied_to, old_end, context.sync_ever())?;
         }
+        if old_end > running.snapshot_end && self.file.mending().is_unterminated {
+            file.append(b"\n")?;
+            if context.sync_ever() {
+                file.sync_data()?;
+            }
+            running.added_bytes = 1;
+        }
         // Some systems do not let others read a locked file; the folder's lock is ours.
         drop(file);
+        if self.file.is_unsynced && context.sync_ever() {
+            // A mirror must not be newer than what is on disk of the log.
+            self.file.sync(files, &self.paths)?;
+        }
         if self.mirror.is_wanted
             && !self.bring_mirror_to(context, running.snapshot_end, running.mirror.take())?
         {
@@ -269,7 +283,7 @@ impl Log {
         let lines = running.checkpoint_lines + self.file.lines().saturating_sub(running.snapshot_lines);
         self.file.replace_by(LogFile::at(&mut *log, new_end, lines, Mending::default())?);
         self.file.is_unsynced = false;
-        let checkpoint_end = new_end - tail_bytes;
+        let checkpoint_end = new_end - tail_bytes - running.added_bytes;
         self.mirror_offsets_moved(|offset| checkpoint_end + offset.saturating_sub(running.snapshot_end));
         if let Some(known) = &self.mirror.known
             && let Shows::LogUpTo(offset) = known.shows

@@ -16,7 +16,8 @@ use super::core::Context;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;
 use super::mirror::{
-    FreshMirror, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large, write_small,
+    FreshMirror, LoggedEdit, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large,
+    write_small,
 };
 use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
 use super::record::{MirrorId, MirrorRecord};
@@ -192,6 +193,8 @@ impl Log {
         })();
         if published == Ok(true) {
             self.know_mirror(context, fresh.id, Shows::LogUpTo(fresh.log_end));
+            // The content in which the last edit was found is gone: should it come back, it is a new one.
+            self.last_edit = self.last_edit.filter(|edit| edit.log_end > fresh.log_end);
             if let Some(known) = &mut self.mirror.known {
                 known.is_synced = fresh.is_synced;
             }
@@ -259,7 +262,7 @@ impl Log {
 
     /// An edit that was found in the mirror is in the log now.
     pub(super) fn edit_was_logged(&mut self, pending: PendingEdit) {
-        self.last_edit = Some(pending.mirror_hash);
+        self.last_edit = Some(LoggedEdit { mirror_hash: pending.mirror_hash, log_end: self.file.end() });
         if let Some(known) = &mut self.mirror.known {
             known.shows = Shows::Content(pending.shown);
         }

@@ -11,8 +11,9 @@
 //! | not a JSON object              | any                    | -                             | log's state; mirror set aside at the next write |
 //! | its hash is the record's       | fits the record        | -                             | log's state (ours, maybe old)   |
 //! | the same                       | damaged before that    | what the valid lines show there | log's state + what only the mirror still has |
-//! | its hash is in an `_edit`      | any                    | -                             | log's state (edit is logged)    |
-//! | other, this process knew it    | not replaced           | what it showed                | log's state + edit              |
+//! | its hash is in the last `_edit`, no mirror written since | any | -                      | log's state (edit is logged)    |
+//! | other, this process knew it    | not replaced           | what it showed, or another process's since then | log's state + edit |
+//! | other, this process was running | replaced by another process | the record                | log's state + edit              |
 //! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
 //! | other (crash, copy, old data)  | any, also none         | the nearest position in the log | log's state + edit (none: the mirror is old) |
 //!
@@ -23,15 +24,36 @@
 //! Nothing is written here.
 
 use super::log::{LogFile, LogPaths};
-use super::mirror::{KnownMirror, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled};
+use super::mirror::{
+    KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
+};
 use super::record::{MirrorId, MirrorRecord, log_mark};
 use super::replay::{Replayed, continue_replay, replay};
 use super::state::{Member, State};
 use crate::error::Result;
 use crate::vfs::{File, FileSystem};
 
-/// What this process knows of the mirror from before, if the log is still the same.
-pub type KnownBase = Option<Shows>;
+/// What this process knows from before.
+#[derive(Clone)]
+pub enum Before {
+    /// Nothing: it starts.
+    Nothing,
+    /// It has been running, but the log is not the one that it knew.
+    OtherLog,
+    /// It has been running on this log, and knew this mirror.
+    SameLog(KnownMirror),
+}
+
+impl Before {
+    /// The mirror that was known.
+    pub fn known(self) -> Option<KnownMirror> {
+        match self {
+            // Its file is gone, so there is nothing about it that could go unnoticed.
+            Self::SameLog(known) => Some(KnownMirror { is_settled: true, ..known }),
+            _ => None,
+        }
+    }
+}
 
 /// A log and its mirror, opened.
 pub struct Loaded {
@@ -43,8 +65,8 @@ pub struct Loaded {
     pub pending: Option<PendingEdit>,
     /// The mirror.
     pub mirror: LoadedMirror,
-    /// Hash of the mirror whose edit was logged last.
-    pub last_edit: Option<u64>,
+    /// The edit that was logged last.
+    pub last_edit: Option<LoggedEdit>,
 }
 
 /// What was found of the mirror.
@@ -58,7 +80,7 @@ pub enum LoadedMirror {
 }
 
 /// Opens a log and, if `is_mirrored`, its mirror.
-pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, known: KnownBase) -> Result<Loaded> {
+pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before: Before) -> Result<Loaded> {
     let mut log = files.open_read(&paths.log)?;
     let replayed = match &mut log {
         Some(log) => replay(&mut **log, u64::MAX)?,
@@ -68,11 +90,12 @@ pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, known: 
         Some(log) => LogFile::at(&mut **log, replayed.end, replayed.lines, replayed.mending)?,
         None => LogFile::default(),
     };
-    let last_edit = replayed.last_edit;
+    // Where lines are lost, a part of the edit may be among them: then the mirror itself is looked at.
+    let last_edit = replayed.last_edit.filter(|_| file.mending().damages.is_empty());
     let mut loaded =
         Loaded { state: replayed.state, file, pending: None, mirror: LoadedMirror::Missing, last_edit };
     if is_mirrored {
-        reconcile(files, paths, &mut loaded, log.as_deref_mut(), known)?;
+        reconcile(files, paths, &mut loaded, log.as_deref_mut(), before)?;
     }
     Ok(loaded)
 }
@@ -83,7 +106,7 @@ fn reconcile(
     paths: &LogPaths,
     loaded: &mut Loaded,
     mut log: Option<&mut (dyn File + 'static)>,
-    known: KnownBase,
+    before: Before,
 ) -> Result<()> {
     let Some(stamp) = files.stamp(&paths.mirror)? else { return Ok(()) };
     let end = loaded.file.end();
@@ -106,7 +129,7 @@ fn reconcile(
     if let Some(record) = &record
         && record.is_clean
         && record.mirror.stamp == stamp
-        && known.is_none()
+        && matches!(before, Before::Nothing)
         && !is_damaged
     {
         let id = MirrorId { stamp, ..record.mirror };
@@ -126,7 +149,7 @@ fn reconcile(
         loaded.mirror = LoadedMirror::Broken(content);
         return Ok(());
     };
-    if loaded.last_edit == Some(content.id.hash) {
+    if is_logged(loaded.last_edit, content.id.hash, record.as_ref()) {
         take(loaded, content.id, Shows::Content(shown), false);
         return Ok(());
     }
@@ -134,10 +157,15 @@ fn reconcile(
         take(loaded, content.id, Shows::LogUpTo(end), false);
         return Ok(());
     }
-    let base = match (known, record) {
+    let base = match (before, record) {
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
-        (Some(shows), _) => shows,
-        (None, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
+        // Another process has written a mirror since; whoever edited the file had that one before him.
+        (Before::SameLog(known), Some(record)) if record.mirror.hash != known.id.hash => {
+            Shows::LogUpTo(record.log_end)
+        }
+        (Before::SameLog(known), _) => known.shows,
+        (Before::OtherLog, Some(record)) => Shows::LogUpTo(record.log_end),
+        (Before::Nothing, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {
             Some(log) => nearest(&mut **log, end, &shown)?,
             None => 0,
@@ -155,6 +183,14 @@ fn reconcile(
     // Until the edit is logged, a further change is again compared with the same base.
     take(loaded, content.id, base, false);
     Ok(())
+}
+
+/// Whether a mirror with this hash holds the edit that was logged last. Once a mirror was written behind
+/// that, the same content is a new edit.
+pub fn is_logged(last_edit: Option<LoggedEdit>, mirror_hash: u64, record: Option<&MirrorRecord>) -> bool {
+    last_edit.is_some_and(|edit| {
+        edit.mirror_hash == mirror_hash && record.is_none_or(|record| record.log_end < edit.log_end)
+    })
 }
 
 /// The position in the log whose state is nearest to what the mirror shows.

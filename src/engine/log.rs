@@ -190,7 +190,8 @@ pub struct LogFile {
     mending: Mending,
     is_folder_unsynced: bool,
     are_parents_synced: bool,
-    /// Something was acknowledged that is not synced yet (`fsync: 'interval'`).
+    /// Lines before the end may not be on disk: those of `fsync: 'interval'`, and those that another process
+    /// wrote and may not have lived to sync.
     pub is_unsynced: bool,
 }
 
@@ -198,11 +199,17 @@ impl LogFile {
     /// A log of `lines` lines that was read up to `end`; `file` is open on it.
     pub fn at(file: &mut dyn File, end: u64, lines: u64, mending: Mending) -> Result<Self> {
         let stamp = Some(file.stamp()?);
-        let mut tail = vec![0; usize::try_from(end).unwrap_or(usize::MAX).min(TAIL_BYTES)];
-        let start = end - tail.len() as u64;
-        let read = read_full(file, &mut tail, start)?;
-        tail.truncate(read);
-        Ok(Self { stamp, end, tail, lines, mending, is_folder_unsynced: true, ..Self::default() })
+        let tail = tail_of(file, end)?;
+        Ok(Self {
+            stamp,
+            end,
+            tail,
+            lines,
+            mending,
+            is_folder_unsynced: true,
+            is_unsynced: true,
+            ..Self::default()
+        })
     }
 
     /// Offset behind the last whole line.
@@ -249,7 +256,6 @@ impl LogFile {
             handle: self.handle.take(),
             is_folder_unsynced: self.is_folder_unsynced,
             are_parents_synced: self.are_parents_synced,
-            is_unsynced: self.is_unsynced,
             ..read
         };
         Ok(())
@@ -257,8 +263,7 @@ impl LogFile {
 
     /// Takes over what was read anew, keeping what is still to be synced.
     pub fn replace_by(&mut self, read: Self) {
-        let (is_unsynced, are_parents_synced) = (self.is_unsynced, self.are_parents_synced);
-        *self = Self { are_parents_synced, is_unsynced, ..read };
+        *self = Self { are_parents_synced: self.are_parents_synced, ..read };
     }
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
@@ -305,7 +310,7 @@ impl LogFile {
                 self.end += bytes.len() as u64;
                 self.lines += lines;
                 self.stamp = Some(stamp);
-                self.is_unsynced |= !sync;
+                self.is_unsynced = !sync;
                 self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
                 self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
                 Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
@@ -440,6 +445,9 @@ impl LogFile {
                 self.mending.damages.clear();
                 self.mending.has_bom = false;
                 self.stamp = files.stamp(&paths.log)?;
+                if let Some(mut mended) = files.open_read(&paths.log)? {
+                    self.tail = tail_of(&mut *mended, self.end)?;
+                }
                 Ok(())
             }
             Err(error) => {
@@ -452,6 +460,15 @@ impl LogFile {
             }
         }
     }
+}
+
+/// The last bytes before `end`.
+fn tail_of(file: &mut dyn File, end: u64) -> Result<Vec<u8>> {
+    let mut tail = vec![0; usize::try_from(end).unwrap_or(usize::MAX).min(TAIL_BYTES)];
+    let start = end - tail.len() as u64;
+    let read = read_full(file, &mut tail, start)?;
+    tail.truncate(read);
+    Ok(tail)
 }
 
 /// Copies the bytes from `start` to `end`.

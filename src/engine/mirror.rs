@@ -65,6 +65,15 @@ pub struct PendingEdit {
     pub shown: State,
 }
 
+/// An edit that is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedEdit {
+    /// Hash of the mirror in which it was found.
+    pub mirror_hash: u64,
+    /// Offset behind its last line.
+    pub log_end: u64,
+}
+
 /// A mirror file's content.
 pub struct MirrorContent {
     /// Hash and file.

@@ -22,6 +22,7 @@
 use super::entry::{Change, Entry};
 use super::lines::{Damage, LineReader};
 use super::log::Mending;
+use super::mirror::LoggedEdit;
 use super::state::{Member, State};
 use crate::error::Result;
 use crate::vfs::File;
@@ -37,8 +38,8 @@ pub struct Replayed {
     pub lines: u64,
     /// What is wrong with the file.
     pub mending: Mending,
-    /// Hash of the mirror whose edit was logged last.
-    pub last_edit: Option<u64>,
+    /// The edit that was logged last.
+    pub last_edit: Option<LoggedEdit>,
 }
 
 /// Told of each change of a key: key, value before, value after.
@@ -96,6 +97,8 @@ pub fn continue_replay(
             }
             Some(Ok(entry)) => {
                 apply(&entry, replayed, on_change);
+                let logged = entry.edit.map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
+                replayed.last_edit = logged.or(replayed.last_edit);
                 lines_to_come = entry.more;
                 if lines_to_come == 0 {
                     on_operation(line.end());
@@ -111,7 +114,6 @@ pub fn continue_replay(
 }
 
 fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
-    replayed.last_edit = entry.edit.or(replayed.last_edit);
     let state = &mut replayed.state;
     entry.changes(|change| match change {
         Change::Set(key, value) => {

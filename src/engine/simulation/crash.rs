@@ -22,6 +22,8 @@ use crate::vfs::simulated::{CallKind, Outcome, Random};
 const DEPTH_MAX: usize = 2;
 /// Of each kind of failure, the simplest cases are shown.
 const FAILURES_SHOWN: usize = 2;
+/// Recoveries of scripts with fewer states than this, which are slow, are not hit again.
+const AGAIN_FROM: usize = 1000;
 /// A machine comes back after a minute.
 const OFF_MS: i64 = 60_000;
 
@@ -137,7 +139,14 @@ fn crashed(recovery: &Recovery, moment: &Moment, outcome: Outcome, now_ms: i64) 
     // What was called later had not been called yet.
     history.ops.truncate(history.status.len());
     let broken = recovery.broken.clone();
-    Crashed { disk: outcome.of(&moment.disk), now_ms, history, outcome, is_editing: moment.is_editing, broken }
+    Crashed {
+        disk: outcome.of(&moment.disk),
+        now_ms,
+        history,
+        outcome,
+        is_editing: moment.is_editing,
+        broken,
+    }
 }
 
 struct Run<'a> {
@@ -179,6 +188,7 @@ impl Run<'_> {
         self.report.states += 1;
         self.report.again += usize::from(case.moments.len() > 1);
         let is_hit_again = case.moments.len() <= DEPTH_MAX
+            && self.script.states_max > AGAIN_FROM
             && (case.moments.len() == 2 || self.random.below(1000) < self.effort.again_in_1000);
         match check(self.setting, crashed, case.seed(self.effort.seed), is_hit_again) {
             Err(what) => {

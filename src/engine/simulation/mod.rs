@@ -14,6 +14,7 @@
 
 mod check;
 pub mod crash;
+pub mod faults;
 mod model;
 mod play;
 mod scripts;

@@ -3,7 +3,7 @@
 //!
 //! Invariant: nothing here calls the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,39 +109,105 @@ pub struct History {
     pub is_unordered: bool,
 }
 
-/// Operations whose fate is open are tried in all combinations up to this many.
+/// Operations that left no trace are tried in all combinations up to this many.
 const OPEN_MAX: usize = 10;
 
+/// Whether an operation that was not acknowledged is in a state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    There,
+    Lost,
+    Unknown,
+}
+
 impl History {
-    /// All states that a log may have, each with its text, the likely ones first.
-    pub fn candidates(&self, log: usize) -> Vec<(String, Model)> {
-        let called = || self.ops.iter().zip(&self.status).filter(|(op, _)| op.log == log);
-        let open = called().filter(|(_, status)| **status != Status::Acked).count();
-        let tried = open.min(OPEN_MAX);
-        let mut found: Vec<(String, Model)> = Vec::new();
+    /// The state that a log has if it has the members `found`, explained by what was called; else what it
+    /// may have, the likely states first.
+    pub fn explain(&self, log: usize, found: &[(&str, &str)]) -> Result<Model, Vec<String>> {
+        let called: Vec<(&Op, Fate)> = self.fates(log, found);
+        let unknown = called.iter().filter(|(_, fate)| *fate == Fate::Unknown).count();
+        let tried = unknown.min(OPEN_MAX);
+        let mut found_model = Model::default();
+        found.iter().for_each(|(key, value)| found_model.set(key, (*value).to_owned()));
+        let found = found_model.text(self.is_unordered);
+        let mut texts: Vec<String> = Vec::new();
         for lost in 0..1_usize << tried {
             let mut model = self.before[log].clone();
-            // Of very many, the older ones share the fate of the first.
-            let mut number = open;
-            for (op, status) in called() {
-                if *status != Status::Acked {
-                    number -= 1;
-                    if lost >> number.min(tried - 1) & 1 == 1 {
-                        continue;
+            let mut number = 0;
+            for (op, fate) in &called {
+                let is_lost = match fate {
+                    Fate::There => false,
+                    Fate::Lost => true,
+                    Fate::Unknown => {
+                        number += 1;
+                        // Of very many, the older ones share their fate.
+                        lost >> (unknown - number).min(tried - 1) & 1 == 1
                     }
+                };
+                if !is_lost {
+                    op.effects.iter().for_each(|effect| model.apply(effect));
                 }
-                op.effects.iter().for_each(|effect| model.apply(effect));
             }
             let text = model.text(self.is_unordered);
-            if !found.iter().any(|(known, _)| *known == text) {
-                found.push((text, model));
+            if text == found {
+                return Ok(model);
+            }
+            if !texts.contains(&text) {
+                texts.push(text);
             }
         }
-        found
+        Err(texts)
+    }
+
+    /// Looks for each operation's trace, newest first: what a later one covers tells nothing.
+    fn fates(&self, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
+        let found: BTreeMap<&str, &str> = found.iter().copied().collect();
+        let mut covered: BTreeSet<&str> = BTreeSet::new();
+        let mut is_all_covered = false;
+        let mut fates = Vec::new();
+        for (op, status) in self.ops.iter().zip(&self.status).rev().filter(|(op, _)| op.log == log) {
+            let fate = if *status == Status::Acked {
+                Fate::There
+            } else {
+                let mut fate = Fate::Unknown;
+                for effect in &op.effects {
+                    if let Effect::Set(key, value) = effect
+                        && !is_all_covered
+                        && !covered.contains(key.as_str())
+                    {
+                        let is_there = found.get(key.as_str()) == Some(&value.as_str());
+                        fate = if is_there { Fate::There } else { Fate::Lost };
+                    }
+                }
+                fate
+            };
+            if fate == Fate::There {
+                for effect in &op.effects {
+                    match effect {
+                        Effect::Clear => is_all_covered = true,
+                        Effect::Set(key, _) | Effect::Delete(key) | Effect::Count(key, _) => {
+                            covered.insert(key);
+                        }
+                    }
+                }
+            }
+            fates.push((op, fate));
+        }
+        fates.reverse();
+        fates
     }
 }
 
 impl History {
+    /// As if what failed had never been called.
+    pub fn without_failed(&self) -> Self {
+        let mut history = self.clone();
+        let failed = |status: &Status| matches!(status, Status::Failed(_));
+        let pairs = self.ops.iter().zip(&self.status).filter(|(_, status)| !failed(status));
+        (history.ops, history.status) = pairs.map(|(op, status)| (op.clone(), *status)).unzip();
+        history
+    }
+
     /// Checks that no acknowledged count was lost: each found what the one before it left.
     pub fn check_counts(&self) -> Result<(), String> {
         let mut last: BTreeMap<(usize, &str), u64> = BTreeMap::new();
@@ -183,10 +249,18 @@ mod tests {
             status: vec![Status::Acked, Status::Open, Status::Failed("EIO")],
             is_unordered: false,
         };
-        let texts: Vec<String> = history.candidates(0).into_iter().map(|(text, _)| text).collect();
-        assert_eq!(
-            texts,
-            [r#"{"7":2,"a":3,"n":1}"#, r#"{"7":2,"a":3}"#, r#"{"7":2,"b":1,"n":1}"#, r#"{"7":2,"b":1}"#]
-        );
+        let texts =
+            [r#"{"7":2,"a":3,"n":1}"#, r#"{"7":2,"a":3}"#, r#"{"7":2,"b":1,"n":1}"#, r#"{"7":2,"b":1}"#];
+        for members in [
+            vec![("\"7\"", "2"), ("\"a\"", "3"), ("\"n\"", "1")],
+            vec![("\"7\"", "2"), ("\"a\"", "3")],
+            vec![("\"7\"", "2"), ("\"b\"", "1"), ("\"n\"", "1")],
+            vec![("\"7\"", "2"), ("\"b\"", "1")],
+        ] {
+            let model = history.explain(0, &members).unwrap();
+            assert!(texts.contains(&model.text(false).as_str()), "{}", model.text(false));
+        }
+        assert!(history.explain(0, &[("\"7\"", "2"), ("\"a\"", "3"), ("\"b\"", "1")]).is_err());
+        assert!(history.explain(0, &[("\"a\"", "3")]).is_err());
     }
 }

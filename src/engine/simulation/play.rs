@@ -393,9 +393,8 @@ impl Play {
     pub fn edit(&mut self, log: usize, key: &str) {
         let (text, id) = self.edited(log, key);
         let path = self.mirror_path(log);
-        if self.disk.outsider().replace(&path, text.as_bytes()).is_ok() {
-            self.record.lock().history.status[id] = Status::Acked;
-        }
+        let is_done = self.disk.outsider().replace(&path, text.as_bytes()).is_ok();
+        self.edit_ended(id, is_done);
     }
 
     /// Somebody sets a key in the mirror, with a program that writes over the file.
@@ -403,11 +402,18 @@ impl Play {
         let (text, id) = self.edited(log, key);
         let (path, outsider) = (self.mirror_path(log), self.disk.outsider());
         self.record.lock().is_editing = true;
-        if outsider.write(&path, text.as_bytes()).is_ok() {
-            outsider.sync_all();
-            let mut record = self.record.lock();
-            record.history.status[id] = Status::Acked;
-            record.is_editing = false;
+        let is_done = outsider.write(&path, text.as_bytes()).is_ok();
+        outsider.sync_all();
+        self.edit_ended(id, is_done);
+        self.record.lock().is_editing = false;
+    }
+
+    /// An edit that could not be made (its folder was not there) has no effect.
+    fn edit_ended(&self, id: usize, is_done: bool) {
+        let history = &mut self.record.lock().history;
+        history.status[id] = Status::Acked;
+        if !is_done {
+            history.ops[id].effects.clear();
         }
     }
 
@@ -432,8 +438,6 @@ impl Play {
             file.append(line.as_bytes())?;
             file.sync_data()
         });
-        if written.is_ok() {
-            self.record.lock().history.status[id] = Status::Acked;
-        }
+        self.edit_ended(id, written.is_ok());
     }
 }

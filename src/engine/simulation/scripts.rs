@@ -428,17 +428,18 @@ fn mirror_lost(play: &mut Play) {
     play.batch(0, calls);
     let (outsider, path) = (play.disk.outsider(), play.mirror_path(0));
     play.disk.advance_ms(50);
-    outsider.remove(&path).expect("the outsider's calls do not fail");
+    // Where nothing could be written before, there is nothing to remove or to replace.
+    let _ = outsider.remove(&path);
     let call = play.count(0, "games");
     play.call(0, call);
     play.disk.advance_ms(50);
-    outsider.remove(&path).expect("the outsider's calls do not fail");
+    let _ = outsider.remove(&path);
     let call = play.compact(0);
     play.call(0, call);
     play.jobs(0);
     play.disk.advance_ms(50);
     play.record.lock().is_editing = true;
-    outsider.replace(&path, b"{\"ann\": 7,").expect("the outsider's calls do not fail");
+    let _ = outsider.replace(&path, b"{\"ann\": 7,");
     let call = play.count(0, "games");
     play.call(0, call);
     outsider.sync_all();

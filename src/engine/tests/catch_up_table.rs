@@ -126,9 +126,10 @@ fn rows_of_other_processes() -> Vec<Row> {
             "the other takes an edit over and is killed before it writes the mirror",
             |two| {
                 two.bench.write(MIRROR, r#"{"a":5,"b":1}"#);
-                let edited = two.bench.read(MIRROR).expect("a mirror");
+                let (edited, record) = (two.bench.read(MIRROR), two.bench.read(RECORD));
                 two.other.append("c", "1");
-                two.bench.write(MIRROR, edited);
+                two.bench.write(MIRROR, edited.expect("a mirror"));
+                two.bench.write(RECORD, record.expect("a record"));
                 two.bench.take_notices();
             },
             r#"{"a":5,"b":1,"c":1}"#,
@@ -465,6 +466,15 @@ fn rows_of_edits() -> Vec<Row> {
             r#"{"b":1,"a":1}"#,
         ),
         edit(
+            "an edit that takes back what the other wrote after it compacted",
+            |two| {
+                two.other.compact();
+                two.other.set("a", "2");
+                two.bench.write(MIRROR, AB);
+            },
+            AB,
+        ),
+        edit(
             "an edit to what the process itself wrote earlier",
             |two| {
                 let before = two.bench.read(MIRROR).expect("a mirror");
@@ -473,7 +483,8 @@ fn rows_of_edits() -> Vec<Row> {
             },
             AB,
         ),
-        edit(
+        // It was told the first time.
+        row(
             "the same edit a second time, after a call undid it",
             |two| {
                 two.bench.write(MIRROR, r#"{"a":5,"b":1}"#);

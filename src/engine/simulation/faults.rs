@@ -1,0 +1,167 @@
+//! Every call of every script fails, once or for a while, in every way: the caller hears of it by the
+//! right code or the call succeeds, memory and disk agree, and all works again once the cause is gone.
+//!
+//! A failing case prints `PS_REPLAY=script:fault:call:count`, with the number of the first call that
+//! failed (reads count too) and how many failed in a row.
+//!
+//! Invariant: a case is the script alone, without chance, until the fault ends.
+
+use super::check::{Setting, apply_last, check_again, check_files, explain};
+use super::crash::{Report, show_failures};
+use super::model::Status;
+use super::play::Play;
+use super::scripts::{SCRIPTS, Script};
+use crate::vfs::simulated::{Fault, FaultPlan, Random};
+
+/// Failing once, failing when it is mended too, and until the script ends.
+const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
+
+/// A replay shows so many calls.
+const SHOWN: usize = 120;
+
+/// Codes that a call may fail with besides the one of the fault.
+const OTHER_CODES: [&str; 1] = ["ERR_LOG_REPLACED"];
+
+fn case(script: &Script, plan: FaultPlan, is_shown: bool) -> Result<bool, String> {
+    let (setting, mut play) = script.stage();
+    play.disk.set_fault(Some(plan));
+    if is_shown {
+        play.disk.start_trace();
+    }
+    script.play(&mut play);
+    let was_hit = play.disk.has_failed();
+    play.disk.set_fault(None);
+    if is_shown {
+        for call in play.disk.take_trace().iter().filter(|call| call.number + 12 > plan.first).take(SHOWN) {
+            let mark = if (plan.first..plan.first + plan.count).contains(&call.number) { "!" } else { " " };
+            eprintln!("{mark}{:4} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);
+        }
+        let record = play.record.lock();
+        for (op, status) in record.history.ops.iter().zip(&record.history.status) {
+            eprintln!("  log {} {status:?}: {:?}", op.log, op.effects.first());
+        }
+        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
+    }
+    if !was_hit {
+        return Ok(false);
+    }
+    after(&setting, &mut play, plan).map(|()| true)
+}
+
+fn after(setting: &Setting, play: &mut Play, plan: FaultPlan) -> Result<(), String> {
+    let mut random = Random::new(plan.first);
+    let history = play.record.lock().history.clone();
+    for status in &history.status {
+        match status {
+            Status::Open => return Err("a call was not answered".to_owned()),
+            Status::Failed(code) if *code != plan.fault.code() && !OTHER_CODES.contains(code) => {
+                return Err(format!("a call fails with {code} instead of {}", plan.fault.code()));
+            }
+            _ => {}
+        }
+    }
+    history.check_counts()?;
+    let bots = if play.running().is_empty() { vec![0] } else { play.running() };
+    let bot = bots[random.below(bots.len())];
+    for bot in &bots {
+        play.settle(*bot);
+    }
+    // One failure can be mended at once; then nothing of a failed call is there.
+    let expected = if plan.count == 1 { history.without_failed() } else { history };
+    let mut models = explain(setting, play, bot, &expected)?;
+    for log in 0..setting.logs.len() {
+        let call = play.set(log, "after", 60);
+        play.call(bot, call);
+        let status = *play.record.lock().history.status.last().unwrap_or(&Status::Open);
+        if status != Status::Acked {
+            return Err(format!("a write after the fault: {status:?}"));
+        }
+        apply_last(play, &mut models);
+    }
+    for bot in &bots {
+        play.settle(*bot);
+    }
+    check_files(setting, play, bot, &models, &mut random)?;
+    check_again(setting, play, &models, &mut random)
+}
+
+/// Calls that a script makes when nothing fails.
+fn calls(script: &Script) -> u64 {
+    let (_, mut play) = script.stage();
+    script.play(&mut play);
+    play.disk.calls()
+}
+
+/// All faults of all scripts whose name begins with `prefix`; of 100 cases, `percent` are played.
+#[must_use]
+pub fn run_all(prefix: &str, seed: u64, percent: usize) -> Report {
+    let mut total = Report::default();
+    let mut random = Random::new(seed);
+    for script in SCRIPTS.iter().filter(|script| script.name.starts_with(prefix)) {
+        if script.states_max < 1000 {
+            continue;
+        }
+        let started = std::time::Instant::now();
+        let mut report = Report::default();
+        let calls = calls(script);
+        for first in 1..=calls {
+            for fault in Fault::ALL {
+                for count in COUNTS {
+                    if !random.chance(percent) {
+                        continue;
+                    }
+                    match case(script, FaultPlan { first, count, fault }, false) {
+                        Ok(was_hit) => report.states += usize::from(was_hit),
+                        Err(what) => {
+                            report.states += 1;
+                            let replay = format!("PS_REPLAY={}:{fault:?}:{first}:{count}", script.name);
+                            report.failures.push(format!("{replay}\n  {what}"));
+                        }
+                    }
+                }
+            }
+        }
+        eprintln!(
+            "fault {:20} {calls:4} calls {:6} cases {:4} failures {:5} ms",
+            script.name,
+            report.states,
+            report.failures.len(),
+            started.elapsed().as_millis()
+        );
+        show_failures(&report.failures);
+        total.add(report);
+    }
+    eprintln!("fault: {} cases checked", total.states);
+    total
+}
+
+/// Plays one case: `script:fault:call:count`.
+///
+/// # Panics
+/// When the text names no case, and when the case fails.
+pub fn replay(text: &str) {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [name, fault, first, count] = parts[..] else { panic!("PS_REPLAY is script:fault:call:count") };
+    let script = SCRIPTS.iter().find(|script| script.name == name).expect("a script of that name");
+    let fault = Fault::ALL.into_iter().find(|known| format!("{known:?}") == fault).expect("a fault");
+    let first = first.parse().expect("a number of a call");
+    let count = count.parse().expect("a count");
+    if let Err(what) = case(script, FaultPlan { first, count, fault }, true) {
+        panic!("{text}\n  {what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_may_fail_and_nothing_acknowledged_is_lost() {
+        if let Ok(case) = std::env::var("PS_REPLAY") {
+            return replay(&case);
+        }
+        let prefix = std::env::var("PS_SCRIPT").unwrap_or_default();
+        let report = run_all(&prefix, 1, if prefix.is_empty() { 20 } else { 100 });
+        assert!(report.failures.is_empty(), "{} of {} cases fail", report.failures.len(), report.states);
+    }
+}
