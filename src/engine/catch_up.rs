@@ -58,6 +58,8 @@ pub struct Mirror {
     pub seen: Option<Stamp>,
     /// What was last taken into account. Stays when the file goes missing.
     pub known: Option<KnownMirror>,
+    /// The mirror of which the record spoke when it was last looked at or written.
+    pub record_hash: Option<u64>,
     /// The file is not a JSON object.
     pub is_broken: bool,
     /// When the next large mirror is to be written.
@@ -141,8 +143,8 @@ impl Log {
         }
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
-            Some(known) if is_continued => Before::SameLog(known),
-            _ if self.is_loaded => Before::OtherLog,
+            Some(known) if is_continued => Before::SameLog(known, self.mirror.record_hash),
+            _ if self.is_loaded => Before::OtherLog(self.mirror.record_hash),
             _ => Before::Nothing,
         };
         self.reload(context, before)
@@ -205,18 +207,22 @@ impl Log {
             Some(record) if self.fits(context, &record)? => Some(record),
             _ => None,
         };
+        let record_hash = record.as_ref().map(|record| record.mirror.hash);
+        // Another process has written a mirror since this one looked.
+        let is_news = record_hash.is_some() && record_hash != self.mirror.record_hash;
         if let Some(record) = &record
             && record.is_of_file(&found)
             && self.mirror.seen.is_none_or(|seen| !seen.is_same_content(&found))
         {
             let id = MirrorId { stamp: found, ..record.mirror };
             self.know_mirror(context, id, Shows::LogUpTo(record.log_end));
+            self.mirror.record_hash = record_hash;
             return Ok(self.pending.is_none());
         }
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
         if let Some(known) = &self.mirror.known
             && known.id.hash == content.id.hash
-            && record.as_ref().is_none_or(|record| record.mirror.hash == known.id.hash)
+            && !is_news
         {
             let shows = known.shows.clone();
             self.know_mirror(context, content.id, shows);
@@ -229,6 +235,7 @@ impl Log {
             && record.mirror.hash == content.id.hash
         {
             self.know_mirror(context, content.id, Shows::LogUpTo(record.log_end));
+            self.mirror.record_hash = record_hash;
             return Ok(true);
         }
         if is_logged(self.last_edit, content.id.hash, record.as_ref())
@@ -267,7 +274,8 @@ impl Log {
             return Err(corrupt(&self.paths, damage, loaded.file.mending().damages.len()));
         }
         self.tell(context, &loaded);
-        let Loaded { state, file, pending, mirror, last_edit } = loaded;
+        let Loaded { state, file, pending, mirror, last_edit, record_hash } = loaded;
+        self.mirror.record_hash = record_hash;
         self.file.replace_by(file);
         self.pending = pending;
         self.last_edit = last_edit;

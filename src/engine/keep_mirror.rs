@@ -206,7 +206,7 @@ impl Log {
     }
 
     pub(super) fn write_record(
-        &self,
+        &mut self,
         context: &Context,
         mirror: MirrorId,
         log_end: u64,
@@ -214,7 +214,9 @@ impl Log {
         is_clean: bool,
     ) -> Result<()> {
         let record = MirrorRecord { log_end, log_mark, mirror, is_clean };
-        record.write(&*context.files, &self.paths, is_clean && context.sync_ever())
+        record.write(&*context.files, &self.paths, is_clean && context.sync_ever())?;
+        self.mirror.record_hash = Some(mirror.hash);
+        Ok(())
     }
 
     /// Sees to it that the mirror on disk is synced and shows the log at least up to `log_end`.

@@ -38,10 +38,11 @@ use crate::vfs::{File, FileSystem};
 pub enum Before {
     /// Nothing: it starts.
     Nothing,
-    /// It has been running, but the log is not the one that it knew.
-    OtherLog,
-    /// It has been running on this log, and knew this mirror.
-    SameLog(KnownMirror),
+    /// It has been running, but the log is not the one that it knew. With the mirror of which the record
+    /// spoke when it last looked.
+    OtherLog(Option<u64>),
+    /// It has been running on this log, and knew this mirror; and the same.
+    SameLog(KnownMirror, Option<u64>),
 }
 
 impl Before {
@@ -49,7 +50,7 @@ impl Before {
     pub fn known(self) -> Option<KnownMirror> {
         match self {
             // Its file is gone, so there is nothing about it that could go unnoticed.
-            Self::SameLog(known) => Some(KnownMirror { is_settled: true, ..known }),
+            Self::SameLog(known, _) => Some(KnownMirror { is_settled: true, ..known }),
             _ => None,
         }
     }
@@ -67,6 +68,8 @@ pub struct Loaded {
     pub mirror: LoadedMirror,
     /// The edit that was logged last.
     pub last_edit: Option<LoggedEdit>,
+    /// The mirror of which the record speaks, if there is one.
+    pub record_hash: Option<u64>,
 }
 
 /// What was found of the mirror.
@@ -92,8 +95,14 @@ pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before:
     };
     // Where lines are lost, a part of the edit may be among them: then the mirror itself is looked at.
     let last_edit = replayed.last_edit.filter(|_| file.mending().damages.is_empty());
-    let mut loaded =
-        Loaded { state: replayed.state, file, pending: None, mirror: LoadedMirror::Missing, last_edit };
+    let mut loaded = Loaded {
+        state: replayed.state,
+        file,
+        pending: None,
+        mirror: LoadedMirror::Missing,
+        last_edit,
+        record_hash: None,
+    };
     if is_mirrored {
         reconcile(files, paths, &mut loaded, log.as_deref_mut(), before)?;
     }
@@ -110,7 +119,9 @@ fn reconcile(
 ) -> Result<()> {
     let Some(stamp) = files.stamp(&paths.mirror)? else { return Ok(()) };
     let end = loaded.file.end();
-    let mut record = MirrorRecord::read(files, paths)?.filter(|record| record.log_end <= end);
+    let mut record = MirrorRecord::read(files, paths)?;
+    loaded.record_hash = record.map(|record| record.mirror.hash);
+    record = record.filter(|record| record.log_end <= end);
     if let Some(found) = &record {
         let is_of_this_log = match &mut log {
             Some(log) => log_mark(&mut **log, found.log_end)? == found.log_mark,
@@ -160,11 +171,12 @@ fn reconcile(
     let base = match (before, record) {
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
         // Another process has written a mirror since; whoever edited the file had that one before him.
-        (Before::SameLog(known), Some(record)) if record.mirror.hash != known.id.hash => {
+        (Before::SameLog(_, seen) | Before::OtherLog(seen), Some(record))
+            if seen != Some(record.mirror.hash) =>
+        {
             Shows::LogUpTo(record.log_end)
         }
-        (Before::SameLog(known), _) => known.shows,
-        (Before::OtherLog, Some(record)) => Shows::LogUpTo(record.log_end),
+        (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {
             Some(log) => nearest(&mut **log, end, &shown)?,

@@ -42,6 +42,13 @@ pub struct Effort {
     pub percent: usize,
 }
 
+impl Effort {
+    /// For a test run.
+    pub const SHORT: Self = Self { seed: 1, randoms: 24, again_in_1000: 5, again_max: 40, percent: 100 };
+    /// For a long run.
+    pub const LONG: Self = Self { seed: 1, randoms: 200, again_in_1000: 40, again_max: 64, percent: 400 };
+}
+
 /// What a run saw.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -331,8 +338,7 @@ mod tests {
             return replay(&case);
         }
         let prefix = std::env::var("PS_SCRIPT").unwrap_or_default();
-        let effort = Effort { seed: 1, randoms: 40, again_in_1000: 8, again_max: 48, percent: 100 };
-        let report = run_all(effort, &prefix);
+        let report = run_all(Effort::SHORT, &prefix);
         assert!(report.failures.is_empty(), "{} of {} states fail", report.failures.len(), report.states);
         assert!(report.states > 100_000 || !prefix.is_empty(), "only {} states", report.states);
     }

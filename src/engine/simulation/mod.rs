@@ -17,4 +17,5 @@ pub mod crash;
 pub mod faults;
 mod model;
 mod play;
+pub mod random;
 mod scripts;

@@ -282,13 +282,17 @@ impl World {
             Step::End => self.end(who),
             Step::Crash => self.crash(who),
             Step::Edit(edits, in_place) => {
-                // An edit of a mirror that lags, and that a process never saw, is told from what that mirror
-                // lacks by guessing only.
-                if self.mirror() != Some(self.model.logged.clone()) {
+                // What a process makes of an edit of a mirror that lags, and that it never saw, is a guess.
+                // So both look at such a mirror before and after.
+                let lags = self.mirror().is_some_and(|shown| shown != self.model.logged);
+                if lags {
                     self.look();
                 }
                 if let Some((before, shown)) = self.edit_by_hand(edits, *in_place) {
                     self.model.edited(before, shown);
+                }
+                if lags {
+                    self.look();
                 }
             }
             Step::Restart { is_clean, torn_bytes, edit } => self.restart(*is_clean, *torn_bytes, edit),

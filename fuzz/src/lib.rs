@@ -1,0 +1,392 @@
+//! What the fuzz targets share: a folder on a simulated disk, an engine on it whose calls are answered at once, and the
+//! checks that hold for whatever bytes a log has.
+//!
+//! Only public interfaces are used: files go in, calls are made, files and answers come out.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use progressive_storage::engine::{
+    Answer, Engine, Job, LogName, Notice, NoticeSink, OnCorruption, Options, Outlet, Request, TextKind, Ticket,
+    Work, collection,
+};
+use progressive_storage::error::{Error, Result};
+use progressive_storage::vfs::FileSystem;
+use progressive_storage::vfs::simulated::{Process, SimulatedDisk};
+use serde_json::value::RawValue;
+
+pub mod pieces;
+
+const FOLDER: &str = "/data";
+const NAME: &str = "log";
+const CRC: &[u8] = b",\"_crc\":\"";
+
+/// A machine with one data folder and one log in it.
+pub struct Place {
+    disk: SimulatedDisk,
+    files: Process,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Place {
+    /// An empty one.
+    pub fn new() -> Self {
+        let disk = SimulatedDisk::new();
+        let files = disk.outsider();
+        for folder in [FOLDER, "/data/logs"] {
+            files.create_dir(&PathBuf::from(folder)).expect("an empty disk has room");
+        }
+        Self { disk, files }
+    }
+
+    /// One whose log has these bytes.
+    pub fn with_log(bytes: &[u8]) -> Self {
+        let place = Self::new();
+        place.files.write(&log_path(), bytes).expect("an empty disk has room");
+        place
+    }
+
+    /// Puts a mirror beside the log.
+    pub fn put_mirror(&self, bytes: &[u8]) {
+        self.files.write(&mirror_path(), bytes).expect("there is room");
+        self.wait();
+    }
+
+    /// Lets so much time pass that two contents of a file have two times.
+    pub fn wait(&self) {
+        self.disk.advance_ms(100);
+    }
+
+    /// The log's bytes.
+    pub fn log(&self) -> Option<Vec<u8>> {
+        self.files.content(&log_path()).map(|bytes| bytes.to_vec())
+    }
+
+    /// The mirror's bytes.
+    pub fn mirror(&self) -> Option<Vec<u8>> {
+        self.files.content(&mirror_path()).map(|bytes| bytes.to_vec())
+    }
+
+    /// All bytes that were set aside as this kind (`corrupt`, `torn`), in the order of the files.
+    pub fn aside(&self, kind: &str) -> Vec<u8> {
+        let folder = PathBuf::from("/data/logs");
+        let prefix = format!("{NAME}.log.{kind}.");
+        let names = self.files.list(&folder).expect("the folder is there");
+        let kept = names.iter().filter(|name| name.starts_with(&prefix));
+        kept.flat_map(|name| self.files.content(&folder.join(name)).expect("it is listed").to_vec()).collect()
+    }
+
+    /// A process that uses the log.
+    pub fn open(&self, on_corruption: OnCorruption) -> Session {
+        let process = Arc::new(self.disk.process());
+        let heard = Arc::new(Heard::default());
+        let options = Options { on_corruption, ..Options::default() };
+        let engine = Engine::new(
+            Arc::clone(&process) as _,
+            PathBuf::from(FOLDER),
+            options,
+            Arc::clone(&heard) as Arc<dyn NoticeSink>,
+        );
+        Session { engine, process, heard, calls: 0, is_collection: false }
+    }
+}
+
+fn log_path() -> PathBuf {
+    PathBuf::from(format!("{FOLDER}/logs/{NAME}.log"))
+}
+
+fn mirror_path() -> PathBuf {
+    PathBuf::from(format!("{FOLDER}/{NAME}.json"))
+}
+
+#[derive(Default)]
+struct Heard {
+    answers: Mutex<HashMap<usize, Result<Answer>>>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+impl Outlet for Heard {
+    fn deliver(&self, id: usize, answer: Result<Answer>) {
+        assert!(self.answers.lock().insert(id, answer).is_none(), "a call is answered once");
+    }
+
+    fn flush(&self) {}
+}
+
+impl NoticeSink for Heard {
+    fn tell(&self, notice: Notice) {
+        self.notices.lock().push(notice);
+    }
+}
+
+/// An engine whose calls are made one after the other.
+pub struct Session {
+    engine: Engine,
+    process: Arc<Process>,
+    heard: Arc<Heard>,
+    calls: usize,
+    /// Whether the log has a mirror.
+    pub is_collection: bool,
+}
+
+impl Session {
+    /// Makes a call and does all the work that comes of it.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn call(&mut self, work: Work) -> Result<Answer> {
+        self.calls += 1;
+        let request = Request {
+            log: LogName::new(NAME)?,
+            is_collection: self.is_collection,
+            work,
+            size_bytes: 0,
+            ticket: Ticket::new(Arc::clone(&self.heard) as Arc<dyn Outlet>, self.calls),
+        };
+        self.engine.run_batch(vec![request]);
+        self.run_jobs();
+        self.heard.answers.lock().remove(&self.calls).expect("each call is answered")
+    }
+
+    fn run_jobs(&mut self) {
+        loop {
+            let jobs: Vec<Job> = self.engine.take_jobs();
+            if jobs.is_empty() {
+                break;
+            }
+            for job in jobs {
+                if let Some(done) = job.run(&*self.process) {
+                    self.engine.job_done(done);
+                }
+            }
+        }
+    }
+
+    /// Every entry, as the text of an array.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn entries(&mut self) -> Result<String> {
+        self.call(Work::Entries).map(text_of)
+    }
+
+    /// The object that the log comes to.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn rebuilt(&mut self) -> Result<String> {
+        self.call(Work::Rebuild).map(text_of)
+    }
+
+    /// The state, mirror included.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn state(&mut self) -> Result<String> {
+        self.call(collection::whole()).map(text_of)
+    }
+
+    /// Appends an entry: the text of an object.
+    ///
+    /// # Errors
+    /// As the call.
+    pub fn append(&mut self, entry: &str) -> Result<()> {
+        self.call(Work::Append(entry[..entry.len() - 1].to_owned())).map(|_| ())
+    }
+
+    /// Ends it cleanly.
+    ///
+    /// # Errors
+    /// As the engine.
+    pub fn finish(&mut self) -> Result<()> {
+        self.run_jobs();
+        self.engine.finish()
+    }
+
+    /// Codes of what was reported.
+    pub fn notices(&self) -> Vec<&'static str> {
+        self.heard.notices.lock().iter().map(|notice| notice.code).collect()
+    }
+}
+
+/// The text of an answer that is one piece.
+fn text_of(answer: Answer) -> String {
+    match answer {
+        Answer::Json(text) => text,
+        Answer::Texts(mut texts) => {
+            assert!(matches!(texts.kind, TextKind::Object | TextKind::Array) && texts.pieces.len() == 1);
+            texts.pieces.remove(0)
+        }
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+/// The elements of an array.
+pub fn elements(text: &str) -> Vec<String> {
+    let parsed: Vec<Box<RawValue>> = serde_json::from_str(text).expect("the answer is an array");
+    parsed.iter().map(|value| value.get().to_owned()).collect()
+}
+
+/// True for one whole JSON object.
+pub fn is_object(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    })
+}
+
+/// Whether a line says of itself that it is whole although it is no JSON. Only who computes the checksum can make one; what
+/// it means is up to him.
+fn is_forged(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let Some(split) = line.len().checked_sub(CRC.len() + 10) else { return false };
+    let (checked, tail) = line.split_at(split);
+    let crc = format!("{:08x}", crc32fast::hash(checked));
+    let is_sealed = tail.starts_with(CRC) && tail[CRC.len()..].starts_with(crc.as_bytes());
+    is_sealed && checked.starts_with(b"{") && !is_object(&[checked, b"}"].concat())
+}
+
+/// All that holds for a log of any bytes.
+pub fn check_log(bytes: &[u8]) {
+    let place = Place::with_log(bytes);
+    let is_forged = bytes.split(|byte| *byte == b'\n').any(is_forged);
+
+    // Reading finds what is there, and changes nothing.
+    let mut reader = place.open(OnCorruption::Salvage);
+    let entries = reader.entries().expect("a damaged log can be read");
+    let state = reader.rebuilt().expect("a damaged log can be read");
+    assert_eq!(reader.state().expect("a damaged log can be read"), state);
+    if !is_forged {
+        assert!(is_object(state.as_bytes()), "the state is no object: {state}");
+        for entry in elements(&entries) {
+            assert!(is_object(entry.as_bytes()), "an entry is no object: {entry}");
+            for own in ["_crc", "_more", "_edit"] {
+                assert!(!has_member(&entry, own), "an entry shows {own}: {entry}");
+            }
+        }
+    }
+    assert_eq!(place.log().as_deref(), Some(bytes), "reading changes nothing");
+    let notices = reader.notices();
+    drop(reader);
+
+    check_refusal(bytes, &entries, &notices);
+    let mended = check_mending(&place, &entries, &state, is_forged);
+    check_bytes(bytes, &place, &mended);
+    check_compaction(&place, is_forged);
+}
+
+/// With `refuse` a damaged log is not touched, and any other is as without it.
+fn check_refusal(bytes: &[u8], entries: &str, notices: &[&str]) {
+    let place = Place::with_log(bytes);
+    let mut refusing = place.open(OnCorruption::Refuse);
+    let is_damaged = notices.contains(&"PS_LOG_DAMAGED");
+    match refusing.entries() {
+        Ok(found) => {
+            assert!(!is_damaged, "damage is refused");
+            assert_eq!(found, entries);
+        }
+        Err(error) => {
+            assert!(is_damaged, "{error} without damage");
+            assert_refused(&error);
+            assert_refused(&refusing.append("{\"op\":\"NOTE\"}").expect_err("damage is refused"));
+            assert_refused(&refusing.call(Work::Compact(None)).expect_err("damage is refused"));
+        }
+    }
+    if is_damaged {
+        assert_eq!(place.log().as_deref(), Some(bytes), "what is refused stays as it is");
+    }
+}
+
+fn assert_refused(error: &Error) {
+    assert_eq!(error.code, "ERR_LOG_CORRUPT", "{error}");
+    assert!(error.message.contains("/data/logs/log.log"), "{error}");
+}
+
+/// An append works, keeps every entry, and leaves a log in which nothing is wrong. Gives its bytes before the new entry.
+fn check_mending(place: &Place, entries: &str, state: &str, is_forged: bool) -> Vec<u8> {
+    let appended = "{\"op\":\"SET\",\"key\":\"fuzz-appended\",\"value\":[1]}";
+    let mut writer = place.open(OnCorruption::Salvage);
+    writer.append(appended).expect("an append works");
+    writer.finish().expect("it ends cleanly");
+    let more = format!("{}{}{appended}]", &entries[..entries.len() - 1], if entries == "[]" { "" } else { "," });
+    assert_eq!(writer.entries().expect("it reads"), more, "an append adds one entry");
+    let after = writer.rebuilt().expect("it reads");
+    if !is_forged {
+        assert!(after.ends_with("\"fuzz-appended\":[1]}") || state.contains("fuzz-appended"));
+    }
+
+    let mut again = place.open(OnCorruption::Refuse);
+    assert_eq!(again.entries().expect("a mended log has no damage"), more);
+    assert_eq!(again.rebuilt().expect("a mended log has no damage"), after);
+    assert_eq!(again.notices(), Vec::<&str>::new(), "a mended log is not reported");
+    let bytes = place.log().expect("the log is there");
+    let line = [appended.as_bytes()[..appended.len() - 1].to_vec(), CRC.to_vec()].concat();
+    let end = bytes.windows(line.len()).rposition(|window| window == line).expect("the entry is in the log");
+    bytes[..end].to_vec()
+}
+
+/// Every byte of the log is still somewhere: in the mended log, or set aside, line by line and in order.
+fn check_bytes(before: &[u8], place: &Place, mended: &[u8]) {
+    let before = before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before);
+    let corrupt = place.aside("corrupt");
+    let corrupt = corrupt.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&corrupt);
+    let torn = place.aside("torn");
+    let torn = torn.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&torn);
+    let (mut good, mut bad) = (mended, corrupt);
+    let whole = before.strip_suffix(torn).expect("a torn tail is the end of the log");
+    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        if let Some(rest) = good.strip_prefix(line) {
+            good = rest;
+        } else if let Some(rest) = bad.strip_prefix(line) {
+            bad = rest;
+        } else {
+            panic!("a line is gone: {:?}", String::from_utf8_lossy(line));
+        }
+    }
+    // A last line without its break gets one.
+    assert!(good.is_empty() || good == b"\n", "the log has got {:?}", String::from_utf8_lossy(good));
+    assert!(bad.is_empty(), "set aside was {:?}", String::from_utf8_lossy(bad));
+}
+
+/// A compacted log comes to the same state, also for who opens it anew.
+fn check_compaction(place: &Place, is_forged: bool) {
+    let mut writer = place.open(OnCorruption::Salvage);
+    let state = writer.rebuilt().expect("it reads");
+    writer.call(Work::Compact(None)).expect("compaction works");
+    if !is_forged {
+        assert_eq!(writer.rebuilt().expect("it reads"), state, "a compaction changes no state");
+        let mut again = place.open(OnCorruption::Refuse);
+        assert_eq!(again.rebuilt().expect("a compacted log has no damage"), state);
+        assert_eq!(again.notices(), Vec::<&str>::new());
+        assert_eq!(elements(&again.entries().expect("it reads")).len(), 1);
+    }
+}
+
+/// The log cut behind any of its lines has a beginning of the entries that it has as a whole.
+pub fn check_beginnings(bytes: &[u8], choice: usize) {
+    let ends: Vec<usize> =
+        bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    let Some(end) = ends.get(choice % ends.len().max(1)) else { return };
+    let whole = Place::with_log(bytes).open(OnCorruption::Salvage).entries().expect("it reads");
+    let part = Place::with_log(&bytes[..*end]).open(OnCorruption::Salvage).entries().expect("it reads");
+    let part = &part[..part.len() - 1];
+    assert!(whole.starts_with(part), "cut at {end}: {part} is no beginning of {whole}");
+}
+
+/// Whether an object has a member of this name.
+fn has_member(object: &str, name: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(transparent)]
+    struct Names<'a> {
+        #[serde(borrow)]
+        members: HashMap<std::borrow::Cow<'a, str>, &'a RawValue>,
+    }
+    // A name that is no Unicode is none of ours.
+    serde_json::from_str::<Names>(object).is_ok_and(|found| found.members.contains_key(name))
+}

@@ -1,0 +1,17 @@
+// `npm run soak -- --minutes N [--seed S] [--threads T]`: the engine on a simulated disk, with crashes and
+// faults at every call and random lives, until the time is over.
+
+import { prepare, run } from './tools.mjs';
+
+prepare();
+run('cargo', [
+  'run',
+  '--release',
+  '--quiet',
+  '--features',
+  'simulation',
+  '--bin',
+  'soak',
+  '--',
+  ...process.argv.slice(2),
+]);

@@ -1,0 +1,75 @@
+//! The long form of the simulations: `cargo run --release --features simulation --bin soak -- --minutes N`.
+//!
+//! First every crash and every fault of the scripts with more effort than in the tests, then random lives
+//! until the time is over, each on its own seed. Ends with an error when anything failed; what is printed
+//! then plays it again.
+
+use std::time::{Duration, Instant};
+
+use progressive_storage::engine::simulation::{crash, faults, random};
+
+const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T]";
+
+struct Wanted {
+    minutes: u64,
+    seed: u64,
+    threads: usize,
+}
+
+fn wanted() -> Result<Wanted, String> {
+    let mut wanted = Wanted { minutes: 10, seed: 1, threads: 1 };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value: u64 = arguments
+            .next()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| format!("{name} needs a number: {USAGE}"))?;
+        match name.as_str() {
+            "--minutes" => wanted.minutes = value,
+            "--seed" => wanted.seed = value,
+            "--threads" => wanted.threads = usize::try_from(value).unwrap_or(1).max(1),
+            _ => return Err(format!("'{name}' is unknown: {USAGE}")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn main() {
+    let wanted = wanted().unwrap_or_else(|problem| {
+        eprintln!("{problem}");
+        std::process::exit(2);
+    });
+    let started = Instant::now();
+    let end = started + Duration::from_secs(60 * wanted.minutes);
+    eprintln!("soak: {} minutes, seed {}", wanted.minutes, wanted.seed);
+    let crashes = crash::run_all(crash::Effort { seed: wanted.seed, ..crash::Effort::LONG }, "");
+    let faults = faults::run_all("", wanted.seed, 100);
+    let lives: Vec<random::Lives> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..wanted.threads as u64)
+            .map(|thread| {
+                let seed = wanted.seed.wrapping_mul(1000).wrapping_add(thread);
+                let time = end.saturating_duration_since(Instant::now());
+                scope.spawn(move || random::run(seed, time, thread == 0))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a failing life is caught")).collect()
+    });
+    let failures: Vec<String> = lives.iter().flat_map(|lives| lives.failures.clone()).collect();
+    crash::show_failures(&failures);
+    let count: usize = lives.iter().map(|lives| lives.lives).sum();
+    let states: usize = lives.iter().map(|lives| lives.states).sum();
+    let calls: u64 = lives.iter().map(|lives| lives.calls).sum();
+    let failed = crashes.failures.len() + faults.failures.len() + failures.len();
+    println!(
+        "soak: {} s, seed {}: {} states after crashes ({} of them in a recovery), {} faults, {count} random lives \
+         with {states} states and {calls} calls; {failed} failures",
+        started.elapsed().as_secs(),
+        wanted.seed,
+        crashes.states,
+        crashes.again,
+        faults.states,
+    );
+    if failed > 0 {
+        std::process::exit(1);
+    }
+}
