@@ -117,6 +117,16 @@ fn system_code(error: &io::Error) -> &'static str {
             27 => "EFBIG",
             28 => "ENOSPC",
             30 => "EROFS",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            6 => "ENXIO",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            19 => "ENODEV",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            37 => "ENOLCK",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            40 => "ELOOP",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            110 => "ETIMEDOUT",
             _ => "",
         };
         if !known.is_empty() {
@@ -140,7 +150,9 @@ fn system_code(error: &io::Error) -> &'static str {
         io::ErrorKind::TooManyLinks => "EMLINK",
         io::ErrorKind::Unsupported => "ENOTSUP",
         io::ErrorKind::OutOfMemory => "ENOMEM",
-        _ => "EIO",
+        io::ErrorKind::TimedOut => "ETIMEDOUT",
+        // Other failures have their number in the message.
+        _ => "UNKNOWN",
     }
 }
 

@@ -122,7 +122,15 @@ impl Log {
     /// Brings memory in step with the files. The lock between processes is held, if there is one.
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
         let files = &*context.files;
-        let found_log = files.stamp(&self.paths.log)?;
+        let mut found_log = files.stamp(&self.paths.log)?;
+        if self.is_loaded && self.file.has_only_failed_append_behind(found_log) {
+            // Bytes whose write or sync failed are no entries, whatever they look like. Where they cannot be
+            // cut off yet, memory is right and the next write tries again.
+            if self.file.mend(files, &self.paths, context.sync_ever()).is_ok() {
+                self.publish_stamps();
+            }
+            found_log = self.file.stamp();
+        }
         if !self.is_loaded && !self.mirror.is_wanted && files.stamp(&self.paths.record)?.is_some() {
             // Another process keeps this log as a collection.
             self.mirror.is_wanted = true;
@@ -210,9 +218,10 @@ impl Log {
         let record_hash = record.as_ref().map(|record| record.mirror.hash);
         // Another process has written a mirror since this one looked.
         let is_news = record_hash.is_some() && record_hash != self.mirror.record_hash;
+        let is_untouched = self.mirror.seen.is_some_and(|seen| seen.is_same_content(&found));
         if let Some(record) = &record
             && record.is_of_file(&found)
-            && self.mirror.seen.is_none_or(|seen| !seen.is_same_content(&found))
+            && !is_untouched
         {
             let id = MirrorId { stamp: found, ..record.mirror };
             self.know_mirror(context, id, Shows::LogUpTo(record.log_end));
@@ -222,7 +231,7 @@ impl Log {
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
         if let Some(known) = &self.mirror.known
             && known.id.hash == content.id.hash
-            && !is_news
+            && (!is_news || is_untouched)
         {
             let shows = known.shows.clone();
             self.know_mirror(context, content.id, shows);

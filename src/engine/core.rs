@@ -206,11 +206,15 @@ impl Engine {
     /// Starts what is due.
     pub fn tick(&mut self) {
         let now_ms = self.context.files.monotonic_ms();
-        for log in
-            self.logs.values_mut().filter(|log| log.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms))
-        {
-            log.tick(&self.context, now_ms, &mut self.jobs);
+        let is_due = |log: &Log| log.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+        if !self.logs.values().any(is_due) {
+            return;
         }
+        let ready = self.acquire(Purpose::Write);
+        for log in self.logs.values_mut().filter(|log| is_due(log)) {
+            log.tick(&self.context, now_ms, &ready, &mut self.jobs);
+        }
+        self.lock.release();
     }
 
     /// Makes everything durable, the mirrors current, and leaves the record of a clean end. Logs that were

@@ -40,17 +40,17 @@ impl Log {
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, context: &Context, now_ms: u64, jobs: &mut Vec<Job>) {
+    pub fn tick(&mut self, context: &Context, now_ms: u64, ready: &Result<()>, jobs: &mut Vec<Job>) {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.sync_due_ms = None;
-            if let Err(error) = self.file.sync(&*context.files, &self.paths) {
+            let synced = ready.clone().and_then(|()| self.file.sync(&*context.files, &self.paths));
+            if let Err(error) = synced {
                 context.tell(
                     "PS_SYNC_FAILED",
                     &format!("{} {}", self.paths.log.display(), error.code),
-                    format!("{}. The log is written anew from memory", error.message),
+                    format!("{}. What was acknowledged since the last sync may not be on disk; the log is written anew", error.message),
                 );
-                // What the failed sync should have written is unknown: a fresh file has all of it.
-                self.compact(context, None, jobs);
+                self.sync_due_ms = Some(now_ms + RETRY_DELAY_MS);
             }
         }
         if self.mirror.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {

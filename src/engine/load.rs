@@ -25,7 +25,7 @@
 
 use super::log::{LogFile, LogPaths};
 use super::mirror::{
-    KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
+    Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
 use super::record::{MirrorId, MirrorRecord, log_mark};
 use super::replay::{Replayed, continue_replay, replay};
@@ -170,10 +170,19 @@ fn reconcile(
     }
     let base = match (before, record) {
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
-        // Another process has written a mirror since; whoever edited the file had that one before him.
-        (Before::SameLog(_, seen) | Before::OtherLog(seen), Some(record))
-            if seen != Some(record.mirror.hash) =>
-        {
+        // Another process has written a mirror since. Whoever edited the file had that one before him, unless
+        // the other one was stopped before its mirror was in its place: then it was the one that we knew.
+        (Before::SameLog(known, seen), Some(record)) if seen != Some(record.mirror.hash) => {
+            let others = Shows::LogUpTo(record.log_end);
+            let is_taken_back = known.id.hash == content.id.hash;
+            let from_others = edits_since(&others, log.as_deref_mut(), &shown)?.len();
+            if is_taken_back || from_others <= edits_since(&known.shows, log.as_deref_mut(), &shown)?.len() {
+                others
+            } else {
+                known.shows
+            }
+        }
+        (Before::OtherLog(seen), Some(record)) if seen != Some(record.mirror.hash) => {
             Shows::LogUpTo(record.log_end)
         }
         (Before::SameLog(known, _), _) => known.shows,
@@ -183,11 +192,7 @@ fn reconcile(
             None => 0,
         }),
     };
-    let edits = match (&base, &mut log) {
-        (Shows::Content(before), _) => difference(before, &shown),
-        (Shows::LogUpTo(position), Some(log)) => difference(&replay(&mut **log, *position)?.state, &shown),
-        (Shows::LogUpTo(_), None) => difference(&State::default(), &shown),
-    };
+    let edits = edits_since(&base, log, &shown)?;
     let edits = apply_edits(&mut loaded.state, edits);
     if !edits.is_empty() {
         loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown });
@@ -195,6 +200,15 @@ fn reconcile(
     // Until the edit is logged, a further change is again compared with the same base.
     take(loaded, content.id, base, false);
     Ok(())
+}
+
+/// What was done to a mirror that showed `base` to make it show `shown`.
+fn edits_since(base: &Shows, log: Option<&mut (dyn File + 'static)>, shown: &State) -> Result<Vec<Edit>> {
+    Ok(match (base, log) {
+        (Shows::Content(before), _) => difference(before, shown),
+        (Shows::LogUpTo(position), Some(log)) => difference(&replay(log, *position)?.state, shown),
+        (Shows::LogUpTo(_), None) => difference(&State::default(), shown),
+    })
 }
 
 /// Whether a mirror with this hash holds the edit that was logged last. Once a mirror was written behind

@@ -94,12 +94,16 @@ impl LockFile {
             }
             let Some(handle) = &mut self.handle else { return Ok(false) };
             if handle.try_lock()? {
-                let on_disk = files.stamp(&self.path)?;
-                if on_disk.map(|stamp| stamp.id) == Some(handle.stamp()?.id) {
+                let looked = files.stamp(&self.path).and_then(|on_disk| Ok((on_disk, handle.stamp()?)));
+                if let Ok((Some(on_disk), opened)) = &looked
+                    && on_disk.id == opened.id
+                {
                     return Ok(true);
                 }
-                // The folder was removed or replaced: another process would lock another file.
+                // The folder was removed or replaced, so another process would lock another file; or we
+                // cannot tell. Closing the file gives its lock back.
                 self.handle = None;
+                looked?;
                 continue;
             }
             if files.monotonic_ms() - started_ms > WAIT_MS_MAX {

@@ -148,14 +148,16 @@ pub struct Mending {
     pub is_unterminated: bool,
     /// The file begins with a byte order mark, which other readers do not expect.
     pub has_bom: bool,
-    /// Bytes of a failed append of ours may stand behind the end.
-    pub has_failed_append: bool,
+    /// Up to so many bytes of a failed append of ours may stand behind the end.
+    pub failed_append_bytes: u64,
+    /// A sync failed: what it should have written may be lost although a later one succeeds.
+    pub is_doubtful: bool,
 }
 
 impl Mending {
-    /// True when the log has to be written anew without some of its bytes.
+    /// True when the log has to be written anew, maybe without some of its bytes.
     pub fn needs_rewrite(&self) -> bool {
-        self.has_bom || !self.damages.is_empty()
+        self.has_bom || self.is_doubtful || !self.damages.is_empty()
     }
 
     /// Bytes before `offset` that such a log will not have.
@@ -250,7 +252,8 @@ impl LogFile {
         lines: u64,
         is_unterminated: bool,
     ) -> Result<()> {
-        let mending = Mending { is_unterminated, ..Mending::default() };
+        let mending =
+            Mending { is_unterminated, is_doubtful: self.mending.is_doubtful, ..Mending::default() };
         let read = Self::at(file, end, lines, mending)?;
         *self = Self {
             handle: self.handle.take(),
@@ -263,13 +266,22 @@ impl LogFile {
 
     /// Takes over what was read anew, keeping what is still to be synced.
     pub fn replace_by(&mut self, read: Self) {
+        let is_doubtful = self.mending.is_doubtful;
         *self = Self { are_parents_synced: self.are_parents_synced, ..read };
+        self.mending.is_doubtful |= is_doubtful && !self.tail.is_empty();
+    }
+
+    /// True when what stands behind the end can only be what a failed append of ours left.
+    pub fn has_only_failed_append_behind(&self, found: Option<Stamp>) -> bool {
+        let (Some(known), Some(found)) = (self.stamp, found) else { return false };
+        let attempted_end = self.end + self.mending.failed_append_bytes;
+        self.mending.failed_append_bytes > 0 && found.id == known.id && found.size_bytes <= attempted_end
     }
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
     pub fn mend(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
         if self.mending.needs_rewrite() {
-            self.set_damage_aside(files, paths, sync)?;
+            self.write_anew(files, paths, sync)?;
         }
         if self.mending.torn_bytes > 0 {
             self.keep_torn_tail(files, paths, sync)?;
@@ -277,7 +289,7 @@ impl LogFile {
             self.mending.torn_bytes = 0;
             self.stamp = files.stamp(&paths.log)?;
         }
-        if self.mending.has_failed_append {
+        if self.mending.failed_append_bytes > 0 {
             let found = files.stamp(&paths.log)?;
             // Another file at the path is somebody else's: it is read anew with the next call.
             if found.is_some() && found.map(|stamp| stamp.id) == self.stamp.map(|stamp| stamp.id) {
@@ -286,7 +298,7 @@ impl LogFile {
             } else {
                 self.handle = None;
             }
-            self.mending.has_failed_append = false;
+            self.mending.failed_append_bytes = 0;
         }
         Ok(())
     }
@@ -316,7 +328,7 @@ impl LogFile {
                 Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
             }
             Err(error) => {
-                self.mending.has_failed_append = true;
+                self.mending.failed_append_bytes = bytes.len() as u64 + 1;
                 // Where this fails too, the next append tries again before anything else.
                 if self.mend(files, paths, sync).is_err() {
                     self.handle = None;
@@ -367,10 +379,20 @@ impl LogFile {
     }
 
     /// Syncs what was appended without a sync.
+    ///
+    /// # Errors
+    /// Once it failed, a further sync of the same file proves nothing: then the log is written anew, which
+    /// needs the lock between processes.
     pub fn sync(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
-        match &mut self.handle {
-            Some(handle) => handle.sync_data()?,
-            None => files.open_append(&paths.log)?.0.sync_data()?,
+        if self.mending.is_doubtful {
+            self.write_anew(files, paths, true)?;
+        } else {
+            let synced = match &mut self.handle {
+                Some(handle) => handle.sync_data(),
+                None => files.open_append(&paths.log).and_then(|(mut log, _)| log.sync_data()),
+            };
+            self.mending.is_doubtful = synced.is_err();
+            synced?;
         }
         self.sync_folder(files, paths)?;
         self.is_unsynced = false;
@@ -404,8 +426,8 @@ impl LogFile {
         paths.prune(files, "torn", TORN_KEPT_MAX)
     }
 
-    /// Writes the damaged lines to `NAME.log.corrupt.N`, then replaces the log by its good lines.
-    fn set_damage_aside(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+    /// Replaces the log by a new file with its good lines; the damaged ones go to `NAME.log.corrupt.N`.
+    fn write_anew(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "corrupt")?;
         let fresh = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
@@ -431,19 +453,18 @@ impl LogFile {
                 good.sync_data()?;
                 files.sync_dir(&paths.logs_folder)?;
             }
-            files.rename(&fresh, &paths.log)?;
-            if sync {
-                files.sync_dir(&paths.logs_folder)?;
-            }
-            Ok(())
+            files.rename(&fresh, &paths.log)
         })();
         match written {
             Ok(()) => {
+                // The name is made durable by the next sync, before anything is acknowledged.
+                self.is_folder_unsynced = true;
                 self.handle = None;
                 self.end -= self.mending.bytes_dropped_before(self.end);
                 self.lines -= self.mending.damages.len() as u64;
                 self.mending.damages.clear();
                 self.mending.has_bom = false;
+                self.mending.is_doubtful = false;
                 self.stamp = files.stamp(&paths.log)?;
                 if let Some(mut mended) = files.open_read(&paths.log)? {
                     self.tail = tail_of(&mut *mended, self.end)?;

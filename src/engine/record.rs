@@ -121,16 +121,12 @@ impl MirrorRecord {
         };
         let json = serde_json::to_string(&written).unwrap_or_default();
         let text = format!("{json}\n{}\n", checksum_of(&json));
-        let (mut file, is_new) = match files.open_lock(&paths.record, false)? {
-            Some(file) => (file, false),
-            None => (files.create(&paths.record)?, true),
-        };
-        file.overwrite(text.as_bytes())?;
+        // Emptied first, so what is not written whole is no record.
+        let mut file = files.create(&paths.record)?;
+        file.append(text.as_bytes())?;
         if sync {
             file.sync_data()?;
-            if is_new {
-                files.sync_dir(&paths.own_folder)?;
-            }
+            files.sync_dir(&paths.own_folder)?;
         }
         Ok(())
     }

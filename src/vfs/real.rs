@@ -165,7 +165,15 @@ impl FileSystem for RealFileSystem {
                 options.create(true).open(path)
             }
             // A folder that may only be read: its lock file can still be locked for reading.
-            Err(error) if !create && error.kind() != io::ErrorKind::NotFound => fs::File::open(path),
+            Err(error)
+                if !create
+                    && matches!(
+                        error.kind(),
+                        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                    ) =>
+            {
+                fs::File::open(path)
+            }
             other => other,
         };
         Ok(found(opened, "open", path)?.map(|file| RealFile::boxed(file, path)))

@@ -47,7 +47,7 @@ use parking_lot::Mutex;
 use super::{File, FileSystem, Stamp};
 use crate::error::{Error, Result};
 
-pub use disk::{Disk, Times};
+pub use disk::Disk;
 use disk::{Key, Target};
 pub use outcome::{Kept, Outcome, Random};
 
@@ -136,6 +136,9 @@ pub struct Call {
 /// call: a change has been made and is not durable, a sync has not made anything durable.
 pub type Watcher = Box<dyn FnMut(&Disk, &Call) + Send>;
 
+/// Somebody who does something just before a call.
+pub type Interloper = Box<dyn FnOnce() + Send>;
+
 struct World {
     disk: Disk,
     now_ns: i64,
@@ -145,6 +148,7 @@ struct World {
     /// From this call on, the machine is off.
     off_at: Option<u64>,
     watcher: Option<Watcher>,
+    interloper: Option<(u64, Interloper)>,
     trace: Option<Vec<Call>>,
     processes: u64,
     dead: BTreeSet<u64>,
@@ -178,6 +182,7 @@ impl SimulatedDisk {
             fault: None,
             off_at: None,
             watcher: None,
+            interloper: None,
             trace: None,
             processes: 0,
             dead: BTreeSet::new(),
@@ -258,6 +263,11 @@ impl SimulatedDisk {
     /// Has each call that changes something shown to `watcher`.
     pub fn watch(&self, watcher: Option<Watcher>) {
         self.world.lock().watcher = watcher;
+    }
+
+    /// Has `interloper` come in before the call of that number.
+    pub fn interrupt_at(&self, call: u64, interloper: Interloper) {
+        self.world.lock().interloper = Some((call, interloper));
     }
 
     /// Starts keeping a list of all calls.
@@ -449,6 +459,20 @@ pub struct Process {
 }
 
 impl Process {
+    /// The world, for a call; before it, an interloper may come in.
+    fn enter(&self) -> parking_lot::MutexGuard<'_, World> {
+        let mut world = self.world.lock();
+        let calls = world.calls;
+        if !self.is_spared
+            && let Some((_, interloper)) = world.interloper.take_if(|(at, _)| *at == calls + 1)
+        {
+            drop(world);
+            interloper();
+            world = self.world.lock();
+        }
+        world
+    }
+
     /// The whole file at `path`; `None` when there is none. Not a call.
     #[must_use]
     pub fn content(&self, path: &Path) -> Option<Arc<Vec<u8>>> {
@@ -484,7 +508,7 @@ impl Process {
 
 impl FileSystem for Process {
     fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         world.look(self, "stat", path, |disk| {
             Ok(match disk.find(path)? {
                 Some(Target::File(key)) => Some(disk.stamp(key)),
@@ -494,13 +518,13 @@ impl FileSystem for Process {
     }
 
     fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         Ok(found.map(|key| world.open(self, key, path, None)))
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
             Some(key) => key,
@@ -510,7 +534,7 @@ impl FileSystem for Process {
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn File>> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let key = world.change(self, "open", path, |disk, now| match disk.find_file(path)? {
             Some(key) => {
                 disk.set_length(key, 0, now);
@@ -522,7 +546,7 @@ impl FileSystem for Process {
     }
 
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
             None if create => Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?),
@@ -532,7 +556,7 @@ impl FileSystem for Process {
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let Some(key) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "open", path));
@@ -545,15 +569,15 @@ impl FileSystem for Process {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.world.lock().change(self, "rename", to, |disk, now| disk.rename(from, to, now))
+        self.enter().change(self, "rename", to, |disk, now| disk.rename(from, to, now))
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.world.lock().change(self, "link", to, |disk, now| disk.link(from, to, now))
+        self.enter().change(self, "link", to, |disk, now| disk.link(from, to, now))
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "copyfile", to, |disk| disk.find_file(from))?;
         let Some(source) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "copyfile", to));
@@ -571,15 +595,15 @@ impl FileSystem for Process {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.world.lock().change(self, "unlink", path, |disk, now| disk.remove(path, now))
+        self.enter().change(self, "unlink", path, |disk, now| disk.remove(path, now))
     }
 
     fn create_dir(&self, path: &Path) -> Result<bool> {
-        self.world.lock().make_dir(self, path)
+        self.enter().make_dir(self, path)
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
-        let mut world = self.world.lock();
+        let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find(path))?;
         let Some(Target::Folder(key)) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "open", path));
@@ -592,7 +616,7 @@ impl FileSystem for Process {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {
-        self.world.lock().look(self, "scandir", path, |disk| disk.list(path))
+        self.enter().look(self, "scandir", path, |disk| disk.list(path))
     }
 
     fn now_ms(&self) -> i64 {
@@ -629,7 +653,7 @@ impl Drop for Handle {
 
 impl File for Handle {
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         world.look(&self.process, "read", &self.path, |disk| {
             let content = disk.file_content(self.key);
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
@@ -640,7 +664,7 @@ impl File for Handle {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         let at = self.position.unwrap_or_else(|| world.disk.stamp(self.key).size_bytes);
         world.write(&self.process, self.key, &self.path, at, bytes)?;
         self.position = self.position.map(|position| position + bytes.len() as u64);
@@ -648,23 +672,23 @@ impl File for Handle {
     }
 
     fn sync_data(&mut self) -> Result<()> {
-        self.process.world.lock().sync_file(&self.process, self.key, "fdatasync", &self.path)
+        self.process.enter().sync_file(&self.process, self.key, "fdatasync", &self.path)
     }
 
     fn stamp(&self) -> Result<Stamp> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         world.look(&self.process, "fstat", &self.path, |disk| Ok(disk.stamp(self.key)))
     }
 
     fn try_lock(&mut self) -> Result<bool> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         world.look(&self.process, "flock", &self.path, |_| Ok(()))?;
         let holder = (self.number, self.process.number, 0);
         Ok(world.locks.entry(self.key).or_insert(holder).0 == self.number)
     }
 
     fn unlock(&mut self) -> Result<()> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         world.look(&self.process, "flock", &self.path, |_| Ok(()))?;
         if world.locks.get(&self.key).is_some_and(|(handle, _, _)| *handle == self.number) {
             world.locks.remove(&self.key);
@@ -673,7 +697,7 @@ impl File for Handle {
     }
 
     fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut world = self.process.world.lock();
+        let mut world = self.process.enter();
         world.write(&self.process, self.key, &self.path, 0, bytes)?;
         world.change(&self.process, "ftruncate", &self.path, |disk, now| {
             disk.set_length(self.key, bytes.len(), now);

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use super::check::{Crashed, Moment, Recovery, Setting, check, watch};
 use super::model::{History, Status};
 use super::scripts::{SCRIPTS, Script};
+use crate::engine::FsyncMode;
 use crate::vfs::simulated::{CallKind, Outcome, Random};
 
 /// A crash during a recovery from a crash during a recovery, and no further.
@@ -89,14 +90,14 @@ impl Case {
     fn seed(&self, seed: u64) -> u64 {
         let mut mixed = Random::new(seed);
         for moment in &self.moments {
-            mixed = Random::new(mixed.next() ^ *moment as u64);
+            mixed = Random::new(mixed.draw() ^ *moment as u64);
         }
-        mixed.next()
+        mixed.draw()
     }
 
     fn replay(&self, script: &str, seed: u64) -> String {
         let moments: Vec<String> = self.moments.iter().map(ToString::to_string).collect();
-        let outcomes: Vec<String> = self.outcomes.iter().map(|it| it.to_string()).collect();
+        let outcomes: Vec<String> = self.outcomes.iter().map(ToString::to_string).collect();
         format!("PS_REPLAY={script}:{seed}:{}:{}", moments.join(","), outcomes.join(","))
     }
 }
@@ -118,7 +119,8 @@ fn record(script: &Script) -> (Setting, Recovery) {
     };
     play.disk.watch(None);
     let mut moments = std::mem::take(&mut *moments.lock());
-    moments.push(Moment { call, disk, status, is_editing: false });
+    let spared = play.record.lock().spared;
+    moments.push(Moment { call, disk, status, is_editing: false, spared });
     let history = play.record.lock().history.clone();
     if let Err(what) = history.check_counts() {
         panic!("{script_name} without a crash: {what}");
@@ -141,8 +143,17 @@ fn outcomes(moment: &Moment, randoms: usize, seed: u64) -> Vec<Outcome> {
     outcomes
 }
 
-fn crashed(recovery: &Recovery, moment: &Moment, outcome: Outcome, now_ms: i64) -> Crashed {
+fn crashed(
+    setting: &Setting,
+    recovery: &Recovery,
+    moment: &Moment,
+    outcome: Outcome,
+    now_ms: i64,
+) -> Crashed {
+    let is_synced_always = setting.options.fsync == FsyncMode::Always;
     let mut history = History { status: moment.status.clone(), ..recovery.history.clone() };
+    let is_power_cut = !matches!(outcome, Outcome::Kill(_));
+    history.spared = (is_power_cut && !is_synced_always).then_some(moment.spared);
     // What was called later had not been called yet.
     history.ops.truncate(history.status.len());
     let broken = recovery.broken.clone();
@@ -169,7 +180,7 @@ impl Run<'_> {
     fn all(&mut self, recovery: &Recovery, case: &Case, now_ms: i64, states_max: usize) {
         let mut todo = Vec::new();
         for (number, moment) in recovery.moments.iter().enumerate() {
-            let seed = self.random.next();
+            let seed = self.random.draw();
             todo.extend(outcomes(moment, self.effort.randoms, seed).into_iter().map(|it| (number, it)));
         }
         self.report.moments += if case.moments.is_empty() { recovery.moments.len() } else { 0 };
@@ -180,7 +191,7 @@ impl Run<'_> {
                 if todo.len() + done > states_max { self.random.below(todo.len()) } else { todo.len() - 1 };
             let (number, outcome) = todo.swap_remove(chosen);
             let moment = &recovery.moments[number];
-            let crashed = crashed(recovery, moment, outcome, now_ms);
+            let crashed = crashed(self.setting, recovery, moment, outcome, now_ms);
             let answered = moment.status.iter().filter(|status| **status != Status::Open).count();
             let kind = usize::from(matches!(outcome, Outcome::Kill(_)));
             if !self.seen.insert((crashed.disk.fingerprint(), 2 * answered + kind)) {
@@ -263,7 +274,7 @@ pub fn show_failures(failures: &[String]) {
     sorted.sort_by_key(|(kind, failure)| (kind.clone(), failure.lines().next().map_or(0, str::len)));
     for kinds in sorted.chunk_by(|one, other| one.0 == other.0) {
         eprintln!("  {} times:", kinds.len());
-        for (_, failure) in kinds.iter().take(FAILURES_SHOWN) {
+        for (_, failure) in kinds.iter().take(if std::env::var("PS_ALL").is_ok() { usize::MAX } else { FAILURES_SHOWN }) {
             eprintln!("  {failure}");
         }
     }
@@ -299,7 +310,7 @@ pub fn replay(text: &str) {
         for (number, change) in moment.disk.pending().iter().enumerate() {
             eprintln!("     pending {number}: {change:?}");
         }
-        let crashed = crashed(&recovery, &moment, outcome, now_ms);
+        let crashed = crashed(&setting, &recovery, &moment, outcome, now_ms);
         eprintln!("     crash: {outcome}");
         show(&crashed);
         case = case.with(at, outcome);

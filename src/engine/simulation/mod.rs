@@ -3,7 +3,8 @@
 //! ```text
 //! scripts   what is done            play     one machine: engines, calls, what was answered
 //! model     what must come of it    check    one state after a crash: open, compare, go on
-//! crash     every call × outcome    faults   every call × error       random   everything at once
+//! crash     every call × outcome    faults   every call × error
+//! interlopers  somebody at every call            random   everything at once
 //! ```
 //!
 //! A failing case prints itself as `PS_REPLAY=script:seed:moment:outcome`; with that variable set, the
@@ -15,6 +16,7 @@
 mod check;
 pub mod crash;
 pub mod faults;
+pub mod interlopers;
 mod model;
 mod play;
 pub mod random;

@@ -107,6 +107,8 @@ pub struct History {
     pub status: Vec<Status>,
     /// The order of keys cannot be told (somebody edited a mirror).
     pub is_unordered: bool,
+    /// Without a sync for each: of acknowledged operations, a power cut spares those before this one.
+    pub spared: Option<usize>,
 }
 
 /// Operations that left no trace are tried in all combinations up to this many.
@@ -128,7 +130,9 @@ impl History {
         let unknown = called.iter().filter(|(_, fate)| *fate == Fate::Unknown).count();
         let tried = unknown.min(OPEN_MAX);
         let mut found_model = Model::default();
-        found.iter().for_each(|(key, value)| found_model.set(key, (*value).to_owned()));
+        for (key, value) in found {
+            found_model.set(key, (*value).to_owned());
+        }
         let found = found_model.text(self.is_unordered);
         let mut texts: Vec<String> = Vec::new();
         for lost in 0..1_usize << tried {
@@ -165,8 +169,10 @@ impl History {
         let mut covered: BTreeSet<&str> = BTreeSet::new();
         let mut is_all_covered = false;
         let mut fates = Vec::new();
-        for (op, status) in self.ops.iter().zip(&self.status).rev().filter(|(op, _)| op.log == log) {
-            let fate = if *status == Status::Acked {
+        let spared = self.spared.unwrap_or(usize::MAX);
+        let called = self.ops.iter().zip(&self.status).enumerate().rev();
+        for (number, (op, status)) in called.filter(|(_, (op, _))| op.log == log) {
+            let fate = if *status == Status::Acked && number < spared {
                 Fate::There
             } else {
                 let mut fate = Fate::Unknown;
@@ -199,6 +205,16 @@ impl History {
 }
 
 impl History {
+    /// Nothing was called yet, and the states are `models`.
+    pub fn after(&self, models: Vec<Model>) -> Self {
+        Self {
+            first_id: self.first_id + self.ops.len(),
+            before: models,
+            is_unordered: self.is_unordered,
+            ..Self::default()
+        }
+    }
+
     /// As if what failed had never been called.
     pub fn without_failed(&self) -> Self {
         let mut history = self.clone();
@@ -238,7 +254,6 @@ mod tests {
     fn open_operations_count_whole_or_not_at_all() {
         let set = |key: &str, value: &str| Effect::Set(key.into(), value.into());
         let history = History {
-            first_id: 0,
             before: vec![Model::default()],
             ops: vec![
                 Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")] },
@@ -247,7 +262,7 @@ mod tests {
                 Op { log: 0, effects: vec![Effect::Clear] },
             ],
             status: vec![Status::Acked, Status::Open, Status::Failed("EIO")],
-            is_unordered: false,
+            ..History::default()
         };
         let texts =
             [r#"{"7":2,"a":3,"n":1}"#, r#"{"7":2,"a":3}"#, r#"{"7":2,"b":1,"n":1}"#, r#"{"7":2,"b":1}"#];

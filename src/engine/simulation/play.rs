@@ -43,6 +43,8 @@ pub struct Record {
     pub notices: Vec<Notice>,
     /// A mirror may be broken now, by its editor.
     pub is_editing: bool,
+    /// Operations before this one are durable, without a sync for each.
+    pub spared: usize,
 }
 
 /// See the header of this file.
@@ -340,6 +342,12 @@ impl Play {
             self.wait(bot, due_ms.saturating_sub(now_ms) + 1);
         }
         self.jobs(bot);
+    }
+
+    /// All that was acknowledged is durable now, whatever the mode of syncs.
+    pub fn spare(&mut self) {
+        let mut record = self.record.lock();
+        record.spared = record.history.ops.len();
     }
 
     /// `close`.

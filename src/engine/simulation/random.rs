@@ -125,6 +125,14 @@ impl Life {
             }
             25 => self.play.kill(bot),
             26 if self.random.chance(60) => self.edit(),
+            28 if self.random.chance(40) => {
+                let log = self.random.below(self.play.logs.len());
+                self.play.foreign_line(log, "foreign");
+            }
+            28 if self.random.chance(40) => {
+                let lock = self.setting.folder.join(".progressive-storage/lock");
+                self.play.disk.hold_lock(&lock, 300);
+            }
             27 => {
                 let log = self.random.below(self.play.logs.len());
                 // Reading may fail while there is a fault; that it changes nothing is checked elsewhere.
@@ -212,7 +220,7 @@ impl Life {
             1 => Outcome::Lost,
             2 => Outcome::Kept,
             _ => {
-                let outcomes = Outcome::of_power_cut(&disk, 20, self.random.next());
+                let outcomes = Outcome::of_power_cut(&disk, 20, self.random.draw());
                 outcomes[self.random.below(outcomes.len())]
             }
         };
@@ -230,7 +238,7 @@ impl Life {
             broken: Vec::new(),
         };
         // On a copy: this disk goes on as the crash left it.
-        check(&self.setting, &crashed, self.random.next(), false)?;
+        check(&self.setting, &crashed, self.random.draw(), false)?;
         let machine = SimulatedDisk::with(crashed.disk, now_ms);
         self.play = Play::new(machine, &self.setting.folder, self.setting.logs.clone(), history);
         let history = self.play.record.lock().history.clone();
@@ -275,10 +283,10 @@ impl Life {
         }
         let history = self.play.record.lock().history.clone();
         let models = explain(&self.setting, &mut self.play, bot, &history)?;
-        let mut random = Random::new(self.random.next());
+        let mut random = Random::new(self.random.draw());
         check_files(&self.setting, &mut self.play, bot, &models, &mut random)?;
         if self.random.chance(20) {
-            let mut random = Random::new(self.random.next());
+            let mut random = Random::new(self.random.draw());
             check_again(&self.setting, &mut self.play, &models, &mut random)?;
         }
         self.start_anew(models);
@@ -288,14 +296,7 @@ impl Life {
     /// From here on, the states are `models`, without a doubt.
     fn start_anew(&mut self, models: Vec<Model>) {
         let mut record = self.play.record.lock();
-        let history = &record.history;
-        record.history = History {
-            first_id: history.first_id + history.ops.len(),
-            before: models,
-            ops: Vec::new(),
-            status: Vec::new(),
-            is_unordered: history.is_unordered,
-        };
+        record.history = record.history.after(models);
         record.others.clear();
     }
 }
@@ -319,7 +320,7 @@ pub fn run(seed: u64, time: Duration, is_told: bool) -> Lives {
     let mut lives = Lives::default();
     let mut seeds = Random::new(seed);
     while started.elapsed() < time {
-        let seed = seeds.next() >> 16;
+        let seed = seeds.draw() >> 16;
         lives.lives += 1;
         match live(seed) {
             Ok((states, calls)) => {

@@ -59,6 +59,10 @@ impl Script {
         Self { has_edits: true, ..self }
     }
 
+    const fn synced(self, fsync: FsyncMode) -> Self {
+        Self { fsync, ..self }
+    }
+
     const fn at_most(self, states_max: usize) -> Self {
         Self { states_max, ..self }
     }
@@ -104,7 +108,7 @@ impl Script {
 }
 
 /// All scripts.
-pub const SCRIPTS: [Script; 22] = [
+pub const SCRIPTS: [Script; 25] = [
     Script::new("append", &["events"], append),
     Script::new("collection", &["+players"], collection),
     Script::new("batches", &["+players"], batches),
@@ -129,6 +133,11 @@ pub const SCRIPTS: [Script; 22] = [
     Script::new("torn", &["+players"], mending).on(torn),
     Script::new("damaged", &["+players"], mending).on(damaged),
     Script::new("damaged-plain", &["events"], damaged_compaction).on(damaged_events),
+    Script::new("interval", &["+players", "events"], interval).synced(FsyncMode::Interval(1000)),
+    Script::new("interval-large", &["+players"], large_compaction)
+        .synced(FsyncMode::Interval(1000))
+        .at_most(2_000),
+    Script::new("never", &["+players", "events"], interval).synced(FsyncMode::Never),
     Script::new("huge-tail", &["events"], huge_tail).at_most(150),
 ];
 
@@ -484,6 +493,38 @@ fn damaged_compaction(play: &mut Play) {
     play.jobs(0);
     let call = play.append(0, "later", 100);
     play.call(0, call);
+}
+
+fn interval(play: &mut Play) {
+    for round in 0..4 {
+        for number in 0..3 {
+            let calls = vec![play.set(0, &format!("k{number}"), 150), play.append(1, "x", 300)];
+            play.batch(0, calls);
+            play.wait(0, 200);
+            play.jobs(0);
+        }
+        if round % 2 == 0 {
+            play.wait(0, 1000);
+            play.settle(0);
+            spare_if_synced(play);
+        }
+        let call = play.count(0, "games");
+        play.call(0, call);
+        if round == 1 {
+            let call = play.compact(0);
+            play.call(0, call);
+            play.jobs(0);
+        }
+    }
+    let _ = play.finish(0);
+    spare_if_synced(play);
+}
+
+/// With an interval, a sync has just been.
+fn spare_if_synced(play: &mut Play) {
+    if play.options.fsync != FsyncMode::Never {
+        play.spare();
+    }
 }
 
 fn huge_tail(play: &mut Play) {

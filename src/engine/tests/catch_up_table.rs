@@ -844,6 +844,22 @@ fn an_edit_of_a_mirror_that_lags_undoes_nothing() {
 }
 
 #[test]
+fn an_edit_to_what_is_there_already_is_over_when_it_was_seen() {
+    // The mirror lags, and is edited to what `a` has become. Then `a` goes on, and `b` is edited.
+    let Two { bench, mut first, .. } = Two::new();
+    first.set("a", "2");
+    large(&mut first);
+    first.set("a", "3");
+    let mirror = bench.text(MIRROR);
+    bench.write(MIRROR, mirror.replace("\"a\": 2", "\"a\": 3"));
+    assert_eq!(Ordered::parse(&first.state()).expect("a state").get("a"), Some("3"));
+    first.set("a", "4");
+    bench.write(MIRROR, mirror.replace("\"a\": 2", "\"a\": 3").replace("\"b\": 1", "\"b\": 7"));
+    let seen = Ordered::parse(&first.state()).expect("a state");
+    assert_eq!((seen.get("a"), seen.get("b")), (Some("4"), Some("7")));
+}
+
+#[test]
 fn an_edit_of_a_lagging_mirror_of_another_process_undoes_nothing() {
     // The other wrote a mirror that this process has not seen, and then an entry beyond it.
     let Two { bench, mut first, mut other } = Two::new();

@@ -18,15 +18,15 @@ use super::super::Stamp;
 use super::outcome::Kept;
 
 /// A file or folder; never used twice.
-pub type Key = u32;
+pub(super) type Key = u32;
 const ROOT: Key = 0;
 /// Unit in which a write is kept or lost.
-pub const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 const NUMBER_FIRST: u64 = 11;
 
 /// A name leads to one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
+pub(super) enum Target {
     /// A file.
     File(Key),
     /// A folder.
@@ -35,7 +35,7 @@ pub enum Target {
 
 /// Times of a file, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Times {
+struct Times {
     /// Of the last change of its content.
     pub modified_ns: i64,
     /// Of the last change of anything about it.
@@ -194,7 +194,7 @@ impl FolderNode {
 
 impl Disk {
     /// A disk with a root folder.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folders = BTreeMap::from([(ROOT, Arc::new(FolderNode::default()))]);
         Self { files: BTreeMap::new(), folders, next_key: ROOT + 1, changes: 0 }
     }
@@ -217,7 +217,7 @@ impl Disk {
     }
 
     /// What the path leads to.
-    pub fn find(&self, path: &Path) -> io::Result<Option<Target>> {
+    pub(super) fn find(&self, path: &Path) -> io::Result<Option<Target>> {
         let mut found = Target::Folder(ROOT);
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
@@ -231,7 +231,7 @@ impl Disk {
     }
 
     /// The file at the path.
-    pub fn find_file(&self, path: &Path) -> io::Result<Option<Key>> {
+    pub(super) fn find_file(&self, path: &Path) -> io::Result<Option<Key>> {
         match self.find(path)? {
             Some(Target::File(key)) => Ok(Some(key)),
             Some(Target::Folder(_)) => error(io::ErrorKind::IsADirectory),
@@ -248,17 +248,18 @@ impl Disk {
     }
 
     /// Content of the file at the path.
+    #[must_use]
     pub fn content(&self, path: &Path) -> Option<Arc<Vec<u8>>> {
         self.find_file(path).ok().flatten().map(|key| self.file_content(key))
     }
 
     /// Content of a file.
-    pub fn file_content(&self, key: Key) -> Arc<Vec<u8>> {
+    pub(super) fn file_content(&self, key: Key) -> Arc<Vec<u8>> {
         Arc::clone(&self.file(key).content)
     }
 
     /// Stamp of a file.
-    pub fn stamp(&self, key: Key) -> Stamp {
+    pub(super) fn stamp(&self, key: Key) -> Stamp {
         let file = self.file(key);
         Stamp {
             id: file.number,
@@ -269,6 +270,9 @@ impl Disk {
     }
 
     /// Names in a folder; none when there is no folder.
+    ///
+    /// # Errors
+    /// When it is not a folder.
     pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         match self.find(path)? {
             Some(Target::Folder(key)) => Ok(self.folders[&key].names.keys().cloned().collect()),
@@ -278,18 +282,19 @@ impl Disk {
     }
 
     /// All names of files in a folder with their contents.
+    #[must_use]
     pub fn contents(&self, path: &Path) -> Vec<(String, Arc<Vec<u8>>)> {
         let names = self.list(path).unwrap_or_default();
         names.into_iter().filter_map(|name| Some((name.clone(), self.content(&path.join(name))?))).collect()
     }
 
     /// A handle was opened.
-    pub fn opened(&mut self, key: Key) {
+    pub(super) fn opened(&mut self, key: Key) {
         self.file_mut(key).handles += 1;
     }
 
     /// A handle was closed.
-    pub fn closed(&mut self, key: Key) {
+    pub(super) fn closed(&mut self, key: Key) {
         if self.files.contains_key(&key) {
             let file = self.file_mut(key);
             file.handles = file.handles.saturating_sub(1);
@@ -307,11 +312,11 @@ impl Disk {
             .filter(|file| file.names > 0 || file.handles > 0)
             .map(|file| file.number)
             .collect();
-        (NUMBER_FIRST..).find(|number| !taken.contains(number)).unwrap_or(0)
+        (NUMBER_FIRST..u64::MAX).find(|number| !taken.contains(number)).unwrap_or(0)
     }
 
     /// Makes an empty file.
-    pub fn make_file(&mut self, path: &Path, now_ns: i64) -> io::Result<Key> {
+    pub(super) fn make_file(&mut self, path: &Path, now_ns: i64) -> io::Result<Key> {
         let (folder, name) = (self.folder_above(path)?, name_of(path)?);
         let times = Times { modified_ns: now_ns, changed_ns: now_ns };
         let key = self.next_key;
@@ -333,7 +338,7 @@ impl Disk {
     }
 
     /// Makes a folder.
-    pub fn make_folder(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn make_folder(&mut self, path: &Path) -> io::Result<()> {
         let (folder, name) = (self.folder_above(path)?, name_of(path)?);
         let key = self.next_key;
         self.next_key += 1;
@@ -344,7 +349,7 @@ impl Disk {
     }
 
     /// Writes.
-    pub fn write(&mut self, key: Key, offset: usize, bytes: &[u8], now_ns: i64) {
+    pub(super) fn write(&mut self, key: Key, offset: usize, bytes: &[u8], now_ns: i64) {
         let at = self.next_change();
         let file = self.file_mut(key);
         file.add(at, Content::Write { offset, bytes: bytes.into() });
@@ -352,7 +357,7 @@ impl Disk {
     }
 
     /// Cuts or extends.
-    pub fn set_length(&mut self, key: Key, length: usize, now_ns: i64) {
+    pub(super) fn set_length(&mut self, key: Key, length: usize, now_ns: i64) {
         let at = self.next_change();
         let file = self.file_mut(key);
         if file.content.len() != length {
@@ -362,7 +367,7 @@ impl Disk {
     }
 
     /// Gives a file another name.
-    pub fn rename(&mut self, from: &Path, to: &Path, now_ns: i64) -> io::Result<()> {
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, now_ns: i64) -> io::Result<()> {
         let (folder, from_name, to_name) = (self.folder_above(from)?, name_of(from)?, name_of(to)?);
         if folder != self.folder_above(to)? {
             // The engine never does it, and the fate of such a rename would need rules of its own.
@@ -382,7 +387,7 @@ impl Disk {
     }
 
     /// Gives a file a second name.
-    pub fn link(&mut self, from: &Path, to: &Path, now_ns: i64) -> io::Result<()> {
+    pub(super) fn link(&mut self, from: &Path, to: &Path, now_ns: i64) -> io::Result<()> {
         let (folder, name) = (self.folder_above(to)?, name_of(to)?);
         let Some(key) = self.find_file(from)? else { return error(io::ErrorKind::NotFound) };
         if self.find(to)?.is_some() {
@@ -397,7 +402,7 @@ impl Disk {
     }
 
     /// Removes a name.
-    pub fn remove(&mut self, path: &Path, now_ns: i64) -> io::Result<()> {
+    pub(super) fn remove(&mut self, path: &Path, now_ns: i64) -> io::Result<()> {
         let Some(key) = self.find_file(path)? else { return Ok(()) };
         let (folder, name) = (self.folder_above(path)?, name_of(path)?);
         let file = self.file_mut(key);
@@ -409,19 +414,19 @@ impl Disk {
     }
 
     /// What was written to a file becomes durable.
-    pub fn sync_file(&mut self, key: Key) {
+    pub(super) fn sync_file(&mut self, key: Key) {
         self.file_mut(key).sync();
     }
 
     /// What was written to a file stays in doubt.
-    pub fn fail_sync(&mut self, key: Key) {
+    pub(super) fn fail_sync(&mut self, key: Key) {
         for change in &mut self.file_mut(key).pending {
             change.is_doubtful |= !change.is_synced && matches!(change.change, Content::Write { .. });
         }
     }
 
     /// The names in a folder become durable.
-    pub fn sync_folder(&mut self, key: Key) {
+    pub(super) fn sync_folder(&mut self, key: Key) {
         let folder = self.folder_mut(key);
         if !folder.pending.is_empty() {
             folder.pending.clear();
@@ -431,7 +436,7 @@ impl Disk {
     }
 
     /// All becomes durable.
-    pub fn sync_all(&mut self) {
+    pub(super) fn sync_all(&mut self) {
         for file in self.files.values_mut() {
             let file = Arc::make_mut(file);
             file.pending.clear();
@@ -462,6 +467,7 @@ impl Disk {
     }
 
     /// Changes that are not durable, oldest first.
+    #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
         let mut pending = Vec::new();
         for file in self.files.values() {
@@ -485,7 +491,7 @@ impl Disk {
     }
 
     /// The disk after a power cut: `kept` tells what is kept of each pending change, by its number.
-    pub fn after_power_cut(&self, kept: &mut dyn FnMut(usize, &Pending) -> Kept) -> Self {
+    pub(super) fn after_power_cut(&self, kept: &mut dyn FnMut(usize, &Pending) -> Kept) -> Self {
         let pending = self.pending();
         let fates: BTreeMap<u64, Kept> =
             pending.iter().enumerate().map(|(number, change)| (change.at, kept(number, change))).collect();
@@ -530,7 +536,7 @@ impl Disk {
 
     /// The disk after its processes were killed: all is seen as it was, nothing became durable. Of the
     /// last write only `size_bytes` bytes arrived.
-    pub fn after_kill(&self, size_bytes: Option<usize>) -> Self {
+    pub(super) fn after_kill(&self, size_bytes: Option<usize>) -> Self {
         let mut after = self.clone();
         if let Some(size_bytes) = size_bytes {
             after.shorten_last_write(size_bytes);
@@ -592,6 +598,7 @@ impl Disk {
     }
 
     /// Tells disks apart that a process can tell apart, or whose pending changes differ.
+    #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();
         for (key, folder) in &self.folders {
@@ -601,12 +608,6 @@ impl Disk {
             (key, file.number, &file.content, file.times, file.pending.len()).hash(&mut hasher);
         }
         hasher.finish()
-    }
-
-    /// True when every change is durable.
-    pub fn is_durable(&self) -> bool {
-        self.files.values().all(|file| file.pending.is_empty())
-            && self.folders.values().all(|folder| folder.pending.is_empty())
     }
 }
 
@@ -632,7 +633,7 @@ fn keep(content: &mut Vec<u8>, change: &Content, kept: &Kept) {
             let mut at = *offset;
             while at < end {
                 let next = ((at / unit_bytes + 1) * unit_bytes).min(end);
-                if random.next() % 256 < u64::from(*in_256) {
+                if random.draw() % 256 < u64::from(*in_256) {
                     put(content, at, &bytes[at - offset..next - offset]);
                 }
                 at = next;

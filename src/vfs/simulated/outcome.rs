@@ -49,7 +49,7 @@ pub enum Kept {
     },
 }
 
-/// Random numbers from a seed (SplitMix64).
+/// Random numbers from a seed (`SplitMix64`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Random(u64);
 
@@ -61,7 +61,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -71,7 +71,7 @@ impl Random {
 
     /// A number below `end`; 0 for 0.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
+        usize::try_from(self.draw() % (end.max(1) as u64)).unwrap_or(0)
     }
 
     /// True `in_100` times of 100.
@@ -146,14 +146,14 @@ impl Outcome {
                 }
             }
             Self::Random(_) => {
-                let is_kept = random.next() % 256 < u64::from(odds);
+                let is_kept = random.draw() % 256 < u64::from(odds);
                 match change.write {
                     None => all_if(is_kept),
                     Some(_) if random.chance(25) => all_if(is_kept),
                     Some(_) => Kept::Parts {
                         unit_bytes,
                         is_length_kept: random.chance(60),
-                        random: Random::new(random.next()),
+                        random: Random::new(random.draw()),
                         in_256: odds,
                     },
                 }
@@ -181,7 +181,7 @@ impl Outcome {
             }
         }
         let mut random = Random::new(seed);
-        outcomes.extend((0..randoms).map(|_| Self::Random(random.next())));
+        outcomes.extend((0..randoms).map(|_| Self::Random(random.draw())));
         outcomes
     }
 }
