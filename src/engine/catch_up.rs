@@ -24,7 +24,7 @@ use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
-use super::record::{MirrorId, MirrorRecord, log_mark};
+use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark};
 use super::replay::{Ending, Replayed, continue_replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
@@ -217,7 +217,8 @@ impl Log {
         };
         let record_hash = record.as_ref().map(|record| record.mirror.hash);
         // Another process has written a mirror since this one looked.
-        let is_news = record_hash.is_some() && record_hash != self.mirror.record_hash;
+        let was_placed = record.as_ref().is_some_and(|record| record.stage != RecordStage::Announced);
+        let is_news = was_placed && record_hash != self.mirror.record_hash;
         let is_untouched = self.mirror.seen.is_some_and(|seen| seen.is_same_content(&found));
         if let Some(record) = &record
             && record.is_of_file(&found)

@@ -20,7 +20,7 @@ use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, 
 use super::lock::Purpose;
 use super::log::{LogFile, Mending};
 use super::mirror::{FreshMirror, Shows};
-use super::record::log_mark;
+use super::record::{RecordStage, log_mark};
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
 use crate::vfs::File;
@@ -285,12 +285,11 @@ impl Log {
         self.file.is_unsynced = false;
         let checkpoint_end = new_end - tail_bytes - running.added_bytes;
         self.mirror_offsets_moved(|offset| checkpoint_end + offset.saturating_sub(running.snapshot_end));
-        if let Some(known) = &self.mirror.known
-            && let Shows::LogUpTo(offset) = known.shows
-        {
+        let known = self.mirror.known.as_ref().map(|known| (known.id, known.shows.clone()));
+        if let Some((id, Shows::LogUpTo(offset))) = known {
             let mark = log_mark(&mut *log, offset)?;
             // Without the record, the log itself tells what the mirror shows.
-            let _ = self.write_record(context, known.id, offset, mark, false);
+            let _ = self.write_record(context, id, offset, mark, RecordStage::Placed);
         }
         self.publish_stamps();
         Ok(())

@@ -20,7 +20,7 @@ use super::mirror::{
     write_small,
 };
 use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
-use super::record::{MirrorId, MirrorRecord};
+use super::record::{MirrorId, MirrorRecord, RecordStage};
 use crate::error::{Error, Result};
 
 impl Log {
@@ -177,7 +177,7 @@ impl Log {
             {
                 return Ok(false);
             }
-            self.write_record(context, fresh.id, fresh.log_end, log_mark, false)?;
+            self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Announced)?;
             // Some systems do not let others read a locked file.
             fresh.held = None;
             files.rename(&fresh.temporary, &self.paths.mirror)?;
@@ -192,6 +192,8 @@ impl Log {
             Ok(true)
         })();
         if published == Ok(true) {
+            // Should this fail, the record says less than it could, and that is all.
+            let _ = self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Placed);
             self.know_mirror(context, fresh.id, Shows::LogUpTo(fresh.log_end));
             // The content in which the last edit was found is gone: should it come back, it is a new one.
             self.last_edit = self.last_edit.filter(|edit| edit.log_end > fresh.log_end);
@@ -211,10 +213,10 @@ impl Log {
         mirror: MirrorId,
         log_end: u64,
         log_mark: u64,
-        is_clean: bool,
+        stage: RecordStage,
     ) -> Result<()> {
-        let record = MirrorRecord { log_end, log_mark, mirror, is_clean };
-        record.write(&*context.files, &self.paths, is_clean && context.sync_ever())?;
+        let record = MirrorRecord { log_end, log_mark, mirror, stage };
+        record.write(&*context.files, &self.paths, record.is_clean() && context.sync_ever())?;
         self.mirror.record_hash = Some(mirror.hash);
         Ok(())
     }
@@ -319,7 +321,7 @@ impl Log {
             {
                 let id = known.id;
                 self.sync_mirror(context)?;
-                self.write_record(context, id, self.file.end(), self.file.mark(), true)?;
+                self.write_record(context, id, self.file.end(), self.file.mark(), RecordStage::Clean)?;
             }
             self.publish_stamps();
         }

@@ -27,7 +27,7 @@ use super::log::{LogFile, LogPaths};
 use super::mirror::{
     Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
-use super::record::{MirrorId, MirrorRecord, log_mark};
+use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark};
 use super::replay::{Replayed, continue_replay, replay};
 use super::state::{Member, State};
 use crate::error::Result;
@@ -138,13 +138,13 @@ fn reconcile(
         loaded.file.mending().damages.iter().any(|damage| damage.offset < record.log_end)
     });
     if let Some(record) = &record
-        && record.is_clean
+        && record.is_clean()
         && record.mirror.stamp == stamp
         && matches!(before, Before::Nothing)
         && !is_damaged
     {
         let id = MirrorId { stamp, ..record.mirror };
-        take(loaded, id, Shows::LogUpTo(record.log_end), record.is_clean);
+        take(loaded, id, Shows::LogUpTo(record.log_end), record.is_clean());
         return Ok(());
     }
     let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };
@@ -171,12 +171,12 @@ fn reconcile(
     let base = match (before, record) {
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
         // Another process has written a mirror since. Whoever edited the file had that one before him, unless
-        // the other one was stopped before its mirror was in its place: then it was the one that we knew.
+        // the other one was stopped before its mirror was in its place: then the nearer one decides.
         (Before::SameLog(known, seen), Some(record)) if seen != Some(record.mirror.hash) => {
             let others = Shows::LogUpTo(record.log_end);
-            let is_taken_back = known.id.hash == content.id.hash;
+            let was_there = record.stage != RecordStage::Announced;
             let from_others = edits_since(&others, log.as_deref_mut(), &shown)?.len();
-            if is_taken_back || from_others <= edits_since(&known.shows, log.as_deref_mut(), &shown)?.len() {
+            if was_there || from_others <= edits_since(&known.shows, log.as_deref_mut(), &shown)?.len() {
                 others
             } else {
                 known.shows
@@ -186,19 +186,26 @@ fn reconcile(
             Shows::LogUpTo(record.log_end)
         }
         (Before::SameLog(known, _), _) => known.shows,
-        (Before::Nothing, Some(record)) if record.is_clean && record.log_end == end => Shows::LogUpTo(end),
+        (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {
             Some(log) => nearest(&mut **log, end, &shown)?,
             None => 0,
         }),
     };
     let edits = edits_since(&base, log, &shown)?;
-    let edits = apply_edits(&mut loaded.state, edits);
-    if !edits.is_empty() {
-        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown });
+    if edits.is_empty() {
+        take(loaded, content.id, base, false);
+        return Ok(());
     }
-    // Until the edit is logged, a further change is again compared with the same base.
-    take(loaded, content.id, base, false);
+    let edits = apply_edits(&mut loaded.state, edits);
+    if edits.is_empty() {
+        // All of it is there already, so it is over.
+        take(loaded, content.id, Shows::Content(shown), false);
+    } else {
+        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown });
+        // Until the edit is logged, a further change is again compared with the same base.
+        take(loaded, content.id, base, false);
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
 //!  "mirror":{"id":5,"size_bytes":99,"modified_ns":17…,"changed_ns":17…,"hash":"0123456789abcdef"},
-//!  "clean":true}
+//!  "stage":"clean"}
 //! 89abcdef                                 CRC-32 of the first line
 //! ```
 //!
@@ -11,7 +11,9 @@
 //! the other processes. Nothing depends on it being there: without it, or when it does not fit the
 //! log, the log itself tells what a mirror shows (see `load`).
 //!
-//! Invariant: `clean` is true only if the mirror was synced before and the log ended at `log_end`.
+//! The stage is `announced` before the rename, `placed` behind it, and `clean` at a clean end.
+//!
+//! Invariant: it is `clean` only if the mirror was synced before and the log ended at `log_end`.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -41,8 +43,20 @@ pub struct MirrorRecord {
     pub log_mark: u64,
     /// The mirror.
     pub mirror: MirrorId,
-    /// True when it was left by a clean end.
-    pub is_clean: bool,
+    /// What had come of the mirror when the record was written.
+    pub stage: RecordStage,
+}
+
+/// How far the writing of a mirror has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordStage {
+    /// It is about to be moved into its place.
+    Announced,
+    /// It is in its place.
+    Placed,
+    /// The same, left by a clean end: it is synced, and the log ended there.
+    Clean,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,7 +65,7 @@ struct Written {
     log_end: u64,
     log_mark: String,
     mirror: WrittenMirror,
-    clean: bool,
+    stage: RecordStage,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +82,12 @@ impl MirrorRecord {
     /// power cut has come between, which could have lost its content. An unclean record was written before
     /// the mirror got its name, which changes `changed_ns`.
     pub fn is_of_file(&self, found: &Stamp) -> bool {
-        if self.is_clean { self.mirror.stamp == *found } else { self.mirror.stamp.is_same_content(found) }
+        if self.is_clean() { self.mirror.stamp == *found } else { self.mirror.stamp.is_same_content(found) }
+    }
+
+    /// True when it was left by a clean end.
+    pub fn is_clean(&self) -> bool {
+        self.stage == RecordStage::Clean
     }
 
     /// Reads the record; `None` when there is none or it cannot be read.
@@ -100,7 +119,7 @@ impl MirrorRecord {
                     changed_ns: written.mirror.changed_ns,
                 },
             },
-            is_clean: written.clean,
+            stage: written.stage,
         })
     }
 
@@ -117,7 +136,7 @@ impl MirrorRecord {
                 changed_ns: self.mirror.stamp.changed_ns,
                 hash: format!("{:016x}", self.mirror.hash),
             },
-            clean: self.is_clean,
+            stage: self.stage,
         };
         let json = serde_json::to_string(&written).unwrap_or_default();
         let text = format!("{json}\n{}\n", checksum_of(&json));

@@ -441,11 +441,13 @@ fn off(name: &'static str, path: &Path) -> Error {
 }
 
 fn failed(fault: Fault, call: &Call) -> Error {
-    let kind = match fault {
-        Fault::NoSpace | Fault::ShortWrite => io::ErrorKind::StorageFull,
-        Fault::Io | Fault::Interrupted | Fault::LateWrite => io::ErrorKind::Other,
+    // As Linux numbers them; other systems know them by the code.
+    let number = match fault {
+        Fault::NoSpace | Fault::ShortWrite => 28,
+        Fault::Io | Fault::LateWrite => 5,
+        Fault::Interrupted => 4,
     };
-    let mut error = Error::io(&kind.into(), call.name, &call.path);
+    let mut error = Error::io(&io::Error::from_raw_os_error(number), call.name, &call.path);
     error.code = fault.code();
     error
 }

@@ -446,7 +446,7 @@ pub fn check_again(
     let disk = play.disk.disk();
     let chance = Outcome::Random(random.draw());
     let mut ends = vec![("a start", Outcome::Kill(None))];
-    if setting.options.fsync == FsyncMode::Always {
+    if setting.options.fsync == FsyncMode::Always && !is_in_doubt(play) {
         ends.extend([("a power cut", Outcome::Lost), ("a power cut by chance", chance)]);
     }
     for (what, outcome) in ends {
@@ -470,6 +470,13 @@ pub fn check_again(
         }
     }
     Ok(())
+}
+
+/// A sync failed, what it should have written could not be cut off, and the process that knew of it is
+/// dead: nobody can know any more that those bytes are in doubt. A limit that the documents name.
+pub fn is_in_doubt(play: &Play) -> bool {
+    let disk = play.disk.disk();
+    (0..play.logs.len()).any(|log| disk.is_in_doubt(&play.log_path(log)))
 }
 
 /// Applies an effect to the model of a log; for scripts that set up old data.

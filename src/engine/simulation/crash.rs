@@ -274,7 +274,9 @@ pub fn show_failures(failures: &[String]) {
     sorted.sort_by_key(|(kind, failure)| (kind.clone(), failure.lines().next().map_or(0, str::len)));
     for kinds in sorted.chunk_by(|one, other| one.0 == other.0) {
         eprintln!("  {} times:", kinds.len());
-        for (_, failure) in kinds.iter().take(if std::env::var("PS_ALL").is_ok() { usize::MAX } else { FAILURES_SHOWN }) {
+        for (_, failure) in
+            kinds.iter().take(if std::env::var("PS_ALL").is_ok() { usize::MAX } else { FAILURES_SHOWN })
+        {
             eprintln!("  {failure}");
         }
     }

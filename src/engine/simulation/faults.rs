@@ -6,7 +6,7 @@
 //!
 //! Invariant: a case is the script alone, without chance, until the fault ends.
 
-use super::check::{Setting, apply_last, check_again, check_files, explain};
+use super::check::{Setting, apply_last, check_again, check_files, explain, is_in_doubt};
 use super::crash::{Report, show_failures};
 use super::model::Status;
 use super::play::Play;
@@ -15,6 +15,9 @@ use crate::vfs::simulated::{Fault, FaultPlan, Random};
 
 /// Failing once, failing when it is mended too, and until the script ends.
 const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
+
+/// Scripts in which processes die, or several run.
+const DEADLY: [&str; 4] = ["finish", "restarts", "edits", "two-processes"];
 
 /// A replay shows so many calls.
 const SHOWN: usize = 120;
@@ -45,10 +48,11 @@ fn case(script: &Script, plan: FaultPlan, is_shown: bool) -> Result<bool, String
     if !was_hit {
         return Ok(false);
     }
-    after(&setting, &mut play, plan).map(|()| true)
+    let has_deaths = DEADLY.contains(&script.name);
+    after(&setting, &mut play, plan, has_deaths).map(|()| true)
 }
 
-fn after(setting: &Setting, play: &mut Play, plan: FaultPlan) -> Result<(), String> {
+fn after(setting: &Setting, play: &mut Play, plan: FaultPlan, has_deaths: bool) -> Result<(), String> {
     let mut random = Random::new(plan.first);
     let history = play.record.lock().history.clone();
     for status in &history.status {
@@ -82,6 +86,9 @@ fn after(setting: &Setting, play: &mut Play, plan: FaultPlan) -> Result<(), Stri
         play.settle(*bot);
     }
     check_files(setting, play, bot, &models, &mut random)?;
+    if is_in_doubt(play) && !has_deaths {
+        return Err("bytes whose sync failed are still there".to_owned());
+    }
     check_again(setting, play, &models, &mut random)
 }
 

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::check::{Crashed, Setting, check, check_again, check_files, explain};
+use super::check::{Crashed, Setting, check, check_again, check_files, explain, is_in_doubt};
 use super::model::{History, Model, Status};
 use super::play::{LogSpec, Play};
 use crate::engine::{LogName, Options};
@@ -40,10 +40,11 @@ struct Life {
     play: Play,
     states: usize,
     calls: u64,
+    is_shown: bool,
 }
 
 impl Life {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, is_shown: bool) -> Self {
         let mut random = Random::new(seed);
         let spec = |name: &str, is_mirrored| LogSpec {
             name: LogName::new(name).expect("the names here are valid"),
@@ -68,7 +69,7 @@ impl Life {
         outsider.sync_all();
         let history = History { before: vec![Model::default(); logs.len()], ..History::default() };
         let play = Play::new(disk, &setting.folder, logs, history);
-        Self { random, setting, play, states: 0, calls: 0 }
+        Self { random, setting, play, states: 0, calls: 0, is_shown }
     }
 
     fn key(&mut self) -> &'static str {
@@ -107,7 +108,15 @@ impl Life {
 
     fn step(&mut self) {
         let bot = usize::from(self.random.chance(30));
-        match self.random.below(30) {
+        let step = self.random.below(30);
+        if self.is_shown {
+            let calls = self.play.disk.calls();
+            eprintln!(
+                "  bot {bot}, step {step}, after {calls} calls, {} operations",
+                self.play.record.lock().history.ops.len()
+            );
+        }
+        match step {
             0..13 => self.batch(bot),
             13..15 => self.play.take(bot),
             15..17 => self.play.run(bot),
@@ -214,6 +223,9 @@ impl Life {
             self.play.kill(bot);
         }
         self.calls += self.play.disk.calls();
+        if is_in_doubt(&self.play) {
+            self.play.disk.outsider().sync_all();
+        }
         let disk = self.play.disk.disk();
         let outcome = match self.random.below(6) {
             0 => Outcome::Kill(None),
@@ -237,6 +249,9 @@ impl Life {
             is_editing,
             broken: Vec::new(),
         };
+        if self.is_shown {
+            eprintln!("  crash: {outcome}");
+        }
         // On a copy: this disk goes on as the crash left it.
         check(&self.setting, &crashed, self.random.draw(), false)?;
         let machine = SimulatedDisk::with(crashed.disk, now_ms);
@@ -293,6 +308,30 @@ impl Life {
         Ok(())
     }
 
+    /// Shows what led to a failure.
+    fn show(&self) {
+        let record = self.play.record.lock();
+        for (op, status) in record.history.ops.iter().zip(&record.history.status) {
+            let effects: Vec<String> =
+                op.effects.iter().map(|it| format!("{it:?}").chars().take(50).collect()).collect();
+            eprintln!("  log {} {status:?}: {}", op.log, effects.join(" "));
+        }
+        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
+        drop(record);
+        for call in self.play.disk.take_trace() {
+            eprintln!("  {:5} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);
+        }
+        for folder in ["/srv/bot/data", "/srv/bot/data/logs"] {
+            for (name, content) in self.play.disk.disk().contents(folder.as_ref()) {
+                eprintln!(
+                    "  {folder}/{name} ({} bytes)\n{}",
+                    content.len(),
+                    String::from_utf8_lossy(&content)
+                );
+            }
+        }
+    }
+
     /// From here on, the states are `models`, without a doubt.
     fn start_anew(&mut self, models: Vec<Model>) {
         let mut record = self.play.record.lock();
@@ -302,10 +341,18 @@ impl Life {
 }
 
 /// Plays one life; tells how many states were checked, and after how many calls.
-fn live(seed: u64) -> Result<(usize, u64), String> {
-    let mut life = Life::new(seed);
+fn live(seed: u64, is_shown: bool) -> Result<(usize, u64), String> {
+    let mut life = Life::new(seed, is_shown);
     for round in 0..ROUNDS {
-        life.round().map_err(|what| format!("round {round}: {what}"))?;
+        if is_shown {
+            eprintln!("round {round}");
+            life.play.disk.start_trace();
+        }
+        let ended = life.round();
+        if is_shown && ended.is_err() {
+            life.show();
+        }
+        ended.map_err(|what| format!("round {round}: {what}"))?;
         life.play.disk.set_fault(None);
         life.play.disk.set_off_at(None);
     }
@@ -322,7 +369,7 @@ pub fn run(seed: u64, time: Duration, is_told: bool) -> Lives {
     while started.elapsed() < time {
         let seed = seeds.draw() >> 16;
         lives.lives += 1;
-        match live(seed) {
+        match live(seed, false) {
             Ok((states, calls)) => {
                 lives.states += states;
                 lives.calls += calls;
@@ -352,7 +399,7 @@ mod tests {
     fn random_lives_lose_nothing() {
         if let Ok(seed) = std::env::var("PS_SEED") {
             let seed = seed.parse().expect("a seed");
-            if let Err(what) = live(seed) {
+            if let Err(what) = live(seed, true) {
                 panic!("PS_SEED={seed}\n  {what}");
             }
             return;

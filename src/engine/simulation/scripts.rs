@@ -108,7 +108,7 @@ impl Script {
 }
 
 /// All scripts.
-pub const SCRIPTS: [Script; 25] = [
+pub const SCRIPTS: [Script; 26] = [
     Script::new("append", &["events"], append),
     Script::new("collection", &["+players"], collection),
     Script::new("batches", &["+players"], batches),
@@ -123,6 +123,7 @@ pub const SCRIPTS: [Script; 25] = [
     Script::new("restarts", &["+players"], restarts),
     Script::new("two-processes", &["+players", "events"], two_processes),
     Script::new("edits", &["+players"], edits).with_edits(),
+    Script::new("edits-large", &["+players"], edits_large).with_edits().at_most(4_000),
     Script::new("mirror-lost", &["+players"], mirror_lost),
     Script::new("first-start", &["+players"], first_start).on(old_data).with_edits(),
     Script::new("first-start-log", &["+players"], first_start).on(old_data_with_log).with_edits(),
@@ -430,6 +431,41 @@ fn edits(play: &mut Play) {
     let call = play.set(0, "bob", 60);
     play.call(0, call);
     play.settle(0);
+}
+
+/// A large mirror is old for a while; edits are made on the old one.
+fn edits_large(play: &mut Play) {
+    for half in 0..2 {
+        let calls = (0..7).map(|number| play.set(0, &format!("p{}", 7 * half + number), 5500)).collect();
+        play.batch(0, calls);
+    }
+    play.settle(0);
+    for round in 0..2 {
+        let call = play.set(0, "p1", 300 + round);
+        play.call(0, call);
+        play.disk.advance_ms(50);
+        play.edit(0, &format!("edited-{round}"));
+        let call = play.count(0, "games");
+        play.call(0, call);
+        play.wait(0, 700);
+        play.work(0);
+        let call = play.set(0, "p2", 200);
+        play.call(0, call);
+        play.deliver(0);
+        if round == 0 {
+            play.settle(0);
+            let call = play.compact(0);
+            play.call(0, call);
+        } else {
+            play.kill(0);
+            play.disk.advance_ms(50);
+            play.edit_in_place(0, "edited-2");
+            let call = play.set(0, "p3", 200);
+            play.call(0, call);
+        }
+        play.settle(0);
+    }
+    let _ = play.finish(0);
 }
 
 fn mirror_lost(play: &mut Play) {

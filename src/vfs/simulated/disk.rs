@@ -466,6 +466,13 @@ impl Disk {
         self.files.retain(|key, file| file.handles > 0 || reached.contains(key));
     }
 
+    /// Whether the file at the path has bytes whose sync failed, and that were not cut off since.
+    #[must_use]
+    pub fn is_in_doubt(&self, path: &Path) -> bool {
+        let found = self.find_file(path).ok().flatten();
+        found.is_some_and(|key| self.file(key).pending.iter().any(|change| change.is_doubtful))
+    }
+
     /// Changes that are not durable, oldest first.
     #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
