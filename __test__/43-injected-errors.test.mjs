@@ -326,7 +326,7 @@ for (const inject of doubles) {
   });
 }
 
-for (const [call, paths] of [['write', LOGS], ['fdatasync'], ['fsync'], ['ftruncate'], ['openat', LOGS]]) {
+for (const [call, paths] of [['write', LOGS], ['fdatasync'], ['fsync'], ['openat', LOGS]]) {
   test(`${call} is interrupted: nobody hears of it`, { skip }, async (t) => {
     const day = await run(t, { inject: [`${call}:error=EINTR:when=2..40+4`], paths });
     await check(day, { code: 'none', syscalls: [] });

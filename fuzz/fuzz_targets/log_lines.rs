@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use progressive_storage::engine::OnCorruption;
 use progressive_storage_fuzz::pieces::{Piece, log_of};
-use progressive_storage_fuzz::{Place, check_beginnings, check_log, elements, is_object};
+use progressive_storage_fuzz::{Place, check_beginnings, check_log, elements_of, is_object};
 
 fuzz_target!(|input: (Vec<Piece>, u8)| {
     let (pieces, choice) = input;
@@ -17,11 +17,12 @@ fuzz_target!(|input: (Vec<Piece>, u8)| {
 /// Whole lines that stand alone are all there, in their order. (Where operations of several lines occur, a line of one that
 /// is not whole may be lost.)
 fn check_survivors(pieces: &[Piece], bytes: &[u8]) {
-    if pieces.iter().any(|piece| matches!(piece, Piece::Goes(_)) || !ends_line(piece) && piece.bytes().contains(&b'\n')) {
+    if pieces.iter().any(|piece| matches!(piece, Piece::Goes(_)) || is_many_lines(piece)) {
         return;
     }
     let found = Place::with_log(bytes).open(OnCorruption::Salvage).entries().expect("it reads");
-    let Ok(found) = std::panic::catch_unwind(|| elements(&found)) else { return };
+    // Lines with a forged checksum may be no JSON.
+    let Some(found) = elements_of(&found) else { return };
     let mut found = found.into_iter();
     let mut begins_line = true;
     for piece in pieces {
@@ -31,12 +32,13 @@ fn check_survivors(pieces: &[Piece], bytes: &[u8]) {
                 assert!(found.any(|shown| shown == text), "{text} is lost");
             }
         }
-        begins_line = ends_line(piece);
+        begins_line = piece.bytes().last().map_or(begins_line, |last| *last == b'\n');
     }
 }
 
-fn ends_line(piece: &Piece) -> bool {
-    piece.bytes().ends_with(b"\n") || piece.bytes().is_empty()
+/// Lines within a piece could look like anything, a part of an operation of several lines included.
+fn is_many_lines(piece: &Piece) -> bool {
+    piece.bytes().trim_ascii().contains(&b'\n')
 }
 
 /// Entries with names of ours are refused by the binding, so they are never written.

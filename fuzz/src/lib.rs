@@ -21,6 +21,7 @@ pub mod pieces;
 
 const FOLDER: &str = "/data";
 const NAME: &str = "log";
+const MARK: &[u8] = b"\xef\xbb\xbf";
 const CRC: &[u8] = b",\"_crc\":\"";
 
 /// A machine with one data folder and one log in it.
@@ -228,10 +229,15 @@ fn text_of(answer: Answer) -> String {
     }
 }
 
-/// The elements of an array.
+/// The elements of an array; `None` when it is none.
+pub fn elements_of(text: &str) -> Option<Vec<String>> {
+    let parsed: Vec<Box<RawValue>> = serde_json::from_str(text).ok()?;
+    Some(parsed.iter().map(|value| value.get().to_owned()).collect())
+}
+
+/// The elements of an answer that must be an array.
 pub fn elements(text: &str) -> Vec<String> {
-    let parsed: Vec<Box<RawValue>> = serde_json::from_str(text).expect("the answer is an array");
-    parsed.iter().map(|value| value.get().to_owned()).collect()
+    elements_of(text).expect("the answer is an array")
 }
 
 /// True for one whole JSON object.
@@ -254,6 +260,9 @@ fn is_forged(line: &[u8]) -> bool {
 
 /// All that holds for a log of any bytes.
 pub fn check_log(bytes: &[u8]) {
+    if std::env::var_os("FUZZ_SHOW").is_some() {
+        eprintln!("log: {}", bytes.escape_ascii());
+    }
     let place = Place::with_log(bytes);
     let is_forged = bytes.split(|byte| *byte == b'\n').any(is_forged);
 
@@ -331,27 +340,37 @@ fn check_mending(place: &Place, entries: &str, state: &str, is_forged: bool) -> 
     bytes[..end].to_vec()
 }
 
-/// Every byte of the log is still somewhere: in the mended log, or set aside, line by line and in order.
+/// Every byte of the log is still somewhere: in the mended log, or set aside, line by line and in order. A byte order mark at
+/// the very beginning goes, or goes aside with the first line.
 fn check_bytes(before: &[u8], place: &Place, mended: &[u8]) {
-    let before = before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before);
-    let corrupt = place.aside("corrupt");
-    let corrupt = corrupt.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&corrupt);
-    let torn = place.aside("torn");
-    let torn = torn.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&torn);
-    let (mut good, mut bad) = (mended, corrupt);
-    let whole = before.strip_suffix(torn).expect("a torn tail is the end of the log");
+    let (corrupt, torn) = (place.aside("corrupt"), place.aside("torn"));
+    let found = find_bytes(before, mended, &corrupt, &torn);
+    let unmarked = before.strip_prefix(MARK).map(|before| {
+        find_bytes(before, mended, &corrupt, &torn)
+            .or_else(|_| find_bytes(before, mended, corrupt.strip_prefix(MARK).unwrap_or(&corrupt), &torn))
+            .or_else(|_| find_bytes(before, mended, &corrupt, torn.strip_prefix(MARK).unwrap_or(&torn)))
+    });
+    if let Err(problem) = found.or_else(|problem| unmarked.unwrap_or(Err(problem))) {
+        panic!("{problem}");
+    }
+}
+
+fn find_bytes(before: &[u8], mut good: &[u8], mut bad: &[u8], torn: &[u8]) -> std::result::Result<(), String> {
+    let whole = before.strip_suffix(torn).ok_or("a torn tail is not the end of the log")?;
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
         if let Some(rest) = good.strip_prefix(line) {
             good = rest;
         } else if let Some(rest) = bad.strip_prefix(line) {
             bad = rest;
         } else {
-            panic!("a line is gone: {:?}", String::from_utf8_lossy(line));
+            return Err(format!("a line is gone: {}", line.escape_ascii()));
         }
     }
     // A last line without its break gets one.
-    assert!(good.is_empty() || good == b"\n", "the log has got {:?}", String::from_utf8_lossy(good));
-    assert!(bad.is_empty(), "set aside was {:?}", String::from_utf8_lossy(bad));
+    if !bad.is_empty() || !(good.is_empty() || good == b"\n") {
+        return Err(format!("more than there was: {}, aside {}", good.escape_ascii(), bad.escape_ascii()));
+    }
+    Ok(())
 }
 
 /// A compacted log comes to the same state, also for who opens it anew.

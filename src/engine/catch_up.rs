@@ -248,7 +248,8 @@ impl Log {
             self.mirror.record_hash = record_hash;
             return Ok(true);
         }
-        if is_logged(self.last_edit, content.id.hash, record.as_ref())
+        let proves = |record: &MirrorRecord| record.stage != RecordStage::Announced;
+        if is_logged(self.last_edit, content.id.hash, record.as_ref(), proves)
             && let Some(shown) = content.parse()
         {
             self.know_mirror(context, content.id, Shows::Content(shown));

@@ -160,7 +160,12 @@ fn reconcile(
         loaded.mirror = LoadedMirror::Broken(content);
         return Ok(());
     };
-    if is_logged(loaded.last_edit, content.id.hash, record.as_ref()) {
+    // A process that starts may do so after a power cut, which can have taken the mirror of a record.
+    let is_start = matches!(before, Before::Nothing);
+    let proves = |record: &MirrorRecord| {
+        if is_start { record.is_clean() } else { record.stage != RecordStage::Announced }
+    };
+    if is_logged(loaded.last_edit, content.id.hash, record.as_ref(), proves) {
         take(loaded, content.id, Shows::Content(shown), false);
         return Ok(());
     }
@@ -219,10 +224,16 @@ fn edits_since(base: &Shows, log: Option<&mut (dyn File + 'static)>, shown: &Sta
 }
 
 /// Whether a mirror with this hash holds the edit that was logged last. Once a mirror was written behind
-/// that, the same content is a new edit.
-pub fn is_logged(last_edit: Option<LoggedEdit>, mirror_hash: u64, record: Option<&MirrorRecord>) -> bool {
+/// that, the same content is a new edit; `proves` tells whether a record proves that its mirror was there.
+pub fn is_logged(
+    last_edit: Option<LoggedEdit>,
+    mirror_hash: u64,
+    record: Option<&MirrorRecord>,
+    proves: impl Fn(&MirrorRecord) -> bool,
+) -> bool {
     last_edit.is_some_and(|edit| {
-        edit.mirror_hash == mirror_hash && record.is_none_or(|record| record.log_end < edit.log_end)
+        let is_behind = |record: &MirrorRecord| proves(record) && record.log_end >= edit.log_end;
+        edit.mirror_hash == mirror_hash && !record.is_some_and(is_behind)
     })
 }
 

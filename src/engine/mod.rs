@@ -26,7 +26,7 @@ mod record;
 mod replay;
 mod request;
 mod shelf;
-#[cfg(any(test, feature = "simulation"))]
+#[cfg(feature = "simulation")]
 pub mod simulation;
 mod stage;
 mod state;

@@ -3,7 +3,7 @@
 
 mod file_system;
 mod real;
-#[cfg(any(test, feature = "simulation"))]
+#[cfg(feature = "simulation")]
 pub mod simulated;
 
 pub use file_system::{File, FileSystem, FileSystemRef, Stamp};

@@ -145,7 +145,9 @@ pub fn check(
     go_on(setting, &mut play, &mut models, &mut random)?;
     check_files(setting, &mut play, 0, &models, &mut random)?;
     check_leftovers(setting, &play.disk.disk())?;
-    check_set_aside(setting, &play, &broken)?;
+    if !crashed.history.is_unknown {
+        check_set_aside(setting, &play, &broken)?;
+    }
     let recovery = is_watched.then(|| {
         play.disk.watch(None);
         let moments = std::mem::take(&mut *moments.lock());
@@ -218,6 +220,10 @@ pub fn explain(
         let state =
             play.state(bot, log).map_err(|error| format!("'{}' cannot be opened: {error}", spec.name))?;
         let members: Vec<(&str, &str)> = Members::of(&state).collect();
+        if history.is_unknown {
+            models.push(Model::of(&members));
+            continue;
+        }
         let model = history.explain(log, &members).map_err(|expected| {
             let expected: Vec<String> = expected.iter().take(4).map(|text| shortened(text)).collect();
             format!(

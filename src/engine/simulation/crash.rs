@@ -153,7 +153,12 @@ fn crashed(
     let is_synced_always = setting.options.fsync == FsyncMode::Always;
     let mut history = History { status: moment.status.clone(), ..recovery.history.clone() };
     let is_power_cut = !matches!(outcome, Outcome::Kill(_));
-    history.spared = (is_power_cut && !is_synced_always).then_some(moment.spared);
+    if is_power_cut && !is_synced_always {
+        // Whatever is lost of the last entries, the rest may stand in another order.
+        history.is_unordered = true;
+        history.spared = Some(moment.spared);
+        history.is_unknown = setting.options.fsync == FsyncMode::Never;
+    }
     // What was called later had not been called yet.
     history.ops.truncate(history.status.len());
     let broken = recovery.broken.clone();

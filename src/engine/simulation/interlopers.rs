@@ -16,8 +16,8 @@ use super::play::Play;
 use super::scripts::{SCRIPTS, Script};
 use crate::engine::mirror::small_text;
 use crate::engine::{Member, State, quote};
+use crate::vfs::FileSystem;
 use crate::vfs::simulated::Random;
-use crate::vfs::{File, FileSystem};
 
 /// What an interloper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

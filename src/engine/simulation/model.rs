@@ -60,6 +60,11 @@ impl Model {
         }
     }
 
+    /// The state with these members.
+    pub fn of(members: &[(&str, &str)]) -> Self {
+        Self(members.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// Sets a key; one that is there keeps its place.
     pub fn set(&mut self, key: &str, value: String) {
         match self.0.iter_mut().find(|(known, _)| known == key) {
@@ -107,6 +112,8 @@ pub struct History {
     pub status: Vec<Status>,
     /// The order of keys cannot be told (somebody edited a mirror).
     pub is_unordered: bool,
+    /// Nothing is promised: what is found is right.
+    pub is_unknown: bool,
     /// Without a sync for each: of acknowledged operations, a power cut spares those before this one.
     pub spared: Option<usize>,
 }
@@ -122,6 +129,30 @@ enum Fate {
     Unknown,
 }
 
+/// Keys that operations touch.
+#[derive(Default)]
+struct Keys<'a> {
+    is_all: bool,
+    keys: BTreeSet<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn has(&self, key: &str) -> bool {
+        self.is_all || self.keys.contains(key)
+    }
+
+    fn add(&mut self, op: &'a Op) {
+        for effect in &op.effects {
+            match effect {
+                Effect::Clear => self.is_all = true,
+                Effect::Set(key, _) | Effect::Delete(key) | Effect::Count(key, _) => {
+                    self.keys.insert(key);
+                }
+            }
+        }
+    }
+}
+
 impl History {
     /// The state that a log has if it has the members `found`, explained by what was called; else what it
     /// may have, the likely states first.
@@ -129,11 +160,7 @@ impl History {
         let called: Vec<(&Op, Fate)> = self.fates(log, found);
         let unknown = called.iter().filter(|(_, fate)| *fate == Fate::Unknown).count();
         let tried = unknown.min(OPEN_MAX);
-        let mut found_model = Model::default();
-        for (key, value) in found {
-            found_model.set(key, (*value).to_owned());
-        }
-        let found = found_model.text(self.is_unordered);
+        let found = Model::of(found).text(self.is_unordered);
         let mut texts: Vec<String> = Vec::new();
         for lost in 0..1_usize << tried {
             let mut model = self.before[log].clone();
@@ -166,36 +193,33 @@ impl History {
     /// Looks for each operation's trace, newest first: what a later one covers tells nothing.
     fn fates(&self, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
         let found: BTreeMap<&str, &str> = found.iter().copied().collect();
-        let mut covered: BTreeSet<&str> = BTreeSet::new();
-        let mut is_all_covered = false;
+        // Keys that a later operation set for certain, and those that a later one may have set.
+        let (mut covered, mut may_be_covered) = (Keys::default(), Keys::default());
         let mut fates = Vec::new();
         let spared = self.spared.unwrap_or(usize::MAX);
         let called = self.ops.iter().zip(&self.status).enumerate().rev();
         for (number, (op, status)) in called.filter(|(_, (op, _))| op.log == log) {
-            let fate = if *status == Status::Acked && number < spared {
-                Fate::There
+            let mut fate = Fate::Unknown;
+            if *status == Status::Acked && number < spared {
+                fate = Fate::There;
             } else {
-                let mut fate = Fate::Unknown;
                 for effect in &op.effects {
                     if let Effect::Set(key, value) = effect
-                        && !is_all_covered
-                        && !covered.contains(key.as_str())
+                        && !covered.has(key)
+                        && fate != Fate::There
                     {
-                        let is_there = found.get(key.as_str()) == Some(&value.as_str());
-                        fate = if is_there { Fate::There } else { Fate::Lost };
-                    }
-                }
-                fate
-            };
-            if fate == Fate::There {
-                for effect in &op.effects {
-                    match effect {
-                        Effect::Clear => is_all_covered = true,
-                        Effect::Set(key, _) | Effect::Delete(key) | Effect::Count(key, _) => {
-                            covered.insert(key);
+                        if found.get(key.as_str()) == Some(&value.as_str()) {
+                            fate = Fate::There;
+                        } else if !may_be_covered.has(key) {
+                            fate = Fate::Lost;
                         }
                     }
                 }
+            }
+            match fate {
+                Fate::There => covered.add(op),
+                Fate::Unknown => may_be_covered.add(op),
+                Fate::Lost => {}
             }
             fates.push((op, fate));
         }

@@ -446,6 +446,8 @@ impl Play {
             file.append(line.as_bytes())?;
             file.sync_data()
         });
+        // The log and its folders may be new: then it takes more than the sync of the file.
+        outsider.sync_all();
         self.edit_ended(id, written.is_ok());
     }
 }

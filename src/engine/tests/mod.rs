@@ -1,5 +1,13 @@
 //! Tests of the engine as a whole, on real files. The tables of `replay`, `load` and `catch_up` row by
 //! row; random operations against a model; the text functions against `serde_json`.
+#![expect(
+    clippy::naive_bytecount,
+    clippy::type_complexity,
+    clippy::unused_self,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "tests may be slow and plain"
+)]
 
 mod catch_up_table;
 mod mirror_table;

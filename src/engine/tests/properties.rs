@@ -157,7 +157,7 @@ impl Model {
     /// The mirror's content changes under a running process.
     fn edited(&mut self, before: Ordered, shown: Ordered) {
         let base = self.edit.take().map_or(before, |edit| edit.base);
-        self.edit = (base.changes_to(&shown) != []).then_some(Edit { base, shown });
+        self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
     }
 
     /// A process starts where none is running.
@@ -165,7 +165,7 @@ impl Model {
         self.edit = None;
         let Some(shown) = mirror.filter(|shown| self.taken_over.as_ref() != Some(shown)) else { return };
         let base = if self.is_clean { self.logged.clone() } else { base_after_crash(log, &shown) };
-        self.edit = (base.changes_to(&shown) != []).then_some(Edit { base, shown });
+        self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
     }
 }
 
@@ -368,9 +368,9 @@ impl World {
         }
         let text = by_hand(&shown);
         if in_place {
-            self.bench.write(MIRROR, text)
+            self.bench.write(MIRROR, text);
         } else {
-            self.bench.replace(MIRROR, text)
+            self.bench.replace(MIRROR, text);
         }
         Some((before, shown))
     }

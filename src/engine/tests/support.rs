@@ -112,6 +112,10 @@ impl FileSystem for BenchFiles {
         self.real.create(path)
     }
 
+    fn create_like(&self, path: &Path, like: &Path) -> Result<Box<dyn File>> {
+        self.real.create_like(path, like)
+    }
+
     fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
         self.real.open_lock(path, create)
     }

@@ -1,0 +1,101 @@
+//! The rules of the layers, checked on the sources: `bindings → game → engine → vfs`, never back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(folder).expect("a folder") {
+        let path = item.expect("an item").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).expect("a source file");
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+fn room(name: &str) -> Vec<(PathBuf, String)> {
+    let found = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name));
+    assert!(!found.is_empty(), "there are sources in src/{name}");
+    found
+}
+
+/// Without the tests at the end of a file, which may use what they like.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+}
+
+#[test]
+fn no_layer_knows_one_above_it() {
+    for (layer, above) in [
+        ("vfs", ["crate::engine", "crate::game", "crate::bindings"].as_slice()),
+        ("engine", &["crate::game", "crate::bindings"]),
+        ("game", &["crate::bindings", "crate::vfs"]),
+    ] {
+        for (path, text) in room(layer) {
+            for name in above {
+                assert!(!text.contains(name), "{} uses {name}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_binding_knows_node() {
+    for layer in ["vfs", "engine", "game"] {
+        for (path, text) in room(layer) {
+            assert!(!text.contains("napi"), "{} speaks of napi", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_vfs_opens_files() {
+    for layer in ["engine", "game", "bindings"] {
+        for (path, text) in room(layer) {
+            let is_test = path.components().any(|part| part.as_os_str() == "tests");
+            let uses_files = ["std::fs", "fs::File", "fs::read", "fs::write", "OpenOptions"];
+            for name in uses_files.iter().filter(|_| !is_test) {
+                assert!(!product(&text).contains(name), "{} uses {name}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    for (path, text) in room("") {
+        let is_js = path.ends_with("bindings/js.rs");
+        let has_unsafe = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or(line);
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
+        });
+        assert!(is_js || !has_unsafe, "{} has unsafe code", path.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    for (path, text) in room("") {
+        assert!(text.starts_with("//!"), "{} has no header", path.display());
+    }
+}
+
+#[test]
+fn modules_only_declare() {
+    for (path, text) in room("").into_iter().filter(|(path, _)| path.ends_with("mod.rs")) {
+        let is_part_of_the_tests = path
+            .components()
+            .any(|part| ["tests", "simulation"].iter().any(|name| part.as_os_str() == *name));
+        // The bot's list of logs is all that a declaring file holds beside declarations.
+        let is_game = path.ends_with("game/mod.rs");
+        let defines = text.lines().any(|line| {
+            let line = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+            ["fn ", "struct ", "enum ", "impl ", "trait "].iter().any(|word| line.starts_with(word))
+        });
+        assert!(is_part_of_the_tests || is_game || !defines, "{} defines something", path.display());
+    }
+}
