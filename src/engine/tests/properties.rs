@@ -471,7 +471,18 @@ fn apply(write: &Write, state: &mut Ordered) {
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() }
+    // The same histories each time, so that a check of one change does not fail by the luck of another;
+    // `PROPTEST_RNG_SEED` gives others.
+    let mut config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 3000,
+        ..ProptestConfig::default()
+    };
+    if config.rng_seed == proptest::test_runner::RngSeed::Random {
+        config.rng_seed = proptest::test_runner::RngSeed::Fixed(1);
+    }
+    config
 }
 
 proptest! {
