@@ -2,13 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use progressive_storage::engine::{Member, Members, State, array_index, elements, number, quote, quote_utf16};
+use progressive_storage::engine::{
+    Member, Members, State, array_index, elements, number, quote, quote_utf16,
+};
 use progressive_storage_fuzz::is_object;
 use serde_json::value::RawValue;
 
 fuzz_target!(|text: &str| {
     let members: Vec<(&str, &str)> = Members::of(text).collect();
-    let parts: Vec<&str> = elements(text).take(5000).collect(); // HACK
+    let parts: Vec<&str> = elements(text).collect();
     let _ = (number(text), array_index(text));
     if is_object(text.as_bytes()) {
         let again: Vec<String> = members.iter().map(|(key, value)| format!("{key}:{value}")).collect();

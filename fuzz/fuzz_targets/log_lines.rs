@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use progressive_storage::engine::OnCorruption;
-use progressive_storage_fuzz::pieces::{Piece, log_of};
+use progressive_storage_fuzz::pieces::{Entry, Piece, log_of};
 use progressive_storage_fuzz::{Place, check_beginnings, check_log, elements_of, is_object};
 
 fuzz_target!(|input: (Vec<Piece>, u8)| {
@@ -17,7 +17,7 @@ fuzz_target!(|input: (Vec<Piece>, u8)| {
 /// Whole lines that stand alone are all there, in their order. (Where operations of several lines occur, a line of one that
 /// is not whole may be lost.)
 fn check_survivors(pieces: &[Piece], bytes: &[u8]) {
-    if pieces.iter().any(|piece| matches!(piece, Piece::Goes(_)) || is_many_lines(piece)) {
+    if pieces.iter().any(|piece| matches!(piece, Piece::Goes(..)) || is_many_lines(piece)) {
         return;
     }
     let found = Place::with_log(bytes).open(OnCorruption::Salvage).entries().expect("it reads");
@@ -26,9 +26,14 @@ fn check_survivors(pieces: &[Piece], bytes: &[u8]) {
     let mut found = found.into_iter();
     let mut begins_line = true;
     for piece in pieces {
-        if let (true, Piece::Ours(entry) | Piece::Old(entry)) = (begins_line, piece) {
-            let text = entry.text();
-            if is_object(text.as_bytes()) && !is_reserved(&text) {
+        let whole: &[Entry] = match piece {
+            Piece::Ours(entry) | Piece::Old(entry) => std::slice::from_ref(entry),
+            Piece::Group(entries) => entries,
+            _ => &[],
+        };
+        let texts: Vec<String> = whole.iter().map(Entry::text).collect();
+        if begins_line && texts.iter().all(|text| is_object(text.as_bytes()) && !is_reserved(text)) {
+            for text in texts {
                 assert!(found.any(|shown| shown == text), "{text} is lost");
             }
         }
@@ -38,7 +43,7 @@ fn check_survivors(pieces: &[Piece], bytes: &[u8]) {
 
 /// Lines within a piece could look like anything, a part of an operation of several lines included.
 fn is_many_lines(piece: &Piece) -> bool {
-    piece.bytes().trim_ascii().contains(&b'\n')
+    !matches!(piece, Piece::Group(_)) && piece.bytes().trim_ascii().contains(&b'\n')
 }
 
 /// Entries with names of ours are refused by the binding, so they are never written.

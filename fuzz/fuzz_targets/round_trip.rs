@@ -91,8 +91,12 @@ fn check_collection(calls: &[Call]) {
     session.finish().expect("it ends cleanly");
     assert_eq!(open().state().expect("it reads"), model.text());
     if let Some(log) = place.log() {
-        assert_eq!(Place::with_log(&log).open(OnCorruption::Refuse).rebuilt().expect("it reads"), model.text());
-        let mirror = String::from_utf8(place.mirror().expect("a log that was written has a mirror")).expect("UTF-8");
+        assert_eq!(
+            Place::with_log(&log).open(OnCorruption::Refuse).rebuilt().expect("it reads"),
+            model.text()
+        );
+        let mirror =
+            String::from_utf8(place.mirror().expect("a log that was written has a mirror")).expect("UTF-8");
         assert_eq!(compact(&mirror), model.text());
     }
 }

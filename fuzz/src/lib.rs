@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use progressive_storage::engine::{
-    Answer, Engine, Job, LogName, Notice, NoticeSink, OnCorruption, Options, Outlet, Request, TextKind, Ticket,
-    Work, collection,
+    Answer, Engine, Job, LogName, Notice, NoticeSink, OnCorruption, Options, Outlet, Request, TextKind,
+    Ticket, Work, collection,
 };
 use progressive_storage::error::{Error, Result};
 use progressive_storage::vfs::FileSystem;
@@ -243,7 +243,8 @@ pub fn elements(text: &str) -> Vec<String> {
 /// True for one whole JSON object.
 pub fn is_object(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| {
-        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+        text.trim_ascii_start().starts_with('{')
+            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
     })
 }
 
@@ -323,7 +324,8 @@ fn check_mending(place: &Place, entries: &str, state: &str, is_forged: bool) -> 
     let mut writer = place.open(OnCorruption::Salvage);
     writer.append(appended).expect("an append works");
     writer.finish().expect("it ends cleanly");
-    let more = format!("{}{}{appended}]", &entries[..entries.len() - 1], if entries == "[]" { "" } else { "," });
+    let more =
+        format!("{}{}{appended}]", &entries[..entries.len() - 1], if entries == "[]" { "" } else { "," });
     assert_eq!(writer.entries().expect("it reads"), more, "an append adds one entry");
     let after = writer.rebuilt().expect("it reads");
     if !is_forged {
@@ -355,7 +357,12 @@ fn check_bytes(before: &[u8], place: &Place, mended: &[u8]) {
     }
 }
 
-fn find_bytes(before: &[u8], mut good: &[u8], mut bad: &[u8], torn: &[u8]) -> std::result::Result<(), String> {
+fn find_bytes(
+    before: &[u8],
+    mut good: &[u8],
+    mut bad: &[u8],
+    torn: &[u8],
+) -> std::result::Result<(), String> {
     let whole = before.strip_suffix(torn).ok_or("a torn tail is not the end of the log")?;
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
         if let Some(rest) = good.strip_prefix(line) {

@@ -102,7 +102,10 @@ impl Entry {
             Self::SetMany(members) => format!("{{{time},\"op\":\"SET\",\"data\":{}}}", object_text(members)),
             Self::Delete(key) => format!("{{{time},\"op\":\"DELETE\",\"key\":{}}}", key.literal()),
             Self::Checkpoint(members) => {
-                format!("{{\"op\":\"CHECKPOINT\",\"state\":{},\"compactedAt\":\"now\"}}", object_text(members))
+                format!(
+                    "{{\"op\":\"CHECKPOINT\",\"state\":{},\"compactedAt\":\"now\"}}",
+                    object_text(members)
+                )
             }
             Self::Other(members) => object_text(members),
         }
@@ -114,8 +117,10 @@ impl Entry {
 pub enum Piece {
     /// A line of ours.
     Ours(Entry),
-    /// A line of ours that says that the operation goes on.
-    Goes(Entry),
+    /// An operation of several lines.
+    Group(Vec<Entry>),
+    /// A line of ours that says that its operation goes on for so many lines, whether it does or not.
+    Goes(Entry, u8),
     /// A line of ours that takes in an edit of the mirror.
     Edit(Entry, u64),
     /// A line of the old module.
@@ -151,9 +156,18 @@ impl Piece {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = match self {
-            // An entry without members has nothing before its checksum; nobody writes it.
             Self::Ours(entry) | Self::Stuck(entry) => sealed(&entry.text(), ""),
-            Self::Goes(entry) => sealed(&entry.text(), ",\"_more\":1"),
+            Self::Goes(entry, more) => sealed(&entry.text(), &format!(",\"_more\":{more}")),
+            Self::Group(entries) => {
+                let lines = entries.iter().enumerate().map(|(number, entry)| {
+                    let more = entries.len() - number - 1;
+                    sealed(
+                        &entry.text(),
+                        &if more > 0 { format!(",\"_more\":{more}") } else { String::new() },
+                    )
+                });
+                lines.collect::<Vec<_>>().join(&b'\n')
+            }
             Self::Edit(entry, hash) => sealed(&entry.text(), &format!(",\"_edit\":\"{hash:016x}\"")),
             Self::Old(entry) => entry.text().into_bytes(),
             Self::Spaced(entry) => entry.text().replace(":{", ": {\t").replace(",\"", " , \"").into_bytes(),
@@ -170,10 +184,13 @@ impl Piece {
             }
             Self::Bytes(bytes) => bytes.clone(),
             Self::Zeros(count) => vec![0; usize::from(*count)],
-            Self::Break(kind) => return [&b"\n"[..], b"\r\n", b"  \n", b"\n\n"][usize::from(*kind) % 4].to_vec(),
+            Self::Break(kind) => {
+                return [&b"\n"[..], b"\r\n", b"  \n", b"\n\n"][usize::from(*kind) % 4].to_vec();
+            }
             Self::Mark => return b"\xef\xbb\xbf".to_vec(),
         };
-        if !matches!(self, Self::Stuck(_) | Self::Cut(..) | Self::Zeros(_)) {
+        let is_open = matches!(self, Self::Stuck(_) | Self::Cut(..) | Self::Zeros(_));
+        if !is_open && !matches!(self, Self::Group(entries) if entries.is_empty()) {
             bytes.push(b'\n');
         }
         bytes

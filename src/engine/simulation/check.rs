@@ -7,20 +7,19 @@
 //!
 //! Invariant: what is found wrong is told in one line; nothing is repaired here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::files::{
+    Mirror, check_evidence, check_files, check_leftovers, check_set_aside, mirror, mismatch, ordered,
+};
 use super::model::{Effect, History, Model, Op, Status};
 use super::play::{LogSpec, Play};
-use crate::engine::json::{compact, elements, is_object};
 use crate::engine::mirror::SMALL_MIRROR_BYTES;
 use crate::engine::{FsyncMode, Members, Options};
 use crate::vfs::simulated::{Call, Disk, Outcome, Random, SimulatedDisk};
-
-/// Logs up to this size are read by the plain reader each time, larger ones now and then.
-const PLAIN_READER_BYTES: usize = 16 << 10;
 
 /// An instant at which a crash may come: during a call that changes something.
 #[derive(Clone)]
@@ -75,35 +74,6 @@ pub struct Recovery {
     /// What was called.
     pub history: History,
 }
-
-/// A state's text with its members in one order.
-fn ordered(text: &str, is_sorted: bool) -> String {
-    if !is_sorted {
-        return text.to_owned();
-    }
-    let mut members: Vec<String> = Members::of(text).map(|(key, value)| format!("{key}:{value}")).collect();
-    members.sort();
-    format!("{{{}}}", members.join(","))
-}
-
-enum Mirror {
-    Missing,
-    Whole(String),
-    Broken(Arc<Vec<u8>>),
-}
-
-fn mirror(disk: &Disk, path: &Path) -> Mirror {
-    match disk.content(path) {
-        None => Mirror::Missing,
-        Some(bytes) if is_object(&bytes) => {
-            Mirror::Whole(compact(&String::from_utf8_lossy(&bytes)).into_owned())
-        }
-        Some(bytes) => Mirror::Broken(bytes),
-    }
-}
-
-/// Of torn tails, the newest so many are kept.
-const TORN_KEPT: usize = 3;
 
 /// Checks a state; with `is_watched` also tells at which instants the recovery could be hit.
 pub fn check(
@@ -172,20 +142,6 @@ pub fn watch(play: &Play, moments: &Arc<Mutex<Vec<Moment>>>) {
     })));
 }
 
-fn check_evidence(setting: &Setting, disk: &Disk) -> Result<(), String> {
-    let files = disk.contents(&setting.folder.join("logs"));
-    let are_torn_pruned = files.iter().filter(|(name, _)| name.contains(".torn.")).count() >= TORN_KEPT;
-    for evidence in &setting.evidence {
-        if are_torn_pruned && !evidence.ends_with(b"}") {
-            continue;
-        }
-        if !files.iter().any(|(_, content)| memchr::memmem::find(content, evidence).is_some()) {
-            return Err(format!("evidence is gone: {}", String::from_utf8_lossy(evidence)));
-        }
-    }
-    Ok(())
-}
-
 fn broken_mirrors(setting: &Setting, disk: &Disk) -> Vec<Arc<Vec<u8>>> {
     let paths = setting.logs.iter().filter(|spec| spec.is_mirrored);
     paths
@@ -225,30 +181,13 @@ pub fn explain(
             continue;
         }
         let model = history.explain(log, &members).map_err(|expected| {
-            let expected: Vec<String> = expected.iter().take(4).map(|text| shortened(text)).collect();
-            format!(
-                "'{}' cannot be explained\n  found    {}\n  expected {}",
-                spec.name,
-                shortened(&ordered(&state, history.is_unordered)),
-                expected.join("\n        or ")
-            )
+            let found = ordered(&state, history.is_unordered);
+            let nearest = expected.iter().map(|text| mismatch(&found, text)).min_by_key(String::len);
+            format!("'{}' cannot be explained{}", spec.name, nearest.unwrap_or_default())
         })?;
         models.push(model);
     }
     Ok(models)
-}
-
-/// A text with long runs of one letter left out.
-fn shortened(text: &str) -> String {
-    let mut short = String::new();
-    let mut last = ('\0', 0);
-    for character in text.chars() {
-        last = if character == last.0 { (character, last.1 + 1) } else { (character, 1) };
-        if last.1 <= 3 {
-            short.push(character);
-        }
-    }
-    short.chars().take(1500).collect()
 }
 
 /// What a bot does after a start, in several ways.
@@ -323,122 +262,6 @@ pub fn apply_last(play: &Play, models: &mut [Model]) {
     }
 }
 
-/// After a write: memory, mirror, log and entries say the same.
-pub fn check_files(
-    setting: &Setting,
-    play: &mut Play,
-    bot: usize,
-    models: &[Model],
-    random: &mut Random,
-) -> Result<(), String> {
-    let is_sorted = play.record.lock().history.is_unordered;
-    for (log, spec) in setting.logs.iter().enumerate() {
-        let state =
-            play.state(bot, log).map_err(|error| format!("'{}' cannot be read: {error}", spec.name))?;
-        let expected = models[log].text(is_sorted);
-        if ordered(&state, is_sorted) != expected {
-            return Err(format!(
-                "'{}' is not what was written\n  found    {}\n  expected {}",
-                spec.name,
-                shortened(&state),
-                shortened(&expected)
-            ));
-        }
-        let disk = play.disk.disk();
-        if spec.is_mirrored {
-            match mirror(&disk, &play.mirror_path(log)) {
-                Mirror::Whole(text) if text == state => {}
-                Mirror::Whole(text) => {
-                    return Err(format!(
-                        "mirror '{}' is not current\n  found    {}\n  expected {}",
-                        spec.name,
-                        shortened(&text),
-                        shortened(&state)
-                    ));
-                }
-                Mirror::Missing => return Err(format!("mirror '{}' is missing after a write", spec.name)),
-                Mirror::Broken(_) => return Err(format!("mirror '{}' is broken after a write", spec.name)),
-            }
-        }
-        let content = disk.content(&play.log_path(log)).unwrap_or_default();
-        if content.len() <= PLAIN_READER_BYTES || random.chance(5) {
-            check_plain_reader(spec, &content, &state)?;
-        }
-        check_entries(spec, play, bot, log, is_sorted)?;
-    }
-    check_evidence(setting, &play.disk.disk())
-}
-
-/// After the first write of a process, no temporary file of a dead one is there.
-pub fn check_leftovers(setting: &Setting, disk: &Disk) -> Result<(), String> {
-    for folder in [setting.folder.clone(), setting.folder.join("logs")] {
-        let names = disk.list(&folder).unwrap_or_default();
-        if let Some(left) = names.iter().find(|name| name.strip_suffix(".tmp").is_some()) {
-            return Err(format!("'{left}' was left behind"));
-        }
-    }
-    Ok(())
-}
-
-/// The log as the old module reads it, which knows nothing of checksums.
-fn check_plain_reader(spec: &LogSpec, content: &[u8], state: &str) -> Result<(), String> {
-    let wrong = |what: &str| Err(format!("the old module cannot read '{}': {what}", spec.name));
-    let Ok(text) = std::str::from_utf8(content) else { return wrong("not UTF-8") };
-    let mut replayed = serde_json::Map::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else { return wrong(line) };
-        match (entry["op"].as_str(), entry["key"].as_str()) {
-            (Some("SET"), Some(key)) => {
-                replayed.insert(key.to_owned(), entry["value"].clone());
-            }
-            (Some("DELETE"), Some(key)) => {
-                replayed.remove(key);
-            }
-            (Some("SET"), None) => replayed.extend(entry["data"].as_object().cloned().unwrap_or_default()),
-            (Some("CHECKPOINT"), _) => {
-                replayed.extend(entry["state"].as_object().cloned().unwrap_or_default());
-            }
-            _ => {}
-        }
-    }
-    let expected: serde_json::Value = serde_json::from_str(state).unwrap_or_default();
-    if expected != serde_json::Value::Object(replayed) {
-        return wrong("it comes to another state");
-    }
-    Ok(())
-}
-
-/// Entries stand in the order in which they were called.
-fn check_entries(
-    spec: &LogSpec,
-    play: &mut Play,
-    bot: usize,
-    log: usize,
-    is_sorted: bool,
-) -> Result<(), String> {
-    let text = play.entries(bot, log).map_err(|error| format!("entries of '{}': {error}", spec.name))?;
-    let mut last = 0;
-    for entry in elements(&text).filter(|entry| !entry.contains("\"CHECKPOINT\"")) {
-        let Some((_, rest)) = entry.split_once("{\"n\":") else { continue };
-        let number = rest.split(',').next().and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
-        if number < last && !is_sorted {
-            return Err(format!("entry {number} of '{}' stands behind {last}", spec.name));
-        }
-        last = number;
-    }
-    Ok(())
-}
-
-fn check_set_aside(setting: &Setting, play: &Play, broken: &[Arc<Vec<u8>>]) -> Result<(), String> {
-    let files = play.disk.disk().contents(&setting.folder);
-    for bytes in broken {
-        if !files.iter().any(|(name, content)| name.contains(".json.corrupt.") && content == bytes) {
-            return Err(format!("a broken mirror of {} bytes was not set aside", bytes.len()));
-        }
-    }
-    Ok(())
-}
-
 /// A further start, and one after a power cut that keeps only what is durable: all is there.
 pub fn check_again(
     setting: &Setting,
@@ -466,11 +289,11 @@ pub fn check_again(
             let state = state.map_err(|error| format!("'{}' cannot be opened again: {error}", spec.name))?;
             let expected = models[log].text(is_sorted);
             if ordered(&state, is_sorted) != expected {
+                let found = ordered(&state, is_sorted);
                 return Err(format!(
-                    "'{}' is another after {what} ({outcome})\n  found    {}\n  expected {}",
+                    "'{}' is another after {what} ({outcome}){}",
                     spec.name,
-                    shortened(&state),
-                    shortened(&expected)
+                    mismatch(&found, &expected)
                 ));
             }
         }

@@ -6,8 +6,9 @@
 //!
 //! Invariant: a case is the script alone, without chance, until the fault ends.
 
-use super::check::{Setting, apply_last, check_again, check_files, explain, is_in_doubt};
+use super::check::{Setting, apply_last, check_again, explain, is_in_doubt};
 use super::crash::{Report, show_failures};
+use super::files::check_files;
 use super::model::Status;
 use super::play::Play;
 use super::scripts::{SCRIPTS, Script};

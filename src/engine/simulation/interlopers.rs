@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::check::{Setting, apply_last, check_again, check_files, explain};
+use super::check::{Setting, apply_last, check_again, explain};
 use super::crash::{Report, show_failures};
+use super::files::check_files;
 use super::model::{Effect, Op, Status};
 use super::play::Play;
 use super::scripts::{SCRIPTS, Script};

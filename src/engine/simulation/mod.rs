@@ -1,10 +1,10 @@
 //! The engine on a simulated disk: crashes at every call, faults at every call, long random runs.
 //!
 //! ```text
-//! scripts   what is done            play     one machine: engines, calls, what was answered
-//! model     what must come of it    check    one state after a crash: open, compare, go on
-//! crash     every call × outcome    faults   every call × error
-//! interlopers  somebody at every call            random   everything at once
+//! scripts (stage, lives)   what is done           play (calls)    one machine: engines, calls, answers
+//! model                    what must come of it   check (files)   a state after a crash: open, compare, go on
+//! crash    every call × outcome                   faults          every call × error
+//! interlopers   somebody at every call            random          everything at once
 //! ```
 //!
 //! A failing case prints itself as `PS_REPLAY=script:seed:moment:outcome`; with that variable set, the
@@ -13,11 +13,15 @@
 //!
 //! Invariant: the engine knows nothing of all this.
 
+mod calls;
 mod check;
 pub mod crash;
 pub mod faults;
+mod files;
 pub mod interlopers;
+mod lives;
 mod model;
 mod play;
 pub mod random;
 mod scripts;
+mod stage;

@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::check::{Crashed, Setting, check, check_again, check_files, explain, is_in_doubt};
+use super::check::{Crashed, Setting, check, check_again, explain, is_in_doubt};
+use super::files::check_files;
 use super::model::{History, Model, Status};
 use super::play::{LogSpec, Play};
 use crate::engine::{LogName, Options};

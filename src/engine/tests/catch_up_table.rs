@@ -878,6 +878,20 @@ fn an_edit_of_a_lagging_mirror_of_another_process_undoes_nothing() {
 }
 
 #[test]
+fn an_edit_over_one_that_another_process_logged_undoes_nothing() {
+    // The other has logged the edit of `b`, and `b` went on; its mirror still holds the edit. Then `a` is edited.
+    let Two { bench, mut first, mut other } = Two::new();
+    other.set("c", "1");
+    bench.write(MIRROR, r#"{"a":1,"b":5,"c":1}"#);
+    large(&mut other);
+    other.set("b", "6");
+    assert_eq!(Ordered::parse(&first.state()).expect("a state").get("b"), Some("6"));
+    bench.write(MIRROR, r#"{"a":7,"b":5,"c":1}"#);
+    let seen = Ordered::parse(&first.state()).expect("a state");
+    assert_eq!((seen.get("a"), seen.get("b")), (Some("7"), Some("6")));
+}
+
+#[test]
 fn a_short_entry_behind_mended_damage_leaves_a_record_that_fits() {
     // An edit after a clean end counts, also one that leads back to what the log has seen before.
     let bench = Bench::new();

@@ -15,92 +15,18 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use super::super::Stamp;
-use super::outcome::Kept;
+use super::node::{Content, FileNode, FolderNode, Key, NameChange, Target, Times};
 
-/// A file or folder; never used twice.
-pub(super) type Key = u32;
-const ROOT: Key = 0;
-/// Unit in which a write is kept or lost.
-pub(super) const SECTOR_BYTES: usize = 512;
+pub(super) const ROOT: Key = 0;
 const NUMBER_FIRST: u64 = 11;
-
-/// A name leads to one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Target {
-    /// A file.
-    File(Key),
-    /// A folder.
-    Folder(Key),
-}
-
-/// Times of a file, in nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Times {
-    /// Of the last change of its content.
-    pub modified_ns: i64,
-    /// Of the last change of anything about it.
-    pub changed_ns: i64,
-}
-
-#[derive(Clone, Debug)]
-struct FileNode {
-    number: u64,
-    names: u32,
-    handles: u32,
-    content: Arc<Vec<u8>>,
-    times: Times,
-    durable: Arc<Vec<u8>>,
-    durable_times: Times,
-    pending: Vec<FileChange>,
-}
-
-#[derive(Clone, Debug)]
-struct FileChange {
-    at: u64,
-    change: Content,
-    /// A sync failed: it stays in doubt for ever.
-    is_doubtful: bool,
-    /// Durable, but something before it is in doubt.
-    is_synced: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Content {
-    Write { offset: usize, bytes: Arc<[u8]> },
-    Length(usize),
-}
-
-#[derive(Clone, Debug, Default)]
-struct FolderNode {
-    names: BTreeMap<String, Target>,
-    durable: BTreeMap<String, Target>,
-    pending: Vec<(u64, NameChange)>,
-}
-
-#[derive(Clone, Debug)]
-enum NameChange {
-    Add(String, Target),
-    Remove(String, Target),
-    Move(String, String, Target),
-}
-
-/// A change that is not durable, as `Outcome` sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Pending {
-    at: u64,
-    /// Bytes of a write; `None` for another change.
-    pub write: Option<(usize, usize)>,
-    /// Whether it is a change of names.
-    pub is_name: bool,
-}
 
 /// See the header of this file. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    files: BTreeMap<Key, Arc<FileNode>>,
-    folders: BTreeMap<Key, Arc<FolderNode>>,
+    pub(super) files: BTreeMap<Key, Arc<FileNode>>,
+    pub(super) folders: BTreeMap<Key, Arc<FolderNode>>,
     next_key: Key,
-    changes: u64,
+    pub(super) changes: u64,
 }
 
 fn error<T>(kind: io::ErrorKind) -> io::Result<T> {
@@ -111,84 +37,6 @@ fn name_of(path: &Path) -> io::Result<String> {
     match path.file_name() {
         Some(name) => Ok(name.to_string_lossy().into_owned()),
         None => error(io::ErrorKind::InvalidInput),
-    }
-}
-
-impl FileNode {
-    fn add(&mut self, at: u64, change: Content) {
-        apply(Arc::make_mut(&mut self.content), &change);
-        self.pending.push(FileChange { at, change, is_doubtful: false, is_synced: false });
-    }
-
-    fn sync(&mut self) {
-        self.durable_times = self.times;
-        if self.pending.iter().all(|change| !change.is_doubtful) {
-            self.pending.clear();
-            self.durable = Arc::clone(&self.content);
-            return;
-        }
-        for change in &mut self.pending {
-            change.is_synced |= !change.is_doubtful;
-        }
-        // Once it is cut off durably, it does not matter what became of a write.
-        let cuts: Vec<(u64, usize)> = self
-            .pending
-            .iter()
-            .filter_map(|change| match change.change {
-                Content::Length(length) if change.is_synced => Some((change.at, length)),
-                _ => None,
-            })
-            .collect();
-        self.pending.retain(|change| match &change.change {
-            Content::Write { offset, .. } if change.is_doubtful => {
-                !cuts.iter().any(|(at, length)| *at > change.at && length <= offset)
-            }
-            _ => true,
-        });
-        let durable = self.pending.iter().take_while(|change| change.is_synced).count();
-        for change in self.pending.drain(..durable) {
-            apply(Arc::make_mut(&mut self.durable), &change.change);
-        }
-    }
-}
-
-fn apply(content: &mut Vec<u8>, change: &Content) {
-    match change {
-        Content::Write { offset, bytes } => put(content, *offset, bytes),
-        Content::Length(length) => content.resize(*length, 0),
-    }
-}
-
-fn put(content: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    if content.len() < offset + bytes.len() {
-        content.resize(offset + bytes.len(), 0);
-    }
-    content[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-impl FolderNode {
-    fn apply(names: &mut BTreeMap<String, Target>, change: &NameChange) {
-        match change {
-            NameChange::Add(name, target) => {
-                names.insert(name.clone(), *target);
-            }
-            NameChange::Remove(name, target) => {
-                if names.get(name) == Some(target) {
-                    names.remove(name);
-                }
-            }
-            NameChange::Move(from, to, target) => {
-                if names.get(from) == Some(target) {
-                    names.remove(from);
-                }
-                names.insert(to.clone(), *target);
-            }
-        }
-    }
-
-    fn change(&mut self, at: u64, change: NameChange) {
-        Self::apply(&mut self.names, &change);
-        self.pending.push((at, change));
     }
 }
 
@@ -204,7 +52,7 @@ impl Disk {
         self.changes
     }
 
-    fn file(&self, key: Key) -> &FileNode {
+    pub(super) fn file(&self, key: Key) -> &FileNode {
         &self.files[&key]
     }
 
@@ -449,7 +297,7 @@ impl Disk {
     }
 
     /// Drops files that nothing leads to.
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let mut reached = BTreeSet::new();
         for folder in self.folders.values() {
             let pending = folder.pending.iter().map(|(_, change)| match change {
@@ -464,144 +312,6 @@ impl Disk {
             }
         }
         self.files.retain(|key, file| file.handles > 0 || reached.contains(key));
-    }
-
-    /// Whether the file at the path has bytes whose sync failed, and that were not cut off since.
-    #[must_use]
-    pub fn is_in_doubt(&self, path: &Path) -> bool {
-        let found = self.find_file(path).ok().flatten();
-        found.is_some_and(|key| self.file(key).pending.iter().any(|change| change.is_doubtful))
-    }
-
-    /// Changes that are not durable, oldest first.
-    #[must_use]
-    pub fn pending(&self) -> Vec<Pending> {
-        let mut pending = Vec::new();
-        for file in self.files.values() {
-            for change in file.pending.iter().filter(|change| !change.is_synced) {
-                let write = match &change.change {
-                    Content::Write { offset, bytes } => Some((*offset, bytes.len())),
-                    Content::Length(_) => None,
-                };
-                pending.push(Pending { at: change.at, write, is_name: false });
-            }
-        }
-        for folder in self.folders.values() {
-            pending.extend(folder.pending.iter().map(|(at, _)| Pending {
-                at: *at,
-                write: None,
-                is_name: true,
-            }));
-        }
-        pending.sort_by_key(|change| change.at);
-        pending
-    }
-
-    /// The disk after a power cut: `kept` tells what is kept of each pending change, by its number.
-    pub(super) fn after_power_cut(&self, kept: &mut dyn FnMut(usize, &Pending) -> Kept) -> Self {
-        let pending = self.pending();
-        let fates: BTreeMap<u64, Kept> =
-            pending.iter().enumerate().map(|(number, change)| (change.at, kept(number, change))).collect();
-        let mut after = Self { changes: 0, ..self.clone() };
-        for folder in after.folders.values_mut() {
-            if folder.pending.is_empty() {
-                continue;
-            }
-            let folder = Arc::make_mut(folder);
-            let mut names = std::mem::take(&mut folder.durable);
-            for (at, change) in std::mem::take(&mut folder.pending) {
-                if fates[&at] != Kept::Nothing {
-                    FolderNode::apply(&mut names, &change);
-                }
-            }
-            folder.names = names.clone();
-            folder.durable = names;
-        }
-        for file in after.files.values_mut() {
-            if file.pending.is_empty() && file.handles == 0 && file.times == file.durable_times {
-                continue;
-            }
-            let file = Arc::make_mut(file);
-            file.handles = 0;
-            let mut content = std::mem::take(&mut file.durable);
-            let mut is_any_kept = false;
-            for change in std::mem::take(&mut file.pending) {
-                let fate = if change.is_synced { &Kept::All } else { &fates[&change.at] };
-                is_any_kept |= *fate != Kept::Nothing;
-                keep(Arc::make_mut(&mut content), &change.change, fate);
-            }
-            if !is_any_kept {
-                file.times = file.durable_times;
-            }
-            file.durable_times = file.times;
-            file.content = Arc::clone(&content);
-            file.durable = content;
-        }
-        after.forget_lost();
-        after
-    }
-
-    /// The disk after its processes were killed: all is seen as it was, nothing became durable. Of the
-    /// last write only `size_bytes` bytes arrived.
-    pub(super) fn after_kill(&self, size_bytes: Option<usize>) -> Self {
-        let mut after = self.clone();
-        if let Some(size_bytes) = size_bytes {
-            after.shorten_last_write(size_bytes);
-        }
-        for file in after.files.values_mut() {
-            if file.handles > 0 {
-                Arc::make_mut(file).handles = 0;
-            }
-        }
-        after.sweep();
-        after
-    }
-
-    fn shorten_last_write(&mut self, size_bytes: usize) {
-        let last = self.changes;
-        let found = self.files.values_mut().find(|file| file.pending.last().is_some_and(|it| it.at == last));
-        let Some(file) = found.map(Arc::make_mut) else { return };
-        if let Some(FileChange { change: Content::Write { bytes, .. }, .. }) = file.pending.last_mut() {
-            *bytes = bytes[..size_bytes.min(bytes.len())].into();
-        }
-        let mut content = Vec::clone(&file.durable);
-        for change in &file.pending {
-            apply(&mut content, &change.change);
-        }
-        file.content = Arc::new(content);
-    }
-
-    /// After a power cut: drops what no name leads to, and counts names anew.
-    fn forget_lost(&mut self) {
-        let mut names: BTreeMap<Key, u32> = BTreeMap::new();
-        let mut open = vec![ROOT];
-        let mut reached = BTreeSet::new();
-        while let Some(key) = open.pop() {
-            if reached.insert(key) {
-                for target in self.folders[&key].names.values() {
-                    match target {
-                        Target::Folder(key) => open.push(*key),
-                        Target::File(key) => *names.entry(*key).or_default() += 1,
-                    }
-                }
-            }
-        }
-        self.folders.retain(|key, _| reached.contains(key));
-        self.files.retain(|key, _| names.contains_key(key));
-        let mut numbers = BTreeSet::new();
-        for (key, file) in &mut self.files {
-            let count = names[key];
-            if file.names != count || file.handles != 0 || numbers.contains(&file.number) {
-                let file = Arc::make_mut(file);
-                file.names = count;
-                file.handles = 0;
-                while numbers.contains(&file.number) {
-                    // The number had been given to a newer file while the removal was not durable.
-                    file.number += 1000;
-                }
-            }
-            numbers.insert(file.number);
-        }
     }
 
     /// Tells disks apart that a process can tell apart, or whose pending changes differ.
@@ -621,33 +331,5 @@ impl Disk {
 impl Default for Disk {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn keep(content: &mut Vec<u8>, change: &Content, kept: &Kept) {
-    match (change, kept) {
-        (_, Kept::Nothing) => {}
-        (Content::Length(_), _) | (_, Kept::All) => apply(content, change),
-        (Content::Write { offset, bytes }, Kept::Length) => {
-            content.resize(content.len().max(offset + bytes.len()), 0);
-        }
-        (Content::Write { offset, bytes }, Kept::First(size_bytes)) => {
-            put(content, *offset, &bytes[..(*size_bytes).min(bytes.len())]);
-        }
-        (Content::Write { offset, bytes }, Kept::Parts { unit_bytes, is_length_kept, random, in_256 }) => {
-            let mut random = *random;
-            let end = offset + bytes.len();
-            let mut at = *offset;
-            while at < end {
-                let next = ((at / unit_bytes + 1) * unit_bytes).min(end);
-                if random.draw() % 256 < u64::from(*in_256) {
-                    put(content, at, &bytes[at - offset..next - offset]);
-                }
-                at = next;
-            }
-            if *is_length_kept {
-                content.resize(content.len().max(end), 0);
-            }
-        }
     }
 }

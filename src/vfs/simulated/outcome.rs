@@ -17,7 +17,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::disk::{Disk, Pending, SECTOR_BYTES};
+use super::crash::{Pending, SECTOR_BYTES};
+use super::disk::Disk;
 
 const PAGE_BYTES: usize = 4096;
 /// Of more pending changes than this, only the newest are lost one by one.

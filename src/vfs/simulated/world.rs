@@ -1,0 +1,210 @@
+//! The state of a simulated machine, and what a call does to it: count, fail, change, end.
+//!
+//! Invariant: whoever watches sees a change before it is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use super::super::File;
+use super::disk::Disk;
+use super::node::{Key, Target};
+use super::process::boxed;
+use super::{Call, CallKind, Fault, FaultPlan, Interloper, MS, Process, Watcher};
+use crate::error::{Error, Result};
+
+/// Steps of the times of files, as ext4 has them.
+const FILE_TIME_NS: i64 = 4 * MS;
+const CALL_NS: i64 = 20_000;
+const SYNC_NS: i64 = 400_000;
+
+pub(super) struct World {
+    pub(super) disk: Disk,
+    pub(super) now_ns: i64,
+    pub(super) monotonic_ns: i64,
+    pub(super) calls: u64,
+    pub(super) fault: Option<FaultPlan>,
+    /// From this call on, the machine is off.
+    pub(super) off_at: Option<u64>,
+    pub(super) watcher: Option<Watcher>,
+    pub(super) interloper: Option<(u64, Interloper)>,
+    pub(super) trace: Option<Vec<Call>>,
+    pub(super) processes: u64,
+    pub(super) dead: BTreeSet<u64>,
+    pub(super) handles: u64,
+    /// Locked file → handle that holds it, and its process (0: until that time).
+    pub(super) locks: BTreeMap<Key, (u64, u64, i64)>,
+    pub(super) has_failed: bool,
+}
+
+impl World {
+    pub(super) fn pass(&mut self, ns: i64) {
+        self.now_ns = self.now_ns.saturating_add(ns);
+        self.monotonic_ns = self.monotonic_ns.saturating_add(ns);
+        let now = self.monotonic_ns;
+        self.locks.retain(|_, (handle, _, until)| *handle != 0 || *until > now);
+    }
+
+    pub(super) fn times(&self) -> i64 {
+        self.now_ns.div_euclid(FILE_TIME_NS) * FILE_TIME_NS
+    }
+
+    /// Begins a call: counts it, and says how it fails.
+    pub(super) fn enter(
+        &mut self,
+        process: &Process,
+        name: &'static str,
+        path: &Path,
+        kind: CallKind,
+    ) -> Result<Call> {
+        if self.dead.contains(&process.number) {
+            return Err(off(name, path));
+        }
+        let call = Call { number: self.calls + 1, name, path: path.to_owned(), kind };
+        self.pass(if kind == CallKind::Sync { SYNC_NS } else { CALL_NS });
+        if process.is_spared {
+            return Ok(call);
+        }
+        self.calls += 1;
+        if self.off_at.is_some_and(|at| self.calls > at) {
+            return Err(off(name, path));
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.push(call.clone());
+        }
+        Ok(call)
+    }
+
+    /// How the call fails, if it does.
+    pub(super) fn fault(&mut self, process: &Process, call: &Call) -> Option<Fault> {
+        let plan = self.fault.as_ref()?;
+        let is_hit = (plan.first..plan.first.saturating_add(plan.count)).contains(&call.number)
+            && plan.fault.is_for(call.kind)
+            && !process.is_spared;
+        self.has_failed |= is_hit;
+        is_hit.then_some(plan.fault)
+    }
+
+    pub(super) fn fail(&mut self, process: &Process, call: &Call) -> Result<()> {
+        match self.fault(process, call) {
+            Some(fault) => Err(failed(fault, call)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a call that changed something: during it the power may be cut.
+    pub(super) fn changed(&mut self, process: &Process, call: &Call) -> Result<()> {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(&self.disk, call);
+        }
+        let is_off = !process.is_spared && self.off_at.is_some_and(|at| self.calls >= at);
+        if is_off { Err(off(call.name, &call.path)) } else { Ok(()) }
+    }
+
+    /// A call that changes names or a length.
+    pub(super) fn change<T>(
+        &mut self,
+        process: &Process,
+        name: &'static str,
+        path: &Path,
+        change: impl FnOnce(&mut Disk, i64) -> io::Result<T>,
+    ) -> Result<T> {
+        let call = self.enter(process, name, path, CallKind::Change)?;
+        self.fail(process, &call)?;
+        let times = self.times();
+        let done = change(&mut self.disk, times).map_err(|error| Error::io(&error, name, path))?;
+        self.changed(process, &call)?;
+        Ok(done)
+    }
+
+    pub(super) fn look<T>(
+        &mut self,
+        process: &Process,
+        name: &'static str,
+        path: &Path,
+        look: impl FnOnce(&mut Disk) -> io::Result<T>,
+    ) -> Result<T> {
+        let call = self.enter(process, name, path, CallKind::Look)?;
+        self.fail(process, &call)?;
+        look(&mut self.disk).map_err(|error| Error::io(&error, name, path))
+    }
+
+    pub(super) fn write(
+        &mut self,
+        process: &Process,
+        key: Key,
+        path: &Path,
+        at: u64,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let call = self.enter(process, "write", path, CallKind::Write { size_bytes: bytes.len() })?;
+        let fault = self.fault(process, &call);
+        let written = match fault {
+            None | Some(Fault::LateWrite) => bytes,
+            Some(Fault::ShortWrite) => &bytes[..bytes.len() / 2],
+            Some(_) => &[],
+        };
+        let times = self.times();
+        if !written.is_empty() {
+            self.disk.write(key, usize::try_from(at).unwrap_or(usize::MAX), written, times);
+            self.changed(process, &call)?;
+        }
+        fault.map_or(Ok(()), |fault| Err(failed(fault, &call)))
+    }
+
+    pub(super) fn sync_file(
+        &mut self,
+        process: &Process,
+        key: Key,
+        name: &'static str,
+        path: &Path,
+    ) -> Result<()> {
+        let call = self.enter(process, name, path, CallKind::Sync)?;
+        self.changed(process, &call)?;
+        if let Err(error) = self.fail(process, &call) {
+            self.disk.fail_sync(key);
+            return Err(error);
+        }
+        self.disk.sync_file(key);
+        Ok(())
+    }
+
+    pub(super) fn open(
+        &mut self,
+        process: &Process,
+        key: Key,
+        path: &Path,
+        position: Option<u64>,
+    ) -> Box<dyn File> {
+        self.handles += 1;
+        self.disk.opened(key);
+        boxed(process, self.handles, key, path, position)
+    }
+
+    pub(super) fn make_dir(&mut self, process: &Process, path: &Path) -> Result<bool> {
+        match self.look(process, "mkdir", path, |disk| disk.find(path))? {
+            Some(Target::Folder(_)) => Ok(false),
+            Some(Target::File(_)) => Err(Error::io(&io::ErrorKind::AlreadyExists.into(), "mkdir", path)),
+            None => self.change(process, "mkdir", path, |disk, _| disk.make_folder(path)).map(|()| true),
+        }
+    }
+}
+
+fn off(name: &'static str, path: &Path) -> Error {
+    let mut error = Error::io(&io::ErrorKind::Other.into(), name, path);
+    "EOFF".clone_into(&mut error.message);
+    error.code = "EOFF";
+    error
+}
+
+fn failed(fault: Fault, call: &Call) -> Error {
+    // As Linux numbers them; other systems know them by the code.
+    let number = match fault {
+        Fault::NoSpace | Fault::ShortWrite => 28,
+        Fault::Io | Fault::LateWrite => 5,
+        Fault::Interrupted => 4,
+    };
+    let mut error = Error::io(&io::Error::from_raw_os_error(number), call.name, &call.path);
+    error.code = fault.code();
+    error
+}
