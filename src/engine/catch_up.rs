@@ -24,7 +24,7 @@ use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
-use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark};
+use super::record::{MirrorId, MirrorRecord, log_mark};
 use super::replay::{Ending, Replayed, continue_replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub struct Mirror {
     pub seen: Option<Stamp>,
     /// What was last taken into account. Stays when the file goes missing.
     pub known: Option<KnownMirror>,
-    /// The mirror of which the record spoke when it was last looked at or written.
+    /// The mirror in its place of which the record spoke when it was last looked at or written.
     pub record_hash: Option<u64>,
     /// The file is not a JSON object.
     pub is_broken: bool,
@@ -152,7 +152,7 @@ impl Log {
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
             Some(known) if is_continued => Before::SameLog(known, self.mirror.record_hash),
-            _ if self.is_loaded => Before::OtherLog(self.mirror.record_hash),
+            _ if self.is_loaded => Before::OtherLog,
             _ => Before::Nothing,
         };
         self.reload(context, before)
@@ -215,10 +215,9 @@ impl Log {
             Some(record) if self.fits(context, &record)? => Some(record),
             _ => None,
         };
-        let record_hash = record.as_ref().map(|record| record.mirror.hash);
         // Another process has written a mirror since this one looked.
-        let was_placed = record.as_ref().is_some_and(|record| record.stage != RecordStage::Announced);
-        let is_news = was_placed && record_hash != self.mirror.record_hash;
+        let placed_hash = record.as_ref().and_then(MirrorRecord::placed_hash);
+        let is_news = placed_hash.is_some() && placed_hash != self.mirror.record_hash;
         let is_untouched = self.mirror.seen.is_some_and(|seen| seen.is_same_content(&found));
         if let Some(record) = &record
             && record.is_of_file(&found)
@@ -226,7 +225,7 @@ impl Log {
         {
             let id = MirrorId { stamp: found, ..record.mirror };
             self.know_mirror(context, id, Shows::LogUpTo(record.log_end));
-            self.mirror.record_hash = record_hash;
+            self.mirror.record_hash = placed_hash;
             return Ok(self.pending.is_none());
         }
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
@@ -245,13 +244,14 @@ impl Log {
             && record.mirror.hash == content.id.hash
         {
             self.know_mirror(context, content.id, Shows::LogUpTo(record.log_end));
-            self.mirror.record_hash = record_hash;
+            self.mirror.record_hash = placed_hash;
             return Ok(true);
         }
-        let proves = |record: &MirrorRecord| record.stage != RecordStage::Announced;
+        let proves = |record: &MirrorRecord| record.placed_hash().is_some();
         if is_logged(self.last_edit, content.id.hash, record.as_ref(), proves)
             && let Some(shown) = content.parse()
         {
+            self.mirror.record_hash = placed_hash;
             self.know_mirror(context, content.id, Shows::Content(shown));
             return Ok(true);
         }

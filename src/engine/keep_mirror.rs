@@ -217,7 +217,7 @@ impl Log {
     ) -> Result<()> {
         let record = MirrorRecord { log_end, log_mark, mirror, stage };
         record.write(&*context.files, &self.paths, record.is_clean() && context.sync_ever())?;
-        self.mirror.record_hash = Some(mirror.hash);
+        self.mirror.record_hash = record.placed_hash().or(self.mirror.record_hash);
         Ok(())
     }
 

@@ -85,6 +85,11 @@ impl MirrorRecord {
         if self.is_clean() { self.mirror.stamp == *found } else { self.mirror.stamp.is_same_content(found) }
     }
 
+    /// The mirror, once it is in its place.
+    pub fn placed_hash(&self) -> Option<u64> {
+        (self.stage != RecordStage::Announced).then_some(self.mirror.hash)
+    }
+
     /// True when it was left by a clean end.
     pub fn is_clean(&self) -> bool {
         self.stage == RecordStage::Clean

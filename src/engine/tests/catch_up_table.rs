@@ -902,3 +902,14 @@ fn a_short_entry_behind_mended_damage_leaves_a_record_that_fits() {
     bench.write(MIRROR, r#"{"a":1}"#);
     assert_eq!(bench.open().state(), r#"{"a":1}"#);
 }
+
+#[test]
+fn an_edit_behind_the_compaction_of_another_process_counts() {
+    // It leads back to what the log showed once, so without the record it would pass for an old mirror.
+    let bench = Bench::new();
+    let (mut first, mut other) = (bench.open(), bench.open());
+    other.set("a", "1");
+    first.compact();
+    bench.replace(MIRROR, "{\r\n}\n\n");
+    assert_eq!((first.state().as_str(), other.state().as_str()), ("{}", "{}"));
+}

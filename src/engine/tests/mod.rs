@@ -9,9 +9,6 @@
 
 mod catch_up_table;
 mod mirror_table;
-// Not part of every run: it still finds a history in which a process that starts while another runs takes an
-// edit that leads back to an older content for an old mirror.
-#[cfg(feature = "simulation")]
 mod properties;
 mod recovery;
 mod reference;
