@@ -17,10 +17,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fail, root } from './tools.mjs';
 
+/** The files of a folder that are under version control. */
+function filesOf(folder) {
+  return execFileSync('git', ['ls-files', folder], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+}
+
 const PACKED = [
   'CHANGELOG.md',
   'LICENSE',
   'README.md',
+  ...filesOf('bin'),
   'append-log.d.ts',
   'append-log.js',
   'index.d.ts',
@@ -28,7 +34,7 @@ const PACKED = [
   'package.json',
   'storage.d.ts',
   'storage.js',
-];
+].sort();
 
 const npm = (args, cwd) =>
   execFileSync('npm', [...args, '--loglevel=error'], {

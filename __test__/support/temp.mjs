@@ -77,7 +77,11 @@ let scriptCount = 0;
 // Starts a script in a process of its own. `source` is the text of an ES module; `file` the path of a script.
 // Gives { child, output, ended }: `output` grows while the child runs, `ended` resolves to
 // { code, signal, stdout, stderr } and rejects only when the child could not be started.
-export async function startScript(t, { source, file, cwd, env = {}, args = [], nodeArgs = [] }) {
+// `program` is another runtime than this one.
+export async function startScript(
+  t,
+  { source, file, cwd, env = {}, args = [], nodeArgs = [], program = process.execPath },
+) {
   const folder = cwd ?? (await temporaryFolder(t));
   let script = file;
   if (source !== undefined) {
@@ -93,7 +97,7 @@ export async function startScript(t, { source, file, cwd, env = {}, args = [], n
   }
   Object.assign(childEnv, env);
 
-  const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
+  const child = spawn(program, [...nodeArgs, script, ...args], {
     cwd: folder,
     env: childEnv,
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,0 +1,87 @@
+// The program `progressive-storage` itself: help for every command, wrong usage, exit codes, `--json`, and that
+// colours and questions are for terminals only.
+
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { commandNames } from '../bin/support/program.mjs';
+import { bytes, duration, progressText } from '../bin/support/terminal.mjs';
+import { runCli, runCliJson } from './support/cli.mjs';
+import { repositoryRoot, temporaryFolder } from './support/temp.mjs';
+
+const manifest = JSON.parse(await readFile(path.join(repositoryRoot, 'package.json'), 'utf8'));
+
+test('the package names the program', () => {
+  assert.equal(manifest.bin['progressive-storage'], 'bin/progressive-storage.mjs');
+});
+
+test('without a command: the list of commands, and exit code 2', async (t) => {
+  const result = await runCli(t, []);
+  assert.equal(result.code, 2);
+  for (const name of commandNames()) assert.match(result.stdout, new RegExp(`^  ${name} +\\S`, 'm'));
+});
+
+test('--help, help and --version', async (t) => {
+  const help = await runCli(t, ['--help']);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /Usage: progressive-storage COMMAND/);
+  assert.equal((await runCli(t, ['help'])).stdout, help.stdout);
+  assert.equal((await runCli(t, ['--version'])).stdout.trim(), manifest.version);
+});
+
+test('every command has help that names its options, and a place in the documentation', async (t) => {
+  const docs = await readFile(path.join(repositoryRoot, 'docs', 'cli.md'), 'utf8');
+  for (const name of commandNames()) {
+    const result = await runCli(t, [name, '--help']);
+    assert.equal(result.code, 0, name);
+    assert.match(result.stdout, new RegExp(`^Usage: progressive-storage ${name} `), name);
+    const command = await import(`../bin/commands/${name}.mjs`);
+    for (const [option, { description }] of Object.entries(command.options)) {
+      assert.ok(result.stdout.includes(`--${option}`), `${name} --${option}`);
+      assert.ok(description, `${name} --${option} has a description`);
+    }
+    assert.equal((await runCli(t, ['help', name])).stdout, result.stdout);
+    assert.ok(docs.includes(`\`${name}`), `docs/cli.md has ${name}`);
+  }
+});
+
+test('wrong usage: exit code 2, and a sentence that says what to do', async (t) => {
+  for (const [args, said] of [
+    [['dance'], /There is no command 'dance'/],
+    [['adopt', '--colour'], /--colour/],
+    [['adopt', 'a', 'b'], /an argument too many: 'b'/],
+    [['adopt', 'not/there'], /is not a folder/],
+  ]) {
+    const result = await runCli(t, args);
+    assert.equal(result.code, 2, args.join(' '));
+    assert.match(result.stderr, said);
+    assert.equal(result.stdout, '', 'nothing on stdout');
+  }
+});
+
+test('an error with --json is JSON', async (t) => {
+  const { code, json } = await runCliJson(t, ['adopt', 'not/there']);
+  assert.equal(code, 2);
+  assert.equal(json.error.code, 'ERR_USAGE');
+  assert.match(json.error.message, /is not a folder/);
+});
+
+test('in a pipe there are no colours', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(path.join(folder, 'data'));
+  for (const name of await readdir(new URL('../bin/commands/', import.meta.url))) {
+    const result = await runCli(t, [path.basename(name, '.mjs'), '--help'], { cwd: folder });
+    assert.ok(!result.stdout.includes('\u001b') && !result.stderr.includes('\u001b'), name);
+  }
+});
+
+test('progress tells share, amount, rate and time left', () => {
+  assert.equal(
+    progressText('Reading', 50, 200, 2000),
+    'Reading [######··················] 25 % 50 · 25/s · 6 s left',
+  );
+  assert.equal(progressText('Reading', 5, 0, 1000), 'Reading 5 · 5/s');
+  assert.equal(bytes(1536), '1.5 KiB');
+  assert.equal(duration(90_000), '90 s');
+});

@@ -1,0 +1,74 @@
+// Putting the checked files in place, and taking them back.
+//
+// Invariant: at every instant each of the two files is whole, old or new: a file is written beside, synced, and
+// renamed over. The old text is on disk as .orig before its place is taken.
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { Stop } from '../support/errors.mjs';
+import { serviceText } from './services.mjs';
+
+// Refuses where an .orig of something else stands in the way.
+export function checkOrigs(bot) {
+  for (const file of bot.files) {
+    if (!file.isOurs && existsSync(file.orig) && !readFileSync(file.orig).equals(readFileSync(file.path))) {
+      throw new Stop(`'${file.orig}' is there already and is not a copy of '${path.basename(file.path)}'.`, {
+        code: 'ERR_ORIG_EXISTS',
+        hint: 'Look at both, and move that file away. Nothing was changed.',
+      });
+    }
+  }
+}
+
+// Gives the paths that were written.
+export function putNewFiles(bot) {
+  const written = [];
+  const old = bot.files.filter(({ isOurs }) => !isOurs);
+  for (const file of old) {
+    replace(file.orig, readFileSync(file.path));
+    written.push(file.orig);
+  }
+  for (const file of old) {
+    replace(file.path, serviceText(file, bot));
+    written.push(file.path);
+  }
+  return written;
+}
+
+// Gives the paths that hold the old code again.
+export function putOldFiles(bot) {
+  const written = [];
+  for (const file of bot.files) {
+    if (!file.isOurs) continue;
+    renameSync(file.orig, file.path);
+    written.push(file.path);
+  }
+  for (const file of bot.files) {
+    // What a stop in the middle of `adopt` or `revert` left.
+    if (!file.isOurs && existsSync(file.orig) && readFileSync(file.orig).equals(readFileSync(file.path))) {
+      rmSync(file.orig);
+    }
+  }
+  return written;
+}
+
+function replace(file, content) {
+  const temporary = `${file}.tmp`;
+  const handle = openSync(temporary, 'w');
+  try {
+    writeSync(handle, content);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(temporary, file);
+}

@@ -1,0 +1,167 @@
+// A trial: a copy of the two service files and of the data, on which old and new code are run before anything
+// of the bot's own is touched.
+//
+//   TRIAL/services/   the two files, old or new        TRIAL/data/    a copy of the data
+//   everything else of the bot's folder: links to it
+//
+// Invariant: nothing below the bot's folder is written.
+
+import { spawn } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EXIT, Stop } from '../support/errors.mjs';
+import { isInside, PACKAGE, serviceText } from './services.mjs';
+
+const PROBE = fileURLToPath(new URL('./probe.mjs', import.meta.url));
+const DIFFERENCES_SHOWN = 5;
+
+export class Trial {
+  // `atEnd` removes the copy, also after Ctrl-C.
+  constructor(bot, atEnd) {
+    this.bot = bot;
+    this.root = mkdtempSync(path.join(tmpdir(), 'progressive-storage-trial-'));
+    this.remove = () => rmSync(this.root, { recursive: true, force: true, maxRetries: 3 });
+    atEnd(this.remove);
+    this.servicesDir = path.join(this.root, path.relative(bot.root, bot.servicesDir));
+    // With the data elsewhere, the old code would read the bot's own; then only reading is tried.
+    this.hasOwnData = isInside(bot.root, bot.dataDir);
+    this.dataDir = this.hasOwnData ? path.join(this.root, path.relative(bot.root, bot.dataDir)) : bot.dataDir;
+    this.copy('');
+    this.linkPackage();
+    this.resultNumber = 0;
+  }
+
+  // Copies what matters, links everything else.
+  copy(below) {
+    const from = path.join(this.bot.root, below);
+    const isServices = from === this.bot.servicesDir;
+    mkdirSync(path.join(this.root, below), { recursive: true });
+    for (const entry of readdirSync(from)) {
+      const source = path.join(from, entry);
+      const target = path.join(this.root, below, entry);
+      const stat = statSync(source, { throwIfNoEntry: false });
+      if (stat === undefined || entry === '.git') continue;
+      const isOnTheWay =
+        stat.isDirectory() &&
+        [this.bot.servicesDir, this.bot.dataDir].some((folder) => isInside(source, folder));
+      if (source === this.bot.dataDir) cpSync(source, target, { recursive: true, dereference: true });
+      else if (isOnTheWay) this.copy(path.join(below, entry));
+      else if (stat.isDirectory()) symlinkSync(source, target, 'junction');
+      else if (isServices || entry === 'package.json' || process.platform === 'win32')
+        copyFileSync(source, target);
+      else symlinkSync(source, target);
+    }
+  }
+
+  // The bot may use packages that are installed in a folder above its own.
+  linkPackage() {
+    for (let folder = this.bot.root; ; folder = path.dirname(folder)) {
+      const modules = path.join(folder, 'node_modules');
+      if (existsSync(path.join(modules, PACKAGE))) {
+        if (!existsSync(path.join(this.root, 'node_modules')))
+          symlinkSync(modules, path.join(this.root, 'node_modules'), 'junction');
+        return;
+      }
+      if (folder === path.dirname(folder)) break;
+    }
+    throw new Stop(`The package '${PACKAGE}' is not installed in '${this.bot.root}'.`, {
+      code: 'ERR_NOT_INSTALLED',
+      hint: `Run \`npm install ${PACKAGE}\` in that folder, then try again. Nothing was changed.`,
+    });
+  }
+
+  // Puts the old or the new text into the copies.
+  put(which) {
+    const trialBot = { root: this.root, dataDir: this.dataDir };
+    for (const file of this.bot.files) {
+      const target = path.join(this.servicesDir, path.basename(file.path));
+      if (which === 'new') writeFileSync(target, serviceText({ ...file, path: target }, trialBot));
+      else writeFileSync(target, readFileSync(file.isOurs ? file.orig : file.path));
+    }
+  }
+
+  probe(which, { write = false } = {}) {
+    this.put(which);
+    const result = path.join(this.root, `.probe-${++this.resultNumber}.json`);
+    return runProbe(
+      this.bot.files.map((file) => path.join(this.servicesDir, path.basename(file.path))),
+      {
+        cwd: this.root,
+        result,
+        write,
+        what: which === 'new' ? 'the new code' : 'the old code',
+      },
+    );
+  }
+}
+
+// Loads the two files in a process of its own; `files` are append-log and storage.
+export async function runProbe([logFile, storageFile], { cwd, result, write = false, what }) {
+  const args = [PROBE, storageFile, logFile, result, ...(write ? ['write'] : [])];
+  const env = { ...process.env };
+  delete env.PROGRESSIVE_STORAGE_DIR;
+  const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  child.stdout.resume();
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  if (code !== 0) {
+    throw new Stop(`A check failed: ${what} could not be run (exit code ${code}). Nothing was changed.`, {
+      exitCode: EXIT.failed,
+      code: 'ERR_CHECK_FAILED',
+      details: said.trim().split('\n').slice(0, 12),
+    });
+  }
+  return JSON.parse(readFileSync(result, 'utf8'));
+}
+
+// Compares two probes: `[{ ok, text, details }]`, one for each part.
+export function compareProbes(before, after, [nameBefore, nameAfter]) {
+  return Object.keys(before.parts).map((part) => {
+    const [one, other] = [before.parts[part], after.parts[part]];
+    for (const [probe, name] of [
+      [one, nameBefore],
+      [other, nameAfter],
+    ]) {
+      if (probe.error) return { ok: false, text: `${part}: ${name} cannot read it`, details: [probe.error] };
+    }
+    const keys = new Set([...Object.keys(one.keys), ...Object.keys(other.keys)]);
+    const details = [];
+    for (const key of keys) {
+      const [was, is] = [one.keys[key], other.keys[key]];
+      if (was === is) continue;
+      const show = (text) =>
+        text === undefined ? 'nothing' : text.replace(/^[0-9a-f]{16} ?/, '') || 'another value';
+      details.push(`${key}: ${nameBefore} has ${show(was)}, ${nameAfter} has ${show(is)}`);
+    }
+    const number = Object.keys(one.keys).length;
+    const size = part === 'leaderboard' ? 'the same order' : `${number} the same`;
+    return {
+      ok: details.length === 0,
+      text: details.length === 0 ? `${part}: ${size}` : `${part}: ${details.length} differ`,
+      details: [
+        ...details.slice(0, DIFFERENCES_SHOWN),
+        ...(details.length > DIFFERENCES_SHOWN ? [`… and ${details.length - DIFFERENCES_SHOWN} more`] : []),
+      ],
+    };
+  });
+}

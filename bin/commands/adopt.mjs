@@ -1,0 +1,219 @@
+// `adopt`: the bot's two service files become re-exports of this package, once old and new code were shown to
+// agree on a copy of its data.
+
+import path from 'node:path';
+import { filesUsing, findBot, serviceText } from '../adoption/services.mjs';
+import { checkOrigs, putNewFiles, putOldFiles } from '../adoption/swap.mjs';
+import { compareProbes, runProbe, Trial } from '../adoption/trial.mjs';
+import { EXIT, Stop } from '../support/errors.mjs';
+import { processesUsing } from '../support/processes.mjs';
+import { plural } from '../support/terminal.mjs';
+
+export const summary = "put this package into a bot's two services/ files, after checking it on its data";
+export const usage = '[path] [options]';
+export const help = `
+Finds services/append-log.js, services/storage.js and the data folder below path (default: the current
+folder), and shows what will be done. Then, on a copy of the data: the old code reads it, the new code reads
+it, both must have the same players, numbers, tokens, game states and logs; the new code stores a result, and
+the old code must read that too. Only then the old files are kept as .orig and replaced by re-exports that are
+fixed to that data folder. If a check fails, nothing is touched.
+
+Stop the bot first. \`progressive-storage revert\` takes it back.
+`;
+export const positionals = { max: 1 };
+export const options = {
+  yes: { type: 'boolean', short: 'y', description: 'do not ask' },
+  'dry-run': { type: 'boolean', description: 'run the checks, show what would be done, and change nothing' },
+  services: {
+    type: 'string',
+    value: 'DIR',
+    description: 'the folder of the two files, where it is not found',
+  },
+  data: { type: 'string', value: 'DIR', description: 'the data folder, where it is not path/data' },
+  'accept-differences': {
+    type: 'boolean',
+    description: 'go on although old and new code do not read the same (they are shown)',
+  },
+};
+
+export async function run({ terminal, options, positionals, cwd, atEnd }) {
+  const root = path.resolve(cwd, positionals[0] ?? '.');
+  const bot = findBot(root, options);
+  const report = {
+    root,
+    services: bot.servicesDir,
+    dataDir: bot.dataDir,
+    checks: [],
+    changed: [],
+    done: false,
+  };
+
+  if (bot.files.every(({ isOurs }) => isOurs)) {
+    terminal.line(`The bot in ${root} uses this package already. Nothing to do.`);
+    terminal.result({ ...report, done: true });
+    return EXIT.ok;
+  }
+  checkOrigs(bot);
+  refuseWhileRunning(terminal, bot);
+  showPlan(terminal, bot);
+
+  terminal.line();
+  terminal.title('Checks, on a copy');
+  const { before, checks } = await check(bot, atEnd);
+  report.checks = checks;
+  for (const one of checks) terminal.check(one);
+  const failed = checks.filter(({ ok }) => !ok);
+  const isExcused = options['accept-differences'] && failed.every(({ isComparison }) => isComparison);
+  if (failed.length > 0 && !isExcused) {
+    terminal.result(report);
+    terminal.line();
+    terminal.line('A check failed. Nothing was changed.');
+    if (failed.some(({ isComparison }) => isComparison)) {
+      terminal.line(
+        'Where old and new code differ: the old module reads the JSON files alone; this package also counts log\n' +
+          'lines that are newer than they are. Look at the differences; --accept-differences goes on with them.',
+      );
+    }
+    return EXIT.failed;
+  }
+  if (options['dry-run']) {
+    terminal.line();
+    terminal.line('This was a dry run. Nothing was changed.');
+    terminal.result(report);
+    return EXIT.ok;
+  }
+  if (!options.yes && !(await terminal.confirm('Change these files?'))) {
+    throw new Stop('Not confirmed. Nothing was changed.', {
+      exitCode: EXIT.declined,
+      code: 'ERR_NOT_CONFIRMED',
+      hint: 'Answer with y, or give --yes.',
+    });
+  }
+
+  report.changed = putNewFiles(bot);
+  const afterwards = await checkInPlace(bot, before, atEnd, isExcused);
+  report.checks.push(...afterwards);
+  terminal.line();
+  terminal.title('In place');
+  for (const one of afterwards) terminal.check(one);
+  report.done = true;
+  terminal.line();
+  terminal.line('Changed:');
+  for (const file of report.changed) terminal.line(`  ${path.relative(root, file) || file}`);
+  terminal.line('The data was not changed. Start the bot; `progressive-storage revert` takes this back.');
+  terminal.result(report);
+  return EXIT.ok;
+}
+
+export function refuseWhileRunning(terminal, bot) {
+  const { open, inside } = processesUsing(bot);
+  const show = ({ pid, command }) => `process ${pid}: ${command}`;
+  if (open.length > 0) {
+    throw new Stop(`The data folder '${bot.dataDir}' is in use.`, {
+      code: 'ERR_IN_USE',
+      details: open.map(show),
+      hint: 'Stop the bot, then try again. Nothing was changed.',
+    });
+  }
+  if (inside.length > 0) {
+    terminal.note("These processes run in the bot's folder. If one is the bot, stop it first:");
+    for (const one of inside) terminal.note(`  ${show(one)}`);
+  }
+}
+
+function showPlan(terminal, bot) {
+  terminal.title(`Adopting progressive-storage in ${bot.root}`);
+  terminal.fact('data folder', bot.dataDir);
+  for (const file of bot.files) {
+    const name = path.relative(bot.root, file.path);
+    if (file.isOurs) {
+      terminal.fact(name, 'is a re-export already');
+      continue;
+    }
+    terminal.fact(name, `is kept as ${path.basename(file.orig)} and becomes:`);
+    for (const line of serviceText(file, bot).trimEnd().split('\n'))
+      terminal.line(`      ${terminal.cyan(line)}`);
+  }
+}
+
+// Old and new code on a copy. `before` is what the old code said.
+async function check(bot, atEnd) {
+  const trial = new Trial(bot, atEnd);
+  const before = await trial.probe('old');
+  const after = await trial.probe('new');
+  const checks = [exportsCheck(bot, before, after)];
+  const comparisons = compareProbes(before, after, ['the old code', 'the new code']);
+  checks.push(...comparisons.map((one) => ({ ...one, isComparison: true })));
+  if (trial.hasOwnData) {
+    const written = await trial.probe('new', { write: true });
+    const readBack = await trial.probe('old');
+    const back = compareProbes(written, readBack, ['the new code', 'the old code']).filter(({ ok }) => !ok);
+    checks.push({
+      ok: back.length === 0,
+      text:
+        back.length === 0
+          ? 'the old code reads what the new code stores'
+          : 'the old code cannot go on after the new',
+      details: back.flatMap(({ text, details }) => [text, ...details]),
+    });
+  } else {
+    checks.push({
+      ok: true,
+      text: `not tried: going back (the data folder is outside of ${bot.root})`,
+      details: [],
+    });
+  }
+  trial.remove();
+  return { before, checks };
+}
+
+// Names that the package lacks matter where another file of the bot uses them.
+function exportsCheck(bot, before, after) {
+  const used = [];
+  let unused = 0;
+  for (const part of Object.keys(before.exports)) {
+    for (const name of before.exports[part]) {
+      if (after.exports[part].includes(name)) continue;
+      const users = filesUsing(bot, part, name);
+      if (users.length === 0) unused += 1;
+      for (const user of users) used.push(`'${name}' of ${part}, used in ${path.relative(bot.root, user)}`);
+    }
+  }
+  if (used.length > 0) {
+    return {
+      ok: false,
+      text: 'exports of the old files that this package lacks',
+      details: [...used, 'Move these to a file of their own, and try again.'],
+    };
+  }
+  const others = unused > 0 ? ` (${plural(unused, 'other is', 'others are')} used nowhere else)` : '';
+  return { ok: true, text: `every export that the bot uses is there${others}`, details: [] };
+}
+
+// The same question to the files in their place; if the answer is another one, the old files come back.
+async function checkInPlace(bot, before, atEnd, isExcused) {
+  const adopted = findBot(bot.root, { services: bot.servicesDir, data: bot.dataDir });
+  const trial = new Trial(adopted, atEnd);
+  try {
+    const now = await runProbe(
+      adopted.files.map((file) => file.path),
+      { cwd: bot.root, result: path.join(trial.root, '.in-place.json'), what: 'the new code' },
+    );
+    const checks = compareProbes(before, now, ['the old code', 'the new code']);
+    if (!isExcused && checks.some(({ ok }) => !ok)) {
+      throw new Stop('In its place, the new code reads something else.', {
+        details: checks.filter(({ ok }) => !ok).flatMap(({ text, details }) => [text, ...details]),
+      });
+    }
+    const differing = checks.filter(({ ok }) => !ok).length;
+    const text =
+      differing === 0
+        ? 'the new code reads the same in place'
+        : 'the new code reads in place (with the accepted differences)';
+    return [{ ok: true, text, details: [] }];
+  } catch (error) {
+    putOldFiles(adopted);
+    error.message += ' The old files are back in their place.';
+    throw error;
+  }
+}

@@ -1,0 +1,183 @@
+// What a command prints: text for people, or one JSON value for scripts (`--json`), never both.
+//
+// Results go to stdout; questions, progress and notes go to stderr, so that a pipe gets results only.
+// Colours only where a person looks at a terminal, and never with NO_COLOR; the text says the same without.
+
+import { createInterface } from 'node:readline';
+
+const PROGRESS_AFTER_MS = 1000;
+const PROGRESS_EVERY_MS = 100;
+const BAR_WIDTH = 24;
+
+// `jsonLines`: the command prints one JSON value a line itself.
+export class Terminal {
+  constructor({ json = false, stdout = process.stdout, stderr = process.stderr, env = process.env } = {}) {
+    this.json = json;
+    this.stdout = stdout;
+    this.stderr = stderr;
+    const isPlain = json || Boolean(env.NO_COLOR) || env.TERM === 'dumb';
+    this.colours = stdout.isTTY === true && !isPlain;
+    this.errorColours = stderr.isTTY === true && !isPlain;
+    for (const [name, code] of Object.entries({
+      bold: 1,
+      dim: 2,
+      red: 31,
+      green: 32,
+      yellow: 33,
+      cyan: 36,
+    })) {
+      this[name] = (text) => (this.colours ? `\u001b[${code}m${text}\u001b[0m` : String(text));
+    }
+  }
+
+  // A line for people; nothing with --json.
+  line(text = '') {
+    if (!this.json) this.stdout.write(`${text}\n`);
+  }
+
+  title(text) {
+    this.line(this.bold(text));
+  }
+
+  // The result for scripts; nothing without --json.
+  result(value) {
+    if (this.json) this.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  // What the command prints in either form, as it is (export, tail).
+  raw(text) {
+    return this.stdout.write(text);
+  }
+
+  note(text) {
+    this.stderr.write(`${text}\n`);
+  }
+
+  fact(label, text) {
+    this.line(`  ${this.dim(label.padEnd(22))} ${text}`);
+  }
+
+  // A check that passed or failed, with what belongs to it.
+  check({ ok, text, details = [] }) {
+    const mark = ok ? this.green('✔') : this.red('✘');
+    this.line(`  ${mark} ${text}`);
+    for (const detail of details) this.line(`      ${detail}`);
+  }
+
+  // `columns` are `{ name, left }`: text is set to the left, numbers (the default) to the right.
+  table(columns, rows) {
+    const texts = rows.map((row) =>
+      row.map((cell) => (typeof cell === 'number' ? count(cell) : String(cell))),
+    );
+    const widths = columns.map(({ name }, index) =>
+      Math.max(name.length, ...texts.map((row) => row[index].length)),
+    );
+    const set = (cell, index) =>
+      columns[index].left ? cell.padEnd(widths[index]) : cell.padStart(widths[index]);
+    const put = (row) => `  ${row.map(set).join('  ').trimEnd()}`;
+    this.line(this.dim(put(columns.map(({ name }) => name))));
+    for (const row of texts) this.line(put(row));
+  }
+
+  // Asks a question that is answered with yes or no. Without a terminal the answer is no.
+  async confirm(question) {
+    if (process.stdin.isTTY !== true || this.stderr.isTTY !== true) return false;
+    const lines = createInterface({ input: process.stdin, output: this.stderr });
+    // readline takes Ctrl-C for itself; it is the program's.
+    lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    const answer = await new Promise((resolve) => {
+      lines.question(`${question} [y/N] `, resolve);
+      lines.on('close', () => resolve(''));
+    });
+    lines.close();
+    return /^y(es)?$/i.test(answer.trim());
+  }
+
+  // A bar for work of more than a second, on a terminal only. `total` may be 0 (not known).
+  progress(label, total, unit = count) {
+    return new Progress(this, label, total, unit);
+  }
+}
+
+class Progress {
+  constructor(terminal, label, total, unit) {
+    this.terminal = terminal;
+    this.label = label;
+    this.total = total;
+    this.unit = unit;
+    this.done = 0;
+    this.startedAt = Date.now();
+    this.drawnAt = 0;
+    this.isShown = terminal.stderr.isTTY === true && !terminal.json;
+  }
+
+  add(amount) {
+    this.to(this.done + amount);
+  }
+
+  to(done) {
+    this.done = done;
+    const now = Date.now();
+    if (!this.isShown || now - this.startedAt < PROGRESS_AFTER_MS || now - this.drawnAt < PROGRESS_EVERY_MS)
+      return;
+    this.drawnAt = now;
+    this.terminal.stderr.write(`\r\u001b[2K${this.text(now)}`);
+  }
+
+  text(now) {
+    return progressText(this.label, this.done, this.total, now - this.startedAt, this.unit);
+  }
+
+  end() {
+    if (this.drawnAt > 0) this.terminal.stderr.write('\r\u001b[2K');
+    this.drawnAt = 0;
+  }
+}
+
+// `label [####····] 42 % · 12 MiB · 3 MiB/s · 4 s left`
+export function progressText(label, done, total, elapsedMs, unit = count) {
+  const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
+  const parts = [`${unit(done)}`, `${unit(Math.round(rate))}/s`];
+  let bar = '';
+  if (total > 0) {
+    const share = Math.min(1, done / total);
+    const full = Math.round(share * BAR_WIDTH);
+    bar = ` [${'#'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}] ${Math.floor(share * 100)} %`;
+    if (rate > 0) parts.push(`${duration(((total - Math.min(done, total)) / rate) * 1000)} left`);
+  }
+  return `${label}${bar} ${parts.join(' · ')}`;
+}
+
+export function count(number) {
+  return number.toLocaleString('en-US');
+}
+
+export function bytes(number) {
+  if (number < 1024) return `${number} B`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = number / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+}
+
+export function duration(ms) {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+export function percent(share) {
+  return `${Math.round(share * 100)} %`;
+}
+
+// `1 line`, `2 lines`.
+export function plural(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
