@@ -18,12 +18,12 @@ use super::catch_up::Log;
 use super::core::{Context, Engine};
 use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
 use super::lock::Purpose;
-use super::log::{LogFile, Mending};
+use super::log::{LogFile, Mending, copy_range};
 use super::mirror::{FreshMirror, Shows};
 use super::record::{RecordStage, log_mark};
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
-use crate::vfs::File;
+use crate::vfs::{File, FileSystem};
 
 const BACKUPS_KEPT_MAX: usize = 3;
 /// What arrived meanwhile is copied beside until less than this is left for the last step.
@@ -227,6 +227,7 @@ impl Log {
             }
             running.added_bytes = 1;
         }
+        let new_end = file.stamp()?.size_bytes;
         // Some systems do not let others read a locked file; the folder's lock is ours.
         drop(file);
         if self.file.is_unsynced && context.sync_ever() {
@@ -239,14 +240,20 @@ impl Log {
             return Ok(Step::Again);
         }
         let backup = self.keep_backup(context)?;
-        if let Err(error) = files.rename(temporary, &self.paths.log) {
+        let renamed = self.is_log_as_known(files).and_then(|is_as_known| {
+            if is_as_known { files.rename(temporary, &self.paths.log).map(|()| true) } else { Ok(false) }
+        });
+        if renamed != Ok(true) {
             if let Some(backup) = backup {
                 // The old log is still in its place, so its second name is of no use.
                 let _ = files.remove(&backup);
             }
-            return Err(error);
+            return renamed.map(|_| Step::Again);
         }
-        self.log_was_replaced(context, old_end, running)?;
+        if let Some(backup) = &backup {
+            self.rescue_late_lines(context, backup, old_end)?;
+        }
+        self.log_was_replaced(context, old_end, new_end, running)?;
         if context.sync_ever() {
             // Until this succeeds, the next append tries it again before it is acknowledged.
             self.file.sync_folder(files, &self.paths)?;
@@ -254,6 +261,30 @@ impl Log {
         // A backup too many does no harm, and the next compaction tries again.
         let _ = self.paths.prune(files, "backup", BACKUPS_KEPT_MAX);
         Ok(Step::Done)
+    }
+
+    /// False when somebody who takes no lock has written to the log since it was copied.
+    fn is_log_as_known(&self, files: &dyn FileSystem) -> Result<bool> {
+        Ok(match (files.stamp(&self.paths.log)?, self.file.stamp()) {
+            (Some(found), Some(known)) => found.is_same_content(&known),
+            (found, known) => found == known,
+        })
+    }
+
+    /// What somebody who takes no lock appended in the last instant before the rename is behind the known end
+    /// of the old log, which has its second name. In the new log it is found like any foreign line.
+    fn rescue_late_lines(&self, context: &Context, backup: &Path, old_end: u64) -> Result<()> {
+        let files = &*context.files;
+        let Some(mut old) = files.open_read(backup)? else { return Ok(()) };
+        let end = old.stamp()?.size_bytes;
+        if end > old_end {
+            let (mut log, _) = files.open_append(&self.paths.log)?;
+            copy_range(&mut *old, &mut *log, old_end, end)?;
+            if context.sync_ever() {
+                log.sync_data()?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives the old log its second name.
@@ -270,7 +301,13 @@ impl Log {
         Ok(Some(backup))
     }
 
-    fn log_was_replaced(&mut self, context: &Context, old_end: u64, running: &Running) -> Result<()> {
+    fn log_was_replaced(
+        &mut self,
+        context: &Context,
+        old_end: u64,
+        new_end: u64,
+        running: &Running,
+    ) -> Result<()> {
         let files = &*context.files;
         self.generation += 1;
         self.is_touched = true;
@@ -278,7 +315,6 @@ impl Log {
             self.distrust();
             return Ok(());
         };
-        let new_end = log.stamp()?.size_bytes;
         let tail_bytes = old_end - running.snapshot_end;
         let lines = running.checkpoint_lines + self.file.lines().saturating_sub(running.snapshot_lines);
         self.file.replace_by(LogFile::at(&mut *log, new_end, lines, Mending::default())?);

@@ -10,7 +10,7 @@
 //! Invariant: files are changed only while the lock between processes is held (new files beside the
 //! real ones, which no other process knows, excepted).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,7 +77,8 @@ pub type Shelves = Arc<RwLock<HashMap<LogName, Arc<Shelf>>>>;
 pub struct Engine {
     pub(super) context: Context,
     pub(super) lock: DirectoryLock,
-    pub(super) logs: HashMap<LogName, Log>,
+    /// In the order of their names, so that the same calls lead to the same calls of the file system.
+    pub(super) logs: BTreeMap<LogName, Log>,
     pub(super) jobs: Vec<Job>,
     shelves: Shelves,
     outlets: Vec<Arc<dyn Outlet>>,
@@ -106,7 +107,7 @@ impl Engine {
         Self {
             context,
             lock,
-            logs: HashMap::new(),
+            logs: BTreeMap::new(),
             jobs: Vec::new(),
             shelves: Shelves::default(),
             outlets: Vec::new(),

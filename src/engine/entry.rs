@@ -26,6 +26,8 @@ const EDIT_START: &str = ",\"_edit\":\"";
 const EDIT_BYTES: usize = EDIT_START.len() + 16 + 1;
 const MORE_START: &str = ",\"_more\":";
 
+const EMPTY_KEY: &str = "\"\"";
+
 /// Properties of a line that are ours and that no caller sees.
 pub const OWN_PROPERTIES: [&str; 3] = ["\"_crc\"", "\"_edit\"", "\"_more\""];
 
@@ -213,6 +215,11 @@ impl<'a> Encoder<'a> {
 
     /// A SET of one key.
     pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: u64) {
+        if key == EMPTY_KEY {
+            // Replay takes a SET with an empty key for one of `data`.
+            let member = format!("{key}:{value}");
+            return self.set_many(now_ms, std::iter::once(member.as_str()), more);
+        }
         let start = self.start(now_ms, "SET");
         self.push(&[",\"key\":", key, ",\"value\":", value]);
         self.close(start, more);
@@ -324,6 +331,8 @@ mod tests {
             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
         );
         let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), 0));
+        let empty_key = line(|lines| lines.set(0, EMPTY_KEY, "1", 0));
+        assert_eq!(changes(&empty_key), ["\"\"=1"], "{empty_key}");
         assert!(checkpoint.starts_with(
             "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":2},\"compactedAt\":\"1970-01-01T00:00:00.000Z\",\"_crc\":\""
         ));

@@ -127,7 +127,8 @@ pub fn elements(text: &str) -> impl Iterator<Item = &str> {
             return None;
         }
         at = value_end(bytes, start);
-        text.get(start..at)
+        // In text that is no JSON there may be none: without this it would not end.
+        text.get(start..at).filter(|element| !element.is_empty())
     })
 }
 
@@ -364,6 +365,9 @@ mod tests {
         assert_eq!(elements("[1, [2,3] ,\"a,b\",{}]").collect::<Vec<_>>(), ["1", "[2,3]", "\"a,b\"", "{}"]);
         assert_eq!(elements("[]").count(), 0);
         assert_eq!(elements("null").count(), 0);
+        for no_json in ["[}", "[1,}", "[:}]", "[,,1]"] {
+            assert!(elements(no_json).count() < 4, "{no_json} does not end");
+        }
         assert_eq!(Members::of("{}").count(), 0);
     }
 

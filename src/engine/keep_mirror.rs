@@ -171,15 +171,17 @@ impl Log {
     ) -> Result<bool> {
         let files = &*context.files;
         let published = (|| {
-            if files.stamp(&self.paths.mirror)? != self.mirror.seen
-                || self.pending.is_some()
-                || self.mirror.is_broken
-            {
+            let is_as_seen = |log: &Self| Ok(files.stamp(&log.paths.mirror)? == log.mirror.seen);
+            if self.pending.is_some() || self.mirror.is_broken || !is_as_seen(self)? {
                 return Ok(false);
             }
             self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Announced)?;
             // Some systems do not let others read a locked file.
             fresh.held = None;
+            // The last look comes just before the rename: no system call does both at once.
+            if !is_as_seen(self)? {
+                return Ok(false);
+            }
             files.rename(&fresh.temporary, &self.paths.mirror)?;
             if let Some(renamed) = files.stamp(&self.paths.mirror)?
                 && renamed.is_same_content(&fresh.id.stamp)

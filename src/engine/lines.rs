@@ -7,7 +7,9 @@ use super::entry::{Entry, Invalid, guess_key};
 use crate::error::Result;
 use crate::vfs::File;
 
-const CHUNK_BYTES: usize = 1 << 20;
+/// The first read asks for so much, as most logs are short; each further one for twice as much.
+const FIRST_CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// A byte order mark, as some editors put it before the first line.
 pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -124,7 +126,8 @@ impl<'f> LineReader<'f> {
         self.filled -= self.taken;
         self.taken = 0;
         let missing = self.end.saturating_sub(self.base + self.filled as u64);
-        let room = self.filled.max(CHUNK_BYTES).min(usize::try_from(missing).unwrap_or(usize::MAX));
+        let chunk = (2 * self.buffer.len()).clamp(FIRST_CHUNK_BYTES, CHUNK_BYTES_MAX);
+        let room = self.filled.max(chunk).min(usize::try_from(missing).unwrap_or(usize::MAX));
         if room == 0 {
             return Ok(false);
         }

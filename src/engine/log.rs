@@ -200,10 +200,12 @@ pub struct LogFile {
 impl LogFile {
     /// A log of `lines` lines that was read up to `end`; `file` is open on it.
     pub fn at(file: &mut dyn File, end: u64, lines: u64, mending: Mending) -> Result<Self> {
-        let stamp = Some(file.stamp()?);
+        let mut stamp = file.stamp()?;
+        // What somebody who takes no lock has appended since it was read is not known yet.
+        stamp.size_bytes = stamp.size_bytes.min(end + mending.torn_bytes);
         let tail = tail_of(file, end)?;
         Ok(Self {
-            stamp,
+            stamp: Some(stamp),
             end,
             tail,
             lines,

@@ -21,6 +21,7 @@ use crate::vfs::{File, FileSystem, Stamp};
 /// Up to this size the mirror is written before a promise resolves.
 pub const SMALL_MIRROR_BYTES: usize = 64 << 10;
 const WRITE_BYTES: usize = 1 << 20;
+const READS_MAX: u32 = 5;
 /// A stamp younger than this may not tell two contents apart, on file systems with coarse times.
 const COARSE_TIME_MS: i64 = 20;
 
@@ -85,10 +86,18 @@ pub struct MirrorContent {
 impl MirrorContent {
     /// Reads the mirror; `None` when there is none.
     pub fn read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
-        let Some(mut file) = files.open_read(&paths.mirror)? else { return Ok(None) };
-        let stamp = file.stamp()?;
-        let bytes = read_all(&mut *file, u64::MAX)?;
-        Ok(Some(Self { id: MirrorId { hash: xxh3_64(&bytes), stamp }, bytes }))
+        let mut tries = 0;
+        loop {
+            let Some(mut file) = files.open_read(&paths.mirror)? else { return Ok(None) };
+            let stamp = file.stamp()?;
+            let bytes = read_all(&mut *file, u64::MAX)?;
+            tries += 1;
+            // Somebody may write over the file while it is read. Whoever does so without a rest is seen by the
+            // stamp, which is older than his content, with the next call.
+            if file.stamp()? == stamp || tries == READS_MAX {
+                return Ok(Some(Self { id: MirrorId { hash: xxh3_64(&bytes), stamp }, bytes }));
+            }
+        }
     }
 
     /// The object in it; `None` when it is none.
