@@ -20,7 +20,7 @@ use super::mirror::{
     write_small,
 };
 use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
-use super::record::{MirrorId, MirrorRecord, RecordStage};
+use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark};
 use crate::error::{Error, Result};
 
 impl Log {
@@ -170,6 +170,7 @@ impl Log {
         log_mark: u64,
     ) -> Result<bool> {
         let files = &*context.files;
+        let mut is_in_place = false;
         let published = (|| {
             let is_as_seen = |log: &Self| Ok(files.stamp(&log.paths.mirror)? == log.mirror.seen);
             if self.pending.is_some() || self.mirror.is_broken || !is_as_seen(self)? {
@@ -183,7 +184,8 @@ impl Log {
                 return Ok(false);
             }
             files.rename(&fresh.temporary, &self.paths.mirror)?;
-            if let Some(renamed) = files.stamp(&self.paths.mirror)?
+            is_in_place = true;
+            if let Ok(Some(renamed)) = files.stamp(&self.paths.mirror)
                 && renamed.is_same_content(&fresh.id.stamp)
             {
                 fresh.id.stamp = renamed;
@@ -205,8 +207,30 @@ impl Log {
         } else {
             // Swept up later if this fails.
             let _ = files.remove(&fresh.temporary);
+            if !is_in_place {
+                self.restore_record(context);
+            }
         }
         published
+    }
+
+    /// The mirror that was announced did not come: the one in its place is still the base of an edit. Where
+    /// this fails, the nearer of the two decides.
+    fn restore_record(&self, context: &Context) {
+        let files = &*context.files;
+        let Some(known) = &self.mirror.known else { return };
+        let Shows::LogUpTo(log_end) = known.shows else { return };
+        let restored = (|| {
+            let is_announced =
+                MirrorRecord::read(files, &self.paths)?.is_none_or(|record| record.placed_hash().is_none());
+            if let Some(mut log) = files.open_read(&self.paths.log)?.filter(|_| is_announced) {
+                let log_mark = log_mark(&mut *log, log_end)?;
+                let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };
+                record.write(files, &self.paths, false)?;
+            }
+            Ok::<(), Error>(())
+        })();
+        let _ = restored;
     }
 
     pub(super) fn write_record(
@@ -243,7 +267,7 @@ impl Log {
         match fresh {
             Some(fresh) => {
                 let mark = match files.open_read(&self.paths.log)? {
-                    Some(mut log) => super::record::log_mark(&mut *log, fresh.log_end)?,
+                    Some(mut log) => log_mark(&mut *log, fresh.log_end)?,
                     None => self.file.mark(),
                 };
                 self.publish_mirror(context, fresh, mark)
