@@ -17,6 +17,141 @@ export interface StorageOptions {
    * call on that log with code `ERR_LOG_CORRUPT` and changes nothing. Default: `'salvage'`.
    */
   onCorruption?: 'salvage' | 'refuse';
+  /**
+   * Where problems and news go in words: a console-like object with a method `warn`, and `info` for news; null or
+   * false for nowhere. By default problems that nobody listens to become warnings of the process, each printed once,
+   * and news are not printed. Holds for the thread that gave it.
+   */
+  logger?: StorageLogger | null | false;
+}
+
+/** What the option `logger` takes; `console` is one. */
+export interface StorageLogger {
+  /** Gets problems. */
+  warn(message: string): void;
+  /** Gets news: compactions and backups. */
+  info?(message: string): void;
+}
+
+/** What every event has. */
+export interface StorageEvent {
+  /** Name of the event. */
+  event: keyof StorageEvents;
+  /** Stable name of what happened, such as `PS_TORN_TAIL`. */
+  code: string;
+  /** What happened, where, and what follows, in words. */
+  message: string;
+  /** When it was noticed (ISO 8601, UTC). */
+  timestamp: string;
+}
+
+/** A log was replaced by its checkpoint. Code: `PS_COMPACTION`. */
+export interface CompactionEvent extends StorageEvent {
+  log: string;
+  /** Milliseconds from its beginning to its end. Appends go on meanwhile. */
+  durationMs: number;
+  sizeBeforeBytes: number;
+  sizeAfterBytes: number;
+}
+
+/** A compaction failed; the log is as it was. Code: `PS_COMPACTION_FAILED`. */
+export interface CompactionFailedEvent extends StorageEvent {
+  log: string;
+  /** Code of the error: the system's, or one of `ERR_…`. */
+  reason: string;
+}
+
+/** A file holds what cannot be read. Codes: `PS_LOG_DAMAGED`, `PS_MIRROR_BROKEN`. */
+export interface CorruptionEvent extends StorageEvent {
+  log: string;
+  /** The log, or its JSON file. */
+  path: string;
+  /** Number of damaged lines of a log. */
+  lines?: number;
+  /** Number of the first of them; 1 is the first line. */
+  firstLine?: number;
+  /** Bytes of the log before it. */
+  offset?: number;
+  /** Its length in bytes. */
+  sizeBytes?: number;
+  /** What is wrong with it. */
+  reason?: string;
+  /** The key that it seems to hold. */
+  key?: string;
+}
+
+/** A log ended with a line that a crash cut short, which is dropped. Code: `PS_TORN_TAIL`. */
+export interface RecoveryEvent extends StorageEvent {
+  log: string;
+  path: string;
+  droppedBytes: number;
+}
+
+/** A JSON file holds changes that the log does not have; they count. Code: `PS_FOREIGN_EDIT`. */
+export interface ExternalEditEvent extends StorageEvent {
+  log: string;
+  /** The JSON file. */
+  path: string;
+  /** Number of keys that were changed. */
+  keys: number;
+}
+
+/** A sync took a second or longer. Code: `PS_SLOW_SYNC`. */
+export interface SlowSyncEvent extends StorageEvent {
+  log: string;
+  durationMs: number;
+}
+
+/** Calls waited a second or longer for another process's lock. Code: `PS_LOCK_WAIT`. */
+export interface LockWaitEvent extends StorageEvent {
+  /** The data folder. */
+  path: string;
+  durationMs: number;
+}
+
+/** A backup or archive was made, compressed or removed. Code: `PS_BACKUP`. */
+export interface BackupEvent extends StorageEvent {
+  log: string;
+  path: string;
+  sizeBytes: number;
+  action: 'made' | 'archived' | 'compressed' | 'removed';
+}
+
+/** A JSON file could not be written; the log has the data, and it is tried again. Code: `PS_MIRROR_FAILED`. */
+export interface MirrorFailedEvent extends StorageEvent {
+  log: string;
+  path: string;
+  /** Code of the error. */
+  reason: string;
+}
+
+/** With `fsync: 'interval'`, a sync failed; the log is written anew. Code: `PS_SYNC_FAILED`. */
+export interface SyncFailedEvent extends StorageEvent {
+  log: string;
+  /** Code of the error. */
+  reason: string;
+}
+
+/** Old backups could not be compressed or removed; it is tried again. Code: `PS_BACKUP_FAILED`. */
+export interface BackupFailedEvent extends StorageEvent {
+  log: string;
+  /** Code of the error. */
+  reason: string;
+}
+
+/** The events of a storage by name; see `on`. */
+export interface StorageEvents {
+  compaction: CompactionEvent;
+  compactionFailed: CompactionFailedEvent;
+  corruption: CorruptionEvent;
+  recovery: RecoveryEvent;
+  externalEdit: ExternalEditEvent;
+  slowSync: SlowSyncEvent;
+  lockWait: LockWaitEvent;
+  backup: BackupEvent;
+  mirrorFailed: MirrorFailedEvent;
+  syncFailed: SyncFailedEvent;
+  backupFailed: BackupFailedEvent;
 }
 
 /** An entry of a log as it was appended. */
@@ -245,6 +380,27 @@ export declare class Storage {
    * @param logName File name of the log without its ending.
    */
   streamLogEntries(logName: string): AsyncIterableIterator<LogEntry>
+  /**
+   * Calls `listener` whenever an event happens in this folder; see the module's `on`.
+   *
+   * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that
+   * is no function.
+   * @param event Name of the event.
+   * @param listener Called with what happened, on this thread.
+   */
+  on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+  /**
+   * The same as `on`, for the next event only.
+   * @param event Name of the event.
+   * @param listener Called once with what happened.
+   */
+  once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+  /**
+   * Takes a listener away that `on` or `once` added.
+   * @param event Name of the event.
+   * @param listener The function that was given to `on` or `once`.
+   */
+  off<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
   /**
    * Creates, starts and returns a `CompactionScheduler` for this folder.
    * @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
@@ -540,6 +696,39 @@ export declare function needsCompaction(logName: string, threshold?: number): Pr
 
 /** True when there is no token list, or it has no date, or is older than 24 hours. */
 export declare function needsTokenRefresh(): Promise<boolean>
+
+/**
+ * Takes a listener away that `on` or `once` added; nothing happens when there is none.
+ *
+ * Throws as `on` does.
+ * @param event Name of the event.
+ * @param listener The function that was given to `on` or `once`.
+ */
+export declare function off<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+
+/**
+ * Calls `listener` whenever an event happens in the default storage: a compaction, a backup, or a problem. See
+ * `StorageEvents` for the names and what comes with them. While anybody listens to a kind of problem, it is not
+ * printed. Listening opens nothing and does not keep the process alive.
+ *
+ * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that is
+ * no function.
+ *
+ * @example
+ * on('compactionFailed', ({ log, message }) => console.error(log, message))
+ * @param event Name of the event.
+ * @param listener Called with what happened, on this thread. What it throws is an uncaught exception.
+ */
+export declare function on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+
+/**
+ * The same as `on`, for the next event only.
+ *
+ * Throws as `on` does.
+ * @param event Name of the event.
+ * @param listener Called once with what happened.
+ */
+export declare function once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
 
 /** The operations of log entries. */
 export declare enum OpType {

@@ -38,7 +38,9 @@ function ackedBy(result) {
   const complaints = result.lines.filter((line) => line.startsWith('!'));
   assert.deepEqual(complaints, [], 'no call was rejected');
   // One may find the torn tail that the other one left.
-  const warnings = result.stderr.split('\n').filter((line) => !/PS_TORN_TAIL|--trace-warnings|^$/.test(line));
+  const warnings = result.stderr
+    .split('\n')
+    .filter((line) => !/PS_TORN_TAIL|PS_SLOW_SYNC|PS_LOCK_WAIT|--trace-warnings|^$/.test(line));
   assert.deepEqual(warnings, []);
   return new Set(result.lines.flatMap((line) => line.split(' ').map(Number)));
 }

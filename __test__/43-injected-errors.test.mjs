@@ -184,7 +184,12 @@ async function check({ place, calls, report, stderr, showsAcks }, { code, syscal
   assert.equal(report.isWellAgain, true, 'all calls work in the end');
   assert.deepEqual(report.disagreements, []);
   for (const [, warning] of stderr.matchAll(/\[(PS_\w+)\]/g)) {
-    assert.ok(['PS_MIRROR_FAILED', 'PS_COMPACTION_FAILED', ...warnings].includes(warning), stderr);
+    assert.ok(
+      ['PS_MIRROR_FAILED', 'PS_COMPACTION_FAILED', 'PS_SLOW_SYNC', 'PS_LOCK_WAIT', ...warnings].includes(
+        warning,
+      ),
+      stderr,
+    );
   }
 
   // The dead process's word against the files, looked at by another one.

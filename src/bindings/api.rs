@@ -78,7 +78,7 @@ pub enum OpType {
 #[napi(catch_unwind, ts_args_type = "options: StorageOptions", ts_return_type = "void")]
 pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
     thrown(env, |js| {
-        let config = Config::parse(js, options.into())?;
+        let (config, logger) = Config::parse(js, options.into())?;
         let environment = Environment::of(js)?;
         let is_open = environment.default_handle.borrow().as_ref().is_some_and(|handle| !handle.is_closed());
         let is_other = environment.configured.borrow().as_ref() != Some(&config);
@@ -90,6 +90,7 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
             .into());
         }
         configure_process(&config);
+        environment.events.set_default_logger(js, &environment.outlet, logger);
         *environment.configured.borrow_mut() = Some(config);
         Ok(())
     })
@@ -118,8 +119,10 @@ impl Storage {
     #[napi(constructor, catch_unwind, ts_args_type = "options?: StorageOptions")]
     pub fn new(env: Env, options: Unknown) -> napi::Result<Self> {
         thrown(env, |js| {
-            let config = Config::parse(js, options.into())?;
-            let handle = Handle::open(js, &Environment::of(js)?, &config)?;
+            let (config, logger) = Config::parse(js, options.into())?;
+            let environment = Environment::of(js)?;
+            let handle = Handle::open(js, &environment, &config)?;
+            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger);
             Ok(Self { handle })
         })
     }
@@ -154,6 +157,60 @@ impl Storage {
         })
     }
 
+    /// Calls `listener` whenever an event happens in this folder; see the module's `on`.
+    ///
+    /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that
+    /// is no function.
+    /// @param event Name of the event.
+    /// @param listener Called with what happened, on this thread.
+    #[napi(
+        catch_unwind,
+        ts_generic_types = "E extends keyof StorageEvents",
+        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+        ts_return_type = "void"
+    )]
+    pub fn on(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+        thrown(env, |js| {
+            let environment = Environment::of(js)?;
+            let hub = Some(&self.handle.hub);
+            environment.events.add(js, &environment.outlet, hub, event.into(), listener.into(), false)
+        })
+    }
+
+    /// The same as `on`, for the next event only.
+    /// @param event Name of the event.
+    /// @param listener Called once with what happened.
+    #[napi(
+        catch_unwind,
+        ts_generic_types = "E extends keyof StorageEvents",
+        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+        ts_return_type = "void"
+    )]
+    pub fn once(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+        thrown(env, |js| {
+            let environment = Environment::of(js)?;
+            let hub = Some(&self.handle.hub);
+            environment.events.add(js, &environment.outlet, hub, event.into(), listener.into(), true)
+        })
+    }
+
+    /// Takes a listener away that `on` or `once` added.
+    /// @param event Name of the event.
+    /// @param listener The function that was given to `on` or `once`.
+    #[napi(
+        catch_unwind,
+        ts_generic_types = "E extends keyof StorageEvents",
+        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+        ts_return_type = "void"
+    )]
+    pub fn off(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+        thrown(env, |js| {
+            let environment = Environment::of(js)?;
+            let hub = Some(&self.handle.hub);
+            environment.events.remove(js, &environment.outlet, hub, event.into(), listener.into())
+        })
+    }
+
     /// Creates, starts and returns a `CompactionScheduler` for this folder.
     /// @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
     /// @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
@@ -178,6 +235,66 @@ impl Storage {
             )
         })
     }
+}
+
+/// Calls `listener` whenever an event happens in the default storage: a compaction, a backup, or a problem. See
+/// `StorageEvents` for the names and what comes with them. While anybody listens to a kind of problem, it is not
+/// printed. Listening opens nothing and does not keep the process alive.
+///
+/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that is
+/// no function.
+///
+/// @example
+/// on('compactionFailed', ({ log, message }) => console.error(log, message))
+/// @param event Name of the event.
+/// @param listener Called with what happened, on this thread. What it throws is an uncaught exception.
+#[napi(
+    catch_unwind,
+    ts_generic_types = "E extends keyof StorageEvents",
+    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+    ts_return_type = "void"
+)]
+pub fn on(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+    thrown(env, |js| {
+        let environment = Environment::of(js)?;
+        environment.events.add(js, &environment.outlet, None, event.into(), listener.into(), false)
+    })
+}
+
+/// The same as `on`, for the next event only.
+///
+/// Throws as `on` does.
+/// @param event Name of the event.
+/// @param listener Called once with what happened.
+#[napi(
+    catch_unwind,
+    ts_generic_types = "E extends keyof StorageEvents",
+    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+    ts_return_type = "void"
+)]
+pub fn once(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+    thrown(env, |js| {
+        let environment = Environment::of(js)?;
+        environment.events.add(js, &environment.outlet, None, event.into(), listener.into(), true)
+    })
+}
+
+/// Takes a listener away that `on` or `once` added; nothing happens when there is none.
+///
+/// Throws as `on` does.
+/// @param event Name of the event.
+/// @param listener The function that was given to `on` or `once`.
+#[napi(
+    catch_unwind,
+    ts_generic_types = "E extends keyof StorageEvents",
+    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+    ts_return_type = "void"
+)]
+pub fn off(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+    thrown(env, |js| {
+        let environment = Environment::of(js)?;
+        environment.events.remove(js, &environment.outlet, None, event.into(), listener.into())
+    })
 }
 
 /// Finishes all calls of the module's functions, writes the mirrors and gives everything back. The

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi::ValueType;
@@ -17,13 +17,14 @@ use super::arguments::{
     object_of_any_size, username,
 };
 use super::environment::{Environment, Then};
+use super::events::Hub;
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
 use crate::engine::{
-    Answer, LogName, Member, Notice, Outcome, Request, Scope, State, View, Work, collection, iso, object_of,
+    Answer, LogName, Member, Outcome, Request, Scope, State, View, Work, collection, iso, object_of,
 };
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
@@ -65,11 +66,12 @@ impl Calls {
                 let configured = environment.configured.borrow().clone().or_else(process_configuration);
                 let config = match configured {
                     Some(config) => config,
-                    None => Config::parse(js, js.undefined()?)?,
+                    None => Config::parse(js, js.undefined()?)?.0,
                 };
                 let handle = Handle::open(js, &environment, &config)?;
                 *environment.default_handle.borrow_mut() = Some(Rc::clone(&handle));
                 *environment.configured.borrow_mut() = Some(config);
+                environment.events.default_opened(js, &environment.outlet, &handle.hub);
                 handle
             }
         };
@@ -400,10 +402,10 @@ impl Calls {
         let left = Rc::new(Cell::new(LOGS.len()));
         let last = Rc::new(Cell::new(Some(deferred)));
         for name in LOGS {
-            let (left, last) = (Rc::clone(&left), Rc::clone(&last));
+            let (left, last, hub) = (Rc::clone(&left), Rc::clone(&last), Arc::clone(&self.store.hub));
             let then = Then::Do(Box::new(move |environment, js, answer| {
                 if let Err(error) = answer {
-                    compaction_failed(environment, name, &error);
+                    compaction_failed(environment, &hub, name, &error);
                 }
                 left.set(left.get() - 1);
                 if left.get() == 0
@@ -432,9 +434,10 @@ impl Calls {
     pub fn compact_where_due(&self, logs: &[LogName]) {
         for log in logs {
             let name = log.as_str().to_owned();
+            let hub = Arc::clone(&self.store.hub);
             let then = Then::Do(Box::new(move |environment, _, answer| {
                 if let Err(error) = answer {
-                    compaction_failed(environment, &name, &error);
+                    compaction_failed(environment, &hub, &name, &error);
                 }
             }));
             self.request(log, false, Work::Compact(Some(1 << 20)), then);
@@ -514,11 +517,13 @@ impl Calls {
     }
 }
 
-fn compaction_failed(environment: &Environment, log: &str, error: &Error) {
-    environment.outlet.tell(Notice {
-        code: "PS_COMPACTION_FAILED",
-        message: format!("The log '{log}' could not be compacted: {}. It is as it was", error.message),
-    });
+/// Prints what no promise tells; the event itself is told by the engine.
+fn compaction_failed(environment: &Environment, hub: &Hub, log: &str, error: &Error) {
+    hub.print_unless_heard(
+        environment,
+        "PS_COMPACTION_FAILED",
+        format!("The log '{log}' could not be compacted: {}. It is as it was", error.message),
+    );
 }
 
 /// `lastUpdated` as JSON text: older than a day, or no date?

@@ -21,10 +21,11 @@ use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 
+use super::events::{Events, ForThread};
 use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
 use super::options::Config;
-use super::stores::{Handle, Store, listen_to_notices};
-use crate::engine::{Answer, Notice, Outlet, TextKind, Texts, Ticket};
+use super::stores::{Handle, Store, join_threads};
+use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket};
 use crate::error::{Error, Result};
 
 /// How long promises are settled before the event loop has its turn.
@@ -68,10 +69,12 @@ pub struct Environment {
     pub default_handle: RefCell<Option<Rc<Handle>>>,
     /// What `configure` said.
     pub configured: RefCell<Option<Config>>,
+    /// Listeners and loggers of this thread.
+    pub events: Events,
     is_exit_hooked: Cell<bool>,
 }
 
-/// Answers and notices on their way to the JavaScript thread.
+/// Answers and events on their way to the JavaScript thread.
 pub struct EnvironmentOutlet {
     ready: Mutex<Ready>,
     wake_up: Mutex<Option<WakeUp>>,
@@ -80,7 +83,7 @@ pub struct EnvironmentOutlet {
 #[derive(Default)]
 struct Ready {
     answers: Vec<(usize, Result<Answer>)>,
-    notices: Vec<Notice>,
+    events: Vec<ForThread>,
     is_woken: bool,
 }
 
@@ -92,7 +95,7 @@ impl Outlet for EnvironmentOutlet {
     fn flush(&self) {
         {
             let mut ready = self.ready.lock();
-            if ready.is_woken || (ready.answers.is_empty() && ready.notices.is_empty()) {
+            if ready.is_woken || (ready.answers.is_empty() && ready.events.is_empty()) {
                 return;
             }
             ready.is_woken = true;
@@ -104,12 +107,12 @@ impl Outlet for EnvironmentOutlet {
 }
 
 impl EnvironmentOutlet {
-    /// Hands a notice to the thread. False when the thread is gone.
-    pub fn tell(&self, notice: Notice) -> bool {
+    /// Hands an event to the thread. False when the thread is gone.
+    pub fn tell(&self, event: ForThread) -> bool {
         if self.wake_up.lock().is_none() {
             return false;
         }
-        self.ready.lock().notices.push(notice);
+        self.ready.lock().events.push(event);
         self.flush();
         true
     }
@@ -129,7 +132,7 @@ impl Environment {
         let at_end = Rc::clone(&environment);
         env.add_env_cleanup_hook(at_end, |environment| environment.end())
             .map_err(|_| Error::internal("no hook for the end of this thread"))?;
-        listen_to_notices(&environment.outlet);
+        join_threads(&environment.outlet);
         Ok(environment)
     }
 
@@ -167,6 +170,7 @@ impl Environment {
             stores: RefCell::default(),
             default_handle: RefCell::default(),
             configured: RefCell::default(),
+            events: Events::default(),
             is_exit_hooked: Cell::new(false),
         })
     }
@@ -228,14 +232,14 @@ impl Environment {
         }
     }
 
-    fn take_ready(&self, js: Js) {
-        let (answers, notices) = {
+    fn take_ready(self: &Rc<Self>, js: Js) {
+        let (answers, events) = {
             let mut ready = self.outlet.ready.lock();
             ready.is_woken = false;
-            (std::mem::take(&mut ready.answers), std::mem::take(&mut ready.notices))
+            (std::mem::take(&mut ready.answers), std::mem::take(&mut ready.events))
         };
-        for notice in notices {
-            js.scoped(|js| warn(js, &notice));
+        for event in events {
+            js.scoped(|js| self.events.take(self, js, &event));
         }
         self.backlog.borrow_mut().extend(answers);
     }
@@ -399,20 +403,5 @@ impl Environment {
             drop(waiting);
         }
         self.stores.borrow_mut().clear();
-    }
-}
-
-/// `process.emitWarning`, which prints to standard error unless the bot listens.
-fn warn(js: Js, notice: &Notice) {
-    let emit = || -> Fallible<()> {
-        let process = js.get(js.global()?, "process")?;
-        let options = js.object()?;
-        js.set(options, "type", js.string("ProgressiveStorageWarning")?)?;
-        js.set(options, "code", js.string(notice.code)?)?;
-        js.call(js.get(process, "emitWarning")?, process, &[js.string(&notice.message)?, options])?;
-        Ok(())
-    };
-    if emit().is_err() {
-        eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
     }
 }

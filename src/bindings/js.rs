@@ -463,6 +463,23 @@ impl Js {
         Ok(object)
     }
 
+    /// Raises an exception that nobody called for, such as one of a listener.
+    pub fn uncaught(self, refusal: Refusal) {
+        if let Some(error) = self.error_value(refusal) {
+            // SAFETY: see the header of this file.
+            unsafe { sys::napi_fatal_exception(self.0, error.0) };
+        }
+    }
+
+    /// Whether both are the same object or value (`===`).
+    pub fn is_same(self, one: Value, other: Value) -> Fallible<bool> {
+        let mut answer = false;
+        // SAFETY: see the header of this file.
+        let status = unsafe { sys::napi_strict_equals(self.0, one.0, other.0, &raw mut answer) };
+        self.check(status)?;
+        Ok(answer)
+    }
+
     /// Throws, for calls that return no promise.
     pub fn throw(self, refusal: Refusal) {
         if let Some(error) = self.error_value(refusal) {

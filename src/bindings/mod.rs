@@ -10,6 +10,7 @@ mod api;
 mod arguments;
 mod calls;
 mod environment;
+mod events;
 mod js;
 mod options;
 mod scheduler;

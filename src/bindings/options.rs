@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use napi::ValueType;
 
 use super::arguments::describe;
+use super::events::LoggerChoice;
 use super::js::{Fallible, Js, Value};
 use crate::engine::{FsyncMode, OnCorruption, Options};
 use crate::error::Error;
 
-const KNOWN: [&str; 4] = ["dataDir", "fsync", "fsyncIntervalMs", "onCorruption"];
+const KNOWN: [&str; 5] = ["dataDir", "fsync", "fsyncIntervalMs", "onCorruption", "logger"];
 
 /// A data folder and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,10 @@ pub struct Config {
 
 impl Config {
     /// Reads an options object; undefined means all defaults.
-    pub fn parse(js: Js, options: Value) -> Fallible<Self> {
+    pub fn parse(js: Js, options: Value) -> Fallible<(Self, LoggerChoice)> {
         let mut texts = [None, None, None];
         let mut interval_ms = None;
+        let mut logger = LoggerChoice::Default;
         match js.type_of(options)? {
             ValueType::Undefined => {}
             ValueType::Object if !js.is_array(options)? => {
@@ -39,6 +41,7 @@ impl Config {
                         ("fsync", ValueType::String) => texts[1] = Some(js.text(value)?),
                         ("onCorruption", ValueType::String) => texts[2] = Some(js.text(value)?),
                         ("fsyncIntervalMs", ValueType::Number) => interval_ms = Some(js.f64(value)?),
+                        ("logger", _) => logger = LoggerChoice::parse(js, value, kind)?,
                         (known, _) if KNOWN.contains(&known) => {
                             let wanted = if known == "fsyncIntervalMs" { "a number" } else { "a string" };
                             let found = describe(js, value);
@@ -78,7 +81,7 @@ impl Config {
         };
         let data_folder = std::path::absolute(&data_dir)
             .map_err(|error| Error::io(&error, "getcwd", std::path::Path::new(&data_dir)))?;
-        Ok(Self { data_folder, options })
+        Ok((Self { data_folder, options }, logger))
     }
 }
 

@@ -12,23 +12,26 @@ use std::sync::{Arc, LazyLock, Weak};
 use parking_lot::Mutex;
 
 use super::environment::{Environment, EnvironmentOutlet, Then};
+use super::events::{Hub, Sink};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::update::Predicted;
-use crate::engine::{FsyncMode, Notice, NoticeSink, OnCorruption, Writer};
+use crate::engine::{Options, Writer};
 use crate::error::{Error, Result};
 use crate::vfs::RealFileSystem;
 
-type Writers = HashMap<(PathBuf, FsyncMode, OnCorruption), Weak<Writer>>;
+type Writers = HashMap<(PathBuf, Options), (Weak<Writer>, Arc<Hub>)>;
 
 static WRITERS: LazyLock<Mutex<Writers>> = LazyLock::new(Mutex::default);
 static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
-static LISTENERS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 
 /// A writer as one JavaScript thread uses it.
 pub struct Store {
     /// The writer.
     pub writer: Arc<Writer>,
+    /// Who listens to what happens in it.
+    pub hub: Arc<Hub>,
     /// Calls of this thread that are not settled: while there are any, reads queue behind them.
     pub pending: Cell<usize>,
     /// What collections' keys will have once the pending calls are done, as far as that is known.
@@ -38,6 +41,8 @@ pub struct Store {
 
 /// What a `Storage` object has; the store may be shared with others.
 pub struct Handle {
+    /// Who listens to what happens in the folder; stays when this handle is closed.
+    pub hub: Arc<Hub>,
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
 }
@@ -45,13 +50,14 @@ pub struct Handle {
 impl Handle {
     /// Opens the folder that `config` names.
     pub fn open(js: Js, environment: &Rc<Environment>, config: &Config) -> Fallible<Rc<Self>> {
-        let writer = writer_for(config)?;
+        let (writer, hub) = writer_for(config)?;
         environment.hook_exit(js)?;
         let mut stores = environment.stores.borrow_mut();
         let known = stores.iter().find(|store| Arc::ptr_eq(&store.writer, &writer)).cloned();
         let store = known.unwrap_or_else(|| {
             let store = Rc::new(Store {
                 writer,
+                hub: Arc::clone(&hub),
                 pending: Cell::new(0),
                 predicted: Predicted::default(),
                 handles: Cell::new(0),
@@ -60,7 +66,7 @@ impl Handle {
             store
         });
         store.handles.set(store.handles.get() + 1);
-        Ok(Rc::new(Self { store: RefCell::new(Some(store)) }))
+        Ok(Rc::new(Self { hub, store: RefCell::new(Some(store)) }))
     }
 
     /// The store, unless this handle was closed.
@@ -97,18 +103,21 @@ impl Handle {
     }
 }
 
-fn writer_for(config: &Config) -> Result<Arc<Writer>> {
-    let key = (config.data_folder.clone(), config.options.fsync, config.options.on_corruption);
+fn writer_for(config: &Config) -> Result<(Arc<Writer>, Arc<Hub>)> {
+    let key = (config.data_folder.clone(), config.options);
     let mut writers = WRITERS.lock();
-    if let Some(writer) = writers.get(&key).and_then(Weak::upgrade) {
-        return Ok(writer);
+    if let Some((writer, hub)) = writers.get(&key)
+        && let Some(writer) = writer.upgrade()
+    {
+        return Ok((writer, Arc::clone(hub)));
     }
+    let hub = Arc::new(Hub::default());
     let files = Arc::new(RealFileSystem::new());
-    let writer =
-        Arc::new(Writer::start(files, config.data_folder.clone(), config.options, Arc::new(Notices))?);
-    writers.retain(|_, writer| writer.strong_count() > 0);
-    writers.insert(key, Arc::downgrade(&writer));
-    Ok(writer)
+    let sink = Arc::new(Sink(Arc::clone(&hub)));
+    let writer = Arc::new(Writer::start(files, config.data_folder.clone(), config.options, sink)?);
+    writers.retain(|_, (writer, _)| writer.strong_count() > 0);
+    writers.insert(key, (Arc::downgrade(&writer), Arc::clone(&hub)));
+    Ok((writer, hub))
 }
 
 /// What `configure` said last, on any thread.
@@ -122,22 +131,13 @@ pub fn configure_process(config: &Config) {
 }
 
 /// Makes a thread one of those that print warnings.
-pub fn listen_to_notices(outlet: &Arc<EnvironmentOutlet>) {
-    LISTENERS.lock().push(Arc::downgrade(outlet));
+pub fn join_threads(outlet: &Arc<EnvironmentOutlet>) {
+    THREADS.lock().push(Arc::downgrade(outlet));
 }
 
-/// Tells the oldest thread that is still there, which is the main one as a rule.
-struct Notices;
-
-impl NoticeSink for Notices {
-    fn tell(&self, notice: Notice) {
-        let listeners: Vec<_> = {
-            let mut listeners = LISTENERS.lock();
-            listeners.retain(|listener| listener.strong_count() > 0);
-            listeners.iter().filter_map(Weak::upgrade).collect()
-        };
-        if !listeners.iter().any(|listener| listener.tell(notice.clone())) {
-            eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
-        }
-    }
+/// The threads that use this package, the oldest first, which is the main one as a rule.
+pub fn threads() -> Vec<Arc<EnvironmentOutlet>> {
+    let mut threads = THREADS.lock();
+    threads.retain(|thread| thread.strong_count() > 0);
+    threads.iter().filter_map(Weak::upgrade).collect()
 }

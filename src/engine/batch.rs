@@ -35,6 +35,10 @@ impl Engine {
         if let Err(error) = self.acquire(purpose) {
             for request in requests {
                 let name = request.log.clone();
+                if matches!(request.work, Work::Compact(_)) {
+                    let paths = LogPaths::new(&self.context.data_folder, &name);
+                    self.context.compaction_failed(&paths, &error);
+                }
                 let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
                 if let Some(log) = self.logs.get_mut(&name) {
                     log.refuse(vec![request], &error, &mut run);

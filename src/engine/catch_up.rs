@@ -19,6 +19,7 @@ use std::sync::Arc;
 use super::batch::Held;
 use super::compact::Compaction;
 use super::core::Context;
+use super::event::Details;
 use super::lines::Damage;
 use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
@@ -315,6 +316,7 @@ impl Log {
     /// Reports what was found, once.
     fn tell(&self, context: &Context, loaded: &Loaded) {
         let log = self.paths.log.display();
+        let details = Details::of_log(&self.paths.name);
         let mending = loaded.file.mending();
         if mending.torn_bytes > 0 {
             context.tell(
@@ -326,6 +328,7 @@ impl Log {
                      them to '{}.torn.N'",
                     mending.torn_bytes, log
                 ),
+                &details.clone().path("path", &self.paths.log).number("droppedBytes", mending.torn_bytes),
             );
         }
         if let Some(first) = mending.damages.first() {
@@ -338,6 +341,7 @@ impl Log {
                      them and the backups for what they held",
                     describe(&self.paths, first, count)
                 ),
+                &damage_details(details.clone().path("path", &self.paths.log), first, count),
             );
         }
         if let LoadedMirror::Broken(content) = &loaded.mirror {
@@ -349,6 +353,7 @@ impl Log {
                     "'{mirror}' is not a JSON object. The log is used instead; the next write moves the file to \
                      '{mirror}.corrupt.N' and writes it anew"
                 ),
+                &details.clone().path("path", &self.paths.mirror),
             );
         }
         if let Some(pending) = &loaded.pending {
@@ -361,8 +366,22 @@ impl Log {
                      of the old module). They count, and are logged with the next write",
                     pending.edits.len()
                 ),
+                &details.path("path", &self.paths.mirror).number("keys", pending.edits.len() as u64),
             );
         }
+    }
+}
+
+fn damage_details(details: Details, first: &Damage, count: usize) -> Details {
+    let details = details
+        .number("lines", count as u64)
+        .number("firstLine", first.line)
+        .number("offset", first.offset)
+        .number("sizeBytes", first.size_bytes)
+        .text("reason", &first.reason.to_string());
+    match &first.key {
+        Some(key) => details.text("key", key),
+        None => details,
     }
 }
 

@@ -51,6 +51,9 @@ impl Log {
         };
         let lines = edit_lines + batch.lines;
         let appended = self.file.append(&*context.files, &self.paths, all, lines, context.sync_always())?;
+        if let Some(duration_us) = self.file.take_sync_us() {
+            context.sync_took(&self.paths, duration_us);
+        }
         self.is_touched = true;
         if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
             self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use super::catch_up::Log;
 use super::core::{Context, Engine};
+use super::event::Details;
 use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
 use super::lock::Purpose;
 use super::log::{LogFile, Mending, copy_range};
@@ -50,6 +51,7 @@ struct Running {
     /// Behind the copied tail: a line break that the last line lacked.
     added_bytes: u64,
     mirror: Option<FreshMirror>,
+    started_ms: u64,
 }
 
 impl Compaction {
@@ -122,6 +124,7 @@ impl Log {
             checkpoint_lines: 0,
             added_bytes: 0,
             mirror: None,
+            started_ms: context.files.monotonic_ms(),
         });
     }
 
@@ -187,13 +190,7 @@ impl Log {
         };
         if let Err(error) = &answer {
             remove_temporaries(context, &temporary, running.mirror.take());
-            if running.tickets.is_empty() {
-                context.tell(
-                    "PS_COMPACTION_FAILED",
-                    &format!("{} {}", self.paths.log.display(), error.code),
-                    error.message.clone(),
-                );
-            }
+            context.compaction_failed(&self.paths, error);
         }
         let next = std::mem::take(&mut self.compaction.waiting);
         if !next.is_empty() {
@@ -244,9 +241,9 @@ impl Log {
             if is_as_known { files.rename(temporary, &self.paths.log).map(|()| true) } else { Ok(false) }
         });
         if renamed != Ok(true) {
-            if let Some(backup) = backup {
+            if let Some(backup) = &backup {
                 // The old log is still in its place, so its second name is of no use.
-                let _ = files.remove(&backup);
+                let _ = files.remove(backup);
             }
             return renamed.map(|_| Step::Again);
         }
@@ -254,6 +251,7 @@ impl Log {
             self.rescue_late_lines(context, backup, old_end)?;
         }
         self.log_was_replaced(context, old_end, new_end, running)?;
+        self.tell_compaction(context, old_end, running, backup.as_deref());
         if context.sync_ever() {
             // Until this succeeds, the next append tries it again before it is acknowledged.
             self.file.sync_folder(files, &self.paths)?;
@@ -285,6 +283,28 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    fn tell_compaction(&self, context: &Context, old_end: u64, running: &Running, backup: Option<&Path>) {
+        let duration_ms = context.files.monotonic_ms().saturating_sub(running.started_ms);
+        let details = Details::of_log(&self.paths.name)
+            .number("durationMs", duration_ms)
+            .number("sizeBeforeBytes", old_end)
+            .number("sizeAfterBytes", self.file.end());
+        let message = format!(
+            "The log '{}' was compacted from {old_end} to {} bytes in {duration_ms} ms",
+            self.paths.name,
+            self.file.end()
+        );
+        context.tell("PS_COMPACTION", "", message, &details);
+        if let Some(backup) = backup {
+            let details = Details::of_log(&self.paths.name)
+                .path("path", backup)
+                .number("sizeBytes", old_end)
+                .text("action", "made");
+            let message = format!("The log as it was before is kept as '{}'", backup.display());
+            context.tell("PS_BACKUP", "", message, &details);
+        }
     }
 
     /// Gives the old log its second name.

@@ -10,23 +10,24 @@
 //! Invariant: files are changed only while the lock between processes is held (new files beside the
 //! real ones, which no other process knows, excepted).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::catch_up::Log;
+use super::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink, SLOW_SYNC_MS, Teller};
 use super::job::{Job, JobDone};
 use super::lock::{DirectoryLock, Purpose};
 use super::log::{LogPaths, MENDED_ENDING};
 use super::name::LogName;
 use super::options::{FsyncMode, Options};
-use super::request::{Notice, NoticeSink, Outlet, Request};
+use super::request::{Outlet, Request};
 use super::shelf::Shelf;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::vfs::FileSystemRef;
 
 /// What all logs of a folder share.
@@ -37,8 +38,7 @@ pub struct Context {
     pub options: Options,
     /// The data folder.
     pub data_folder: PathBuf,
-    notices: Arc<dyn NoticeSink>,
-    told: Mutex<HashSet<String>>,
+    teller: Teller,
     temporaries: AtomicU64,
     /// Tells our temporary files from those of others, whatever they call their processes.
     unique: u64,
@@ -55,11 +55,37 @@ impl Context {
         self.options.fsync != FsyncMode::Never
     }
 
-    /// Tells the user, once for each `subject`.
-    pub fn tell(&self, code: &'static str, subject: &str, message: String) {
-        if self.told.lock().insert(format!("{code} {subject}")) {
-            self.notices.tell(Notice { code, message });
+    /// Tells whoever listens; see `event` for what is told how often. `subject` tells one thing from another
+    /// of the same code.
+    pub fn tell(&self, code: &'static str, subject: &str, message: String, details: &Details) {
+        self.teller.tell(code, subject, message, details, self.files.now_ms());
+    }
+
+    /// Tells that a sync of a log took long, if it did.
+    pub fn sync_took(&self, paths: &LogPaths, duration_us: u64) {
+        let duration_ms = duration_us / 1000;
+        if duration_ms >= SLOW_SYNC_MS {
+            let log = paths.log.display();
+            self.tell(
+                "PS_SLOW_SYNC",
+                &log.to_string(),
+                format!(
+                    "The disk took {duration_ms} ms to sync '{log}'. Nothing is lost, but calls wait for it; see \
+                     whether the disk is overloaded or failing"
+                ),
+                &Details::of_log(&paths.name).number("durationMs", duration_ms),
+            );
         }
+    }
+
+    /// Tells that a compaction failed.
+    pub fn compaction_failed(&self, paths: &LogPaths, error: &Error) {
+        self.tell(
+            "PS_COMPACTION_FAILED",
+            &format!("{} {}", paths.log.display(), error.code),
+            format!("The log '{}' could not be compacted: {}. It is as it was", paths.name, error.message),
+            &Details::of_log(&paths.name).text("reason", error.code),
+        );
     }
 
     /// A path beside `target` that no other process uses.
@@ -99,8 +125,7 @@ impl Engine {
             files,
             options,
             data_folder,
-            notices,
-            told: Mutex::default(),
+            teller: Teller::new(notices),
             temporaries: AtomicU64::new(0),
             unique: RandomState::new().hash_one(0),
         };
@@ -132,7 +157,21 @@ impl Engine {
     }
 
     pub(super) fn acquire(&mut self, purpose: Purpose) -> Result<()> {
+        let asked_ms = self.context.files.monotonic_ms();
         self.lock.acquire(&*self.context.files, purpose)?;
+        let waited_ms = self.context.files.monotonic_ms().saturating_sub(asked_ms);
+        if waited_ms >= LONG_LOCK_WAIT_MS {
+            let folder = self.context.data_folder.display();
+            self.context.tell(
+                "PS_LOCK_WAIT",
+                &folder.to_string(),
+                format!(
+                    "Calls on '{folder}' waited {waited_ms} ms for the lock that another process held. Nothing is \
+                     lost; see whether a process is stopped, or the disk is slow"
+                ),
+                &Details::new().path("path", &self.context.data_folder).number("durationMs", waited_ms),
+            );
+        }
         if purpose == Purpose::Write && !self.is_swept {
             self.is_swept = true;
             self.sweep();

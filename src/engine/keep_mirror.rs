@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use super::catch_up::Log;
 use super::core::Context;
+use super::event::Details;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;
 use super::mirror::{
@@ -44,11 +45,15 @@ impl Log {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.sync_due_ms = None;
             let synced = ready.clone().and_then(|()| self.file.sync(&*context.files, &self.paths));
+            if let Some(duration_us) = self.file.take_sync_us() {
+                context.sync_took(&self.paths, duration_us);
+            }
             if let Err(error) = synced {
                 context.tell(
                     "PS_SYNC_FAILED",
                     &format!("{} {}", self.paths.log.display(), error.code),
                     format!("{}. What was acknowledged since the last sync may not be on disk; the log is written anew", error.message),
+                    &Details::of_log(&self.paths.name).text("reason", error.code),
                 );
                 self.sync_due_ms = Some(now_ms + RETRY_DELAY_MS);
             }
@@ -117,6 +122,7 @@ impl Log {
                 self.paths.mirror.display(),
                 error.message
             ),
+            &Details::of_log(&self.paths.name).path("path", &self.paths.mirror).text("reason", error.code),
         );
         self.mirror.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
     }

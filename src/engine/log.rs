@@ -192,6 +192,8 @@ pub struct LogFile {
     mending: Mending,
     is_folder_unsynced: bool,
     are_parents_synced: bool,
+    /// How long the last sync took, until somebody asks.
+    sync_us: Option<u64>,
     /// Lines before the end may not be on disk: those of `fsync: 'interval'`, and those that another process
     /// wrote and may not have lived to sync.
     pub is_unsynced: bool,
@@ -234,6 +236,11 @@ impl LogFile {
     /// What the next append mends first.
     pub fn mending(&self) -> &Mending {
         &self.mending
+    }
+
+    /// How long the last sync took, in microseconds; `None` when that was asked already.
+    pub fn take_sync_us(&mut self) -> Option<u64> {
+        self.sync_us.take()
     }
 
     /// Tells this log from another of the same length.
@@ -362,7 +369,9 @@ impl LogFile {
         }
         handle.append(bytes)?;
         if sync {
+            let started_us = files.monotonic_us();
             handle.sync_data()?;
+            self.sync_us = Some(files.monotonic_us().saturating_sub(started_us));
         }
         let written_id = handle.stamp()?.id;
         if sync {
@@ -389,12 +398,14 @@ impl LogFile {
         if self.mending.is_doubtful {
             self.write_anew(files, paths, true)?;
         } else {
+            let started_us = files.monotonic_us();
             let synced = match &mut self.handle {
                 Some(handle) => handle.sync_data(),
                 None => files.open_append(&paths.log).and_then(|(mut log, _)| log.sync_data()),
             };
             self.mending.is_doubtful = synced.is_err();
             synced?;
+            self.sync_us = Some(files.monotonic_us().saturating_sub(started_us));
         }
         self.sync_folder(files, paths)?;
         self.is_unsynced = false;

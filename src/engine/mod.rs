@@ -10,6 +10,7 @@ mod commit;
 mod compact;
 mod core;
 mod entry;
+pub mod event;
 mod job;
 mod json;
 mod keep_mirror;
@@ -36,14 +37,13 @@ mod writer;
 
 pub use core::Engine;
 pub use entry::OWN_PROPERTIES;
+pub use event::{Notice, NoticeSink};
 pub use job::{Job, JobDone};
 pub use json::{Members, array_index, elements, number, quote, quote_utf16};
 pub use name::{LogName, check_key};
 pub use options::{FsyncMode, OnCorruption, Options};
 pub use read::{EntryCursor, EntryPiece};
-pub use request::{
-    Answer, Expected, Line, Notice, NoticeSink, Outcome, Outlet, Replace, Request, Scope, Ticket, View, Work,
-};
+pub use request::{Answer, Expected, Line, Outcome, Outlet, Replace, Request, Scope, Ticket, View, Work};
 pub use shelf::Shelf;
 pub use state::{Member, State};
 pub use text::{TextKind, Texts, object_of};

@@ -23,7 +23,7 @@ pub enum OnCorruption {
 }
 
 /// Choices for one data folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
     /// When an entry counts as written.
     pub fsync: FsyncMode,

@@ -217,19 +217,3 @@ pub struct Request {
     /// Who waits.
     pub ticket: Ticket,
 }
-
-/// Something that a person should know, told once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// `PS_TORN_TAIL`, `PS_LOG_DAMAGED`, `PS_MIRROR_BROKEN`, `PS_FOREIGN_EDIT`, `PS_COMPACTION_FAILED`,
-    /// `PS_MIRROR_FAILED`, `PS_SYNC_FAILED`.
-    pub code: &'static str,
-    /// What happened, where, and what follows.
-    pub message: String,
-}
-
-/// Where notices go.
-pub trait NoticeSink: Send + Sync {
-    /// Tells the user, soon.
-    fn tell(&self, notice: Notice);
-}

@@ -147,6 +147,9 @@ impl Log {
             self.want_mirror();
         }
         if let Err(error) = self.catch_up(context) {
+            if requests.iter().any(|request| matches!(request.work, Work::Compact(_))) {
+                context.compaction_failed(&self.paths, &error);
+            }
             return self.refuse(requests, &error, run);
         }
         let mut requests = VecDeque::from(requests);
@@ -290,7 +293,10 @@ impl Log {
         }
         match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
             Ok(()) => self.compact(context, Some(ticket), run.jobs),
-            Err(error) => run.answer(ticket, Err(error)),
+            Err(error) => {
+                context.compaction_failed(&self.paths, &error);
+                run.answer(ticket, Err(error));
+            }
         }
     }
 

@@ -22,11 +22,12 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::core::{Engine, Shelves};
+use super::event::NoticeSink;
 use super::job::{Job, JobDone, ReadJob};
 use super::name::LogName;
 use super::options::Options;
 use super::read::EntryCursor;
-use super::request::{Answer, NoticeSink, Outlet, Request, Ticket};
+use super::request::{Answer, Outlet, Request, Ticket};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::vfs::{FileSystem, FileSystemRef};

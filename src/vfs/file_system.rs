@@ -70,6 +70,10 @@ pub trait FileSystem: Send + Sync {
     fn now_ms(&self) -> i64;
     /// Milliseconds of a clock that never jumps.
     fn monotonic_ms(&self) -> u64;
+    /// Microseconds of the same clock; whole milliseconds where nothing finer is to be had.
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_ms().saturating_mul(1000)
+    }
     /// Waits.
     fn sleep_us(&self, duration_us: u64);
 }

@@ -263,6 +263,10 @@ impl FileSystem for RealFileSystem {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn sleep_us(&self, duration_us: u64) {
         std::thread::sleep(Duration::from_micros(duration_us));
     }

@@ -8,6 +8,7 @@
 )]
 
 mod catch_up_table;
+mod events;
 mod mirror_table;
 mod properties;
 mod recovery;

@@ -79,6 +79,8 @@ pub fn check_rows<R>(rows: impl IntoIterator<Item = (String, R)>, check: impl Fn
 pub struct BenchFiles {
     real: RealFileSystem,
     ahead_ms: AtomicU64,
+    /// What each look at the clock puts it forward.
+    step_ms: AtomicU64,
     opened_to_read: AtomicUsize,
 }
 
@@ -86,6 +88,11 @@ impl BenchFiles {
     /// Lets time pass at once, for what is due later.
     pub fn put_forward(&self, duration_ms: u64) {
         self.ahead_ms.fetch_add(duration_ms, Ordering::Relaxed);
+    }
+
+    /// From now on, all that is timed takes this long.
+    pub fn slow_down(&self, step_ms: u64) {
+        self.step_ms.store(step_ms, Ordering::Relaxed);
     }
 
     /// How many files were opened for reading since the last question.
@@ -157,7 +164,8 @@ impl FileSystem for BenchFiles {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        self.real.monotonic_ms() + self.ahead_ms.load(Ordering::Relaxed)
+        let step_ms = self.step_ms.load(Ordering::Relaxed);
+        self.real.monotonic_ms() + self.ahead_ms.fetch_add(step_ms, Ordering::Relaxed)
     }
 
     fn sleep_us(&self, duration_us: u64) {
@@ -193,6 +201,7 @@ impl Bench {
             files: Arc::new(BenchFiles {
                 real: RealFileSystem::new(),
                 ahead_ms: AtomicU64::new(0),
+                step_ms: AtomicU64::new(0),
                 opened_to_read: AtomicUsize::new(0),
             }),
             notices: Arc::default(),
@@ -226,9 +235,21 @@ impl Bench {
         }
     }
 
+    /// The notices since the last question, news included.
+    pub fn take_whole_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.0.lock())
+    }
+
     /// The codes of the notices since the last question, sorted.
     pub fn take_notices(&self) -> Vec<&'static str> {
-        let mut codes: Vec<_> = self.notices.0.lock().drain(..).map(|notice| notice.code).collect();
+        let mut codes: Vec<_> = self
+            .notices
+            .0
+            .lock()
+            .drain(..)
+            .filter(|notice| !notice.is_news())
+            .map(|notice| notice.code)
+            .collect();
         codes.sort_unstable();
         codes
     }
