@@ -1,4 +1,4 @@
-// `node scripts/fuzz.mjs`: lets libFuzzer look for bytes in logs and mirrors that the engine does not stand. Needs the nightly
+// `npm run fuzz`: lets libFuzzer look for bytes in logs and mirrors that the engine does not stand. Needs the nightly
 // toolchain and cargo-fuzz.
 //
 //   --minutes N     how long in all, shared by the targets (10)

@@ -1,6 +1,6 @@
 //! The long form of the simulations: `cargo run --release --features simulation --bin soak -- --minutes N`.
 //!
-//! First every crash and every fault of the scripts with more effort than in the tests, then random lives
+//! First the crashes and faults of the scripts, more of them the longer it may take, then random lives
 //! until the time is over, each on its own seed. Ends with an error when anything failed; what is printed
 //! then plays it again.
 
@@ -9,6 +9,11 @@ use std::time::{Duration, Instant};
 use progressive_storage::engine::simulation::{crash, faults, random};
 
 const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T]";
+
+/// Of the states that a test run checks.
+const STATES_PERCENT_A_MINUTE: usize = 20;
+/// Of all cases.
+const FAULTS_PERCENT_A_MINUTE: usize = 10;
 
 struct Wanted {
     minutes: u64,
@@ -42,14 +47,20 @@ fn main() {
     let started = Instant::now();
     let end = started + Duration::from_secs(60 * wanted.minutes);
     eprintln!("soak: {} minutes, seed {}", wanted.minutes, wanted.seed);
-    let crashes = crash::run_all(crash::Effort { seed: wanted.seed, ..crash::Effort::LONG }, "");
-    let faults = faults::run_all("", wanted.seed, 100);
+    // About half of the time goes to these two.
+    let minutes = usize::try_from(wanted.minutes).unwrap_or(usize::MAX);
+    let effort = crash::Effort {
+        seed: wanted.seed,
+        percent: minutes.saturating_mul(STATES_PERCENT_A_MINUTE),
+        ..crash::Effort::LONG
+    };
+    let crashes = crash::run_all(effort, "");
+    let faults = faults::run_all("", wanted.seed, minutes.saturating_mul(FAULTS_PERCENT_A_MINUTE).min(100));
     let lives: Vec<random::Lives> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..wanted.threads as u64)
             .map(|thread| {
                 let seed = wanted.seed.wrapping_mul(1000).wrapping_add(thread);
-                let time = end.saturating_duration_since(Instant::now());
-                scope.spawn(move || random::run(seed, time, thread == 0))
+                scope.spawn(move || random::run(seed, |_| Instant::now() >= end, thread == 0))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("a failing life is caught")).collect()

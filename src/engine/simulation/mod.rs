@@ -7,9 +7,16 @@
 //! interlopers   somebody at every call            random          everything at once
 //! ```
 //!
-//! A failing case prints itself as `PS_REPLAY=script:seed:moment:outcome`; with that variable set, the
-//! tests play only that case, and print each call. `moment` counts the calls that change something;
-//! where a crash hit a recovery, moments and outcomes are joined by `,` (`7,3` and `kept,lost`).
+//! A failing case prints itself as `PS_REPLAY=script:seed:moment:outcome` (other tests have other words
+//! behind the script, random lives print `PS_SEED=n`); with that variable set, the tests play only that
+//! case, and print each call:
+//!
+//! ```text
+//! PS_REPLAY=append:1:7,3:kept,lost cargo test --features simulation --lib simulation -- --nocapture
+//! ```
+//!
+//! `moment` counts the calls that change something; where a crash hit a recovery, moments and outcomes
+//! are joined by `,`.
 //!
 //! Invariant: the engine knows nothing of all this.
 
@@ -25,3 +32,9 @@ mod play;
 pub mod random;
 mod scripts;
 mod stage;
+
+/// The case that is to be played alone, if `PS_REPLAY` (or, for random lives, `PS_SEED`) names one.
+#[cfg(test)]
+fn wanted_case() -> Option<String> {
+    ["PS_REPLAY", "PS_SEED"].into_iter().find_map(|name| std::env::var(name).ok())
+}
