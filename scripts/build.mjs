@@ -1,4 +1,4 @@
-// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.js` and `index.d.ts`
+// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `native.js` and `index.d.ts`
 // in the project's folder. Installs what it needs.
 
 import { readdirSync, renameSync } from 'node:fs';
@@ -14,7 +14,7 @@ runTool('napi', [
   '--platform',
   '--release',
   '--js',
-  'index.js',
+  'native.js',
   '--dts',
   'index.d.ts',
   '--output-dir',

@@ -19,13 +19,13 @@ step('tests');
 await import('./test.mjs');
 
 step('generated files');
-const changed = execFileSync('git', ['status', '--porcelain', '--', 'index.js', 'index.d.ts'], {
+const changed = execFileSync('git', ['status', '--porcelain', '--', 'native.js', 'index.d.ts'], {
   cwd: root,
   encoding: 'utf8',
 });
 if (changed.trim() && process.env.CI) {
   fail(
-    `index.js or index.d.ts are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
+    `native.js or index.d.ts are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
   );
 }
 
