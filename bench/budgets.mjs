@@ -147,14 +147,3 @@ export function compactionRows({ players, quiet, during, compactionMs, bareDurin
     row(section, '  one compaction', `${ms(compactionMs.median)} (longest ${ms(compactionMs.max)})`),
   ];
 }
-
-export function oldModuleRows({ players, ours }, newResult) {
-  const factor = newResult === undefined ? '' : `: ${whole(ours.median / newResult.ours.median)} × ours`;
-  return [
-    row(
-      'The plain JavaScript module before, one awaited update',
-      `${whole(players)} players`,
-      `${ms(ours.median)}${factor} (longest ${ms(ours.max)}, ${ours.samples} updates)`,
-    ),
-  ];
-}

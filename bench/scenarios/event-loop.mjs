@@ -6,15 +6,13 @@
  * does, with as many users waiting for an answer as `callers` says; that includes the work of making them.
  */
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { playerId } from '../support/fixture.mjs';
+import { delayDuring } from '../support/loop.mjs';
 import { loadPackage } from '../support/package.mjs';
 import { median, randomFrom } from '../support/stats.mjs';
-
-const SAMPLE_MS = 1;
 
 if (!isMainThread && workerData?.scenario === 'event-loop') {
   parentPort.postMessage(await load(workerData));
@@ -42,19 +40,6 @@ export async function run({ folder, players, from, callers, seconds, rounds }) {
 function middle(rounds) {
   const of = (field) => median(rounds.map((round) => round[field]));
   return { median: of('median'), p99: of('p99'), max: Math.max(...rounds.map((round) => round.max)) };
-}
-
-async function delayDuring(work) {
-  const histogram = monitorEventLoopDelay({ resolution: SAMPLE_MS });
-  histogram.enable();
-  await work();
-  histogram.disable();
-  const milliseconds = (nanoseconds) => nanoseconds / 1e6;
-  return {
-    median: milliseconds(histogram.percentile(50)),
-    p99: milliseconds(histogram.percentile(99)),
-    max: milliseconds(histogram.max),
-  };
 }
 
 function loadInWorker(options) {

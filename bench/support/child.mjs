@@ -9,21 +9,40 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const SELF = fileURLToPath(import.meta.url);
 
-/** Resolves to what the scenario's `run` returned. */
-export function inChild(scenario, options, { nodeOptions = [] } = {}) {
+/**
+ * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process.
+ * One that takes longer than `secondsMax` is killed.
+ */
+export function inChild(scenario, options, { secondsMax = 300 } = {}) {
   return new Promise((resolve, reject) => {
     const child = fork(SELF, [scenario, JSON.stringify(options)], {
-      execArgv: ['--no-warnings', ...nodeOptions],
+      execArgv: ['--no-warnings'],
       serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     let result;
+    let returned = 0;
+    let problem = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      problem = (problem + text).slice(-10_000);
+    });
+    const timer = setTimeout(() => {
+      problem = `Error: not done within ${secondsMax} s`;
+      child.kill('SIGKILL');
+    }, secondsMax * 1000);
     child.once('message', (message) => {
       result = message;
+      returned = performance.now();
     });
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      if (code === 0 && result !== undefined) resolve(result);
-      else reject(new Error(`${scenario} ${JSON.stringify(options)} ended with ${signal ?? `code ${code}`}`));
+      clearTimeout(timer);
+      if (code === 0 && result !== undefined) {
+        resolve(result === null ? null : { ...result, exitMs: performance.now() - returned });
+        return;
+      }
+      const reason = /^.*(Error|panicked|FATAL).*$/m.exec(problem)?.[0] ?? signal ?? `code ${code}`;
+      reject(new Error(`${scenario} ${JSON.stringify({ ...options, folder: undefined })}: ${reason}`));
     });
   });
 }

@@ -20,7 +20,7 @@ const CHECKPOINT_BYTES = 1 << 20;
 const COMPACTED_AT = '2025-09-14T03:00:00.000Z';
 
 /** Node.js 18 has no zlib.crc32 yet. */
-const crc32 = zlib.crc32 ?? tableCrc32();
+export const crc32 = zlib.crc32 ?? tableCrc32();
 
 function tableCrc32() {
   const table = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -40,6 +40,16 @@ function tableCrc32() {
 /** The id of the player with this number: 18 digits, as chat services give them. */
 export function playerId(index) {
   return String(100_000_000_000_000_000n + BigInt(index) * 7_654_321n);
+}
+
+/** `[id, record]` of the same players, for stores that make their own files. */
+export function* players(count) {
+  const random = randomFrom(count);
+  const pool = historyPool(random);
+  for (let index = 0; index < count; index++) {
+    const { id, compact } = playerTexts(index, random, pool);
+    yield [id, JSON.parse(compact)];
+  }
 }
 
 /** Writes the folder; gives `{ players, logBytes, mirrorBytes, liveBytes }`, live being the records alone. */

@@ -1,0 +1,45 @@
+/**
+ * This package, with its defaults: a promise resolves after the fdatasync of its line.
+ */
+
+import { writeFixture } from '../support/fixture.mjs';
+import { loadPackage } from '../support/package.mjs';
+import { writeEntries } from '../support/small-entries.mjs';
+
+export const durability = 'fdatasync for each batch, before the promises resolve';
+
+/** The files of a compacted log; then one start, write and end, so that what is measured later is a usual start. */
+export async function fill(folder, players) {
+  writeFixture(folder, players);
+  await usualEnd(folder, 'players');
+}
+
+export async function fillEntries(folder, total, keys) {
+  writeEntries(folder, 'entries', total, keys);
+  await usualEnd(folder, 'entries');
+}
+
+async function usualEnd(folder, name) {
+  const { Storage } = loadPackage();
+  const storage = new Storage({ dataDir: folder });
+  await storage.collection(name).set('0', { userId: '0', totalScore: 0, gamesHistory: [] });
+  await storage.collection(name).delete('0');
+  await storage.close();
+}
+
+export async function open(folder, { name = 'players' } = {}) {
+  const { Storage } = loadPackage();
+  const storage = new Storage({ dataDir: folder });
+  const data = storage.collection(name);
+  return {
+    all: () => (name === 'players' ? storage.loadPlayers() : storage.rebuildStateFromLog(name)),
+    one: (id) => data.get(id),
+    top: (count) => storage.getLeaderboard('totalScore', count),
+    rank: async (id) => (await storage.getPlayerRank(id)).rank,
+    // The bot's own call; it changes the record as `change` of the other stores does.
+    update: (id) => storage.updatePlayerStats(id, 'Player', 500, false, 5, 5),
+    append: (entry) => storage.appendLogEntry('events', entry),
+    compact: () => storage.compactLog(name),
+    close: () => storage.close(),
+  };
+}

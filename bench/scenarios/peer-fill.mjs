@@ -1,0 +1,12 @@
+/**
+ * Makes a store's data: `players` with 50 games each, or `entries` small changes on `keys` keys. Not measured.
+ */
+
+import { loadPeer } from '../peers/index.mjs';
+
+export async function run({ store, folder, players, entries, keys }) {
+  const peer = await loadPeer(store);
+  if (entries === undefined) await peer.fill(folder, players);
+  else await peer.fillEntries(folder, entries, keys);
+  return { durability: peer.durability };
+}
