@@ -240,6 +240,30 @@ for (const [what, content] of Object.entries(broken)) {
   }
 }
 
+test('a mirror cut at every byte: set aside byte for byte, and the log is used', async (t) => {
+  const place = scene(t);
+  const state = { ann: { score: 12, name: 'Änn "A" {x}' }, 7: [1, { n: null }], bob: 'the end }' };
+  const lines = Object.entries(state).map(([key, value]) => sealed(set(key, value)));
+  const whole = Buffer.from(pretty(state));
+  const names = range(whole.length).map((at) => `cut-${at}`);
+  for (const [at, name] of names.entries()) {
+    place.writeLog(lines, name);
+    fs.writeFileSync(place.mirror(name), whole.subarray(0, at));
+  }
+  const warned = listenForWarnings('PS_MIRROR_BROKEN');
+  const storage = place.open({ fsync: 'never' });
+  for (const [at, name] of names.entries()) {
+    const cut = storage.collection(name);
+    assert.deepEqual(Object.fromEntries(await cut.entries()), state, `cut at ${at}`);
+    await cut.set('next', at);
+    const kept = place.aside(`${name}.json.corrupt`).map((file) => fs.readFileSync(file));
+    assert.deepEqual(kept, [whole.subarray(0, at)], `cut at ${at}`);
+    assert.equal(place.mirrorText(name), pretty({ ...state, next: at }), `cut at ${at}`);
+  }
+  await storage.close();
+  assert.equal((await warned()).length, names.length, 'each is reported once');
+});
+
 test('a broken mirror beside a log that was never compacted, written by the old module', async (t) => {
   const place = scene(t);
   await place.old('updatePlayerStats', 'a', 'a', 5);

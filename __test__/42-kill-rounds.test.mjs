@@ -24,7 +24,7 @@ import {
 import { Model } from './support/model.mjs';
 import { crc32Hex, maskedJson } from './support/temp.mjs';
 
-const ROUNDS = process.env.PS_LONG === '1' ? 200 : 12;
+const ROUNDS = process.env.PS_LONG === '1' ? 200 : 40;
 const SEED = Number(process.env.PS_SEED ?? 42);
 const WIDTH = 300;
 const MIRRORED = ['players', 'tokens', 'game_state', 'coins'];
