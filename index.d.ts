@@ -33,6 +33,70 @@ export interface StorageLogger {
   info?(message: string): void;
 }
 
+/** How often a duration fell between which bounds. */
+export interface DurationHistogram {
+  /** How many there were. */
+  count: number;
+  /** Milliseconds of all of them together. */
+  sumMs: number;
+  /** Pairs of an upper bound in milliseconds and how many took at most that long. */
+  buckets: Array<[number, number]>;
+}
+
+/** What is counted of one log. */
+export interface LogMetrics {
+  /** Lines appended by this process. */
+  entries: number;
+  /** Their bytes. */
+  bytes: number;
+  /** Size of the log's file. */
+  sizeBytes: number;
+  /** Size of its state as JSON text. */
+  liveBytes: number;
+  /** Share of the log that compaction would free, from 0 to 1. */
+  deadShare: number;
+  /** Number of keys. */
+  keys: number;
+  /** The syncs of appends. */
+  fsync: DurationHistogram;
+  /** From a call to its acknowledgement. While calls queue up, one in 16 is timed. */
+  ack: DurationHistogram;
+  compactions: {
+    ok: number;
+    failed: number;
+    /** When the last one ended (ISO 8601, UTC), or null. */
+    lastAt: string | null;
+    lastResult: 'ok' | 'failed' | null;
+    /** Those that were done. */
+    duration: DurationHistogram;
+  };
+  /** How long the JSON file has been behind its log; 0 while it is not. */
+  mirrorAgeMs: number;
+  /** Damaged lines that were found. */
+  corruptLines: number;
+  /** Unfinished last lines that were dropped. */
+  tornTails: number;
+  /** Edits of the JSON file that were found. */
+  externalEdits: number;
+  /** JSON files that could not be written. */
+  mirrorFailures: number;
+}
+
+/** What `metrics` gives. */
+export interface StorageMetrics {
+  /** By name; logs that were not used are missing. */
+  logs: Record<string, LogMetrics>;
+  /** Calls that wait to be written, and bytes of their text. */
+  queueCalls: number;
+  queueBytes: number;
+  /** Calls that were written with one sync: pairs of an upper bound and how many batches had at most so many. */
+  batches: { count: number; calls: number; buckets: Array<[number, number]> };
+  /** Until the lock between processes was taken. */
+  lockWait: DurationHistogram;
+  /** Memory of the whole process in bytes, or null where it is not known. */
+  residentBytes: number | null;
+}
+
 /** What every event has. */
 export interface StorageEvent {
   /** Name of the event. */
@@ -381,6 +445,18 @@ export declare class Storage {
    */
   streamLogEntries(logName: string): AsyncIterableIterator<LogEntry>
   /**
+   * What was counted of this folder since it was opened; see the module's `metrics`.
+   *
+   * Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
+   */
+  metrics(): StorageMetrics
+  /**
+   * The same as `metrics`, as text for Prometheus.
+   *
+   * Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
+   */
+  metricsText(): string
+  /**
    * Calls `listener` whenever an event happens in this folder; see the module's `on`.
    *
    * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that
@@ -686,6 +762,18 @@ export declare function loadPlayers(): Promise<Record<string, PlayerRecord>>
 
 /** The token list with `lastUpdated` and `count`, or null when there is none. */
 export declare function loadTokens(): Promise<TokenList | null>
+
+/**
+ * What the default storage has counted since it was opened: entries, sizes, latencies, compactions, problems. It
+ * opens no file; logs that were not used are missing.
+ *
+ * @example
+ * console.log(metrics().logs.players?.fsync.count)
+ */
+export declare function metrics(): StorageMetrics
+
+/** The same as `metrics`, as text for Prometheus (text format 0.0.4, `text/plain; version=0.0.4`). */
+export declare function metricsText(): string
 
 /**
  * Whether a log is larger than a threshold.

@@ -157,6 +157,22 @@ impl Storage {
         })
     }
 
+    /// What was counted of this folder since it was opened; see the module's `metrics`.
+    ///
+    /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
+    #[napi(catch_unwind, ts_return_type = "StorageMetrics")]
+    pub fn metrics(&self, env: Env) -> napi::Result<Value> {
+        thrown(env, |js| Calls::on(js, &self.handle)?.metrics())
+    }
+
+    /// The same as `metrics`, as text for Prometheus.
+    ///
+    /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
+    #[napi(catch_unwind, ts_return_type = "string")]
+    pub fn metrics_text(&self, env: Env) -> napi::Result<Value> {
+        thrown(env, |js| Calls::on(js, &self.handle)?.metrics_text())
+    }
+
     /// Calls `listener` whenever an event happens in this folder; see the module's `on`.
     ///
     /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that
@@ -235,6 +251,22 @@ impl Storage {
             )
         })
     }
+}
+
+/// What the default storage has counted since it was opened: entries, sizes, latencies, compactions, problems. It
+/// opens no file; logs that were not used are missing.
+///
+/// @example
+/// console.log(metrics().logs.players?.fsync.count)
+#[napi(catch_unwind, ts_return_type = "StorageMetrics")]
+pub fn metrics(env: Env) -> napi::Result<Value> {
+    thrown(env, |js| Calls::on_default(js)?.metrics())
+}
+
+/// The same as `metrics`, as text for Prometheus (text format 0.0.4, `text/plain; version=0.0.4`).
+#[napi(catch_unwind, ts_return_type = "string")]
+pub fn metrics_text(env: Env) -> napi::Result<Value> {
+    thrown(env, |js| Calls::on_default(js)?.metrics_text())
 }
 
 /// Calls `listener` whenever an event happens in the default storage: a compaction, a backup, or a problem. See

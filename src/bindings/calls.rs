@@ -23,6 +23,7 @@ use super::options::Config;
 use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
+use crate::engine::report::Report;
 use crate::engine::{
     Answer, LogName, Member, Outcome, Request, Scope, State, View, Work, collection, iso, object_of,
 };
@@ -442,6 +443,31 @@ impl Calls {
             }));
             self.request(log, false, Work::Compact(Some(1 << 20)), then);
         }
+    }
+
+    // What is seen from outside.
+
+    fn report(&self) -> Fallible<Report> {
+        let js = self.js;
+        let process = js.get(js.global()?, "process")?;
+        let memory_usage = js.get(process, "memoryUsage")?;
+        let rss = js.get(memory_usage, "rss")?;
+        let resident_bytes = if js.type_of(rss)? == ValueType::Function {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
+            let bytes = js.f64(js.call(rss, memory_usage, &[])?)? as u64;
+            Some(bytes)
+        } else {
+            None
+        };
+        Ok(Report { resident_bytes, ..self.store.writer.report() })
+    }
+
+    pub fn metrics(&self) -> Fallible<Value> {
+        self.environment.parse(self.js, &self.report()?.json())
+    }
+
+    pub fn metrics_text(&self) -> Fallible<Value> {
+        self.js.string(&self.report()?.prometheus())
     }
 
     // Collections.

@@ -317,9 +317,10 @@ impl Log {
     fn tell(&self, context: &Context, loaded: &Loaded) {
         let log = self.paths.log.display();
         let details = Details::of_log(&self.paths.name);
+        let metrics = &self.shelf.metrics;
         let mending = loaded.file.mending();
         if mending.torn_bytes > 0 {
-            context.tell(
+            let is_news = context.tell(
                 "PS_TORN_TAIL",
                 &format!("{log} {}", loaded.file.end()),
                 format!(
@@ -330,10 +331,13 @@ impl Log {
                 ),
                 &details.clone().path("path", &self.paths.log).number("droppedBytes", mending.torn_bytes),
             );
+            if is_news {
+                metrics.torn_tails.add(1);
+            }
         }
         if let Some(first) = mending.damages.first() {
             let count = mending.damages.len();
-            context.tell(
+            let is_news = context.tell(
                 "PS_LOG_DAMAGED",
                 &format!("{log} {} {count}", first.offset),
                 format!(
@@ -343,6 +347,9 @@ impl Log {
                 ),
                 &damage_details(details.clone().path("path", &self.paths.log), first, count),
             );
+            if is_news {
+                metrics.corrupt_lines.add(count as u64);
+            }
         }
         if let LoadedMirror::Broken(content) = &loaded.mirror {
             let mirror = self.paths.mirror.display();
@@ -358,7 +365,7 @@ impl Log {
         }
         if let Some(pending) = &loaded.pending {
             let mirror = self.paths.mirror.display();
-            context.tell(
+            let is_news = context.tell(
                 "PS_FOREIGN_EDIT",
                 &format!("{mirror} {}", pending.mirror_hash),
                 format!(
@@ -368,6 +375,9 @@ impl Log {
                 ),
                 &details.path("path", &self.paths.mirror).number("keys", pending.edits.len() as u64),
             );
+            if is_news {
+                metrics.external_edits.add(1);
+            }
         }
     }
 }

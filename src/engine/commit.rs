@@ -29,7 +29,12 @@ impl Log {
             return;
         }
         let written = if batch.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
+        let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
+            if let (Some(asked_us), Waiting::Written(_), Ok(())) = (ticket.asked_us(), &waiting, &written) {
+                let now_us = *now_us.get_or_insert_with(|| context.files.monotonic_us());
+                self.shelf.metrics.ack.record(now_us.saturating_sub(asked_us));
+            }
             let answer = match (waiting, &written) {
                 (Waiting::Written(answer) | Waiting::Read(answer, _), Ok(())) => Ok(answer),
                 (Waiting::Written(_), Err(error)) => Err(error.clone()),
@@ -53,7 +58,10 @@ impl Log {
         let appended = self.file.append(&*context.files, &self.paths, all, lines, context.sync_always())?;
         if let Some(duration_us) = self.file.take_sync_us() {
             context.sync_took(&self.paths, duration_us);
+            self.shelf.metrics.fsync.record(duration_us);
         }
+        self.shelf.metrics.entries.add(lines);
+        self.shelf.metrics.bytes.add(all.len() as u64);
         self.is_touched = true;
         if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
             self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);

@@ -51,7 +51,7 @@ struct Running {
     /// Behind the copied tail: a line break that the last line lacked.
     added_bytes: u64,
     mirror: Option<FreshMirror>,
-    started_ms: u64,
+    started_us: u64,
 }
 
 impl Compaction {
@@ -124,7 +124,7 @@ impl Log {
             checkpoint_lines: 0,
             added_bytes: 0,
             mirror: None,
-            started_ms: context.files.monotonic_ms(),
+            started_us: context.files.monotonic_us(),
         });
     }
 
@@ -190,6 +190,7 @@ impl Log {
         };
         if let Err(error) = &answer {
             remove_temporaries(context, &temporary, running.mirror.take());
+            self.shelf.metrics.compacted(context.files.now_ms(), None);
             context.compaction_failed(&self.paths, error);
         }
         let next = std::mem::take(&mut self.compaction.waiting);
@@ -286,7 +287,9 @@ impl Log {
     }
 
     fn tell_compaction(&self, context: &Context, old_end: u64, running: &Running, backup: Option<&Path>) {
-        let duration_ms = context.files.monotonic_ms().saturating_sub(running.started_ms);
+        let duration_us = context.files.monotonic_us().saturating_sub(running.started_us);
+        self.shelf.metrics.compacted(context.files.now_ms(), Some(duration_us));
+        let duration_ms = duration_us / 1000;
         let details = Details::of_log(&self.paths.name)
             .number("durationMs", duration_ms)
             .number("sizeBeforeBytes", old_end)

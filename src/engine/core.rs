@@ -23,6 +23,7 @@ use super::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink, SLOW_SYNC_MS, Teller}
 use super::job::{Job, JobDone};
 use super::lock::{DirectoryLock, Purpose};
 use super::log::{LogPaths, MENDED_ENDING};
+use super::metrics::FolderMetrics;
 use super::name::LogName;
 use super::options::{FsyncMode, Options};
 use super::request::{Outlet, Request};
@@ -39,6 +40,8 @@ pub struct Context {
     /// The data folder.
     pub data_folder: PathBuf,
     teller: Teller,
+    /// What is counted of the folder.
+    pub metrics: Arc<FolderMetrics>,
     temporaries: AtomicU64,
     /// Tells our temporary files from those of others, whatever they call their processes.
     unique: u64,
@@ -57,8 +60,9 @@ impl Context {
 
     /// Tells whoever listens; see `event` for what is told how often. `subject` tells one thing from another
     /// of the same code.
-    pub fn tell(&self, code: &'static str, subject: &str, message: String, details: &Details) {
-        self.teller.tell(code, subject, message, details, self.files.now_ms());
+    /// False for a finding that was told before.
+    pub fn tell(&self, code: &'static str, subject: &str, message: String, details: &Details) -> bool {
+        self.teller.tell(code, subject, message, details, self.files.now_ms())
     }
 
     /// Tells that a sync of a log took long, if it did.
@@ -126,6 +130,7 @@ impl Engine {
             options,
             data_folder,
             teller: Teller::new(notices),
+            metrics: Arc::default(),
             temporaries: AtomicU64::new(0),
             unique: RandomState::new().hash_one(0),
         };
@@ -157,9 +162,14 @@ impl Engine {
     }
 
     pub(super) fn acquire(&mut self, purpose: Purpose) -> Result<()> {
-        let asked_ms = self.context.files.monotonic_ms();
+        if self.lock.is_held() {
+            return Ok(());
+        }
+        let asked_us = self.context.files.monotonic_us();
         self.lock.acquire(&*self.context.files, purpose)?;
-        let waited_ms = self.context.files.monotonic_ms().saturating_sub(asked_ms);
+        let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
+        self.context.metrics.lock_wait.record(waited_us);
+        let waited_ms = waited_us / 1000;
         if waited_ms >= LONG_LOCK_WAIT_MS {
             let folder = self.context.data_folder.display();
             self.context.tell(
@@ -177,6 +187,12 @@ impl Engine {
             self.sweep();
         }
         Ok(())
+    }
+
+    /// What is counted of the folder.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<FolderMetrics> {
+        Arc::clone(&self.context.metrics)
     }
 
     /// Removes temporary files that killed processes left: a process that is at work on one holds its
@@ -214,6 +230,7 @@ impl Engine {
 
     /// Does what is asked, in order, and answers. One sync a log, however many requests.
     pub fn run_batch(&mut self, requests: Vec<Request>) {
+        self.context.metrics.batch_calls.record(requests.len() as u64);
         self.commit_batch(requests);
         self.lock.release();
         self.flush_outlets();

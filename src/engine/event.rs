@@ -149,14 +149,21 @@ impl Teller {
         Self { sink, told: Mutex::default() }
     }
 
-    /// Tells; `subject` says whether it is the same thing again.
-    pub fn tell(&self, code: &'static str, subject: &str, message: String, details: &Details, now_ms: i64) {
+    /// Tells; `subject` says whether it is the same thing again. False where it was not told.
+    pub fn tell(
+        &self,
+        code: &'static str,
+        subject: &str,
+        message: String,
+        details: &Details,
+        now_ms: i64,
+    ) -> bool {
         let is_news = is_news(code);
         let is_first = !is_news && self.told.lock().insert(format!("{code} {subject}"));
         let event = event_of(code);
         let is_finding = (2..=4).contains(&event);
         if is_finding && !is_first {
-            return;
+            return false;
         }
         let payload = format!(
             "{{\"event\":\"{}\",\"code\":\"{code}\",\"message\":{},\"timestamp\":\"{}\"{}}}",
@@ -167,6 +174,7 @@ impl Teller {
         );
         let is_printed = is_first && code != "PS_COMPACTION_FAILED";
         self.sink.tell(Notice { code, message, payload, is_printed });
+        true
     }
 }
 

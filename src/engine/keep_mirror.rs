@@ -47,6 +47,7 @@ impl Log {
             let synced = ready.clone().and_then(|()| self.file.sync(&*context.files, &self.paths));
             if let Some(duration_us) = self.file.take_sync_us() {
                 context.sync_took(&self.paths, duration_us);
+                self.shelf.metrics.fsync.record(duration_us);
             }
             if let Err(error) = synced {
                 context.tell(
@@ -98,6 +99,8 @@ impl Log {
             (Err(error), Ok(fresh)) => context.files.remove(&fresh.temporary).and(Err(error)),
             (_, Err(error)) => Err(error),
         };
+        self.shelf.metrics.mirror_is_current();
+        self.note_mirror_age(context, duration_ms);
         self.publish_stamps();
         if let Err(error) = published {
             self.mirror_failed(context, &error);
@@ -113,7 +116,18 @@ impl Log {
         }
     }
 
+    /// Keeps in mind since when the mirror has been behind: `ago_ms` at least.
+    fn note_mirror_age(&self, context: &Context, ago_ms: u64) {
+        let metrics = &self.shelf.metrics;
+        if !self.mirror.is_wanted || self.mirror.shown_log_end() == Some(self.file.end()) {
+            metrics.mirror_is_current();
+        } else {
+            metrics.mirror_is_behind(context.files.monotonic_ms().saturating_sub(ago_ms));
+        }
+    }
+
     fn mirror_failed(&mut self, context: &Context, error: &Error) {
+        self.shelf.metrics.mirrors_failed.add(1);
         context.tell(
             "PS_MIRROR_FAILED",
             &format!("{} {}", self.paths.mirror.display(), error.code),
@@ -136,6 +150,7 @@ impl Log {
                 Err(error) => self.mirror_failed(context, &error),
             }
         }
+        self.note_mirror_age(context, 0);
         self.publish_stamps();
     }
 
@@ -355,6 +370,7 @@ impl Log {
                 self.sync_mirror(context)?;
                 self.write_record(context, id, self.file.end(), self.file.mark(), RecordStage::Clean)?;
             }
+            self.note_mirror_age(context, 0);
             self.publish_stamps();
         }
         self.is_touched = false;

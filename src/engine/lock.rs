@@ -62,6 +62,11 @@ impl DirectoryLock {
         Ok(())
     }
 
+    /// Whether the lock is taken.
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
     /// Gives the lock back.
     pub fn release(&mut self) {
         if self.is_held {

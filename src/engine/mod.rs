@@ -18,6 +18,7 @@ mod lines;
 mod load;
 mod lock;
 mod log;
+mod metrics;
 mod mirror;
 mod name;
 mod options;
@@ -25,6 +26,7 @@ mod policy;
 mod read;
 mod record;
 mod replay;
+pub mod report;
 mod request;
 mod shelf;
 #[cfg(feature = "simulation")]

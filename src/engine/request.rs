@@ -47,13 +47,26 @@ pub trait Outlet: Send + Sync {
 pub struct Ticket {
     outlet: Arc<dyn Outlet>,
     id: usize,
+    /// When the call was made, on the clock that never jumps, if it is timed.
+    asked_us: Option<u64>,
     is_answered: bool,
 }
 
 impl Ticket {
     /// A ticket for the call that `outlet` knows as `id`.
     pub fn new(outlet: Arc<dyn Outlet>, id: usize) -> Self {
-        Self { outlet, id, is_answered: false }
+        Self { outlet, id, asked_us: None, is_answered: false }
+    }
+
+    /// The call is timed from here.
+    pub fn time_from(&mut self, asked_us: u64) {
+        self.asked_us = Some(asked_us);
+    }
+
+    /// When the call was made, if it is timed.
+    #[must_use]
+    pub fn asked_us(&self) -> Option<u64> {
+        self.asked_us
     }
 
     /// Whether `other` goes to the same JavaScript thread.

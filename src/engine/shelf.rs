@@ -6,7 +6,11 @@
 
 use parking_lot::RwLock;
 
+use std::sync::atomic::Ordering;
+
 use super::log::LogPaths;
+use super::metrics::LogMetrics;
+use super::report::LogReport;
 use super::state::State;
 use crate::vfs::{FileSystem, Stamp};
 
@@ -14,6 +18,8 @@ use crate::vfs::{FileSystem, Stamp};
 pub struct Shelf {
     /// The log's files.
     pub paths: LogPaths,
+    /// What is counted of the log.
+    pub(super) metrics: LogMetrics,
     pub(super) published: RwLock<Published>,
 }
 
@@ -36,7 +42,37 @@ impl Shelf {
     /// A shelf for a log that is not loaded yet.
     #[must_use]
     pub fn new(paths: LogPaths) -> Self {
-        Self { paths, published: RwLock::default() }
+        Self { paths, metrics: LogMetrics::default(), published: RwLock::default() }
+    }
+
+    /// What was counted, and what there is. `now_ms` is of the clock that never jumps.
+    #[must_use]
+    pub fn report(&self, now_ms: u64) -> LogReport {
+        let metrics = &self.metrics;
+        let (size_bytes, live_bytes, keys) = {
+            let published = self.published.read();
+            let size_bytes = published.log.map_or(0, |stamp| stamp.size_bytes);
+            (size_bytes, published.state.live_bytes(), published.state.len() as u64)
+        };
+        LogReport {
+            name: self.paths.name.as_str().to_owned(),
+            entries: metrics.entries.get(),
+            bytes: metrics.bytes.get(),
+            size_bytes,
+            live_bytes,
+            keys,
+            fsync_us: metrics.fsync.read(),
+            ack_us: metrics.ack.read(),
+            compaction_us: metrics.compaction.read(),
+            compactions_failed: metrics.compactions_failed.get(),
+            last_compaction_ms: metrics.last_compaction_ms.load(Ordering::Relaxed),
+            is_last_compaction_failed: metrics.is_last_compaction_failed.load(Ordering::Relaxed),
+            mirror_age_ms: metrics.mirror_age_ms(now_ms),
+            corrupt_lines: metrics.corrupt_lines.get(),
+            torn_tails: metrics.torn_tails.get(),
+            external_edits: metrics.external_edits.get(),
+            mirrors_failed: metrics.mirrors_failed.get(),
+        }
     }
 
     /// Answers from memory when the files are as they were; `None` when the writer must look first.

@@ -148,6 +148,7 @@ impl Log {
         }
         if let Err(error) = self.catch_up(context) {
             if requests.iter().any(|request| matches!(request.work, Work::Compact(_))) {
+                self.shelf.metrics.compacted(context.files.now_ms(), None);
                 context.compaction_failed(&self.paths, &error);
             }
             return self.refuse(requests, &error, run);
@@ -294,6 +295,7 @@ impl Log {
         match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
             Ok(()) => self.compact(context, Some(ticket), run.jobs),
             Err(error) => {
+                self.shelf.metrics.compacted(context.files.now_ms(), None);
                 context.compaction_failed(&self.paths, &error);
                 run.answer(ticket, Err(error));
             }

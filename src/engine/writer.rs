@@ -24,9 +24,11 @@ use parking_lot::{Condvar, Mutex};
 use super::core::{Engine, Shelves};
 use super::event::NoticeSink;
 use super::job::{Job, JobDone, ReadJob};
+use super::metrics::{FolderMetrics, TIMED_CALLS};
 use super::name::LogName;
 use super::options::Options;
 use super::read::EntryCursor;
+use super::report::{LogReport, Report};
 use super::request::{Answer, Outlet, Request, Ticket};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
@@ -117,6 +119,7 @@ pub struct Writer {
     inbox: Arc<Inbox>,
     thread: Mutex<Option<JoinHandle<()>>>,
     shelves: Shelves,
+    metrics: Arc<FolderMetrics>,
     files: FileSystemRef,
 }
 
@@ -133,6 +136,7 @@ impl Writer {
     ) -> Result<Self> {
         let engine = Engine::new(Arc::clone(&files), data_folder, options, notices);
         let shelves = engine.shelves();
+        let metrics = engine.metrics();
         let inbox = Arc::new(Inbox::default());
         let shell = Shell {
             engine,
@@ -147,7 +151,7 @@ impl Writer {
             .name("ps-writer".to_owned())
             .spawn(move || shell.run())
             .map_err(|error| Error::new("EAGAIN", format!("EAGAIN: no thread could be started: {error}")))?;
-        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, files })
+        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, files })
     }
 
     /// The shelf of a log, once the writer has looked at it.
@@ -163,9 +167,16 @@ impl Writer {
     }
 
     /// Queues a call. Its ticket is answered in any case.
-    pub fn call(&self, request: Request) {
+    pub fn call(&self, mut request: Request) {
         let size_bytes = request.size_bytes + REQUEST_BYTES;
-        if self.inbox.queue.lock().size_bytes + size_bytes > QUEUE_BYTES_MAX {
+        let (waiting_bytes, waiting_calls) = {
+            let queue = self.inbox.queue.lock();
+            (queue.size_bytes, queue.messages.len())
+        };
+        if waiting_calls.is_multiple_of(TIMED_CALLS) {
+            request.ticket.time_from(self.files.monotonic_us());
+        }
+        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX {
             let error = Error::new(
                 "ERR_QUEUE_FULL",
                 "Over 1 GiB of entries wait to be written; await some of the calls before making more",
@@ -173,6 +184,27 @@ impl Writer {
             return request.ticket.answer(Err(error)).flush();
         }
         self.inbox.push(Message::Call(request), size_bytes);
+    }
+
+    /// The metrics as they are now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (queue_calls, queue_bytes) = {
+            let queue = self.inbox.queue.lock();
+            (queue.messages.len() as u64, queue.size_bytes as u64)
+        };
+        let now_ms = self.files.monotonic_ms();
+        let shelves: Vec<Arc<Shelf>> = self.shelves.read().values().cloned().collect();
+        let mut logs: Vec<LogReport> = shelves.iter().map(|shelf| shelf.report(now_ms)).collect();
+        logs.sort_by(|one, other| one.name.cmp(&other.name));
+        Report {
+            queue_calls,
+            queue_bytes,
+            batch_calls: self.metrics.batch_calls.read(),
+            lock_wait_us: self.metrics.lock_wait.read(),
+            resident_bytes: None,
+            logs,
+        }
     }
 
     /// Reads on from a cursor.
