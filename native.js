@@ -865,6 +865,7 @@ module.exports.on = nativeBinding.on
 module.exports.once = nativeBinding.once
 module.exports.OpType = nativeBinding.OpType
 module.exports.readLogEntries = nativeBinding.readLogEntries
+module.exports.readLogLines = nativeBinding.readLogLines
 module.exports.rebuildStateFromLog = nativeBinding.rebuildStateFromLog
 module.exports.saveGameState = nativeBinding.saveGameState
 module.exports.savePlayers = nativeBinding.savePlayers

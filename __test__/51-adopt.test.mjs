@@ -2,13 +2,20 @@
 // where a check fails. A night is played before, between and after, by the old code and by the new.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { exampleBot, oldServices, renameService, runCli, runCliJson, startCli } from './support/cli.mjs';
+import {
+  contentsOf,
+  exampleBot,
+  oldServices,
+  renameService,
+  runCli,
+  runCliJson,
+  startCli,
+} from './support/cli.mjs';
 import { logPath, mirrorPath, readLogLines, runScript, startScript, waitUntil } from './support/temp.mjs';
 
 const NIGHT = fileURLToPath(new URL('./children/bot-night.mjs', import.meta.url));
@@ -18,24 +25,6 @@ async function playNight(t, folder, seed = 1) {
   const result = await runScript(t, { file: NIGHT, args: [folder, String(seed), 'one-by-one'], cwd: folder });
   assert.equal(result.code, 0, result.stderr);
   return JSON.parse(result.stdout);
-}
-
-// Every file of a folder with the hash of its content, links not followed.
-async function contentsOf(folder) {
-  const found = {};
-  const look = async (below) => {
-    for (const entry of await readdir(path.join(folder, below), { withFileTypes: true })) {
-      const name = path.join(below, entry.name);
-      if (entry.isDirectory()) await look(name);
-      else if (entry.isFile()) {
-        found[name] = createHash('sha256')
-          .update(await readFile(path.join(folder, name)))
-          .digest('hex');
-      }
-    }
-  };
-  await look('');
-  return found;
 }
 
 const service = (folder, name) => readFile(path.join(folder, 'services', name), 'utf8');

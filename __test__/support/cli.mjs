@@ -1,10 +1,11 @@
 // Running the program `progressive-storage`, and a bot's folder to run it on: the example bot, with the services
 // of the old module or with our own.
 
-import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { repositoryRoot, runScript, startScript, temporaryFolder } from './temp.mjs';
+import { packageUrl, repositoryRoot, runScript, startScript, temporaryFolder, waitUntil } from './temp.mjs';
 
 export const program = path.join(repositoryRoot, 'bin', 'progressive-storage.mjs');
 const OLD_MODULE = fileURLToPath(new URL('../old-module/', import.meta.url));
@@ -58,4 +59,41 @@ export async function exampleBot(t, { services = 'new', name = 'bot' } = {}) {
 // Renames a service file and its like, for bots that name them in another way.
 export async function renameService(folder, from, to) {
   await rename(path.join(folder, 'services', from), path.join(folder, 'services', to));
+}
+
+// A bot that stores results and compacts until it is told to stop. `stop()` gives { stored, games }, which are
+// equal when nothing was lost.
+export async function busyBot(t, dataDir) {
+  const { child, output, ended } = await startScript(t, {
+    file: fileURLToPath(new URL('../children/busy-bot.mjs', import.meta.url)),
+    args: [dataDir, packageUrl],
+  });
+  await waitUntil(() => output.stdout.includes('busy'), { what: 'the bot to be busy' });
+  return {
+    pid: child.pid,
+    async stop() {
+      child.stdin.end();
+      const { code, stdout, stderr } = await ended;
+      if (code !== 0) throw new Error(`the busy bot failed (${code}): ${stderr}`);
+      return { ...JSON.parse(stdout.trim().split('\n').at(-1)), stderr };
+    },
+  };
+}
+
+// Every file of a folder with a hash of its content.
+export async function contentsOf(folder) {
+  const found = {};
+  const look = async (below) => {
+    for (const entry of await readdir(path.join(folder, below), { withFileTypes: true })) {
+      const name = path.join(below, entry.name);
+      if (entry.isDirectory()) await look(name);
+      else if (entry.isFile()) {
+        found[name] = createHash('sha256')
+          .update(await readFile(path.join(folder, name)))
+          .digest('hex');
+      }
+    }
+  };
+  await look('');
+  return found;
 }

@@ -36,7 +36,7 @@ fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<V
 }
 
 /// The result of a call that answers at once; one that is refused throws.
-fn thrown<T>(env: Env, call: impl FnOnce(Js) -> Fallible<T>) -> napi::Result<T> {
+pub(super) fn thrown<T>(env: Env, call: impl FnOnce(Js) -> Fallible<T>) -> napi::Result<T> {
     let js = Js::new(env);
     call(js).map_err(|refusal| {
         js.throw(refusal);

@@ -12,6 +12,7 @@ mod calls;
 mod environment;
 mod events;
 mod js;
+mod lines;
 mod options;
 mod scheduler;
 mod stores;

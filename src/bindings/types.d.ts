@@ -235,6 +235,44 @@ export interface LogEntry {
   [property: string]: any;
 }
 
+/** A line of a log file, see `readLogLines`. */
+export interface LogLine {
+  /** 1 for the first line of the file. */
+  line: number;
+  /** Bytes before it in the file. */
+  offset: number;
+  /** Its length without the line break. */
+  sizeBytes: number;
+  /** False for a last line without a line break. */
+  isTerminated: boolean;
+  /**
+   * `'checked'`: its checksum is right; `'plain'`: it has none and is a JSON object; `'empty'`; `'damaged'`: neither;
+   * `'torn'`: damaged, and the last line without a line break.
+   */
+  state: 'checked' | 'plain' | 'empty' | 'damaged' | 'torn';
+  /** What is wrong with a damaged or torn line. */
+  reason?: string;
+  /** The key that a damaged or torn line seems to hold. */
+  key?: string;
+  /** The entry of a good line. */
+  entry?: LogEntry;
+  /** For how many more lines its operation goes on. */
+  more?: number;
+  /** True when the change was found in the JSON file. */
+  isEdit?: boolean;
+}
+
+/** Some lines of a log file, see `readLogLines`. */
+export interface LogLines {
+  lines: LogLine[];
+  /** Where the next call begins. */
+  next: { offset: number; line: number };
+  /** True when these were the last lines that the file has now. */
+  isEnd: boolean;
+  /** Size of the file. */
+  sizeBytes: number;
+}
+
 /** What is kept of one game of a player. */
 export interface GameHistoryEntry {
   /** When the result was counted (ISO 8601, UTC). */

@@ -117,6 +117,11 @@ impl<'a> Entry<'a> {
         Self { open, has_crc: true, edit: None, more: 0 }
     }
 
+    /// Whether it carries a checksum, which is right.
+    pub fn is_checked(&self) -> bool {
+        self.has_crc
+    }
+
     /// The entry as callers see it: a JSON object without our properties.
     pub fn text(&self) -> String {
         if !self.has_crc && OWN_PROPERTIES.iter().any(|name| self.open.contains(name)) {

@@ -1,0 +1,83 @@
+// `verify`: every line of every log, and its checksum.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { EXIT } from '../support/errors.mjs';
+import { chosenLogs, dataFolder, plainFile } from '../support/folder.mjs';
+import { examine } from '../support/lines.mjs';
+import { bytes, plural } from '../support/terminal.mjs';
+
+export const summary = 'check every line and checksum; names line, offset and key of what is damaged';
+export const usage = '[path] [options]';
+export const help = `
+Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder), checks
+its checksum, or, where it has none (the old module's lines, or yours), that it is a JSON object, and that each
+JSON file is one. Nothing is changed, and a bot may be running. Exit code 1 when something is damaged or torn.
+`;
+export const positionals = { max: 1 };
+export const options = {
+  log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
+  backups: { type: 'boolean', description: 'backups and archives too' },
+};
+
+export async function run({ terminal, options, positionals, cwd, atEnd }) {
+  const dataDir = dataFolder(positionals[0], cwd);
+  const report = { dataDir, files: [], ok: true };
+  terminal.title(`Logs in ${dataDir}`);
+  for (const log of chosenLogs(dataDir, options.log)) {
+    const files = [log.log, ...(options.backups ? [...log.backups, ...log.archives] : [])].filter(Boolean);
+    for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
+    if (log.mirror) report.files.push(verifyMirror(terminal, log.mirror));
+  }
+  report.ok = report.files.every(({ ok }) => ok);
+  if (!report.ok) {
+    terminal.line();
+    terminal.line('Damaged lines and torn ends are moved aside by the next write; all other lines are used.');
+    terminal.line('`progressive-storage repair` shows what can be had back.');
+  } else if (report.files.length === 0) terminal.line('  There are none.');
+  terminal.result(report);
+  return report.ok ? EXIT.ok : EXIT.found;
+}
+
+async function verifyLog(terminal, file, atEnd) {
+  const name = path.basename(file.path);
+  const progress = terminal.progress(`Reading ${name}`, file.isGzip ? 0 : file.sizeBytes, bytes);
+  const found = await examine(await plainFile(file, atEnd), { progress });
+  progress.end();
+  if (found === null) return { file: file.path, ok: true, isGone: true };
+  const ok = found.damaged.length === 0 && found.torn === null;
+  const parts = [plural(found.entries, 'entry', 'entries'), bytes(found.sizeBytes)];
+  if (found.plain > 0) parts.push(`${found.plain} without a checksum`);
+  if (found.damaged.length > 0) parts.push(terminal.red(`${found.damaged.length} damaged`));
+  const details = found.damaged.map((damage) => describeDamage(damage));
+  if (found.torn) details.push(`${describeDamage(found.torn)} (the end of the log, as a crash leaves it)`);
+  terminal.check({ ok, text: `${name}: ${parts.join(', ')}`, details });
+  return { file: file.path, ok, ...found };
+}
+
+export function describeDamage({ line, offset, sizeBytes, key, reason }) {
+  const named = key === null ? '' : `, key ${JSON.stringify(key)}`;
+  return `line ${line}, byte ${offset}, ${plural(sizeBytes, 'byte')}${named}: ${reason}`;
+}
+
+function verifyMirror(terminal, file) {
+  const name = path.basename(file.path);
+  let problem = null;
+  let keys = 0;
+  try {
+    const state = JSON.parse(readFileSync(file.path, 'utf8'));
+    if (state === null || typeof state !== 'object' || Array.isArray(state))
+      problem = 'it is not a JSON object';
+    else keys = Object.keys(state).length;
+  } catch (error) {
+    problem = error.message;
+  }
+  const ok = problem === null;
+  const text = ok ? `${name}: ${plural(keys, 'key')}, ${bytes(file.sizeBytes)}` : `${name}: ${problem}`;
+  terminal.check({
+    ok,
+    text,
+    details: ok ? [] : ['The log is used instead; the next write makes the file anew.'],
+  });
+  return { file: file.path, ok, keys, problem };
+}

@@ -1,0 +1,145 @@
+// The data folder: there, readable, writable, whose it is, and who is using it.
+
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { logsIn } from '../support/folder.mjs';
+import { processesUsing } from '../support/processes.mjs';
+import { fail, info, ok, warn } from './finding.mjs';
+
+const SHOWN_MAX = 5;
+
+export function folderFindings({ dataDir }) {
+  const stat = statSync(dataDir, { throwIfNoEntry: false });
+  if (!stat) {
+    const parent = nearestFolder(dataDir);
+    return [
+      may(parent, constants.W_OK | constants.X_OK)
+        ? info('folder', 'The folder is not there yet', 'The first write makes it.')
+        : fail(
+            'folder',
+            'The folder is not there and cannot be made',
+            `This user may not write to '${parent}'.`,
+            'Make the folder as a user who may, and give it to the one that runs the bot (chown).',
+          ),
+    ];
+  }
+  return [...accessFindings(dataDir), ...ownerFindings(dataDir, stat), ...userFindings(dataDir)];
+}
+
+export function nearestFolder(folder) {
+  let parent = folder;
+  while (!statSync(parent, { throwIfNoEntry: false })) parent = path.dirname(parent);
+  return parent;
+}
+
+function may(file, mode) {
+  try {
+    accessSync(file, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function accessFindings(dataDir) {
+  const files = logsIn(dataDir).flatMap(({ log, mirror }) =>
+    [log, mirror].filter(Boolean).map((file) => file.path),
+  );
+  const folders = [dataDir, path.join(dataDir, 'logs'), path.join(dataDir, '.progressive-storage')].filter(
+    (folder) => statSync(folder, { throwIfNoEntry: false }),
+  );
+  const noRead = [
+    ...folders.filter((folder) => !may(folder, constants.R_OK | constants.X_OK)),
+    ...files.filter((file) => !may(file, constants.R_OK)),
+  ];
+  const noWrite = [...folders, ...files].filter((file) => !may(file, constants.W_OK));
+  const shown = (list) =>
+    list.slice(0, SHOWN_MAX).join(', ') +
+    (list.length > SHOWN_MAX ? ` and ${list.length - SHOWN_MAX} more` : '');
+  const user = process.getuid ? `user ${process.getuid()}` : 'this user';
+  const findings = [];
+  if (noRead.length > 0) {
+    findings.push(
+      fail(
+        'readable',
+        `May not be read: ${shown(noRead)}`,
+        'The bot cannot load its data.',
+        `Let ${user} read it (chown, chmod).`,
+      ),
+    );
+  }
+  if (noWrite.length > 0) {
+    findings.push(
+      fail(
+        'writable',
+        `May not be written: ${shown(noWrite)}`,
+        'Reading works, every write is rejected with EACCES or EROFS.',
+        `Let ${user} write to it (chown, chmod), or mount it writable.`,
+      ),
+    );
+  }
+  if (findings.length === 0) findings.push(ok('permissions', `${user} may read and write everything`));
+  return findings;
+}
+
+function ownerFindings(dataDir, stat) {
+  if (!process.getuid) return [];
+  const findings = [];
+  const uid = process.getuid();
+  if (stat.uid !== uid) {
+    findings.push(
+      warn(
+        'owner',
+        `The folder belongs to user ${stat.uid}, this is user ${uid}`,
+        'Files that this user makes may not be writable for the other one, and the bot then fails with EACCES.',
+        'Run this, and the bot, as the user who owns the folder.',
+      ),
+    );
+  }
+  if (stat.mode & 0o002 && !(stat.mode & 0o1000)) {
+    findings.push(
+      warn(
+        'world-writable',
+        'Everybody on this machine may write to the folder',
+        'Any program here can change or delete the data.',
+        `chmod o-w '${dataDir}'`,
+      ),
+    );
+  }
+  return findings;
+}
+
+function userFindings(dataDir) {
+  const { isKnown, open } = processesUsing({ dataDir });
+  const holder = lastHolder(dataDir);
+  if (!isKnown) {
+    return [
+      info(
+        'users',
+        holder
+          ? `The folder was last written by process ${holder}`
+          : 'Nobody has written here with this package yet',
+      ),
+    ];
+  }
+  if (open.length === 0) return [ok('users', 'No process has files of the folder open')];
+  const meaning = 'That is fine: several processes of one machine may share a folder.';
+  return open.map(({ pid, command }) => {
+    const wrote = holder === pid ? ', the last that took the lock' : '';
+    return info(
+      'users',
+      `In use by process ${pid}${wrote}: ${command}`,
+      open.length > 1 ? meaning : undefined,
+    );
+  });
+}
+
+// The process that took the lock last; the kernel gives the lock back when it ends.
+function lastHolder(dataDir) {
+  try {
+    const text = readFileSync(path.join(dataDir, '.progressive-storage', 'lock'), 'utf8');
+    return Number(text.match(/^process (\d+)/)?.[1]) || undefined;
+  } catch {
+    return undefined;
+  }
+}

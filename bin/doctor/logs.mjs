@@ -1,0 +1,136 @@
+// The health of the logs and of what stands beside them.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describeDamage } from '../commands/verify.mjs';
+import { logsIn } from '../support/folder.mjs';
+import { examine } from '../support/lines.mjs';
+import { bytes, plural } from '../support/terminal.mjs';
+import { fail, info, ok, warn } from './finding.mjs';
+
+const DAY_MS = 86_400_000;
+const LEFTOVER = /\.tmp$/;
+
+export async function logFindings({ dataDir, terminal }) {
+  const logs = logsIn(dataDir);
+  if (logs.length === 0) return [info('logs', 'There are no logs yet')];
+  const findings = [];
+  for (const log of logs) {
+    try {
+      findings.push(...(await logFinding(log, terminal)));
+    } catch (error) {
+      findings.push(
+        fail(
+          'log',
+          `${log.name}: ${error.message}`,
+          'It cannot be read.',
+          'See to the cause; the code says which it is.',
+        ),
+      );
+    }
+  }
+  findings.push(...leftovers(dataDir));
+  return findings;
+}
+
+async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }, terminal) {
+  const findings = [];
+  if (!log) {
+    findings.push(
+      info(
+        'log',
+        `${name}: a JSON file without a log`,
+        'Data of before there was a log, or the log was deleted. It is taken over with the first write.',
+      ),
+    );
+  } else {
+    const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
+    const found = await examine(log.path, { progress });
+    progress.end();
+    if (found && found.damaged.length > 0) {
+      findings.push(
+        fail(
+          'damage',
+          `${name}: ${plural(found.damaged.length, 'damaged line')} of ${found.lines}; the first is ${describeDamage(found.damaged[0])}`,
+          'All other lines are used. The damaged ones are set aside by the next write.',
+          'Look at them with `progressive-storage verify`, and at what can be had back with `repair`. If it happens again, check the disk.',
+        ),
+      );
+    }
+    if (found?.torn) {
+      findings.push(
+        info(
+          'torn',
+          `${name}: the log ends with a line that was cut short (line ${found.torn.line}, byte ${found.torn.offset})`,
+          'A crash does that. It was never acknowledged; the next write moves it aside.',
+        ),
+      );
+    }
+    if (found && findings.length === 0) {
+      findings.push(
+        ok(
+          'log',
+          `${name}: ${plural(found.entries, 'entry', 'entries')}, ${bytes(found.sizeBytes)}, all lines are good`,
+        ),
+      );
+    }
+  }
+  if (mirror) findings.push(...mirrorFindings(name, mirror));
+  if (corrupt.length + brokenMirrors.length > 0) {
+    const files = [...corrupt, ...brokenMirrors].map((file) => path.basename(file.path)).join(', ');
+    findings.push(
+      info(
+        'set-aside',
+        `${name}: set aside earlier: ${files}`,
+        'Kept until you delete them. `progressive-storage repair` shows what can be had back.',
+      ),
+    );
+  }
+  if (log && log.sizeBytes > 1 << 20 && backups.length === 0) {
+    findings.push(
+      info(
+        'backups',
+        `${name}: no backup`,
+        'There is one after the first compaction. A copy of the folder elsewhere is worth more.',
+      ),
+    );
+  }
+  return findings;
+}
+
+function mirrorFindings(name, mirror) {
+  try {
+    const state = JSON.parse(readFileSync(mirror.path, 'utf8'));
+    if (state !== null && typeof state === 'object' && !Array.isArray(state)) return [];
+  } catch (error) {
+    if (error.code) throw error;
+  }
+  return [
+    warn(
+      'mirror',
+      `${name}.json is not a JSON object`,
+      'The log is used; the next write sets the file aside and makes it anew.',
+      'If you have just edited it, mend the mistake before the bot writes.',
+    ),
+  ];
+}
+
+// Files that a killed process was writing.
+function leftovers(dataDir) {
+  const old = [];
+  for (const folder of [dataDir, path.join(dataDir, 'logs')]) {
+    const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+    for (const name of names.filter((file) => LEFTOVER.test(file))) {
+      const stat = statSync(path.join(folder, name), { throwIfNoEntry: false });
+      if (stat && Date.now() - stat.mtimeMs > DAY_MS) old.push(name);
+    }
+  }
+  if (old.length === 0) return [];
+  return [
+    info(
+      'leftovers',
+      `Left by a killed process: ${old.join(', ')}`,
+      'They are of no use; the next start of the bot removes its own, and you may delete them while it is stopped.',
+    ),
+  ];
+}
