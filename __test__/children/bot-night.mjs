@@ -90,7 +90,7 @@ if (!leave) await bot.stop();
 
 const { loadPlayers, getAllGameStates, loadTokens } = await load('services/storage.js');
 const { readLogEntries } = await load('services/append-log.js');
-console.log(
+process.stdout.write(
   JSON.stringify({
     runtime: process.versions.bun ? 'bun' : 'node',
     commands: chat.definitions.map(({ name }) => name),
@@ -105,5 +105,5 @@ console.log(
     tokens: (await loadTokens()).count,
     logged: (await readLogEntries('players')).length,
   }),
+  () => process.exit(0),
 );
-process.exit(0);
