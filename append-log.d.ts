@@ -1,9 +1,10 @@
-export type { LogEntry } from './index.js';
+export type { HistoryEntry, LogEntry, RebuildOptions } from './index.js';
 export {
   appendLogEntry,
   CompactionScheduler,
   compactLog,
   getLogSize,
+  history,
   needsCompaction,
   OpType,
   readLogEntries,

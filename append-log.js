@@ -6,6 +6,7 @@ const {
   rebuildStateFromLog,
   compactLog,
   getLogSize,
+  history,
   needsCompaction,
   CompactionScheduler,
   streamLogEntries,
@@ -17,6 +18,7 @@ module.exports.readLogEntries = readLogEntries;
 module.exports.rebuildStateFromLog = rebuildStateFromLog;
 module.exports.compactLog = compactLog;
 module.exports.getLogSize = getLogSize;
+module.exports.history = history;
 module.exports.needsCompaction = needsCompaction;
 module.exports.CompactionScheduler = CompactionScheduler;
 module.exports.streamLogEntries = streamLogEntries;

@@ -273,6 +273,29 @@ export interface LogLines {
   sizeBytes: number;
 }
 
+/** Options of `rebuildStateFromLog`. */
+export interface RebuildOptions {
+  /** A Date, milliseconds since 1970, or a text that Date reads. Default: now. */
+  at?: Date | number | string;
+}
+
+/** One recorded value of a key, as `history` gives it. */
+export interface HistoryEntry {
+  /** When it was recorded (ISO 8601, UTC), as the entry says; null for an entry without a time. */
+  timestamp: string | null;
+  /**
+   * `SET` and `DELETE` as they were called. `CHECKPOINT` where only a compacted log still tells the value: it was set
+   * before that time.
+   */
+  op: 'SET' | 'DELETE' | 'CHECKPOINT';
+  /** The value; missing where the key was removed. */
+  value?: any;
+  /** Name of the file in `logs` that tells it. */
+  source: string;
+  /** Present where it was found in the JSON file, as somebody's edit. */
+  isExternalEdit?: true;
+}
+
 /** What is kept of one game of a player. */
 export interface GameHistoryEntry {
   /** When the result was counted (ISO 8601, UTC). */
@@ -542,10 +565,31 @@ export declare class Storage {
    */
   readLogEntries(logName: string): Promise<LogEntry[]>
   /**
-   * The object that a log's entries come to; `{}` when there is no log.
+   * The object that a log's entries come to; `{}` when there is no log. With `at`, as it was at that time,
+   * from the log, its backups and its archives.
+   *
+   * Rejects with code `ERR_NO_HISTORY` when no file that is left reaches back to that time, and with
+   * `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) when `at` is no point in time.
+   *
+   * @example
+   * const then = await rebuildStateFromLog('players', { at: new Date('2026-11-23T20:00:00Z') })
    * @param logName File name of the log without its ending.
+   * @param options `at`: a Date, milliseconds since 1970, or a text that Date reads. Default: now.
    */
-  rebuildStateFromLog(logName: string): Promise<Record<string, any>>
+  rebuildStateFromLog(logName: string, options?: RebuildOptions): Promise<Record<string, any>>
+  /**
+   * Every recorded value of one key, in the order in which it got them: from the log, its backups and its
+   * archives, compressed ones included. `[]` for a key never seen. What was before the oldest file that is
+   * left is told by that file's checkpoint as one value.
+   *
+   * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name or key.
+   *
+   * @example
+   * for (const { timestamp, value } of await history('players', '42')) console.log(timestamp, value.totalScore)
+   * @param logName File name of the log without its ending.
+   * @param key The key, such as a player's id.
+   */
+  history(logName: string, key: string): Promise<HistoryEntry[]>
   /**
    * Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups
    * are kept. Entries that are appended meanwhile are in the new log.
@@ -787,6 +831,20 @@ export declare function getPlayerRank(userId: string, sortBy?: string): Promise<
 export declare function getPlayerStats(userId: string): Promise<PlayerRecord>
 
 /**
+ * Every recorded value of one key, in the order in which it got them: from the log, its backups and its
+ * archives, compressed ones included. `[]` for a key never seen. What was before the oldest file that is
+ * left is told by that file's checkpoint as one value.
+ *
+ * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name or key.
+ *
+ * @example
+ * for (const { timestamp, value } of await history('players', '42')) console.log(timestamp, value.totalScore)
+ * @param logName File name of the log without its ending.
+ * @param key The key, such as a player's id.
+ */
+export declare function history(logName: string, key: string): Promise<HistoryEntry[]>
+
+/**
  * The state of a channel's game, or null.
  * @param channelId The channel's id.
  */
@@ -894,10 +952,18 @@ export declare function readLogEntries(logName: string): Promise<LogEntry[]>
 export declare function readLogLines(file: string, from?: { offset: number, line: number }): LogLines | null
 
 /**
- * The object that a log's entries come to; `{}` when there is no log.
+ * The object that a log's entries come to; `{}` when there is no log. With `at`, as it was at that time,
+ * from the log, its backups and its archives.
+ *
+ * Rejects with code `ERR_NO_HISTORY` when no file that is left reaches back to that time, and with
+ * `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) when `at` is no point in time.
+ *
+ * @example
+ * const then = await rebuildStateFromLog('players', { at: new Date('2026-11-23T20:00:00Z') })
  * @param logName File name of the log without its ending.
+ * @param options `at`: a Date, milliseconds since 1970, or a text that Date reads. Default: now.
  */
-export declare function rebuildStateFromLog(logName: string): Promise<Record<string, any>>
+export declare function rebuildStateFromLog(logName: string, options?: RebuildOptions): Promise<Record<string, any>>
 
 /**
  * Stores the state of a channel's game, with `lastUpdated` (now).

@@ -853,6 +853,7 @@ module.exports.getLeaderboard = nativeBinding.getLeaderboard
 module.exports.getLogSize = nativeBinding.getLogSize
 module.exports.getPlayerRank = nativeBinding.getPlayerRank
 module.exports.getPlayerStats = nativeBinding.getPlayerStats
+module.exports.history = nativeBinding.history
 module.exports.loadGameState = nativeBinding.loadGameState
 module.exports.loadPlayers = nativeBinding.loadPlayers
 module.exports.loadTokens = nativeBinding.loadTokens

@@ -436,10 +436,31 @@ calls! {
     #[types("logName: string", "Promise<LogEntry[]>")]
     fn read_log_entries(log);
 
-    #[doc = " The object that a log's entries come to; `{}` when there is no log."]
+    #[doc = " The object that a log's entries come to; `{}` when there is no log. With `at`, as it was at that time,"]
+    #[doc = " from the log, its backups and its archives."]
+    #[doc = ""]
+    #[doc = " Rejects with code `ERR_NO_HISTORY` when no file that is left reaches back to that time, and with"]
+    #[doc = " `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) when `at` is no point in time."]
+    #[doc = ""]
+    #[doc = " @example"]
+    #[doc = " const then = await rebuildStateFromLog('players', { at: new Date('2026-11-23T20:00:00Z') })"]
     #[doc = " @param logName File name of the log without its ending."]
-    #[types("logName: string", "Promise<Record<string, any>>")]
-    fn rebuild_state_from_log(log);
+    #[doc = " @param options `at`: a Date, milliseconds since 1970, or a text that Date reads. Default: now."]
+    #[types("logName: string, options?: RebuildOptions", "Promise<Record<string, any>>")]
+    fn rebuild_state_from_log(log, options);
+
+    #[doc = " Every recorded value of one key, in the order in which it got them: from the log, its backups and its"]
+    #[doc = " archives, compressed ones included. `[]` for a key never seen. What was before the oldest file that is"]
+    #[doc = " left is told by that file's checkpoint as one value."]
+    #[doc = ""]
+    #[doc = " Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name or key."]
+    #[doc = ""]
+    #[doc = " @example"]
+    #[doc = " for (const { timestamp, value } of await history('players', '42')) console.log(timestamp, value.totalScore)"]
+    #[doc = " @param logName File name of the log without its ending."]
+    #[doc = " @param key The key, such as a player's id."]
+    #[types("logName: string, key: string", "Promise<HistoryEntry[]>")]
+    fn history(log, key);
 
     #[doc = " Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups"]
     #[doc = " are kept. Entries that are appended meanwhile are in the new log."]

@@ -53,6 +53,40 @@ pub fn key(js: Js, value: Value, argument: &str) -> Fallible<String> {
     Ok(literal)
 }
 
+/// The option `at` of `{ at }`, in milliseconds since 1970: a date, a number, or a text that `Date` reads.
+pub fn point_in_time(js: Js, options: Value) -> Fallible<Option<i64>> {
+    if is_missing(js, options)? {
+        return Ok(None);
+    }
+    if js.type_of(options)? != ValueType::Object || js.is_array(options)? {
+        return Err(wrong_type(js, "options", "an object", options).into());
+    }
+    let at = js.get(options, "at")?;
+    let time_ms = match js.type_of(at)? {
+        ValueType::Undefined => return Ok(None),
+        ValueType::Number => js.f64(at)?,
+        ValueType::String => {
+            let date = js.get(js.global()?, "Date")?;
+            js.f64(js.call(js.get(date, "parse")?, date, &[at])?)?
+        }
+        ValueType::Object if js.type_of(js.get(at, "getTime")?)? == ValueType::Function => {
+            let time = js.call(js.get(at, "getTime")?, at, &[])?;
+            if js.type_of(time)? == ValueType::Number { js.f64(time)? } else { f64::NAN }
+        }
+        _ => return Err(wrong_type(js, "at", "a Date", at).into()),
+    };
+    // What a Date can hold.
+    if !(-8.64e15..=8.64e15).contains(&time_ms) {
+        return Err(Error::wrong_value(
+            "The option 'at' is not a point in time; give a valid Date, such as new Date('2026-11-23T20:00:00Z')",
+        )
+        .into());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
+    let time_ms = time_ms.floor() as i64;
+    Ok(Some(time_ms))
+}
+
 /// A player's name as JSON text: a string, or null.
 pub fn username(js: Js, value: Value) -> Fallible<String> {
     match js.type_of(value)? {

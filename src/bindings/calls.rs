@@ -14,7 +14,7 @@ use napi::ValueType;
 
 use super::arguments::{
     describe, entry, field, finite, finite_or, is_missing, json, key, limit, log_name, object,
-    object_of_any_size, username,
+    object_of_any_size, point_in_time, username,
 };
 use super::environment::{Environment, Then};
 use super::events::Hub;
@@ -205,8 +205,16 @@ impl Calls {
         self.send(&log_name(self.js, log)?, false, Work::Entries)
     }
 
-    pub fn rebuild_state_from_log(&self, log: Value) -> Fallible<Value> {
-        self.send(&log_name(self.js, log)?, false, Work::Rebuild)
+    pub fn rebuild_state_from_log(&self, log: Value, options: Value) -> Fallible<Value> {
+        let log = log_name(self.js, log)?;
+        let work = point_in_time(self.js, options)?.map_or(Work::Rebuild, Work::StateAt);
+        self.send(&log, false, work)
+    }
+
+    pub fn history(&self, log: Value, key_value: Value) -> Fallible<Value> {
+        let log = log_name(self.js, log)?;
+        let key = key(self.js, key_value, "key")?;
+        self.send(&log, false, Work::History(key))
     }
 
     pub fn compact_log(&self, log: Value) -> Fallible<Value> {

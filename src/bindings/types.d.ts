@@ -273,6 +273,29 @@ export interface LogLines {
   sizeBytes: number;
 }
 
+/** Options of `rebuildStateFromLog`. */
+export interface RebuildOptions {
+  /** A Date, milliseconds since 1970, or a text that Date reads. Default: now. */
+  at?: Date | number | string;
+}
+
+/** One recorded value of a key, as `history` gives it. */
+export interface HistoryEntry {
+  /** When it was recorded (ISO 8601, UTC), as the entry says; null for an entry without a time. */
+  timestamp: string | null;
+  /**
+   * `SET` and `DELETE` as they were called. `CHECKPOINT` where only a compacted log still tells the value: it was set
+   * before that time.
+   */
+  op: 'SET' | 'DELETE' | 'CHECKPOINT';
+  /** The value; missing where the key was removed. */
+  value?: any;
+  /** Name of the file in `logs` that tells it. */
+  source: string;
+  /** Present where it was found in the JSON file, as somebody's edit. */
+  isExternalEdit?: true;
+}
+
 /** What is kept of one game of a player. */
 export interface GameHistoryEntry {
   /** When the result was counted (ISO 8601, UTC). */

@@ -133,6 +133,25 @@ impl<'a> Entry<'a> {
         format!("{}}}", self.open)
     }
 
+    /// Whether the line has our checksum, so that we wrote it.
+    pub fn has_crc(&self) -> bool {
+        self.has_crc
+    }
+
+    /// The text of `op`; `null` without one.
+    pub fn op(&self) -> &'a str {
+        self.last("\"op\"").unwrap_or("null")
+    }
+
+    /// The text of `timestamp`, or of a checkpoint's `compactedAt`.
+    pub fn time(&self) -> Option<&'a str> {
+        self.last("\"timestamp\"").or_else(|| self.last("\"compactedAt\""))
+    }
+
+    fn last(&self, name: &str) -> Option<&'a str> {
+        self.members().filter(|(key, _)| *key == name).last().map(|(_, value)| value)
+    }
+
     fn members(&self) -> json::Members<'a> {
         json::Members::of(self.open)
     }

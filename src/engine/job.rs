@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
 use super::entry::Encoder;
+use super::history::Past;
 use super::log::{LogPaths, copy_range};
 use super::mirror::{FreshMirror, Pace, create_held, write_large};
 use super::name::LogName;
@@ -37,6 +38,10 @@ pub enum ReadJob {
     Whole(Snapshot, FromMembers),
     /// The object that the log up to this end comes to.
     Rebuild(Option<Box<dyn File>>, u64),
+    /// The object that the log came to at this point in time.
+    StateAt(Past, i64),
+    /// Every recorded value of a key literal.
+    History(Past, String),
     /// Every entry up to this end.
     Entries(Option<Box<dyn File>>, u64),
     /// The next entries of a cursor.
@@ -156,7 +161,7 @@ impl Job {
     pub fn run(self, files: &dyn FileSystem) -> Option<JobDone> {
         match self {
             Self::Read(job, ticket) => {
-                ticket.answer(job.run()).flush();
+                ticket.answer(job.run(files)).flush();
                 None
             }
             Self::Mirror(job) => Some(JobDone::Mirror(job.run(files))),
@@ -172,7 +177,7 @@ impl Job {
 }
 
 impl ReadJob {
-    fn run(self) -> Result<Answer> {
+    fn run(self, files: &dyn FileSystem) -> Result<Answer> {
         match self {
             Self::Answer(answer) => Ok(answer),
             Self::Whole(snapshot, answer) => Ok(answer(&snapshot)),
@@ -181,6 +186,8 @@ impl ReadJob {
                 let replayed = replay(&mut *log, end)?;
                 Ok(Answer::Texts(object_of(replayed.state.iter())))
             }
+            Self::StateAt(past, at_ms) => past.state_at(files, at_ms).map(Answer::Texts),
+            Self::History(past, key) => past.of_key(files, &key).map(Answer::Texts),
             Self::Entries(log, end) => all_entries(log, end).map(Answer::Texts),
             Self::More(cursor) => {
                 let piece = cursor.next_piece()?;

@@ -229,6 +229,15 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// A point in time in milliseconds since 1970: a string as `toISOString` writes it, or a number of milliseconds.
+#[must_use]
+pub fn time_ms(value: &str) -> Option<i64> {
+    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) => super::time::parse_iso(text),
+        None => value.parse().ok(),
+    }
+}
+
 /// A JavaScript string (UTF-16, lone surrogates allowed) as a JSON string literal.
 #[must_use]
 pub fn quote_utf16(units: &[u16]) -> String {

@@ -205,6 +205,10 @@ pub enum Work {
     Whole(FromMembers),
     /// The object that the log alone comes to.
     Rebuild,
+    /// The same as it was at this point in time, in milliseconds since 1970.
+    StateAt(i64),
+    /// Every recorded value of a key literal.
+    History(String),
     /// Every entry.
     Entries,
     /// A place from which entries can be read one after the other.

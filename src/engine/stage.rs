@@ -20,8 +20,10 @@ use super::catch_up::Log;
 use super::commit::chunks;
 use super::core::Context;
 use super::entry::{Change, Encoder, Entry};
+use super::history::Past;
 use super::job::{Job, ReadJob};
 use super::mirror::Edit;
+use super::old_logs::old_logs;
 use super::policy::is_compaction_due;
 use super::read::EntryCursor;
 use super::request::{
@@ -267,6 +269,8 @@ impl Log {
             }
             Work::Whole(answer) => Ok(ReadJob::Whole(self.shelf.published.read().state.snapshot(), answer)),
             Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
+            Work::StateAt(at_ms) => self.past(context).map(|past| ReadJob::StateAt(past, at_ms)),
+            Work::History(key) => self.past(context).map(|past| ReadJob::History(past, key)),
             Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
             Work::Append(_) | Work::Write(..) | Work::Replace(_) | Work::Flush => {
                 Err(Error::internal("a request went the wrong way"))
@@ -300,6 +304,17 @@ impl Log {
                 run.answer(ticket, Err(error));
             }
         }
+    }
+
+    /// The log and the old logs that it left behind.
+    fn past(&self, context: &Context) -> Result<Past> {
+        let files = &*context.files;
+        Ok(Past {
+            old: old_logs(files, &self.paths)?,
+            log: files.open_read(&self.paths.log)?,
+            end: self.file.end(),
+            name: format!("{}.log", self.paths.name),
+        })
     }
 
     fn keep_field(&self, field: &str) {

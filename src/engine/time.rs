@@ -20,9 +20,33 @@ pub fn iso(ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
+/// Milliseconds since 1970 of a text in that form; the fraction may be missing.
+#[must_use]
+pub fn parse_iso(text: &str) -> Option<i64> {
+    let text = text.strip_suffix('Z')?;
+    let (date, time) = text.split_once('T')?;
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut clock = clock.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    let milli: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 24 || minute > 59 || second > 60 {
+        return None;
+    }
+    // Years that begin in March, in eras of 400.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + milli)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::iso;
+    use super::{iso, parse_iso};
 
     #[test]
     fn dates_read_as_in_javascript() {
@@ -36,6 +60,19 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(iso(ms), text);
+            assert_eq!(parse_iso(text), Some(ms));
+        }
+    }
+
+    #[test]
+    fn every_day_is_read_back() {
+        for day in (-700_000..800_000).step_by(17) {
+            let ms = day * 86_400_000 + 12_345_678;
+            assert_eq!(parse_iso(&iso(ms)), Some(ms));
+        }
+        assert_eq!(parse_iso("2024-02-29T00:00:00Z"), Some(1_709_164_800_000));
+        for wrong in ["", "2024", "2024-02-29", "2024-13-01T00:00:00Z", "2024-02-29T00:00:00", "soon"] {
+            assert_eq!(parse_iso(wrong), None, "{wrong}");
         }
     }
 }

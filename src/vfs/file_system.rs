@@ -83,6 +83,10 @@ pub trait FileSystem: Send + Sync {
 pub trait File: Send {
     /// Reads into `buffer` from `offset`; 0 at the end.
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize>;
+    /// Makes a file that can only be read on begin anew.
+    fn rewind(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Writes all of `bytes` at the end.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
     /// Writes what was appended to the disk (fdatasync).
