@@ -10,8 +10,8 @@
 
 use super::catch_up::Log;
 use super::core::Context;
-use super::entry::Encoder;
-use super::log::Appended;
+use super::entry::Lines;
+use super::log::{Appended, SyncOf};
 use super::mirror::Edit;
 use super::options::FsyncMode;
 use super::stage::{Batch, Run, Waiting};
@@ -28,7 +28,8 @@ impl Log {
         if batch.waiting.is_empty() {
             return;
         }
-        let written = if batch.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
+        let written =
+            if batch.lines.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
         let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
             if let (Some(asked_us), Waiting::Written(_), Ok(())) = (ticket.asked_us(), &waiting, &written) {
@@ -46,22 +47,22 @@ impl Log {
     }
 
     fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
-        let (mut bytes, edit_lines) = self.pending_edit_lines(context);
         self.mend(context)?;
-        let all = if bytes.is_empty() {
-            &batch.bytes
-        } else {
-            bytes.extend_from_slice(&batch.bytes);
-            &bytes
+        let with_edit = self.with_pending_edit(context, &batch.lines);
+        let lines = with_edit.as_ref().unwrap_or(&batch.lines);
+        let sync = match context.options.fsync {
+            FsyncMode::Never => SyncOf::Nothing,
+            // What only the mirror has is about to lose its place there.
+            FsyncMode::Interval(_) if self.pending.is_none() => SyncOf::Barriers,
+            _ => SyncOf::All,
         };
-        let lines = edit_lines + batch.lines;
-        let appended = self.file.append(&*context.files, &self.paths, all, lines, context.sync_always())?;
+        let appended = self.file.append(&*context.files, &self.paths, lines, sync)?;
         if let Some(duration_us) = self.file.take_sync_us() {
             context.sync_took(&self.paths, duration_us);
             self.shelf.metrics.fsync.record(duration_us);
         }
-        self.shelf.metrics.entries.add(lines);
-        self.shelf.metrics.bytes.add(all.len() as u64);
+        self.shelf.metrics.entries.add(lines.count);
+        self.shelf.metrics.bytes.add(lines.bytes.len() as u64);
         self.is_touched = true;
         if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
             self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);
@@ -106,29 +107,26 @@ impl Log {
         Ok(())
     }
 
-    /// The lines by which a foreign edit enters the log; none when there is no edit.
-    fn pending_edit_lines(&self, context: &Context) -> (Vec<u8>, u64) {
-        let mut bytes = Vec::new();
-        let Some(pending) = &self.pending else { return (bytes, 0) };
-        let now_ms = context.files.now_ms();
-        let mut encoder = Encoder::new(&mut bytes);
-        encoder.edit = Some(pending.mirror_hash);
+    /// The lines by which a foreign edit enters the log, with those of the batch behind them; `None` when
+    /// there is no edit.
+    fn with_pending_edit(&self, context: &Context, batch: &Lines) -> Option<Lines> {
+        let pending = self.pending.as_ref()?;
+        let mut lines = Lines::default();
+        let (now_ms, edit) = (context.files.now_ms(), Some(pending.mirror_hash));
         if self.file.end() == 0 {
             // Old data without a log: the log begins with all of it.
             let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);
-            for (more, part) in (0..parts.len() as u64).rev().zip(&parts) {
+            lines.operation(edit, parts.iter(), |encoder, part, more| {
                 encoder.checkpoint(now_ms, part.iter().map(Member::text), more);
-            }
-            return (bytes, parts.len() as u64);
-        }
-        let count = pending.edits.len() as u64;
-        for (more, edit) in (0..count).rev().zip(&pending.edits) {
-            match edit {
+            });
+        } else {
+            lines.operation(edit, pending.edits.iter(), |encoder, edit, more| match edit {
                 Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
                 Edit::Delete(key) => encoder.delete(now_ms, key, more),
-            }
+            });
         }
-        (bytes, count)
+        lines.append(batch);
+        Some(lines)
     }
 }
 

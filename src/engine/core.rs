@@ -48,11 +48,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// True when an entry is synced before it is acknowledged.
-    pub fn sync_always(&self) -> bool {
-        self.options.fsync == FsyncMode::Always
-    }
-
     /// True unless the user wants no syncs at all.
     pub fn sync_ever(&self) -> bool {
         self.options.fsync != FsyncMode::Never

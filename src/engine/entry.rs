@@ -5,12 +5,17 @@
 //! {"timestamp":ISO,"op":"SET","data":{…},"_crc":"89abcdef"}\n
 //! {"timestamp":ISO,"op":"DELETE","key":K,"_crc":"89abcdef"}\n
 //! {"op":"CHECKPOINT","state":{…},"compactedAt":ISO,"_crc":"89abcdef"}\n
+//! {"op":"END","_end":true,"_crc":"89abcdef"}\n
 //! └──────────── checked ────────────────────────┘
 //! ```
 //!
 //! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
 //! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
 //! mirror of that hash, see `mirror`) and `"_more":N` (the operation goes on for N more lines).
+//!
+//! An operation of several lines ends with the line END, which changes nothing and which no caller sees. It
+//! is written when the others are on disk: so a hole that a power cut left in them is never behind an
+//! END, and damage in an operation that has one came later.
 //!
 //! A line is valid if and only if its checksum is right, or it has none at its end and the line is
 //! one JSON object (the old module's lines, or a person's).
@@ -29,7 +34,9 @@ const MORE_START: &str = ",\"_more\":";
 const EMPTY_KEY: &str = "\"\"";
 
 /// Properties of a line that are ours and that no caller sees.
-pub const OWN_PROPERTIES: [&str; 3] = ["\"_crc\"", "\"_edit\"", "\"_more\""];
+pub const OWN_PROPERTIES: [&str; 4] = ["\"_crc\"", "\"_edit\"", "\"_more\"", END_PROPERTY];
+const END_PROPERTY: &str = "\"_end\"";
+const END: &str = "{\"op\":\"END\",\"_end\":true";
 
 /// What a line does to one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +127,15 @@ impl<'a> Entry<'a> {
     /// Whether it carries a checksum, which is right.
     pub fn is_checked(&self) -> bool {
         self.has_crc
+    }
+
+    /// The line that ends an operation of several lines, which is nothing for callers.
+    pub fn is_end(&self) -> bool {
+        const FORMATTED_BYTES_MAX: usize = 200;
+        self.open == END
+            || (!self.has_crc
+                && self.open.len() < FORMATTED_BYTES_MAX
+                && self.members().any(|(name, _)| name == END_PROPERTY))
     }
 
     /// The entry as callers see it: a JSON object without our properties.
@@ -221,7 +237,7 @@ fn hex(crc: u32) -> String {
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     /// Hash of the mirror in which the changes were found.
-    pub edit: Option<u64>,
+    edit: Option<u64>,
 }
 
 impl<'a> Encoder<'a> {
@@ -274,6 +290,13 @@ impl<'a> Encoder<'a> {
         self.close(start, more);
     }
 
+    /// The end of an operation of several lines.
+    fn end(&mut self) {
+        let start = self.out.len();
+        self.push(&[END]);
+        self.close(start, 0);
+    }
+
     fn start(&mut self, now_ms: i64, op: &str) -> usize {
         let start = self.out.len();
         self.push(&["{\"timestamp\":\"", &iso(now_ms), "\",\"op\":\"", op, "\""]);
@@ -301,6 +324,53 @@ impl<'a> Encoder<'a> {
         }
         let crc = hex(crc32fast::hash(&self.out[start..]));
         self.push(&[CRC_START, &crc, "\"}\n"]);
+    }
+}
+
+/// Lines on their way to a log.
+#[derive(Default)]
+pub struct Lines {
+    /// All of them.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub count: u64,
+    /// Offsets in `bytes` at which all before must be on disk before more is written.
+    pub barriers: Vec<usize>,
+}
+
+impl Lines {
+    /// Adds the line of an entry's text: a JSON object without its closing brace.
+    pub fn raw(&mut self, open: &str) {
+        Encoder::new(&mut self.bytes).raw(open, 0);
+        self.count += 1;
+    }
+
+    /// Adds an operation: `write` writes the line of an item, behind which so many more lines follow.
+    pub fn operation<I: ExactSizeIterator>(
+        &mut self,
+        edit: Option<u64>,
+        items: I,
+        mut write: impl FnMut(&mut Encoder, I::Item, u64),
+    ) {
+        let count = items.len() as u64;
+        let has_end = count > 1;
+        for (number, item) in (0..).zip(items) {
+            let more = if has_end { count - number } else { 0 };
+            write(&mut Encoder { out: &mut self.bytes, edit }, item, more);
+        }
+        if has_end {
+            self.barriers.push(self.bytes.len());
+            Encoder::new(&mut self.bytes).end();
+        }
+        self.count += count + u64::from(has_end);
+    }
+
+    /// Adds more lines.
+    pub fn append(&mut self, more: &Self) {
+        let start = self.bytes.len();
+        self.barriers.extend(more.barriers.iter().map(|barrier| start + barrier));
+        self.bytes.extend_from_slice(&more.bytes);
+        self.count += more.count;
     }
 }
 
@@ -404,6 +474,10 @@ mod tests {
     fn lines_of_others_are_accepted_and_ours_are_hidden() {
         let entry = Entry::decode(b"{\"_crc\": \"00000000\", \"op\":\"X\"} \r").unwrap();
         assert_eq!(entry.text(), "{\"op\":\"X\"}");
+        assert!(
+            Entry::decode(b"{ \"op\": \"END\", \"_end\": true, \"_crc\": \"00000000\" }").unwrap().is_end()
+        );
+        assert!(!Entry::decode(b"{\"op\":\"END\"}").unwrap().is_end());
         assert_eq!(Entry::decode(b"{\"a\":1}").unwrap().text(), "{\"a\":1}");
         assert_eq!(Entry::decode(b"{\"a\":1"), Err(Invalid::NotAnObject));
         assert_eq!(Entry::decode(b""), Err(Invalid::NotAnObject));

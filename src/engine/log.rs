@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::entry::Entry;
+use super::entry::{Entry, Lines};
 use super::lines::{BOM, Damage, LineReader};
 use super::name::LogName;
 use super::record::{log_mark, read_full};
@@ -179,6 +179,17 @@ pub enum Appended {
     Interleaved,
 }
 
+/// What of an append is synced before it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncOf {
+    /// Nothing: `fsync: 'never'`.
+    Nothing,
+    /// What the barriers ask for.
+    Barriers,
+    /// All of it.
+    All,
+}
+
 /// See the header of this file.
 #[derive(Default)]
 pub struct LogFile {
@@ -317,21 +328,22 @@ impl LogFile {
         &mut self,
         files: &dyn FileSystem,
         paths: &LogPaths,
-        bytes: &[u8],
-        lines: u64,
-        sync: bool,
+        lines: &Lines,
+        sync: SyncOf,
     ) -> Result<Appended> {
-        self.mend(files, paths, sync)?;
-        match self.append_and_sync(files, paths, bytes, sync) {
+        let is_all = sync == SyncOf::All;
+        self.mend(files, paths, is_all)?;
+        let bytes = &lines.bytes;
+        match self.append_and_sync(files, paths, lines, sync) {
             Ok(stamp) => {
                 if std::mem::take(&mut self.mending.is_unterminated) {
                     self.end += 1;
                     self.tail.push(b'\n');
                 }
                 self.end += bytes.len() as u64;
-                self.lines += lines;
+                self.lines += lines.count;
                 self.stamp = Some(stamp);
-                self.is_unsynced = !sync;
+                self.is_unsynced = !is_all;
                 self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
                 self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
                 Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
@@ -339,7 +351,7 @@ impl LogFile {
             Err(error) => {
                 self.mending.failed_append_bytes = bytes.len() as u64 + 1;
                 // Where this fails too, the next append tries again before anything else.
-                if self.mend(files, paths, sync).is_err() {
+                if self.mend(files, paths, is_all).is_err() {
                     self.handle = None;
                 }
                 Err(error)
@@ -351,11 +363,12 @@ impl LogFile {
         &mut self,
         files: &dyn FileSystem,
         paths: &LogPaths,
-        bytes: &[u8],
-        sync: bool,
+        lines: &Lines,
+        sync: SyncOf,
     ) -> Result<Stamp> {
+        let is_all = sync == SyncOf::All;
         if self.handle.is_none() {
-            paths.create_folders(files, sync)?;
+            paths.create_folders(files, is_all)?;
             let (handle, is_new) = files.open_append(&paths.log)?;
             self.is_folder_unsynced |= is_new;
             if self.stamp.is_none() {
@@ -367,14 +380,20 @@ impl LogFile {
         if self.mending.is_unterminated {
             handle.append(b"\n")?;
         }
-        handle.append(bytes)?;
-        if sync {
+        let mut written = 0;
+        for barrier in lines.barriers.iter().filter(|_| sync != SyncOf::Nothing) {
+            handle.append(&lines.bytes[written..*barrier])?;
+            handle.sync_data()?;
+            written = *barrier;
+        }
+        handle.append(&lines.bytes[written..])?;
+        if is_all {
             let started_us = files.monotonic_us();
             handle.sync_data()?;
             self.sync_us = Some(files.monotonic_us().saturating_sub(started_us));
         }
         let written_id = handle.stamp()?.id;
-        if sync {
+        if is_all {
             self.sync_folder(files, paths)?;
         }
         match files.stamp(&paths.log)? {
@@ -521,11 +540,13 @@ pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) 
     Ok(())
 }
 
-/// Calls `visit` with each entry before `end`, skipping damaged lines.
+/// Calls `visit` with each entry before `end`, skipping damaged lines and ends of operations.
 pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
     let mut reader = LineReader::new(file, 0, end, 1);
     while let Some(line) = reader.next_line()? {
-        if let Some(Ok(entry)) = line.entry() {
+        if let Some(Ok(entry)) = line.entry()
+            && !entry.is_end()
+        {
             visit(&entry);
         }
     }

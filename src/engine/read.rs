@@ -52,7 +52,9 @@ impl EntryCursor {
             let mut reader = LineReader::new(&mut **log, self.offset, self.end, 1);
             while let Some(line) = reader.next_line()? {
                 self.offset = line.end();
-                if let Some(Ok(entry)) = line.entry() {
+                if let Some(Ok(entry)) = line.entry()
+                    && !entry.is_end()
+                {
                     builder.push(&[&entry.text()]);
                     is_empty = false;
                 }

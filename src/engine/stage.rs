@@ -19,7 +19,7 @@ use super::batch::is_again;
 use super::catch_up::Log;
 use super::commit::chunks;
 use super::core::Context;
-use super::entry::{Change, Encoder, Entry};
+use super::entry::{Change, Entry, Lines};
 use super::history::Past;
 use super::job::{Job, ReadJob};
 use super::mirror::Edit;
@@ -63,9 +63,7 @@ impl Run<'_> {
 #[derive(Default)]
 pub struct Batch {
     /// The lines.
-    pub bytes: Vec<u8>,
-    /// How many they are.
-    pub lines: u64,
+    pub lines: Lines,
     /// What they do to the state, in order.
     pub changes: Vec<Edit>,
     staged: HashMap<String, Option<Member>>,
@@ -93,8 +91,7 @@ impl Batch {
     }
 
     fn append(&mut self, open: &str) {
-        Encoder::new(&mut self.bytes).raw(open, 0);
-        self.lines += 1;
+        self.lines.raw(open);
         let mut edits = Vec::new();
         Entry::of_text(open).changes(|change| {
             edits.push(match change {
@@ -109,24 +106,20 @@ impl Batch {
 
     fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
         let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
-        for (more, line) in (0..parts.len() as u64).rev().zip(parts) {
-            let mut encoder = Encoder::new(&mut self.bytes);
-            self.lines += 1;
+        self.lines.operation(None, parts.iter(), |encoder, line, more| match line {
+            Line::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
+            Line::SetMany(members) => encoder.set_many(now_ms, members.iter().map(Member::text), more),
+            Line::Delete(key) => encoder.delete(now_ms, key, more),
+        });
+        for line in parts {
             match line {
-                Line::Set(member) => {
-                    encoder.set(now_ms, member.key(), member.value(), more);
-                    self.change(Edit::Set(member));
-                }
+                Line::Set(member) => self.change(Edit::Set(member)),
                 Line::SetMany(members) => {
-                    encoder.set_many(now_ms, members.iter().map(Member::text), more);
                     for member in members {
                         self.change(Edit::Set(member));
                     }
                 }
-                Line::Delete(key) => {
-                    encoder.delete(now_ms, &key, more);
-                    self.change(Edit::Delete(key));
-                }
+                Line::Delete(key) => self.change(Edit::Delete(key)),
             }
         }
     }
