@@ -25,7 +25,7 @@ use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
-use super::record::{MirrorId, MirrorRecord, log_mark};
+use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
 use super::replay::{Ending, Replayed, continue_replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ pub struct Mirror {
     /// What was last taken into account. Stays when the file goes missing.
     pub known: Option<KnownMirror>,
     /// The mirror in its place of which the record spoke when it was last looked at or written.
-    pub record_hash: Option<u64>,
+    pub placed_seen: Option<PlacedMirror>,
     /// The file is not a JSON object.
     pub is_broken: bool,
     /// When the next large mirror is to be written.
@@ -152,7 +152,7 @@ impl Log {
         }
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
-            Some(known) if is_continued => Before::SameLog(known, self.mirror.record_hash),
+            Some(known) if is_continued => Before::SameLog(known, self.mirror.placed_seen),
             _ if self.is_loaded => Before::OtherLog,
             _ => Before::Nothing,
         };
@@ -217,8 +217,8 @@ impl Log {
             _ => None,
         };
         // Another process has written a mirror since this one looked.
-        let placed_hash = record.as_ref().and_then(MirrorRecord::placed_hash);
-        let is_news = placed_hash.is_some() && placed_hash != self.mirror.record_hash;
+        let placed = record.as_ref().and_then(MirrorRecord::placed);
+        let is_news = placed.is_some() && placed != self.mirror.placed_seen;
         let is_untouched = self.mirror.seen.is_some_and(|seen| seen.is_same_content(&found));
         if let Some(record) = &record
             && record.is_of_file(&found)
@@ -226,13 +226,13 @@ impl Log {
         {
             let id = MirrorId { stamp: found, ..record.mirror };
             self.know_mirror(context, id, Shows::LogUpTo(record.log_end));
-            self.mirror.record_hash = placed_hash;
+            self.mirror.placed_seen = placed;
             return Ok(self.pending.is_none());
         }
         let Some(content) = MirrorContent::read(files, &self.paths)? else { return Ok(false) };
         if let Some(known) = &self.mirror.known
             && known.id.hash == content.id.hash
-            && (!is_news || is_untouched)
+            && !is_news
         {
             let shows = known.shows.clone();
             self.know_mirror(context, content.id, shows);
@@ -245,14 +245,14 @@ impl Log {
             && record.mirror.hash == content.id.hash
         {
             self.know_mirror(context, content.id, Shows::LogUpTo(record.log_end));
-            self.mirror.record_hash = placed_hash;
+            self.mirror.placed_seen = placed;
             return Ok(true);
         }
-        let proves = |record: &MirrorRecord| record.placed_hash().is_some();
+        let proves = |record: &MirrorRecord| record.placed().is_some();
         if is_logged(self.last_edit, content.id.hash, record.as_ref(), proves)
             && let Some(shown) = content.parse()
         {
-            self.mirror.record_hash = placed_hash;
+            self.mirror.placed_seen = placed;
             self.know_mirror(context, content.id, Shows::Content(shown));
             return Ok(true);
         }
@@ -286,8 +286,8 @@ impl Log {
             return Err(corrupt(&self.paths, damage, loaded.file.mending().damages.len()));
         }
         self.tell(context, &loaded);
-        let Loaded { state, file, pending, mirror, last_edit, record_hash } = loaded;
-        self.mirror.record_hash = record_hash;
+        let Loaded { state, file, pending, mirror, last_edit, placed_seen } = loaded;
+        self.mirror.placed_seen = placed_seen;
         self.file.replace_by(file);
         self.pending = pending;
         self.last_edit = last_edit;

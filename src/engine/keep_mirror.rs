@@ -264,7 +264,7 @@ impl Log {
     ) -> Result<()> {
         let record = MirrorRecord { log_end, log_mark, mirror, stage };
         record.write(&*context.files, &self.paths, record.is_clean() && context.sync_ever())?;
-        self.mirror.record_hash = record.placed_hash().or(self.mirror.record_hash);
+        self.mirror.placed_seen = record.placed().or(self.mirror.placed_seen);
         Ok(())
     }
 

@@ -27,7 +27,7 @@ use super::log::{LogFile, LogPaths};
 use super::mirror::{
     Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
-use super::record::{MirrorId, MirrorRecord, log_mark};
+use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
 use super::replay::{Replayed, continue_replay, replay};
 use super::state::{Member, State};
 use crate::error::Result;
@@ -42,7 +42,7 @@ pub enum Before {
     OtherLog,
     /// It has been running on this log, and knew this mirror; and the placed mirror of which the record
     /// spoke when it last looked.
-    SameLog(KnownMirror, Option<u64>),
+    SameLog(KnownMirror, Option<PlacedMirror>),
 }
 
 impl Before {
@@ -69,7 +69,7 @@ pub struct Loaded {
     /// The edit that was logged last.
     pub last_edit: Option<LoggedEdit>,
     /// The mirror of which the record speaks, if there is one in its place.
-    pub record_hash: Option<u64>,
+    pub placed_seen: Option<PlacedMirror>,
 }
 
 /// What was found of the mirror.
@@ -101,7 +101,7 @@ pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before:
         pending: None,
         mirror: LoadedMirror::Missing,
         last_edit,
-        record_hash: None,
+        placed_seen: None,
     };
     if is_mirrored {
         reconcile(files, paths, &mut loaded, log.as_deref_mut(), before)?;
@@ -120,7 +120,7 @@ fn reconcile(
     let Some(stamp) = files.stamp(&paths.mirror)? else { return Ok(()) };
     let end = loaded.file.end();
     let mut record = MirrorRecord::read(files, paths)?;
-    loaded.record_hash = record.as_ref().and_then(MirrorRecord::placed_hash);
+    loaded.placed_seen = record.as_ref().and_then(MirrorRecord::placed);
     record = record.filter(|record| record.log_end <= end);
     if let Some(found) = &record {
         let is_of_this_log = match &mut log {
@@ -163,7 +163,7 @@ fn reconcile(
     // A process that starts may do so after a power cut, which can have taken the mirror of a record.
     let is_start = matches!(before, Before::Nothing);
     let proves = |record: &MirrorRecord| {
-        if is_start { record.is_clean() } else { record.placed_hash().is_some() }
+        if is_start { record.is_clean() } else { record.placed().is_some() }
     };
     if is_logged(loaded.last_edit, content.id.hash, record.as_ref(), proves) {
         take(loaded, content.id, Shows::Content(shown), false);
@@ -177,9 +177,9 @@ fn reconcile(
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
         // Another process has written a mirror since. Whoever edited the file had that one before him, unless
         // the other one was stopped before its mirror was in its place: then the nearer one decides.
-        (Before::SameLog(known, seen), Some(record)) if seen != Some(record.mirror.hash) => {
+        (Before::SameLog(known, seen), Some(record)) if seen.is_none() || seen != record.placed() => {
             let others = Shows::LogUpTo(record.log_end);
-            let was_there = record.placed_hash().is_some();
+            let was_there = record.placed().is_some();
             let from_others = edits_since(&others, log.as_deref_mut(), &shown)?.len();
             if was_there || from_others <= edits_since(&known.shows, log.as_deref_mut(), &shown)?.len() {
                 others
@@ -187,7 +187,7 @@ fn reconcile(
                 known.shows
             }
         }
-        (Before::OtherLog, Some(record)) if record.placed_hash().is_some() => Shows::LogUpTo(record.log_end),
+        (Before::OtherLog, Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {

@@ -47,6 +47,14 @@ pub struct MirrorRecord {
     pub stage: RecordStage,
 }
 
+/// Tells a mirror that was placed from any other, also from one with the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlacedMirror {
+    hash: u64,
+    file_id: u64,
+    modified_ns: i64,
+}
+
 /// How far the writing of a mirror has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,8 +94,10 @@ impl MirrorRecord {
     }
 
     /// The mirror, once it is in its place.
-    pub fn placed_hash(&self) -> Option<u64> {
-        (self.stage != RecordStage::Announced).then_some(self.mirror.hash)
+    pub fn placed(&self) -> Option<PlacedMirror> {
+        let MirrorId { hash, stamp } = self.mirror;
+        let placed = PlacedMirror { hash, file_id: stamp.id, modified_ns: stamp.modified_ns };
+        (self.stage != RecordStage::Announced).then_some(placed)
     }
 
     /// True when it was left by a clean end.

@@ -913,3 +913,18 @@ fn an_edit_behind_the_compaction_of_another_process_counts() {
     bench.replace(MIRROR, "{\r\n}\n\n");
     assert_eq!((first.state().as_str(), other.state().as_str()), ("{}", "{}"));
 }
+
+#[test]
+fn an_edit_that_leads_to_a_content_seen_before_counts() {
+    let bench = Bench::new();
+    bench.open().append("a", "1");
+    // An old mirror, for both.
+    bench.write(MIRROR, "{\r\n}\n\n");
+    let (mut first, mut other) = (bench.open(), bench.open());
+    assert_eq!((first.state().as_str(), other.state().as_str()), (r#"{"a":1}"#, r#"{"a":1}"#));
+    // The first writes a mirror of the content that stood there before.
+    first.append("\"", "1");
+    first.delete("\"");
+    bench.replace(MIRROR, "{\r\n}\n\n");
+    assert_eq!((first.state().as_str(), other.state().as_str()), ("{}", "{}"));
+}
