@@ -152,7 +152,7 @@ impl Log {
         }
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
-            Some(known) if is_continued => Before::SameLog(known, self.mirror.placed_seen),
+            Some(known) if is_continued => Before::SameLog(Box::new(known), self.mirror.placed_seen),
             _ if self.is_loaded => Before::OtherLog,
             _ => Before::Nothing,
         };

@@ -243,7 +243,7 @@ impl Log {
         let Shows::LogUpTo(log_end) = known.shows else { return };
         let restored = (|| {
             let is_announced =
-                MirrorRecord::read(files, &self.paths)?.is_none_or(|record| record.placed_hash().is_none());
+                MirrorRecord::read(files, &self.paths)?.is_none_or(|record| record.placed().is_none());
             if let Some(mut log) = files.open_read(&self.paths.log)?.filter(|_| is_announced) {
                 let log_mark = log_mark(&mut *log, log_end)?;
                 let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };

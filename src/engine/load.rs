@@ -13,6 +13,7 @@
 //! | the same                       | damaged before that    | what the valid lines show there | log's state + what only the mirror still has |
 //! | its hash is in the last `_edit`, no mirror written since | any | -                      | log's state (edit is logged)    |
 //! | other, this process knew it    | not replaced           | what it showed, or another process's since then | log's state + edit |
+//! | a later state of the log, this process knew an older one | no record fits | that position | log's state (another process wrote it) |
 //! | other, this process was running | replaced by another process | the record                | log's state + edit              |
 //! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
 //! | other (crash, copy, old data)  | any, also none         | the nearest position in the log | log's state + edit (none: the mirror is old) |
@@ -42,7 +43,7 @@ pub enum Before {
     OtherLog,
     /// It has been running on this log, and knew this mirror; and the placed mirror of which the record
     /// spoke when it last looked.
-    SameLog(KnownMirror, Option<PlacedMirror>),
+    SameLog(Box<KnownMirror>, Option<PlacedMirror>),
 }
 
 impl Before {
@@ -50,7 +51,7 @@ impl Before {
     pub fn known(self) -> Option<KnownMirror> {
         match self {
             // Its file is gone, so there is nothing about it that could go unnoticed.
-            Self::SameLog(known, _) => Some(KnownMirror { is_settled: true, ..known }),
+            Self::SameLog(known, _) => Some(KnownMirror { is_settled: true, ..*known }),
             _ => None,
         }
     }
@@ -188,10 +189,16 @@ fn reconcile(
             }
         }
         (Before::OtherLog, Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
+        // Without a record, another process may have written it since, all the same.
+        (Before::SameLog(known, _), None) if let Shows::LogUpTo(from) = known.shows => {
+            let found = log.as_deref_mut().map(|log| nearest(log, end, &shown)).transpose()?;
+            let later = found.filter(|found| found.differing == 0 && found.position > from);
+            Shows::LogUpTo(later.map_or(from, |later| later.position))
+        }
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => Shows::LogUpTo(match &mut log {
-            Some(log) => nearest(&mut **log, end, &shown)?,
+            Some(log) => nearest(&mut **log, end, &shown)?.position,
             None => 0,
         }),
     };
@@ -235,8 +242,14 @@ pub fn is_logged(
     })
 }
 
+/// A position in the log, and how many keys differ there.
+struct Nearest {
+    position: u64,
+    differing: usize,
+}
+
 /// The position in the log whose state is nearest to what the mirror shows.
-fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<u64> {
+fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<Nearest> {
     // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
     let differing = std::cell::Cell::new(shown.len());
     let (mut fewest, mut position) = (differing.get(), 0);
@@ -255,5 +268,5 @@ fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<u64> {
             }
         },
     )?;
-    Ok(position)
+    Ok(Nearest { position, differing: fewest })
 }
