@@ -113,7 +113,8 @@ test('every entry reads the same to the old module', async (t) => {
   useOldModule(t, dataDir);
   for (const name of [...NAMES, 'notes']) {
     const ours = await storage.readLogEntries(name);
-    const theirs = await oldLog.readLogEntries(name);
+    // The line that ends an operation of several lines is an entry only to the old module.
+    const theirs = (await oldLog.readLogEntries(name)).filter((entry) => !entry._end);
     for (const entry of theirs) {
       delete entry._crc;
       delete entry._more;

@@ -265,6 +265,7 @@ const AWKWARD = [
   '","_crc":"00000000"}',
   '_crc',
   '_more',
+  '_end',
   'key',
   'value',
   'data',

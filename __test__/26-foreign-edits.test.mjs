@@ -105,7 +105,7 @@ test('entries that carry an edit are shown as if they had been called', async (t
   for (const entry of await storage.readLogEntries('players')) {
     assert.ok(['SET', 'DELETE'].includes(entry.op));
     assert.match(entry.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-    for (const own of ['_crc', '_more', '_edit']) assert.equal(own in entry, false);
+    for (const own of ['_crc', '_more', '_edit', '_end']) assert.equal(own in entry, false);
   }
 });
 

@@ -92,7 +92,7 @@ const badEntries = [
   ['a list', [1], EITHER],
   ['a function', () => {}, EITHER],
   ...refusedByStringify.map(([what, value]) => [what, { op: 'SET', key: 'k', value }, EITHER]),
-  ...['_crc', '_more', '_edit'].map((own) => [`an own ${own}`, { op: 'NOTE', [own]: 1 }, EITHER]),
+  ...['_crc', '_more', '_edit', '_end'].map((own) => [`an own ${own}`, { op: 'NOTE', [own]: 1 }, EITHER]),
   ['one with a value whose toJSON throws', { op: 'SET', key: 'k', value: { toJSON: throwOnPurpose } }, null],
   ['one whose own toJSON throws', { op: 'NOTE', toJSON: throwOnPurpose }, null],
 ];

@@ -48,5 +48,5 @@ fn is_many_lines(piece: &Piece) -> bool {
 
 /// Entries with names of ours are refused by the binding, so they are never written.
 fn is_reserved(text: &str) -> bool {
-    ["\"_crc\"", "\"_more\"", "\"_edit\""].iter().any(|name| text.contains(name)) || text == "{}"
+    ["\"_crc\"", "\"_more\"", "\"_edit\"", "\"_end\""].iter().any(|name| text.contains(name)) || text == "{}"
 }

@@ -276,7 +276,7 @@ pub fn check_log(bytes: &[u8]) {
         assert!(is_object(state.as_bytes()), "the state is no object: {state}");
         for entry in elements(&entries) {
             assert!(is_object(entry.as_bytes()), "an entry is no object: {entry}");
-            for own in ["_crc", "_more", "_edit"] {
+            for own in ["_crc", "_more", "_edit", "_end"] {
                 assert!(!has_member(&entry, own), "an entry shows {own}: {entry}");
             }
         }
