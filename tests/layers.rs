@@ -1,4 +1,5 @@
-//! The rules of the layers, checked on the sources: `bindings → game → engine → vfs`, never back.
+//! The rules of the layers, checked on the sources: `bindings → game → engine → vfs`, never back. And one of the documents:
+//! what is assumed of a disk stands in two places.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,4 +99,22 @@ fn modules_only_declare() {
         });
         assert!(is_part_of_the_tests || is_game || !defines, "{} defines something", path.display());
     }
+}
+
+/// The simulated disk is exactly what the document promises to rest on.
+#[test]
+fn the_assumptions_about_disks_are_documented_word_for_word() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(project.join(name)).expect("a file of the project");
+    let header: Vec<String> = read("src/vfs/simulated.rs")
+        .lines()
+        .map_while(|line| line.strip_prefix("//!").map(|rest| rest.trim().to_owned()))
+        .skip_while(|line| !line.starts_with("1. "))
+        .take_while(|line| !line.starts_with("`node`"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert!(header.len() > 20, "the header has the assumptions");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let documented = words(&read("docs/durability.md"));
+    assert!(documented.contains(&words(&header.join(" "))), "docs/durability.md says the same");
 }
