@@ -32,6 +32,13 @@ impl Line<'_> {
         self.offset + self.bytes.len() as u64 + u64::from(self.is_terminated)
     }
 
+    /// The same without zeros at its end: a power cut can keep the length that a write gave the file, and lose
+    /// what was written, a lone line break that the line lacked.
+    pub fn without_zeros(&self) -> Self {
+        let zeros = self.bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        Self { bytes: &self.bytes[..self.bytes.len() - zeros], ..*self }
+    }
+
     /// True for a first line behind a byte order mark.
     pub fn has_bom(&self) -> bool {
         self.offset == 0 && self.bytes.starts_with(BOM)

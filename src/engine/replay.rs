@@ -8,6 +8,7 @@
 //! |-----------------------------------------|--------------|---------------------------------------|
 //! | valid line                              | an entry     | used                                  |
 //! | valid last line without its line break  | an entry     | used; the break is written first      |
+//! | the same with zeros behind it           | an entry     | used; the zeros are a torn tail       |
 //! | empty line                              | nothing      | skipped                               |
 //! | invalid line with a line break          | damage       | set aside at the next write, or refused |
 //! | invalid last line without a line break  | a torn tail  | dropped, cut off at the next write    |
@@ -20,7 +21,7 @@
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
 use super::entry::{Change, Entry};
-use super::lines::{Damage, LineReader};
+use super::lines::{Damage, Line, LineReader};
 use super::log::Mending;
 use super::mirror::LoggedEdit;
 use super::state::{Member, State};
@@ -88,7 +89,21 @@ pub fn continue_replay(
         }
         match line.entry() {
             Some(Err(_)) if !line.is_terminated => {
-                replayed.mending.torn_bytes = line.bytes.len() as u64;
+                let whole = line.without_zeros();
+                let size_bytes = match whole.entry() {
+                    Some(Ok(entry)) if whole.bytes.len() < line.bytes.len() => {
+                        lines_to_come = take(&entry, &whole, replayed, on_change);
+                        if lines_to_come == 0 {
+                            on_operation(whole.end());
+                        }
+                        replayed.mending.is_unterminated = true;
+                        replayed.end = whole.end();
+                        replayed.lines = whole.number;
+                        whole.bytes.len()
+                    }
+                    _ => 0,
+                };
+                replayed.mending.torn_bytes = (line.bytes.len() - size_bytes) as u64;
                 break;
             }
             Some(Err(reason)) => {
@@ -96,10 +111,7 @@ pub fn continue_replay(
                 lines_to_come = lines_to_come.saturating_sub(1);
             }
             Some(Ok(entry)) => {
-                apply(&entry, replayed, on_change);
-                let logged = entry.edit.map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
-                replayed.last_edit = logged.or(replayed.last_edit);
-                lines_to_come = entry.more;
+                lines_to_come = take(&entry, &line, replayed, on_change);
                 if lines_to_come == 0 {
                     on_operation(line.end());
                 }
@@ -111,6 +123,14 @@ pub fn continue_replay(
         replayed.lines = line.number;
     }
     Ok(if lines_to_come == 0 { Ending::Whole } else { Ending::UnfinishedFrom(operation_start) })
+}
+
+/// Takes an entry over; gives for how many more lines its operation goes on.
+fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) -> u64 {
+    apply(entry, replayed, on_change);
+    let logged = entry.edit.map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
+    replayed.last_edit = logged.or(replayed.last_edit);
+    entry.more
 }
 
 fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {

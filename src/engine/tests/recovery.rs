@@ -192,6 +192,12 @@ fn rows() -> Vec<Row> {
         row("a torn tail", vec![Good(a()), Torn(torn())], r#"{"a":1}"#),
         row("a torn tail is all there is", vec![Torn(torn())], "{}"),
         row("a tail of zeros", vec![Good(a()), Torn(vec![0; 4096])], r#"{"a":1}"#),
+        row(
+            "a whole line and zeros in the place of its break",
+            vec![Good(a()), Unended(unended(b())), Torn(vec![0; 300])],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row("a torn line and zeros", vec![Good(a()), Torn([torn(), vec![0; 9]].concat())], r#"{"a":1}"#),
         row("a torn tail that is no UTF-8", vec![Good(a()), Torn(b"{\"a\":\"\xc3".to_vec())], r#"{"a":1}"#),
         row(
             "a torn tail that is longer than a read",
