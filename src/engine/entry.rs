@@ -31,6 +31,9 @@ const EDIT_START: &str = ",\"_edit\":\"";
 const EDIT_BYTES: usize = EDIT_START.len() + 16 + 1;
 const MORE_START: &str = ",\"_more\":";
 
+/// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
+const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
+
 const EMPTY_KEY: &str = "\"\"";
 
 /// Properties of a line that are ours and that no caller sees.
@@ -174,6 +177,12 @@ impl<'a> Entry<'a> {
 
     /// Calls `apply` for each key that the entry changes, in order.
     pub fn changes(&self, mut apply: impl FnMut(Change)) {
+        if self.has_crc
+            && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
+        {
+            // The members are handed on as they are found: its end need not be looked for first.
+            return self.merge(Some(state), apply);
+        }
         let (mut op, mut key, mut value, mut data, mut state) = ("", None, None, None, None);
         for (name, text) in self.members() {
             match name {
@@ -284,7 +293,7 @@ impl<'a> Encoder<'a> {
     /// A checkpoint, or one part of it.
     pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
         let start = self.out.len();
-        self.push(&["{\"op\":\"CHECKPOINT\",\"state\":{"]);
+        self.push(&[CHECKPOINT_START, "{"]);
         self.join(members);
         self.push(&["},\"compactedAt\":\"", &iso(now_ms), "\""]);
         self.close(start, more);

@@ -30,6 +30,7 @@ use super::mirror::{
 };
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
 use super::replay::{Replayed, continue_replay, replay};
+use super::same_mirror::same_mirror;
 use super::state::{Member, State};
 use crate::error::Result;
 use crate::vfs::{File, FileSystem};
@@ -146,6 +147,14 @@ fn reconcile(
     {
         let id = MirrorId { stamp, ..record.mirror };
         take(loaded, id, Shows::LogUpTo(record.log_end), record.is_clean());
+        return Ok(());
+    }
+    if !is_damaged
+        && record.is_none()
+        && let Some(id) = same_mirror(files, paths, &loaded.state)?
+    {
+        // No edit, whatever it showed before.
+        take(loaded, id, Shows::LogUpTo(end), false);
         return Ok(());
     }
     let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };

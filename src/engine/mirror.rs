@@ -163,7 +163,8 @@ pub fn small_text<'a>(members: impl Iterator<Item = &'a Member>, size_bytes_max:
     (text.len() <= size_bytes_max).then_some(text)
 }
 
-fn push_member(text: &mut String, member: &Member, is_first: bool, size_bytes_max: usize) {
+/// Appends a member as the mirror has it. Stops early, like `json::push_pretty`.
+pub fn push_member(text: &mut String, member: &Member, is_first: bool, size_bytes_max: usize) {
     text.push_str(if is_first { "{" } else { "," });
     json::push_new_line(text, 1);
     text.push_str(member.key());

@@ -31,6 +31,7 @@ mod record;
 mod replay;
 pub mod report;
 mod request;
+mod same_mirror;
 mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;

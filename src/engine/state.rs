@@ -12,14 +12,19 @@
 //! Invariant: iterating gives array indices first, ascending, then the other keys in the order in
 //! which they were set; setting a key that is there keeps its place.
 
+use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::json;
+
+/// What a thread keeps of the buffer in which it puts texts together.
+const KEPT_TEXT_BYTES: usize = 64 << 10;
 
 /// One key and its value, as the JSON text `"key":value`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +37,23 @@ impl Member {
     /// From a key literal in its one spelling and a compact value.
     #[must_use]
     pub fn new(key: &str, value: &str) -> Self {
-        let mut text = String::with_capacity(key.len() + 1 + value.len());
-        text.push_str(key);
-        text.push(':');
-        text.push_str(value);
-        // A key literal over 4 GiB cannot exist: V8's longest string is shorter.
-        Self { text: text.into(), key_bytes: u32::try_from(key.len()).unwrap_or(u32::MAX) }
+        thread_local! {
+            // A text is put together here, then copied once into memory of its size.
+            static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+        }
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            text.push_str(key);
+            text.push(':');
+            text.push_str(value);
+            let member = Self {
+                text: text.as_str().into(),
+                // A key literal over 4 GiB cannot exist: V8's longest string is shorter.
+                key_bytes: u32::try_from(key.len()).unwrap_or(u32::MAX),
+            };
+            text.shrink_to(KEPT_TEXT_BYTES);
+            member
+        })
     }
 
     /// The key literal.
@@ -113,7 +129,15 @@ impl State {
     /// With 2^32 keys.
     pub fn set(&mut self, member: Member) {
         self.live_bytes += member.text.len() as u64 + 1;
-        let known = self.slot_of(member.key());
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let key_of = |slot: &u32| slots[*slot as usize].as_ref().map_or("", Member::key);
+        let hash = hasher.hash_one(member.key());
+        let place =
+            self.index.entry(hash, |slot| key_of(slot) == member.key(), |slot| hasher.hash_one(key_of(slot)));
+        let known = match &place {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(_) => None,
+        };
         for (field, numbers) in &mut self.fields {
             let number = json::number_of_field(member.value(), field).unwrap_or(f64::NAN);
             match known {
@@ -121,22 +145,21 @@ impl State {
                 None => numbers.push(number),
             }
         }
-        if let Some(slot) = known {
-            if let Some(old) = self.slots[slot as usize].replace(member) {
-                self.live_bytes -= old.text.len() as u64 + 1;
+        match place {
+            Entry::Occupied(known) => {
+                if let Some(old) = self.slots[*known.get() as usize].replace(member) {
+                    self.live_bytes -= old.text.len() as u64 + 1;
+                }
             }
-            return;
+            Entry::Vacant(place) => {
+                let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 keys fit in memory");
+                place.insert(slot);
+                if let Some(index) = json::array_index(member.key()) {
+                    self.integers.insert(index, slot);
+                }
+                self.slots.push(Some(member));
+            }
         }
-        let hash = self.hasher.hash_one(member.key());
-        let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 keys fit in memory");
-        if let Some(index) = json::array_index(member.key()) {
-            self.integers.insert(index, slot);
-        }
-        self.slots.push(Some(member));
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, slot, |slot| {
-            hasher.hash_one(slots[*slot as usize].as_ref().map_or("", Member::key))
-        });
     }
 
     /// Removes a key. True when it was there.
