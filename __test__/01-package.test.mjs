@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -55,6 +55,7 @@ async function botFolder(t) {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'node_modules'));
   await symlink(repositoryRoot, path.join(folder, 'node_modules', 'progressive-storage'), 'junction');
+  await writeFile(path.join(folder, 'package.json'), '{"dependencies":{"progressive-storage":"*"}}');
   return folder;
 }
 

@@ -148,7 +148,8 @@ function changeInPlace(place, score) {
   const text = place.mirrorText();
   const at = text.indexOf('"totalScore": ') + '"totalScore": '.length;
   const file = fs.openSync(place.mirror(), 'r+');
-  fs.writeSync(file, String(score), at);
+  const digits = Buffer.from(String(score));
+  fs.writeSync(file, digits, 0, digits.length, at);
   fs.closeSync(file);
 }
 

@@ -160,23 +160,28 @@ function depthOf(value) {
   return depth;
 }
 
-test('nesting that JSON.stringify itself gives up on: a clear error, and nothing is touched', async (t) => {
+/** What JSON.stringify says against a value; null when it writes it. */
+function whyNotWritten(value) {
+  try {
+    JSON.stringify(value);
+    return null;
+  } catch (error) {
+    assert.ok(error instanceof RangeError, String(error));
+    return error.message;
+  }
+}
+
+test('nesting that JSON.stringify or the store gives up on: a clear error, and nothing is touched', async (t) => {
   const place = scene(t);
   const storage = place.open(fast);
   for (const write of Object.values(writersOf(storage))) await write('before');
   await storage.flush();
   const before = snapshot(place.data, { times: true });
   for (const kind of ['array', 'object']) {
-    for (const depth of [DEEP, 10 * DEEP, 100 * DEEP]) {
+    for (const depth of [2 * DEEP, 10 * DEEP, 100 * DEEP]) {
       const value = nested(depth, kind);
-      let reason;
-      assert.throws(
-        () => JSON.stringify(value),
-        (error) => {
-          reason = error.message;
-          return error instanceof RangeError;
-        },
-      );
+      // Engines of today write any depth; there the limit is the store's own.
+      const reason = whyNotWritten(value) ?? 'is nested more than 12000 deep';
       for (const [name, write] of Object.entries(writersOf(storage))) {
         const error = await refused(() => write(value));
         assert.ok(error.message.includes(reason), `${name}: ${error.message}`);

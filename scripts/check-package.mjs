@@ -1,6 +1,6 @@
-// Packs the package and the one with this machine's binary, installs both into an empty project, and
-// loads it as a bot would: by `require`, by `import`, by its subpaths, and from TypeScript's view the
-// files that `exports` names.
+// Packs the package and the one with this machine's binary, looks at its manifest and types as bundlers and TypeScript
+// see them (publint, arethetypeswrong), installs both into an empty project, and loads it as a bot would: by
+// `require`, by `import` and by its subpaths.
 
 import { execFileSync } from 'node:child_process';
 import {
@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fail, root } from './tools.mjs';
+import { fetched } from './fetched.mjs';
+import { fail, root, run } from './tools.mjs';
 
 /** The files of a folder that are under version control. */
 function filesOf(folder) {
@@ -80,6 +81,10 @@ try {
   }
   if (main.bytes > SIZE_MAX_BYTES)
     fail(`The package has ${main.bytes} bytes packed, over ${SIZE_MAX_BYTES}.`);
+  const lint = (name, program, args) => run(process.execPath, [join(fetched(name), program), ...args]);
+  lint('publint', 'src/cli.js', ['run', main.tarball, '--strict']);
+  lint('@arethetypeswrong/cli', 'dist/index.js', [main.tarball, '--format', 'ascii', '--quiet']);
+
   const withBinary = join(place, platform);
   cpSync(platformFolder, withBinary, { recursive: true });
   cpSync(join(root, binary), join(withBinary, binary));

@@ -19,4 +19,8 @@ for (let i = 0; i < Number(count); i++) {
 if (way === 'exit') process.exit(7);
 if (way === 'throw') throw new Error('thrown on purpose');
 if (way === 'rejection') Promise.reject(new Error('rejected on purpose'));
-if (way === 'sigint') process.kill(process.pid, 'SIGINT');
+if (way === 'sigint') {
+  process.kill(process.pid, 'SIGINT');
+  // Until the signal has come.
+  setTimeout(() => {}, 60_000);
+}

@@ -25,12 +25,15 @@ use super::events::{Events, ForThread};
 use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
 use super::options::Config;
 use super::stores::{Handle, Store, join_threads};
-use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket};
+use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket, is_deeper_than};
 use crate::error::{Error, Result};
 
 /// How long promises are settled before the event loop has its turn.
 const SLICE: Duration = Duration::from_millis(1);
 const SETTLED_BETWEEN_LOOKS: u32 = 8;
+/// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
+/// The stack of most engines ends long before; those of today write any depth.
+const DEPTH_MAX: usize = 12_000;
 
 type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -296,10 +299,15 @@ impl Environment {
             }
             ours @ Refusal::Ours(_) => ours,
         })?;
-        match js.type_of(text)? {
-            napi::ValueType::String => js.text(text).map(Some),
-            _ => Ok(None),
+        if js.type_of(text)? != napi::ValueType::String {
+            return Ok(None);
         }
+        let text = js.text(text)?;
+        if is_deeper_than(&text, DEPTH_MAX) {
+            let problem = format!("{argument} is nested more than {DEPTH_MAX} deep, which is not stored");
+            return Err(Error::wrong_value(problem).into());
+        }
+        Ok(Some(text))
     }
 
     /// `JSON.parse(text)`.

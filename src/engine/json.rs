@@ -339,6 +339,35 @@ pub fn array_index(key: &str) -> Option<u32> {
     digits.parse::<u32>().ok().filter(|index| *index != u32::MAX)
 }
 
+/// Whether arrays and objects stand in each other more than `depth_max` deep.
+#[must_use]
+pub fn is_deeper_than(text: &str, depth_max: usize) -> bool {
+    // Each level takes two bytes, so most texts need no look.
+    if text.len() < 2 * depth_max {
+        return false;
+    }
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at = string_end(bytes, at);
+                continue;
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > depth_max {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
 /// The number that `value` is, if it is one.
 #[must_use]
 pub fn number(value: &str) -> Option<f64> {
@@ -398,6 +427,15 @@ mod tests {
         assert_eq!(canonical_key(r#""\uD800x""#), r#""\ud800x""#);
         assert_eq!(canonical_key(r#""a\n\u0001""#), r#""a\n\u0001""#);
         assert_eq!(quote_utf16(&[0x61, 0xd800, 0x22]), r#""a\ud800\"""#);
+    }
+
+    #[test]
+    fn depth_is_that_of_arrays_and_objects_outside_strings() {
+        let nested = |depth: usize| format!("{}1{}", r#"{"a":["#.repeat(depth), "]}".repeat(depth));
+        assert!(!is_deeper_than(&nested(50), 100));
+        assert!(is_deeper_than(&nested(51), 100));
+        assert!(!is_deeper_than(&format!(r#"["{}"]"#, r#"[{\""#.repeat(500)), 100));
+        assert!(!is_deeper_than(&format!("[{}1]", "[[]],".repeat(500)), 3));
     }
 
     #[test]

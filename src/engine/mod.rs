@@ -46,7 +46,7 @@ pub use entry::OWN_PROPERTIES;
 pub use event::{Notice, NoticeSink};
 pub use inspect::{LinePlace, describe_lines};
 pub use job::{Job, JobDone};
-pub use json::{Members, array_index, elements, number, quote, quote_utf16};
+pub use json::{Members, array_index, elements, is_deeper_than, number, quote, quote_utf16};
 pub use name::{LogName, check_key};
 pub use options::{FsyncMode, OnCorruption, Options};
 pub use read::{EntryCursor, EntryPiece};

@@ -1,0 +1,132 @@
+// `npm run test:runtimes`: the JavaScript tests on every runtime that the package serves, each fetched from the npm
+// registry into target/runtimes. Bun and Deno run the same test files with their own runners.
+//
+//   --short         only the tests of the API, of threads, exit, arguments and loading; what CI does
+//   --only NAMES    some of them, such as node18,bun
+//   --fetch         only fetch them
+//
+// The addon must be built (`npm run build`).
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fail, root } from './tools.mjs';
+
+const TEST_TIMEOUT_MS = 300_000;
+const SHORT = /^(0[1-9]|1[01]|2[0128]|7[01])-/;
+/** Left to `npm test`: what depends on the machine's memory, disk and tools and not on the runtime, or is no API. */
+const NOT_REPEATED = /^4[0-9]-/;
+
+const { platform, arch } = process;
+const os = { linux: 'linux', darwin: 'darwin', win32: 'win' }[platform];
+const exe = platform === 'win32' ? '.exe' : '';
+const isServed = os && ['x64', 'arm64'].includes(arch);
+if (!isServed) fail(`There are no runtimes to fetch for ${platform} on ${arch}.`);
+
+const node = (major) => ({
+  name: `node${major}`,
+  spec: `npm:node-${os}-${arch}@${major}`,
+  program: `bin/node${exe}`,
+  // Named one by one: Node versions differ in how they look for test files.
+  test: (files) => ['--test', '--test-concurrency=2', '--test-reporter=tap', ...files],
+});
+const bunOs = { linux: 'linux', darwin: 'darwin', win32: 'windows' }[platform];
+const denoOs = { linux: 'linux', darwin: 'darwin', win32: 'win32' }[platform];
+const bunArch = arch === 'arm64' ? 'aarch64' : 'x64';
+
+const RUNTIMES = [
+  ...[18, 20, 22, 24, 26].map(node),
+  {
+    name: 'bun',
+    spec: `npm:@oven/bun-${bunOs}-${bunArch}@1`,
+    program: `bin/bun${exe}`,
+    test: (files) => ['test', `--timeout=${TEST_TIMEOUT_MS}`, ...files.map((file) => `./${file}`)],
+  },
+  {
+    name: 'deno',
+    spec: `npm:@deno/${denoOs}-${arch}${platform === 'linux' ? '-glibc' : ''}@2`,
+    program: `deno${exe}`,
+    test: (files) => ['test', '--allow-all', '--no-check', '--quiet', ...files],
+  },
+];
+
+const { values: options } = parseArgs({
+  options: { short: { type: 'boolean' }, only: { type: 'string' }, fetch: { type: 'boolean' } },
+});
+const wanted = options.only?.split(',') ?? RUNTIMES.map(({ name }) => name);
+const unknown = wanted.filter((name) => !RUNTIMES.some((runtime) => runtime.name === name));
+if (unknown.length > 0) fail(`--only ${unknown}: there are ${RUNTIMES.map(({ name }) => name).join(', ')}.`);
+const runtimes = RUNTIMES.filter(({ name }) => wanted.includes(name));
+
+const folder = join(root, 'target', 'runtimes');
+const programOf = ({ name, program }) => join(folder, 'node_modules', name, program);
+
+function fetchRuntimes() {
+  const missing = runtimes.filter((runtime) => !existsSync(programOf(runtime)));
+  if (missing.length === 0) return;
+  console.log(`Fetching ${missing.map(({ name }) => name).join(', ')} …`);
+  mkdirSync(folder, { recursive: true });
+  const manifest = join(folder, 'package.json');
+  if (!existsSync(manifest)) writeFileSync(manifest, '{ "private": true }\n');
+  const specs = missing.map(({ name, spec }) => `${name}@${spec}`);
+  // The packages are the programs themselves; those with install scripts would only copy them elsewhere.
+  const args = ['install', ...specs, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status } = spawnSync('npm', args, { cwd: folder, stdio: 'inherit', shell: platform === 'win32' });
+  if (status !== 0) fail('The runtimes could not be fetched from the npm registry.');
+}
+
+const files = readdirSync(join(root, '__test__'))
+  .filter((name) => name.endsWith('.test.mjs') && !NOT_REPEATED.test(name))
+  .filter((name) => !options.short || SHORT.test(name))
+  .sort()
+  .map((name) => `__test__/${name}`);
+
+function testWith(runtime) {
+  const started = Date.now();
+  const result = spawnSync(programOf(runtime), runtime.test(files), {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },
+  });
+  if (result.error) fail(`${runtime.name} could not be run: ${result.error.message}`);
+  const output = `${result.stdout}\n${result.stderr}`;
+  // Each runner counts in its own words.
+  const count = (...patterns) =>
+    Number(patterns.map((pattern) => [...output.matchAll(pattern)].at(-1)?.[1]).find(Boolean) ?? 0);
+  const passed = count(/^# pass (\d+)/gm, /^ *(\d+) pass$/gm, /(\d+) passed/g);
+  if (result.status !== 0 || passed === 0) {
+    console.error(failuresIn(output));
+    fail(`${runtime.name}: tests failed (exit code ${result.status}).`);
+  }
+  const version = spawnSync(programOf(runtime), ['--version'], { encoding: 'utf8' }).stdout.split('\n', 1)[0];
+  const skipped = count(/^# skipped (\d+)/gm, /^ *(\d+) skip$/gm, /(\d+) ignored/g);
+  return {
+    runtime: runtime.name,
+    version,
+    passed,
+    skipped,
+    seconds: Math.round((Date.now() - started) / 1000),
+  };
+}
+
+/** The parts of a report that tell of failures, or its end where it has none. */
+function failuresIn(output) {
+  const lines = output.split('\n');
+  const isFailure = (line) => /^\s*not ok|^\(fail\)|^error:|FAILED$| ERRORS $/.test(line);
+  const shown = lines.filter((_, at) => lines.slice(Math.max(0, at - 25), at + 3).some(isFailure));
+  return (shown.length > 0 ? shown.slice(0, 400) : lines.slice(-60)).join('\n');
+}
+
+fetchRuntimes();
+if (!options.fetch) {
+  if (!readdirSync(root).some((name) => name.endsWith('.node')))
+    fail('There is no built addon: npm run build');
+  const results = [];
+  for (const runtime of runtimes) {
+    console.log(`${runtime.name}: ${files.length} test files …`);
+    results.push(testWith(runtime));
+  }
+  console.table(results);
+}
