@@ -17,12 +17,42 @@ export interface StorageOptions {
    * call on that log with code `ERR_LOG_CORRUPT` and changes nothing. Default: `'salvage'`.
    */
   onCorruption?: 'salvage' | 'refuse';
+  /** How many backups of each log are kept, from 1 to 100000. Default: 3. */
+  backups?: number;
+  /**
+   * Whether backups and archives older than a day are compressed (`.gz`), in the background. The newest one stays as it
+   * is. Default: true.
+   */
+  compressBackups?: boolean;
+  /** When logs are rotated; looked at by a `CompactionScheduler`. Default: never. */
+  rotation?: RotationOptions;
+  /** How many archives of each log are kept, from 0 to 100000. Default: 12. */
+  archives?: number;
+  /**
+   * What the backups and archives of one log may come to together, in bytes: the oldest ones go first, the newest one
+   * stays in any case. Default: no limit.
+   */
+  oldLogsLimitBytes?: number;
   /**
    * Where problems and news go in words: a console-like object with a method `warn`, and `info` for news; null or
    * false for nowhere. By default problems that nobody listens to become warnings of the process, each printed once,
    * and news are not printed. Holds for the thread that gave it.
    */
   logger?: StorageLogger | null | false;
+}
+
+/** When a log is rotated: moved to `NAME.log.archive.N` and replaced by its checkpoint, so that its state stays whole. */
+export interface RotationOptions {
+  /** When it is larger than this and at least half dead. */
+  sizeBytes?: number;
+  /** Once a day or once a week, if it was written to since. */
+  every?: 'day' | 'week';
+  /** The hour at which a day or week ends, from 0 to 23. Default: 4. */
+  hour?: number;
+  /** The day on which a week ends; 0 is Sunday. Default: 1. */
+  weekday?: number;
+  /** Whose hour it is, such as `'Europe/Berlin'`; clock changes are followed. Default: that of the process. */
+  timeZone?: string;
 }
 
 /** What the option `logger` takes; `console` is one. */
@@ -430,7 +460,8 @@ export declare class Collection {
 }
 
 /**
- * Looks at logs at an interval and compacts each one that is over 1 MiB and at least half dead. One
+ * Looks at logs at an interval and compacts each one that is over 1 MiB and at least half dead, or rotates it where
+ * the option `rotation` says so. Backups and archives older than a day are compressed, and those too many removed. One
  * that fails does not stop the others; it is reported as a warning (`PS_COMPACTION_FAILED`).
  *
  * Like `setInterval` it keeps the process alive until it is stopped.

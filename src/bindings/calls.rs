@@ -20,12 +20,14 @@ use super::environment::{Environment, Then};
 use super::events::Hub;
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
+use super::rotation::Rotation;
 use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
 use crate::engine::report::Report;
 use crate::engine::{
-    Answer, LogName, Member, Outcome, Request, Scope, State, View, Work, collection, iso, object_of,
+    Answer, LogName, Maintenance, Member, Outcome, Request, Scope, State, View, Work, collection, iso,
+    object_of,
 };
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
@@ -45,6 +47,7 @@ pub struct Calls {
     js: Js,
     environment: Rc<Environment>,
     store: Rc<Store>,
+    rotation: Option<Rc<Rotation>>,
 }
 
 fn now_ms() -> i64 {
@@ -82,7 +85,7 @@ impl Calls {
     /// Calls on a storage.
     pub fn on(js: Js, handle: &Handle) -> Fallible<Self> {
         let store = handle.store()?;
-        Ok(Self { js, environment: Environment::of(js)?, store })
+        Ok(Self { js, environment: Environment::of(js)?, store, rotation: handle.rotation.clone() })
     }
 
     fn send(&self, log: &LogName, is_collection: bool, work: Work) -> Fallible<Value> {
@@ -439,8 +442,16 @@ impl Calls {
         Ok(promise)
     }
 
-    /// What the scheduler does at each interval: compacts each log that is worth it.
+    /// What the scheduler does at each interval: rotates or compacts each log that is worth it, and looks after old
+    /// logs.
     pub fn compact_where_due(&self, logs: &[LogName]) {
+        let rotation = self.rotation.as_deref();
+        let wanted = Maintenance {
+            threshold_bytes: 1 << 20,
+            rotate_over_bytes: rotation.and_then(|rotation| rotation.size_bytes),
+            // Should the calendar not be known, logs are rotated by their size only.
+            boundary_ms: rotation.and_then(|rotation| rotation.boundary_ms(self.js, now_ms()).ok().flatten()),
+        };
         for log in logs {
             let name = log.as_str().to_owned();
             let hub = Arc::clone(&self.store.hub);
@@ -449,7 +460,7 @@ impl Calls {
                     compaction_failed(environment, &hub, &name, &error);
                 }
             }));
-            self.request(log, false, Work::Compact(Some(1 << 20)), then);
+            self.request(log, false, Work::Maintain(wanted), then);
         }
     }
 

@@ -14,6 +14,7 @@ mod events;
 mod js;
 mod lines;
 mod options;
+mod rotation;
 mod scheduler;
 mod stores;
 mod stream;

@@ -7,10 +7,22 @@ use napi::ValueType;
 use super::arguments::describe;
 use super::events::LoggerChoice;
 use super::js::{Fallible, Js, Value};
-use crate::engine::{FsyncMode, OnCorruption, Options};
+use super::rotation::{Rotation, whole_number};
+use crate::engine::{FsyncMode, OnCorruption, Options, Retention};
 use crate::error::Error;
 
-const KNOWN: [&str; 5] = ["dataDir", "fsync", "fsyncIntervalMs", "onCorruption", "logger"];
+const KNOWN: [&str; 10] = [
+    "dataDir",
+    "fsync",
+    "fsyncIntervalMs",
+    "onCorruption",
+    "logger",
+    "backups",
+    "compressBackups",
+    "rotation",
+    "archives",
+    "oldLogsLimitBytes",
+];
 
 /// A data folder and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +31,8 @@ pub struct Config {
     pub data_folder: PathBuf,
     /// The user's choices.
     pub options: Options,
+    /// When logs are rotated.
+    pub rotation: Option<Rotation>,
 }
 
 impl Config {
@@ -27,6 +41,8 @@ impl Config {
         let mut texts = [None, None, None];
         let mut interval_ms = None;
         let mut logger = LoggerChoice::Default;
+        let mut retention = Retention::default();
+        let mut rotation = None;
         match js.type_of(options)? {
             ValueType::Undefined => {}
             ValueType::Object if !js.is_array(options)? => {
@@ -41,9 +57,22 @@ impl Config {
                         ("fsync", ValueType::String) => texts[1] = Some(js.text(value)?),
                         ("onCorruption", ValueType::String) => texts[2] = Some(js.text(value)?),
                         ("fsyncIntervalMs", ValueType::Number) => interval_ms = Some(js.f64(value)?),
+                        ("backups", _) => retention.backups = count(js, value, &name, 1)?,
+                        ("archives", _) => retention.archives = count(js, value, &name, 0)?,
+                        ("oldLogsLimitBytes", _) => {
+                            retention.limit_bytes = whole_number(js, value, &name, 0, 1 << 50)?;
+                        }
+                        ("compressBackups", ValueType::Boolean) => {
+                            retention.compress = js.is_truthy(value)?;
+                        }
+                        ("rotation", _) => rotation = Some(Rotation::parse(js, value)?),
                         ("logger", _) => logger = LoggerChoice::parse(js, value, kind)?,
                         (known, _) if KNOWN.contains(&known) => {
-                            let wanted = if known == "fsyncIntervalMs" { "a number" } else { "a string" };
+                            let wanted = match known {
+                                "fsyncIntervalMs" => "a number",
+                                "compressBackups" => "true or false",
+                                _ => "a string",
+                            };
                             let found = describe(js, value);
                             return Err(Error::wrong_type(format!(
                                 "The option '{known}' must be {wanted}, not {found}"
@@ -69,6 +98,7 @@ impl Config {
         let options = Options {
             fsync: FsyncMode::parse(fsync.as_deref(), interval_ms)?,
             on_corruption: OnCorruption::parse(on_corruption.as_deref())?,
+            retention,
         };
         let data_dir = match data_dir {
             Some(path) if path.is_empty() || path.contains('\0') => {
@@ -81,8 +111,13 @@ impl Config {
         };
         let data_folder = std::path::absolute(&data_dir)
             .map_err(|error| Error::io(&error, "getcwd", std::path::Path::new(&data_dir)))?;
-        Ok((Self { data_folder, options }, logger))
+        Ok((Self { data_folder, options, rotation }, logger))
     }
+}
+
+fn count(js: Js, value: Value, name: &str, from: u64) -> Fallible<usize> {
+    let number = whole_number(js, value, name, from, 100_000)?.unwrap_or_default();
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 /// `process.env.PROGRESSIVE_STORAGE_DIR`, as JavaScript sees it.

@@ -15,6 +15,7 @@ use super::environment::{Environment, EnvironmentOutlet, Then};
 use super::events::{Hub, Sink};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
+use super::rotation::Rotation;
 use super::update::Predicted;
 use crate::engine::{Options, Writer};
 use crate::error::{Error, Result};
@@ -43,6 +44,8 @@ pub struct Store {
 pub struct Handle {
     /// Who listens to what happens in the folder; stays when this handle is closed.
     pub hub: Arc<Hub>,
+    /// When the logs are rotated.
+    pub rotation: Option<Rc<Rotation>>,
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
 }
@@ -66,7 +69,8 @@ impl Handle {
             store
         });
         store.handles.set(store.handles.get() + 1);
-        Ok(Rc::new(Self { hub, store: RefCell::new(Some(store)) }))
+        let rotation = config.rotation.clone().map(Rc::new);
+        Ok(Rc::new(Self { hub, rotation, store: RefCell::new(Some(store)) }))
     }
 
     /// The store, unless this handle was closed.

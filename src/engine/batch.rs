@@ -13,8 +13,9 @@ use super::core::Engine;
 use super::lock::Purpose;
 use super::log::LogPaths;
 use super::name::LogName;
+use super::old_logs::old_logs;
 use super::options::OnCorruption;
-use super::request::{Expected, Outlet, Replace, Request, Ticket, Work};
+use super::request::{Expected, Maintenance, Outlet, Replace, Request, Ticket, Work};
 use super::stage::{Batch, Run};
 use crate::error::Error;
 
@@ -27,6 +28,7 @@ impl Engine {
         };
         let is_write = |request: &Request| match &request.work {
             Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
+            Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
             Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
             Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
             _ => false,
@@ -35,7 +37,7 @@ impl Engine {
         if let Err(error) = self.acquire(purpose) {
             for request in requests {
                 let name = request.log.clone();
-                if matches!(request.work, Work::Compact(_)) {
+                if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
                     let paths = LogPaths::new(&self.context.data_folder, &name);
                     self.context.compaction_failed(&paths, &error);
                 }
@@ -72,6 +74,14 @@ impl Engine {
         let paths = LogPaths::new(&self.context.data_folder, name);
         let stamp = self.context.files.stamp(&paths.log);
         stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.size_bytes > size_bytes))
+    }
+
+    fn has_something_to_maintain(&self, name: &LogName, wanted: Maintenance) -> bool {
+        let limit_bytes = wanted.threshold_bytes.min(wanted.rotate_over_bytes.unwrap_or(u64::MAX));
+        let paths = LogPaths::new(&self.context.data_folder, name);
+        self.is_log_over(name, limit_bytes)
+            || wanted.boundary_ms.is_some() && self.is_log_over(name, 0)
+            || old_logs(&*self.context.files, &paths).is_ok_and(|old| !old.is_empty())
     }
 
     fn answered_all(&mut self, outlets: Vec<Arc<dyn Outlet>>) {

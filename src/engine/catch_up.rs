@@ -39,6 +39,8 @@ pub struct Log {
     pub(super) mirror: Mirror,
     pub(super) pending: Option<PendingEdit>,
     pub(super) compaction: Compaction,
+    /// An old log is being compressed.
+    pub(super) is_compressing: bool,
     pub(super) held: Held,
     pub(super) last_edit: Option<LoggedEdit>,
     /// Counts how often the log was loaded anew: what was begun before does not fit any more.
@@ -97,6 +99,7 @@ impl Log {
             mirror: Mirror::default(),
             pending: None,
             compaction: Compaction::default(),
+            is_compressing: false,
             held: Held::default(),
             last_edit: None,
             generation: 0,

@@ -21,12 +21,12 @@ use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, 
 use super::lock::Purpose;
 use super::log::{LogFile, Mending, copy_range};
 use super::mirror::{FreshMirror, Shows};
+use super::old_logs::{Kind, free_old};
 use super::record::{RecordStage, log_mark};
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem};
 
-const BACKUPS_KEPT_MAX: usize = 3;
 /// What arrived meanwhile is copied beside until less than this is left for the last step.
 const LAST_TAIL_BYTES_MAX: u64 = 1 << 20;
 const ROUNDS_MAX: u32 = 10;
@@ -52,6 +52,8 @@ struct Running {
     added_bytes: u64,
     mirror: Option<FreshMirror>,
     started_us: u64,
+    /// What the old log becomes.
+    kind: Kind,
 }
 
 impl Compaction {
@@ -67,11 +69,13 @@ impl Engine {
         let name = match &done {
             JobDone::Mirror(done) => done.log.clone(),
             JobDone::Compact(done) => done.log.clone(),
+            JobDone::Compress(done) => done.log.clone(),
         };
         let acquired = self.acquire(Purpose::Write);
         let Some(log) = self.logs.get_mut(&name) else { return };
         let ready = acquired.and_then(|()| log.catch_up(&self.context));
         match done {
+            JobDone::Compress(done) => log.compress_done(&self.context, done, ready, &mut self.jobs),
             JobDone::Mirror(done) => log.mirror_done(&self.context, done, ready),
             JobDone::Compact(done) => {
                 let answered = log.compact_done(&self.context, done, ready, &mut self.jobs);
@@ -88,15 +92,28 @@ type Answered = Vec<(Ticket, Result<Answer>)>;
 
 impl Log {
     /// Starts a compaction, or another one after the one that is running.
-    pub(super) fn compact(&mut self, context: &Context, ticket: Option<Ticket>, jobs: &mut Vec<Job>) {
+    pub(super) fn compact(
+        &mut self,
+        context: &Context,
+        kind: Kind,
+        ticket: Option<Ticket>,
+        jobs: &mut Vec<Job>,
+    ) {
         if self.compaction.is_running() {
             self.compaction.waiting.extend(ticket);
         } else {
-            self.start_compaction(context, ticket.into_iter().collect(), 0, jobs);
+            self.start_compaction(context, kind, ticket.into_iter().collect(), 0, jobs);
         }
     }
 
-    fn start_compaction(&mut self, context: &Context, tickets: Vec<Ticket>, tries: u32, jobs: &mut Vec<Job>) {
+    fn start_compaction(
+        &mut self,
+        context: &Context,
+        kind: Kind,
+        tickets: Vec<Ticket>,
+        tries: u32,
+        jobs: &mut Vec<Job>,
+    ) {
         let snapshot = self.shelf.published.read().state.snapshot();
         let log_end = self.file.end();
         let is_mirror_new = self.mirror.shown_log_end() == Some(log_end)
@@ -125,6 +142,7 @@ impl Log {
             added_bytes: 0,
             mirror: None,
             started_us: context.files.monotonic_us(),
+            kind,
         });
     }
 
@@ -168,12 +186,21 @@ impl Log {
                 self.compaction.running = Some(running);
                 return Vec::new();
             }
-            Ok(Step::Done) => Ok(()),
+            Ok(Step::Done) => {
+                self.retain(context, jobs);
+                Ok(())
+            }
             Ok(Step::Again) if running.tries < TRIES_MAX => {
                 remove_temporaries(context, &temporary, running.mirror.take());
                 match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
                     Ok(()) => {
-                        self.start_compaction(context, running.tickets, running.tries + 1, jobs);
+                        self.start_compaction(
+                            context,
+                            running.kind,
+                            running.tickets,
+                            running.tries + 1,
+                            jobs,
+                        );
                         return Vec::new();
                     }
                     Err(error) => Err(error),
@@ -195,7 +222,7 @@ impl Log {
         }
         let next = std::mem::take(&mut self.compaction.waiting);
         if !next.is_empty() {
-            self.start_compaction(context, next, 0, jobs);
+            self.start_compaction(context, Kind::Backup, next, 0, jobs);
         }
         running
             .tickets
@@ -237,7 +264,7 @@ impl Log {
         {
             return Ok(Step::Again);
         }
-        let backup = self.keep_backup(context)?;
+        let backup = self.keep_backup(context, running.kind)?;
         let renamed = self.is_log_as_known(files).and_then(|is_as_known| {
             if is_as_known { files.rename(temporary, &self.paths.log).map(|()| true) } else { Ok(false) }
         });
@@ -257,8 +284,6 @@ impl Log {
             // Until this succeeds, the next append tries it again before it is acknowledged.
             self.file.sync_folder(files, &self.paths)?;
         }
-        // A backup too many does no harm, and the next compaction tries again.
-        let _ = self.paths.prune(files, "backup", BACKUPS_KEPT_MAX);
         Ok(Step::Done)
     }
 
@@ -304,19 +329,19 @@ impl Log {
             let details = Details::of_log(&self.paths.name)
                 .path("path", backup)
                 .number("sizeBytes", old_end)
-                .text("action", "made");
+                .text("action", if running.kind == Kind::Archive { "archived" } else { "made" });
             let message = format!("The log as it was before is kept as '{}'", backup.display());
             context.tell("PS_BACKUP", "", message, &details);
         }
     }
 
     /// Gives the old log its second name.
-    fn keep_backup(&self, context: &Context) -> Result<Option<std::path::PathBuf>> {
+    fn keep_backup(&self, context: &Context, kind: Kind) -> Result<Option<std::path::PathBuf>> {
         let files = &*context.files;
         if files.stamp(&self.paths.log)?.is_none() {
             return Ok(None);
         }
-        let backup = self.paths.free_sibling(files, "backup")?;
+        let backup = free_old(files, &self.paths, kind)?;
         if files.hard_link(&self.paths.log, &backup).is_err() {
             // File systems without second names (FAT, some network shares).
             files.copy(&self.paths.log, &backup)?;

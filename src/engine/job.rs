@@ -12,9 +12,11 @@ use super::history::Past;
 use super::log::{LogPaths, copy_range};
 use super::mirror::{FreshMirror, Pace, create_held, write_large};
 use super::name::LogName;
+use super::old_logs::OldLog;
 use super::read::{EntryCursor, all_entries};
 use super::replay::replay;
 use super::request::{Answer, FromMembers, Ticket};
+use super::retain::compress;
 use super::state::{Member, Snapshot};
 use super::text::object_of;
 use crate::error::{Error, Result};
@@ -28,6 +30,8 @@ pub enum Job {
     Mirror(MirrorJob),
     /// Write a compacted log beside its place.
     Compact(CompactJob),
+    /// Compress an old log beside its place.
+    Compress(CompressJob),
 }
 
 /// A read that takes long.
@@ -110,12 +114,46 @@ pub enum CompactStep {
     },
 }
 
+/// See `Job::Compress`.
+pub struct CompressJob {
+    /// Whose old log.
+    pub log: LogName,
+    /// Where to write.
+    pub temporary: PathBuf,
+    /// What to compress.
+    pub old: OldLog,
+    /// Whether it must be on disk in the end.
+    pub sync: bool,
+}
+
+/// Result of a `CompressJob`.
+pub struct CompressDone {
+    /// Whose old log.
+    pub log: LogName,
+    /// What was compressed.
+    pub old: OldLog,
+    /// What was written.
+    pub temporary: PathBuf,
+    /// The file, open and locked.
+    pub result: Result<Box<dyn File>>,
+}
+
+impl CompressJob {
+    fn run(self, files: &dyn FileSystem) -> CompressDone {
+        let Self { log, temporary, old, sync } = self;
+        let result = compress(files, &old, &temporary, sync);
+        CompressDone { log, old, temporary, result }
+    }
+}
+
 /// The result of a job, for the writer.
 pub enum JobDone {
     /// A mirror was written, and took this long.
     Mirror(MirrorDone),
     /// A step of a compaction was taken.
     Compact(CompactDone),
+    /// An old log was compressed.
+    Compress(CompressDone),
 }
 
 /// Result of a `MirrorJob`.
@@ -166,6 +204,7 @@ impl Job {
             }
             Self::Mirror(job) => Some(JobDone::Mirror(job.run(files))),
             Self::Compact(job) => Some(JobDone::Compact(job.run(files))),
+            Self::Compress(job) => Some(JobDone::Compress(job.run(files))),
         }
     }
 

@@ -31,6 +31,7 @@ mod record;
 mod replay;
 pub mod report;
 mod request;
+mod retain;
 mod same_mirror;
 mod shelf;
 #[cfg(feature = "simulation")]
@@ -49,8 +50,11 @@ pub use job::{Job, JobDone};
 pub use json::{Members, array_index, elements, is_deeper_than, number, quote, quote_utf16};
 pub use name::{LogName, check_key};
 pub use options::{FsyncMode, OnCorruption, Options};
+pub use policy::{Retention, Schedule, last_boundary_ms};
 pub use read::{EntryCursor, EntryPiece};
-pub use request::{Answer, Expected, Line, Outcome, Outlet, Replace, Request, Scope, Ticket, View, Work};
+pub use request::{
+    Answer, Expected, Line, Maintenance, Outcome, Outlet, Replace, Request, Scope, Ticket, View, Work,
+};
 pub use shelf::Shelf;
 pub use state::{Member, State};
 pub use text::{TextKind, Texts, object_of};

@@ -99,6 +99,14 @@ pub fn old_logs(files: &dyn FileSystem, paths: &LogPaths) -> Result<Vec<OldLog>>
     Ok(found)
 }
 
+/// A name that is not taken: N is now, or more than the newest of all has, so that it is the newest also after the
+/// clock was set back.
+pub fn free_old(files: &dyn FileSystem, paths: &LogPaths, kind: Kind) -> Result<PathBuf> {
+    let newest = old_logs(files, paths)?.last().map(|old| old.number);
+    let number = newest.map_or(i64::MIN, |newest| newest.saturating_add(1)).max(files.now_ms());
+    Ok(paths.log_sibling(kind.name(), number))
+}
+
 /// A compressed file as the plain one that it was made of; read from the beginning to the end only.
 pub struct Unzipped {
     decoder: Option<GzDecoder<Source>>,

@@ -1,5 +1,6 @@
 //! What a user may choose for a data folder.
 
+use super::policy::Retention;
 use crate::error::{Error, Result};
 
 /// When an entry counts as written.
@@ -29,6 +30,8 @@ pub struct Options {
     pub fsync: FsyncMode,
     /// What to do with damaged lines.
     pub on_corruption: OnCorruption,
+    /// What becomes of old logs.
+    pub retention: Retention,
 }
 
 /// Milliseconds between two syncs of `fsync: 'interval'` when none is given.
@@ -37,7 +40,11 @@ const FSYNC_INTERVAL_MS_MAX: f64 = 3_600_000.0;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fsync: FsyncMode::Always, on_corruption: OnCorruption::Salvage }
+        Self {
+            fsync: FsyncMode::Always,
+            on_corruption: OnCorruption::Salvage,
+            retention: Retention::default(),
+        }
     }
 }
 

@@ -189,6 +189,17 @@ pub enum Expected {
 /// Makes an answer of all members, in order.
 pub type FromMembers = Box<dyn FnOnce(&[Member]) -> Answer + Send>;
 
+/// What a scheduler asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maintenance {
+    /// A log is compacted when it is larger, and at least half dead.
+    pub threshold_bytes: u64,
+    /// A log is rotated when it is larger, and at least half dead.
+    pub rotate_over_bytes: Option<u64>,
+    /// A log is rotated when it was not since then, in milliseconds since 1970.
+    pub boundary_ms: Option<i64>,
+}
+
 /// What is to be done.
 pub enum Work {
     /// Append an entry: its text without the closing brace.
@@ -217,6 +228,8 @@ pub enum Work {
     Size,
     /// Replace the log by its checkpoint; with a threshold in bytes only if that is worth while.
     Compact(Option<u64>),
+    /// Rotate or compact the log if that is due, and look after its old logs.
+    Maintain(Maintenance),
     /// Make everything durable and the mirror current.
     Flush,
 }

@@ -23,7 +23,7 @@ use super::entry::{Change, Entry, Lines};
 use super::history::Past;
 use super::job::{Job, ReadJob};
 use super::mirror::Edit;
-use super::old_logs::old_logs;
+use super::old_logs::{Kind, old_logs};
 use super::policy::is_compaction_due;
 use super::read::EntryCursor;
 use super::request::{
@@ -142,7 +142,7 @@ impl Log {
             self.want_mirror();
         }
         if let Err(error) = self.catch_up(context) {
-            if requests.iter().any(|request| matches!(request.work, Work::Compact(_))) {
+            if requests.iter().any(|request| matches!(request.work, Work::Compact(_) | Work::Maintain(_))) {
                 self.shelf.metrics.compacted(context.files.now_ms(), None);
                 context.compaction_failed(&self.paths, &error);
             }
@@ -257,6 +257,7 @@ impl Log {
             Work::Compact(threshold_bytes) => {
                 return self.want_compaction(context, threshold_bytes, ticket, run);
             }
+            Work::Maintain(wanted) => return self.maintain(context, wanted, ticket, run),
             Work::Cursor => {
                 open_log().map(|log| ReadJob::Answer(Answer::Cursor(EntryCursor::new(log, self.file.end()))))
             }
@@ -289,8 +290,13 @@ impl Log {
         {
             return run.answer(ticket, Ok(Answer::Bool(false)));
         }
+        self.compact_as(context, Kind::Backup, ticket, run);
+    }
+
+    /// Compacts the log; the old one becomes a backup or an archive.
+    pub(super) fn compact_as(&mut self, context: &Context, kind: Kind, ticket: Ticket, run: &mut Run) {
         match self.mend(context).and_then(|()| self.log_pending_edit(context)) {
-            Ok(()) => self.compact(context, Some(ticket), run.jobs),
+            Ok(()) => self.compact(context, kind, Some(ticket), run.jobs),
             Err(error) => {
                 self.shelf.metrics.compacted(context.files.now_ms(), None);
                 context.compaction_failed(&self.paths, &error);

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::model::{Effect, Op, Status};
 use super::play::{Call, Play};
 use crate::engine::mirror::small_text;
-use crate::engine::{Answer, Line, Member, Outcome as Staged, Scope, State, Work, collection, quote};
+use crate::engine::{
+    Answer, Line, Maintenance, Member, Outcome as Staged, Scope, State, Work, collection, quote,
+};
 use crate::vfs::FileSystem;
 
 impl Play {
@@ -115,6 +117,12 @@ impl Play {
     /// `compactLog`.
     pub fn compact(&mut self, log: usize) -> Call {
         self.other(log, Work::Compact(None))
+    }
+
+    /// What a scheduler asks for: a rotation, if there was none since `boundary_ms`.
+    pub fn maintain(&mut self, log: usize, boundary_ms: Option<i64>) -> Call {
+        let wanted = Maintenance { threshold_bytes: 1 << 20, rotate_over_bytes: None, boundary_ms };
+        self.other(log, Work::Maintain(wanted))
     }
 
     /// Somebody sets a key in the mirror, with a careful editor.

@@ -130,6 +130,27 @@ pub fn compaction_plain(play: &mut Play) {
     }
 }
 
+/// Rotations and compactions, a day apart: old logs are archived, compressed, and removed as too many.
+pub fn old_logs(play: &mut Play) {
+    const DAY_MS: u64 = 86_400_000;
+    for round in 0..4 {
+        let call = play.count(0, "games");
+        play.call(0, call);
+        play.disk.advance_ms(DAY_MS + 5);
+        // Rotated, compacted, rotated, …; those of the days before are compressed or one too many.
+        let call = if round % 2 == 0 { play.maintain(0, Some(i64::MAX)) } else { play.compact(0) };
+        play.call(0, call);
+        play.jobs(0);
+        let call = play.set(0, "ann", 40);
+        play.call(0, call);
+        play.jobs(0);
+    }
+    let call = play.maintain(0, None);
+    play.call(0, call);
+    play.jobs(0);
+}
+
+/// More compactions than backups are kept.
 pub fn backups(play: &mut Play) {
     for _ in 0..6 {
         let call = play.count(0, "games");

@@ -9,7 +9,7 @@ use super::lives;
 use super::model::{History, Model};
 use super::play::{LogSpec, Play};
 use super::stage::{self, Stage};
-use crate::engine::{FsyncMode, LogName, OnCorruption, Options};
+use crate::engine::{FsyncMode, LogName, Options, Retention};
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::SimulatedDisk;
 
@@ -25,6 +25,7 @@ pub struct Script {
     /// Mirrors are edited, or there is old data.
     has_edits: bool,
     fsync: FsyncMode,
+    retention: Retention,
     /// Of the states after a crash, check at most this many in a short run.
     pub states_max: usize,
 }
@@ -40,6 +41,7 @@ impl Script {
             play,
             has_edits: false,
             fsync: FsyncMode::Always,
+            retention: Retention { backups: 3, archives: 12, compress: true, limit_bytes: None },
             states_max: STATES_MAX,
         }
     }
@@ -54,6 +56,11 @@ impl Script {
 
     const fn synced(self, fsync: FsyncMode) -> Self {
         Self { fsync, ..self }
+    }
+
+    const fn with_retention(self) -> Self {
+        let retention = Retention { backups: 1, archives: 1, compress: true, limit_bytes: None };
+        Self { retention, ..self }
     }
 
     const fn at_most(self, states_max: usize) -> Self {
@@ -85,7 +92,7 @@ impl Script {
         let setting = Setting {
             folder: stage.folder.clone(),
             logs: logs.clone(),
-            options: Options { fsync: self.fsync, on_corruption: OnCorruption::Salvage },
+            options: Options { fsync: self.fsync, retention: self.retention, ..Options::default() },
             evidence: stage.evidence,
         };
         let history = History { before: stage.before, is_unordered: self.has_edits, ..History::default() };
@@ -101,7 +108,7 @@ impl Script {
 }
 
 /// All scripts.
-pub const SCRIPTS: [Script; 26] = [
+pub const SCRIPTS: [Script; 27] = [
     Script::new("append", &["events"], lives::append),
     Script::new("collection", &["+players"], lives::collection),
     Script::new("batches", &["+players"], lives::batches),
@@ -110,6 +117,7 @@ pub const SCRIPTS: [Script; 26] = [
     Script::new("compaction", &["+players"], lives::compaction),
     Script::new("compaction-plain", &["events"], lives::compaction_plain),
     Script::new("backups", &["+players"], lives::backups),
+    Script::new("old-logs", &["+players"], lives::old_logs).with_retention(),
     Script::new("large-mirror", &["+players"], lives::large_mirror).at_most(6_000),
     Script::new("large-compaction", &["+players"], lives::large_compaction).at_most(4_000),
     Script::new("finish", &["+players", "events"], lives::finish),

@@ -205,7 +205,7 @@ impl Bench {
                 opened_to_read: AtomicUsize::new(0),
             }),
             notices: Arc::default(),
-            options: Options { fsync: FsyncMode::Never, on_corruption: OnCorruption::Salvage },
+            options: Options { fsync: FsyncMode::Never, ..Options::default() },
         }
     }
 
