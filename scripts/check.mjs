@@ -15,6 +15,8 @@ run('cargo', ['fmt', '--check']);
 step('lints');
 run('cargo', ['clippy', '--all-targets', '--all-features', '--quiet', '--', '-D', 'warnings']);
 
+run(process.execPath, ['scripts/lint-workflows.mjs']);
+
 step('tests');
 await import('./test.mjs');
 
