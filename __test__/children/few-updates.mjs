@@ -1,0 +1,25 @@
+// Under strace: makes awaited updates, then many at once, with marks on standard output between the parts.
+//
+//     node few-updates.mjs FOLDER UPDATES BURST
+
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { Storage } = createRequire(import.meta.url)('../../index.js');
+
+const [folder, updates, burst] = process.argv.slice(2);
+const storage = new Storage({ dataDir: folder });
+const update = (number) => storage.updatePlayerStats(`user-${number % 300}`, 'Player', 500, false, 5, 5);
+const mark = (name) => fs.writeSync(1, `MARK ${name}\n`);
+
+// Enough players for a mirror that is written in the background.
+for (let round = 0; round < 4; round++) {
+  await Promise.all(Array.from({ length: 300 }, (_, number) => update(number)));
+}
+await storage.flush();
+mark('one by one');
+for (let number = 0; number < Number(updates); number++) await update(number);
+mark('at once');
+await Promise.all(Array.from({ length: Number(burst) }, (_, number) => update(number)));
+mark('end');
+await storage.close();

@@ -1,0 +1,80 @@
+//! How many allocations an update takes, in the engine and the game, without Node: a bound that does not depend on the
+//! machine, so that a change that makes updates dearer is seen.
+
+use std::sync::Arc;
+
+use progressive_storage::engine::{
+    Answer, Engine, LogName, Notice, NoticeSink, Options, Outlet, Request, Scope, Ticket, Work,
+};
+use progressive_storage::error::Result;
+use progressive_storage::game::{GameResult, record_result};
+use progressive_storage::vfs::RealFileSystem;
+
+struct Silent;
+
+impl NoticeSink for Silent {
+    fn tell(&self, _: Notice) {}
+}
+
+struct Answers;
+
+impl Outlet for Answers {
+    fn deliver(&self, _: usize, answer: Result<Answer>) {
+        answer.expect("the update succeeds");
+    }
+
+    fn flush(&self) {}
+}
+
+const PLAYERS: usize = 200;
+const GAMES: usize = 50;
+const BATCH: usize = 100;
+
+fn update(log: &LogName, outlet: &Arc<dyn Outlet>, number: usize) -> Request {
+    let result = GameResult {
+        user_id: format!("\"user-{}\"", number % PLAYERS),
+        username: "\"Player\"".to_owned(),
+        score: 500.0,
+        is_winner: false,
+        correct_answers: 5.0,
+        incorrect_answers: 5.0,
+    };
+    Request {
+        log: log.clone(),
+        is_collection: true,
+        work: Work::Write(
+            Scope::Keys,
+            Box::new(move |view, now_ms| Ok(record_result(view, &result, now_ms))),
+        ),
+        size_bytes: 0,
+        ticket: Ticket::new(Arc::clone(outlet), 0),
+    }
+}
+
+fn count(engine: &mut Engine, requests: Vec<Request>) -> u64 {
+    let updates = requests.len() as u64;
+    allocation_counter::measure(|| engine.run_batch(requests)).count_total / updates
+}
+
+#[test]
+fn allocations_of_an_update_are_bounded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = LogName::new("players").expect("a valid name");
+    let outlet: Arc<dyn Outlet> = Arc::new(Answers);
+    let files = Arc::new(RealFileSystem::new());
+    let mut engine = Engine::new(files, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+    for game in 0..GAMES {
+        engine.run_batch((0..PLAYERS).map(|number| update(&log, &outlet, game * PLAYERS + number)).collect());
+    }
+    // Background work is not what is counted.
+    engine.take_jobs();
+    let alone = count(&mut engine, vec![update(&log, &outlet, 0)]);
+    let in_a_batch = count(&mut engine, (0..BATCH).map(|number| update(&log, &outlet, number)).collect());
+    println!("{alone} allocations for one update, {in_a_batch} for each of {BATCH}");
+    assert!(alone <= ALONE_MAX, "{alone} allocations for one update alone");
+    assert!(in_a_batch <= IN_A_BATCH_MAX, "{in_a_batch} allocations for each of {BATCH} updates in a batch");
+}
+
+/// A little above what was counted.
+const ALONE_MAX: u64 = 55;
+const IN_A_BATCH_MAX: u64 = 38;
