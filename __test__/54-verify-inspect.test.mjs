@@ -148,7 +148,16 @@ test('verify tells a torn end, and an operation that was not finished', async (t
   const unfinished = await runCliJson(t, ['verify', dataDir]);
   assert.equal(unfinished.code, 1);
   assert.equal(unfinished.json.files[0].torn.offset, Buffer.byteLength(whole));
-  await writeFile(file, `${whole}${withCrc(part)}\n${withCrc(part.replace(',"_more":1', ''))}\n`);
+  await writeFile(file, `${whole}${withCrc(part)}\n${withCrc('{"op":"END","_end":true}')}\n`);
+  assert.deepEqual(
+    readLogLines(file)
+      .lines.slice(-2)
+      .map(({ entry, more, endsOperation }) => [entry?.op, more, endsOperation]),
+    [
+      ['SET', 1, undefined],
+      [undefined, undefined, true],
+    ],
+  );
   assert.equal((await runCliJson(t, ['verify', dataDir])).code, 0);
 });
 

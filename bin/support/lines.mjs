@@ -96,6 +96,10 @@ export async function examine(file, { onEntry = () => {}, onRestart = () => {}, 
       found.torn = { ...place(), reason: 'it was cut short' };
       return;
     }
+    if (line.endsOperation) {
+      found.operation = null;
+      return;
+    }
     found.entries += 1;
     found[line.state] += 1;
     if (line.isEdit) found.edits += 1;

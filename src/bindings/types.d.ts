@@ -284,8 +284,10 @@ export interface LogLine {
   reason?: string;
   /** The key that a damaged or torn line seems to hold. */
   key?: string;
-  /** The entry of a good line. */
+  /** The entry of a good line; missing where the line only ends an operation. */
   entry?: LogEntry;
+  /** True for the line that ends an operation of several lines. */
+  endsOperation?: true;
   /** For how many more lines its operation goes on. */
   more?: number;
   /** True when the change was found in the JSON file. */

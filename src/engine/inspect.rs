@@ -86,7 +86,12 @@ fn push_line(out: &mut String, line: &Line) {
 
 fn push_entry(out: &mut String, entry: &Entry) {
     let state = if entry.is_checked() { "checked" } else { "plain" };
-    let _ = write!(out, ",\"state\":\"{state}\",\"entry\":{}", entry.text());
+    let _ = write!(out, ",\"state\":\"{state}\"");
+    if entry.is_end() {
+        out.push_str(",\"endsOperation\":true");
+        return;
+    }
+    let _ = write!(out, ",\"entry\":{}", entry.text());
     if entry.more > 0 {
         let _ = write!(out, ",\"more\":{}", entry.more);
     }

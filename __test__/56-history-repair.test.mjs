@@ -1,0 +1,309 @@
+// Commands about what was and how to have it back: `history`, `undo`, `restore`, `repair`, and `compact`. What they
+// change is a new entry or a new folder; what was there is kept.
+
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Storage } from '../index.js';
+import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
+import {
+  closeStorage,
+  logPath,
+  mirrorPath,
+  openStorage,
+  readLogLines,
+  temporaryFolder,
+} from './support/temp.mjs';
+
+// Three values of `ann`, with a compaction between the second and the third; gives the time before the third.
+async function folderWithHistory(t) {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.updatePlayerStats('ann', 'Ann', 10);
+  await storage.updatePlayerStats('ben', 'Ben', 5);
+  await storage.updatePlayerStats('ann', 'Ann', 20);
+  await storage.compactLog('players');
+  await pause();
+  const between = new Date().toISOString();
+  await pause();
+  await storage.updatePlayerStats('ann', 'Ann', 40);
+  await storage.updatePlayerStats('cat', 'Cat', 1);
+  await closeStorage(storage);
+  return { dataDir, between };
+}
+
+// So that times before and after differ.
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+async function playersOf(t, dataDir) {
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  const players = await storage.loadPlayers();
+  await closeStorage(storage);
+  return players;
+}
+
+const scoreOf = async (t, dataDir, key) => (await playersOf(t, dataDir))[key]?.totalScore;
+
+test('history: every value with time and file, over a compaction', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const { code, json } = await runCliJson(t, ['history', 'ann', dataDir]);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    json.history.map(({ value }) => value.totalScore),
+    [10, 30, 70],
+  );
+  assert.equal(json.now.totalScore, 70);
+  const text = await runCli(t, ['history', 'ann', dataDir]);
+  assert.match(
+    text.stdout,
+    /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory: 1 → 2 items {2}players\.log\.backup\.\d+/,
+  );
+  const since = await runCliJson(t, ['history', 'ann', dataDir, '--since', between]);
+  assert.deepEqual(
+    since.json.history.map(({ value }) => value.totalScore),
+    [70],
+  );
+  const unknown = await runCli(t, ['history', 'nobody', dataDir]);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stdout, /never seen/);
+  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--since', 'yesterday'])).code, 2);
+  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--log', 'none'])).code, 2);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('history tells of an edit that is not logged yet', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+  players.ann.totalScore = 1000;
+  await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  const { stdout, code } = await runCli(t, ['history', 'ann', dataDir]);
+  assert.equal(code, 0);
+  assert.match(stdout, /edited in the JSON file/);
+});
+
+test('undo: the value before, as a new entry; and undone again', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const lines = await readLogLines(dataDir, 'players');
+  const asked = await runCli(t, ['undo', 'ann', dataDir]);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /totalScore: 70 → 30/);
+  assert.deepEqual(await readLogLines(dataDir, 'players'), lines);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--dry-run'])).code, 0);
+  assert.deepEqual(await readLogLines(dataDir, 'players'), lines);
+
+  const { code, json } = await runCliJson(t, ['undo', 'ann', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.equal(json.done, true);
+  assert.deepEqual(
+    (await readLogLines(dataDir, 'players')).slice(0, -1),
+    lines,
+    'nothing is taken out of the log',
+  );
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 30);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
+});
+
+test('undo --to a time, also to when the key was not there', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--to', between, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 30);
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--to', between, '--yes'])).code, 0);
+  assert.ok(!('cat' in (await playersOf(t, dataDir))));
+  assert.match((await readLogLines(dataDir, 'players')).at(-1), /"op":"DELETE","key":"cat"/);
+  // And the removal is undone.
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'cat'), 1);
+  const same = await runCli(t, ['undo', 'ben', dataDir, '--to', between, '--yes']);
+  assert.equal(same.code, 0);
+  assert.match(same.stdout, /nothing to do/);
+});
+
+test('undo where nothing is recorded', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const unknown = await runCli(t, ['undo', 'nobody', dataDir, '--yes']);
+  assert.equal(unknown.code, 3);
+  assert.match(unknown.stderr, /never seen/);
+  for (const name of await readdir(path.join(dataDir, 'logs'))) {
+    if (name.includes('.backup.')) await rm(path.join(dataDir, 'logs', name));
+  }
+  const gone = await runCli(t, ['undo', 'ben', dataDir, '--yes']);
+  assert.equal(gone.code, 3);
+  assert.match(gone.stderr, /No other value/);
+  const early = await runCli(t, ['undo', 'ben', dataDir, '--to', '2020-01-01T00:00:00Z', '--yes']);
+  assert.equal(early.code, 3);
+});
+
+test('restore: all logs as they were, in a new folder', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const target = path.join(await temporaryFolder(t), 'then');
+  const { code, json } = await runCliJson(t, [
+    'restore',
+    dataDir,
+    '--at',
+    between,
+    '--into',
+    target,
+    '--yes',
+  ]);
+  assert.equal(code, 0, JSON.stringify(json));
+  assert.deepEqual(json.logs, [{ name: 'players', keys: 2 }]);
+  assert.deepEqual(await contentsOf(dataDir), before);
+  const players = await playersOf(t, target);
+  assert.deepEqual(Object.keys(players), ['ann', 'ben']);
+  assert.equal(players.ann.totalScore, 30);
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(target, 'players'), 'utf8')), players);
+  assert.equal((await runCli(t, ['verify', target])).code, 0);
+  assert.deepEqual(await readdir(path.dirname(target)), ['then'], 'nothing else is left');
+});
+
+test('restore refuses what it cannot do, and leaves nothing', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const target = path.join(place, 'then');
+  const restore = (...args) => runCli(t, ['restore', dataDir, '--yes', ...args]);
+  assert.equal((await restore('--at', between)).code, 2);
+  assert.equal((await restore('--into', target)).code, 2);
+  assert.equal((await restore('--at', 'soon', '--into', target)).code, 2);
+  const full = await restore('--at', between, '--into', dataDir);
+  assert.equal(full.code, 3);
+  assert.match(full.stderr, /not empty/);
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', between, '--into', target])).code, 4);
+  assert.deepEqual(await readdir(place), []);
+});
+
+async function damageLine(dataDir, number, change) {
+  const file = logPath(dataDir, 'players');
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  lines[number - 1] = change(lines[number - 1]);
+  await writeFile(file, lines.join('\n'));
+}
+
+test('repair: nothing is damaged', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const { code, stdout } = await runCli(t, ['repair', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.match(stdout, /Nothing is damaged/);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('repair: a value comes back from a backup; the old files are kept', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  // The whole checkpoint: ann was set again after it, ben was not.
+  await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
+  // The JSON file would still have it.
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const damaged = await readFile(logPath(dataDir, 'players'));
+  const before = await contentsOf(dataDir);
+  const asked = await runCli(t, ['repair', dataDir]);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /line 1, byte 0/);
+  assert.match(asked.stdout, /"ben" from players\.log\.backup\.\d+/);
+  assert.ok(!asked.stdout.includes('"ann" from'));
+  assert.deepEqual(await contentsOf(dataDir), before);
+
+  const { code, json } = await runCliJson(t, ['repair', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.deepEqual(json.logs[0].applied, [{ key: 'ben', isApplied: true }]);
+  const players = await playersOf(t, dataDir);
+  assert.deepEqual(Object.keys(players).sort(), ['ann', 'ben', 'cat']);
+  assert.equal(players.ben.totalScore, 5);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  const kept = (await readdir(path.join(dataDir, 'logs'))).find((name) => name.includes('.before-repair.'));
+  assert.deepEqual(await readFile(path.join(dataDir, 'logs', kept)), damaged);
+  assert.match((await runCli(t, ['repair', dataDir])).stdout, /nothing that a backup could give back/);
+});
+
+test('repair: a damaged line of one key, which no backup has as it was', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const file = logPath(dataDir, 'players');
+  await damageLine(dataDir, 2, (line) => line.replace('"totalGames":3', '"totalGames":9'));
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const damaged = await readFile(file);
+  const shown = await runCliJson(t, ['repair', dataDir, '--dry-run']);
+  // The checkpoint has what the backup has, so there is nothing better than what is there.
+  assert.deepEqual([shown.json.logs[0].damaged[0].key, shown.json.logs[0].offers], ['ann', []]);
+  const trusting = await runCliJson(t, ['repair', dataDir, '--dry-run', '--trust-damaged']);
+  assert.deepEqual(
+    trusting.json.logs[0].offers.map(({ key, now, value, from }) => [
+      key,
+      now.totalScore,
+      value.totalScore,
+      from,
+    ]),
+    [['ann', 30, 70, 'the damaged line']],
+  );
+  assert.deepEqual(await readFile(file), damaged);
+  // Without an offer the damaged line is still set aside.
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  const aside = (await readdir(path.dirname(file))).find((name) => name.includes('.corrupt.'));
+  assert.match(await readFile(path.join(path.dirname(file), aside), 'utf8'), /"totalGames":9/);
+  // What was set aside earlier is looked at again.
+  const later = await runCli(t, ['repair', dataDir]);
+  assert.match(later.stdout, /set aside earlier: players\.log\.corrupt/);
+});
+
+test('repair: a torn end is set aside', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const file = logPath(dataDir, 'players');
+  const whole = await readFile(file, 'utf8');
+  await writeFile(file, `${whole}{"timestamp":"20`);
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
+});
+
+test('compact: the log is its checkpoint, the old one a backup', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const old = await readFile(logPath(dataDir, 'players'));
+  const players = await playersOf(t, dataDir);
+  const { code, json } = await runCliJson(t, ['compact', dataDir]);
+  assert.equal(code, 0);
+  assert.equal(json.logs[0].beforeBytes, old.length);
+  const lines = await readLogLines(dataDir, 'players');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).op),
+    ['CHECKPOINT'],
+  );
+  assert.deepEqual(await playersOf(t, dataDir), players);
+  const backups = (await readdir(path.join(dataDir, 'logs'))).filter((name) => name.includes('.backup.'));
+  assert.deepEqual(await readFile(path.join(dataDir, 'logs', backups.sort().at(-1))), old);
+});
+
+test('compact: what fails is told, and leaves the log as it was', {
+  skip: process.getuid?.() === 0 && 'root may write everywhere',
+}, async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const before = await readFile(logPath(dataDir, 'players'));
+  await chmod(path.join(dataDir, 'logs'), 0o555);
+  const { code, json } = await runCliJson(t, ['compact', dataDir]);
+  await chmod(path.join(dataDir, 'logs'), 0o755);
+  assert.equal(code, 3);
+  assert.equal(json.logs[0].error.code, 'EACCES');
+  assert.deepEqual(await readFile(logPath(dataDir, 'players')), before);
+});
+
+test('beside a bot that writes and compacts, no update is lost', async (t) => {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  const bot = await busyBot(t, dataDir);
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.collection('guilds').set('g', 1);
+  await storage.collection('guilds').set('g', 2);
+  assert.equal((await runCli(t, ['history', 'user3', dataDir])).code, 0);
+  assert.equal((await runCli(t, ['undo', 'g', dataDir, '--log', 'guilds', '--yes'])).code, 0);
+  assert.equal(await storage.collection('guilds').get('g'), 1, 'the running process sees it');
+  assert.equal((await runCli(t, ['compact', dataDir])).code, 0);
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  const target = path.join(path.dirname(dataDir), 'then');
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes'])).code, 0);
+  assert.equal(Object.keys(await playersOf(t, target)).length, 20);
+  const { stored, games, stderr } = await bot.stop();
+  assert.equal(games, stored);
+  assert.equal(stderr, '');
+});

@@ -1,0 +1,212 @@
+// `export` and `import`: the data in forms that other programs read, and back without a difference.
+
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { parseCsv } from '../bin/support/csv.mjs';
+import { Storage } from '../index.js';
+import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
+import { closeStorage, openStorage, readLogLines, temporaryFolder } from './support/temp.mjs';
+
+const sqlite = await import('node:sqlite').catch(() => undefined);
+
+async function folderWithPlayers(t) {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.updatePlayerStats('101', 'Ann, "the \n best" ', 7.5, true, 1, 2);
+  await storage.updatePlayerStats('102', '=1+1', -3);
+  await storage.updatePlayerStats('ben', 'Bén 😀', 1e21);
+  await storage.saveGameState('channel', { round: 1, open: true });
+  await closeStorage(storage);
+  const { storage: again } = await openStorage(t, Storage, { dataDir });
+  const players = await again.loadPlayers();
+  await closeStorage(again);
+  return { dataDir, players };
+}
+
+async function stateOf(t, dataDir, name) {
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  const entries = await storage.collection(name).entries();
+  await closeStorage(storage);
+  return Object.fromEntries(entries);
+}
+
+test('json to stdout, one log and several', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const before = await contentsOf(dataDir);
+  const one = await runCli(t, ['export', dataDir]);
+  assert.equal(one.code, 0);
+  assert.equal(one.stdout, `${JSON.stringify(players, null, 2)}\n`);
+  const both = JSON.parse(
+    (await runCli(t, ['export', dataDir, '--log', 'players', '--log', 'game_state'])).stdout,
+  );
+  assert.deepEqual(both.players, players);
+  assert.equal(both.game_state.channel.round, 1);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('jsonl: keys and values, or the entries of the log', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const lines = (text) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  const state = lines((await runCli(t, ['export', dataDir, '-f', 'jsonl'])).stdout);
+  assert.deepEqual(Object.fromEntries(state.map(({ key, value }) => [key, value])), players);
+  const entries = lines((await runCli(t, ['export', dataDir, '--entries'])).stdout);
+  assert.deepEqual(
+    entries.map(({ op, key }) => [op, key]),
+    [
+      ['SET', '101'],
+      ['SET', '102'],
+      ['SET', 'ben'],
+    ],
+  );
+});
+
+test('csv: quoting, and a column for each property', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const { stdout } = await runCli(t, ['export', dataDir, '--format', 'csv']);
+  const [head, ...rows] = parseCsv(stdout);
+  assert.deepEqual(head, ['key', ...Object.keys(players[101])]);
+  assert.deepEqual(
+    rows.map((row) => row[0]),
+    ['101', '102', 'ben'],
+  );
+  assert.equal(rows[0][head.indexOf('username')], players[101].username);
+  assert.deepEqual(JSON.parse(rows[0][head.indexOf('gamesHistory')]), players[101].gamesHistory);
+  assert.deepEqual(parseCsv('a,"b ""c""\n",\r\n\r\n,x'), [
+    ['a', 'b "c"\n', ''],
+    ['', 'x'],
+  ]);
+});
+
+test('a file: by its ending, whole or not there, never replaced without --force', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const place = await temporaryFolder(t);
+  const output = path.join(place, 'players.json');
+  const { code, json } = await runCliJson(t, ['export', dataDir, '-o', output]);
+  assert.equal(code, 0);
+  assert.deepEqual(json.counts, { players: 3 });
+  assert.deepEqual(JSON.parse(await readFile(output, 'utf8')), players);
+  const again = await runCli(t, ['export', dataDir, '-o', output]);
+  assert.equal(again.code, 3);
+  assert.match(again.stderr, /--force/);
+  assert.equal((await runCli(t, ['export', dataDir, '-o', output, '--force'])).code, 0);
+  assert.equal((await runCli(t, ['export', dataDir, '-o', path.join(place, 'none', 'x.json')])).code, 3);
+  assert.deepEqual(await readdir(place), ['players.json']);
+  for (const args of [
+    ['-f', 'xml'],
+    ['-f', 'sqlite'],
+    ['-f', 'csv', '--entries'],
+    ['-f', 'csv', '--log', 'players', '--log', 'game_state'],
+    ['--log', 'none'],
+  ]) {
+    assert.equal((await runCli(t, ['export', dataDir, ...args])).code, 2, args.join(' '));
+  }
+});
+
+test('sqlite: without node:sqlite the error says what to do', {
+  skip: sqlite && 'this runtime has it',
+}, async (t) => {
+  const { dataDir } = await folderWithPlayers(t);
+  const output = path.join(await temporaryFolder(t), 'bot.sqlite');
+  const { code, stderr } = await runCli(t, ['export', dataDir, '-o', output]);
+  assert.equal(code, 3);
+  assert.match(stderr, /Node 22\.5/);
+});
+
+test('sqlite: a table for each log', { skip: !sqlite && 'this runtime has no node:sqlite' }, async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const output = path.join(await temporaryFolder(t), 'bot.sqlite');
+  const { code, json } = await runCliJson(t, ['export', dataDir, '-o', output]);
+  assert.equal(code, 0);
+  assert.deepEqual(json.counts, { players: 3, game_state: 1 });
+  const database = new sqlite.DatabaseSync(output);
+  const rows = database
+    .prepare('SELECT key, value, username, totalScore FROM players ORDER BY totalScore DESC')
+    .all();
+  assert.deepEqual(
+    rows.map(({ key }) => key),
+    ['ben', '101', '102'],
+  );
+  assert.deepEqual(JSON.parse(rows[1].value), players[101]);
+  assert.equal(rows[2].username, '=1+1');
+  assert.equal(database.prepare('SELECT open FROM game_state').get().open, 1);
+  database.close();
+});
+
+test('every form comes back as it was', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  for (const format of ['json', 'jsonl', 'csv']) {
+    const place = await temporaryFolder(t);
+    const file = path.join(place, `players.${format}`);
+    assert.equal((await runCli(t, ['export', dataDir, '-o', file])).code, 0);
+    const { storage, dataDir: other } = await openStorage(t, Storage);
+    await storage.saveGameState('c', {});
+    await closeStorage(storage);
+    const { code, json } = await runCliJson(t, ['import', file, other, '--yes']);
+    assert.equal(code, 0, JSON.stringify(json));
+    assert.deepEqual([json.added, json.changed, json.done], [3, 0, true]);
+    assert.deepEqual(await stateOf(t, other, 'players'), players, format);
+    const again = await runCliJson(t, ['import', file, other, '--yes']);
+    assert.equal(again.json.same, 3);
+    assert.equal((await readLogLines(other, 'players')).length, 3, 'what is the same is not written');
+  }
+});
+
+test('import: what is new and changed is shown first; --replace removes', async (t) => {
+  const { dataDir, players } = await folderWithPlayers(t);
+  const file = path.join(await temporaryFolder(t), 'new.json');
+  await writeFile(
+    file,
+    JSON.stringify({ 101: { ...players[101], totalScore: 99 }, 102: players[102], new: { a: 1 } }),
+  );
+  const before = await contentsOf(dataDir);
+  const asked = await runCli(t, ['import', file, dataDir, '--replace']);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /new +1\n +changed +1\n +the same +1\n +removed +1/);
+  assert.deepEqual(await contentsOf(dataDir), before);
+  assert.equal((await runCli(t, ['import', file, dataDir, '--yes'])).code, 0);
+  assert.deepEqual(Object.keys(await stateOf(t, dataDir, 'players')), ['101', '102', 'ben', 'new']);
+  assert.equal((await runCli(t, ['import', file, dataDir, '--yes', '--replace'])).code, 0);
+  assert.deepEqual(Object.keys(await stateOf(t, dataDir, 'players')), ['101', '102', 'new']);
+});
+
+test('import: files that cannot be used are refused before anything is written', async (t) => {
+  const { dataDir } = await folderWithPlayers(t);
+  const place = await temporaryFolder(t);
+  const before = await contentsOf(dataDir);
+  for (const [name, text, said] of [
+    ['a.json', '[1]', /does not hold a JSON object/],
+    ['b.json', '{"a":', /is not JSON/],
+    ['c.jsonl', '{"key":"a","value":1}\n{"key":"a","value":2}\n', /twice/],
+    ['d.jsonl', '{"key":"a"}\n', /Line 1 .* no value/],
+    ['e.jsonl', '{"value":1}\n', /without a key/],
+    ['f.csv', 'id,score\n1,2\n', /no column 'key'/],
+    ['g.txt', 'x', /format .* not known/],
+  ]) {
+    const file = path.join(place, name);
+    await writeFile(file, text);
+    const { code, stderr } = await runCli(t, ['import', file, dataDir, '--yes']);
+    assert.equal(code, 2, name);
+    assert.match(stderr, said);
+  }
+  assert.equal((await runCli(t, ['import', path.join(place, 'none.json'), dataDir, '--yes'])).code, 2);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('beside a bot that writes', async (t) => {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  const bot = await busyBot(t, dataDir);
+  const file = path.join(path.dirname(dataDir), 'guilds.json');
+  await writeFile(file, JSON.stringify({ g: { a: 1 } }));
+  assert.equal((await runCli(t, ['import', file, dataDir, '--log', 'guilds', '--yes'])).code, 0);
+  const exported = JSON.parse((await runCli(t, ['export', dataDir])).stdout);
+  assert.equal(Object.keys(exported).length, 20);
+  const { stored, games, stderr } = await bot.stop();
+  assert.equal(games, stored);
+  assert.equal(stderr, '');
+  assert.deepEqual(await stateOf(t, dataDir, 'guilds'), { g: { a: 1 } });
+});

@@ -1,0 +1,45 @@
+// `compact`: replaces logs by their checkpoints, as the scheduler does, beside a running bot.
+
+import { EXIT } from '../support/errors.mjs';
+import { chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytes } from '../support/terminal.mjs';
+
+export const summary = 'replace logs by their checkpoints; the old ones stay as backups';
+export const usage = '[path] [options]';
+export const help = `
+Compacts the logs below path (a data folder or a bot's folder; default: the current folder). A log that is
+compacted is kept as a backup; only the newest backups are kept. A bot may be running: what it writes meanwhile
+is in the new log.
+`;
+export const positionals = { max: 1 };
+export const options = {
+  log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
+};
+
+export async function run({ terminal, options, positionals, cwd, atEnd }) {
+  const dataDir = dataFolder(positionals[0], cwd);
+  const logs = chosenLogs(dataDir, options.log).filter(({ log }) => log !== null);
+  const report = { dataDir, logs: [], ok: true };
+  const storage = openStorage(dataDir, atEnd);
+  for (const { name } of logs) {
+    const before = await storage.getLogSize(name);
+    const progress = terminal.progress(`Compacting ${name}`, 0);
+    const redraw = setInterval(() => progress.add(0), 200);
+    try {
+      await storage.compactLog(name);
+      const after = await storage.getLogSize(name);
+      terminal.check({ ok: true, text: `${name}: ${bytes(before)} → ${bytes(after)}` });
+      report.logs.push({ name, ok: true, beforeBytes: before, afterBytes: after });
+    } catch (error) {
+      terminal.check({ ok: false, text: `${name}: ${error.message}`, details: ['The log is as it was.'] });
+      report.logs.push({ name, ok: false, error: { code: error.code, message: error.message } });
+      report.ok = false;
+    } finally {
+      clearInterval(redraw);
+      progress.end();
+    }
+  }
+  if (logs.length === 0) terminal.line('There are no logs.');
+  terminal.result(report);
+  return report.ok ? EXIT.ok : EXIT.failed;
+}

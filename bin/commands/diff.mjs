@@ -1,0 +1,129 @@
+// `diff`: what differs between a log and its JSON file, a log and a backup, or two folders.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { EXIT, Stop, usageError } from '../support/errors.mjs';
+import { chosenLogs, dataFolder, logsIn, openStorage, stateOfFile } from '../support/folder.mjs';
+import { count, plural } from '../support/terminal.mjs';
+import { describeDifferences, equal } from '../support/values.mjs';
+
+export const summary = 'what differs between log and JSON file, log and backup, or two folders';
+export const usage = '[path] [other] [options]';
+export const help = `
+Compares, key by key:
+  diff [path]                  each log with its JSON file
+  diff [path] --backup N       each log with its backup of that number; \`newest\` and \`oldest\` do as well
+  diff PATH OTHER              the data of two folders, as a bot would load it
+Paths are data folders or bots' folders. Nothing is changed, and a bot may be running. Exit code 1 when
+something differs.
+`;
+export const positionals = { max: 2 };
+export const options = {
+  log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
+  backup: { type: 'string', value: 'N', description: 'compare with a backup: its number, newest or oldest' },
+  keys: { type: 'string', value: 'N', default: '20', description: 'show at most so many keys of a log' },
+};
+
+export async function run(context) {
+  const { terminal, options, positionals, cwd } = context;
+  const shownMax = Number(options.keys);
+  if (!Number.isInteger(shownMax) || shownMax < 0)
+    throw usageError(`--keys is '${options.keys}'; give a whole number.`);
+  const dataDir = dataFolder(positionals[0], cwd);
+  const report = { dataDir, comparisons: [], ok: true };
+  const pairs =
+    positionals.length === 2
+      ? await ofTwoFolders(context, dataDir, dataFolder(positionals[1], cwd))
+      : await ofOneFolder(context, dataDir);
+  for (const { name, left, right } of pairs) {
+    const comparison = { log: name, from: left.what, to: right.what, ...compare(left.state, right.state) };
+    report.comparisons.push(comparison);
+    show(terminal, comparison, shownMax);
+  }
+  report.ok = report.comparisons.every(({ same }) => same);
+  if (pairs.length === 0) terminal.line('There is nothing to compare.');
+  terminal.result(report);
+  return report.ok ? EXIT.ok : EXIT.found;
+}
+
+async function ofOneFolder({ options, atEnd }, dataDir) {
+  const storage = openStorage(dataDir, atEnd);
+  const pairs = [];
+  for (const { name, log, mirror, backups } of chosenLogs(dataDir, options.log)) {
+    const right = { what: `${name}.log`, state: log ? await storage.rebuildStateFromLog(name) : {} };
+    if (options.backup !== undefined) {
+      const backup = chosenBackup(backups, options.backup);
+      if (backup)
+        pairs.push({
+          name,
+          left: { what: path.basename(backup.path), state: await stateOfFile(backup, atEnd) },
+          right,
+        });
+      else if (options.log)
+        throw usageError(`${name} has no backup '${options.backup}'.`, `Its backups: ${numbersOf(backups)}.`);
+      continue;
+    }
+    if (mirror) pairs.push({ name, left: { what: `${name}.json`, state: mirrorState(mirror) }, right });
+  }
+  return pairs;
+}
+
+const numbersOf = (backups) => backups.map(({ number }) => number).join(', ') || 'none';
+
+export function chosenBackup(backups, wanted) {
+  if (wanted === 'newest') return backups.at(-1);
+  if (wanted === 'oldest') return backups[0];
+  return backups.find(({ number }) => String(number) === wanted);
+}
+
+function mirrorState(mirror) {
+  try {
+    const state = JSON.parse(readFileSync(mirror.path, 'utf8'));
+    if (state !== null && typeof state === 'object' && !Array.isArray(state)) return state;
+  } catch (error) {
+    if (error.code) throw error;
+  }
+  throw new Stop(`'${mirror.path}' is not a JSON object.`, {
+    code: 'ERR_MIRROR_BROKEN',
+    hint: 'The log is used instead; the next write sets the file aside and makes it anew.',
+  });
+}
+
+async function ofTwoFolders({ options, atEnd }, one, other) {
+  const names = options.log ?? [...new Set([...logsIn(one), ...logsIn(other)].map(({ name }) => name))];
+  const load = async (dataDir) => {
+    const storage = openStorage(dataDir, atEnd);
+    const states = {};
+    for (const name of names) states[name] = Object.fromEntries(await storage.collection(name).entries());
+    return states;
+  };
+  const [left, right] = [await load(one), await load(other)];
+  return names.map((name) => ({
+    name,
+    left: { what: path.join(one, name), state: left[name] },
+    right: { what: path.join(other, name), state: right[name] },
+  }));
+}
+
+// `from` is what was, `to` what is.
+function compare(from, to) {
+  const changes = [];
+  let equalKeys = 0;
+  for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
+    const [was, is] = [own(from, key), own(to, key)];
+    if (was !== undefined && is !== undefined && equal(was, is)) equalKeys += 1;
+    else changes.push({ key, from: was, to: is });
+  }
+  return { same: changes.length === 0, equalKeys, changes };
+}
+
+const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined);
+
+function show(terminal, { from, to, same, equalKeys, changes }, shownMax) {
+  const text = `${from} → ${to}: ${same ? `the same, ${plural(equalKeys, 'key')}` : `${plural(changes.length, 'key differs', 'keys differ')}, ${count(equalKeys)} the same`}`;
+  terminal.check({ ok: same, text });
+  for (const { key, from: was, to: is } of changes.slice(0, shownMax)) {
+    terminal.line(`      ${terminal.bold(JSON.stringify(key))}  ${describeDifferences(was, is)}`);
+  }
+  if (changes.length > shownMax) terminal.line(`      … and ${count(changes.length - shownMax)} more`);
+}

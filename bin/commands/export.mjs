@@ -1,0 +1,237 @@
+// `export`: the data of a folder in a form that other programs read.
+
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { csvLine } from '../support/csv.mjs';
+import { Stop, usageError } from '../support/errors.mjs';
+import { chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
+import { plural } from '../support/terminal.mjs';
+
+export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
+export const usage = '[path] [options]';
+export const help = `
+Writes the data below path (a data folder or a bot's folder; default: the current folder), as a bot would load
+it, to stdout or to --output:
+  json     { key: value, … }; with several logs { log: { key: value, … }, … }
+  jsonl    one line { "key": …, "value": … } for each key
+  csv      one row for each key: key, then a column for each property; inner objects and lists as JSON
+  sqlite   a database with a table for each log: key, value (JSON), and a column for each simple property
+           (needs node:sqlite, Node 22.5 or newer, and --output)
+With --entries, jsonl gives the log's entries instead. A file is written beside and renamed, so --output is whole
+or not there. Nothing in the data folder is changed, and a bot may be running.
+`;
+export const positionals = { max: 1 };
+export const options = {
+  log: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME',
+    description: 'which log; again for more (json, sqlite). Default: players; sqlite: all',
+  },
+  format: {
+    type: 'string',
+    short: 'f',
+    value: 'FORMAT',
+    description: 'json, jsonl, csv or sqlite (default: by the ending of --output, else json)',
+  },
+  output: { type: 'string', short: 'o', value: 'FILE', description: 'write to this file' },
+  force: { type: 'boolean', description: 'replace the file if it is there' },
+  entries: { type: 'boolean', description: 'the entries of the log instead of its state (jsonl)' },
+};
+
+const FORMATS = ['json', 'jsonl', 'csv', 'sqlite'];
+const ENDINGS = {
+  '.json': 'json',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.csv': 'csv',
+  '.sqlite': 'sqlite',
+  '.sqlite3': 'sqlite',
+  '.db': 'sqlite',
+};
+
+export async function run({ terminal, options, positionals, cwd, atEnd }) {
+  const dataDir = dataFolder(positionals[0], cwd);
+  const output = options.output && path.resolve(cwd, options.output);
+  const format =
+    options.format ??
+    (options.entries ? 'jsonl' : ENDINGS[path.extname(output ?? '').toLowerCase()]) ??
+    'json';
+  check(format, options, output);
+  const names =
+    options.log ?? (format === 'sqlite' ? chosenLogs(dataDir).map(({ name }) => name) : ['players']);
+  chosenLogs(dataDir, names);
+  if (names.length > 1 && (format === 'csv' || format === 'jsonl')) {
+    throw usageError(
+      `${format} holds one log; there are ${names.length}.`,
+      'Give one --log, or use json or sqlite.',
+    );
+  }
+  const storage = openStorage(dataDir, atEnd);
+  if (format === 'sqlite') {
+    const sqlite = await loadSqlite();
+    const counts = await throughTemporary(output, atEnd, (file) => writeSqlite(sqlite, file, storage, names));
+    return done(terminal, { output, format, counts });
+  }
+  const write = output ? undefined : (text) => terminal.raw(text);
+  const counts = output
+    ? await throughTemporary(output, atEnd, async (file) => {
+        const handle = openSync(file, 'wx');
+        try {
+          const counted = await writeText(storage, names, format, options, (text) => writeSync(handle, text));
+          fsyncSync(handle);
+          return counted;
+        } finally {
+          closeSync(handle);
+        }
+      })
+    : await writeText(storage, names, format, options, write);
+  if (output) return done(terminal, { output, format, counts });
+  return undefined;
+}
+
+function check(format, options, output) {
+  if (!FORMATS.includes(format))
+    throw usageError(`There is no format '${format}'.`, `The formats: ${FORMATS.join(', ')}.`);
+  if (options.entries && format !== 'jsonl')
+    throw usageError('--entries is for jsonl.', 'Give --format jsonl.');
+  if (format === 'sqlite' && !output) throw usageError('A database needs a file.', 'Give --output FILE.');
+  if (output && existsSync(output) && !options.force) {
+    throw new Stop(`'${output}' is there already.`, {
+      code: 'EEXIST',
+      hint: 'Give another name, or --force to replace it.',
+    });
+  }
+}
+
+function done(terminal, { output, format, counts }) {
+  for (const [name, number] of Object.entries(counts)) terminal.line(`${name}: ${plural(number, 'row')}`);
+  terminal.line(`Written to ${output}`);
+  terminal.result({ output, format, counts });
+}
+
+async function throughTemporary(output, atEnd, work) {
+  const temporary = `${output}.${process.pid}.tmp`;
+  const remove = () => rmSync(temporary, { force: true });
+  atEnd(remove);
+  try {
+    const result = await work(temporary);
+    renameSync(temporary, output);
+    return result;
+  } finally {
+    remove();
+  }
+}
+
+async function writeText(storage, names, format, options, write) {
+  const counts = {};
+  if (options.entries) {
+    counts[names[0]] = 0;
+    for await (const entry of storage.streamLogEntries(names[0])) {
+      write(`${JSON.stringify(entry)}\n`);
+      counts[names[0]] += 1;
+    }
+    return counts;
+  }
+  const isMany = names.length > 1;
+  if (format === 'json' && isMany) write('{');
+  for (const [index, name] of names.entries()) {
+    const entries = await storage.collection(name).entries();
+    counts[name] = entries.length;
+    if (format === 'jsonl') for (const [key, value] of entries) write(`${JSON.stringify({ key, value })}\n`);
+    else if (format === 'csv') writeCsv(entries, write);
+    else {
+      if (isMany) write(`${index > 0 ? ',' : ''}\n${JSON.stringify(name)}: `);
+      writeObject(entries, write);
+      if (!isMany) write('\n');
+    }
+  }
+  if (format === 'json' && isMany) write('\n}\n');
+  return counts;
+}
+
+// Member by member: the whole may be longer than the longest string.
+function writeObject(entries, write) {
+  write('{');
+  for (const [index, [key, value]] of entries.entries()) {
+    write(
+      `${index > 0 ? ',' : ''}\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`,
+    );
+  }
+  write(entries.length > 0 ? '\n}' : '}');
+}
+
+const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+function fieldsOf(entries) {
+  const fields = new Set();
+  for (const [, value] of entries)
+    if (isRecord(value)) for (const field of Object.keys(value)) fields.add(field);
+  return [...fields];
+}
+
+function writeCsv(entries, write) {
+  const fields = fieldsOf(entries);
+  const hasPlain = entries.some(([, value]) => !isRecord(value));
+  write(csvLine(['key', ...(hasPlain ? ['value'] : []), ...fields]));
+  for (const [key, value] of entries) {
+    const cells = fields.map((field) =>
+      isRecord(value) && Object.hasOwn(value, field) ? value[field] : undefined,
+    );
+    write(csvLine([key, ...(hasPlain ? [isRecord(value) ? undefined : value] : []), ...cells]));
+  }
+}
+
+async function loadSqlite() {
+  try {
+    return await import('node:sqlite');
+  } catch {
+    throw new Stop(`This runtime (${process.version}) has no node:sqlite.`, {
+      code: 'ERR_NO_SQLITE',
+      hint: 'Use Node 22.5 or newer, or export as json, jsonl or csv.',
+    });
+  }
+}
+
+async function writeSqlite({ DatabaseSync }, file, storage, names) {
+  const counts = {};
+  const database = new DatabaseSync(file);
+  const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
+  try {
+    database.exec('BEGIN');
+    for (const name of names) {
+      const entries = await storage.collection(name).entries();
+      const taken = new Set(['key', 'value']);
+      // Names of columns are the same whatever their case.
+      const fields = fieldsOf(entries).filter((field) => {
+        const isSimple = entries.every(
+          ([, value]) => !isRecord(value) || !(value[field] !== null && typeof value[field] === 'object'),
+        );
+        const isFree = field !== '' && !field.includes('\0') && !taken.has(field.toLowerCase());
+        if (isSimple && isFree) taken.add(field.toLowerCase());
+        return isSimple && isFree;
+      });
+      const columns = fields.map((field) => `, ${quoted(field)}`).join('');
+      database.exec(`CREATE TABLE ${quoted(name)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${columns})`);
+      const marks = fields.map(() => ', ?').join('');
+      const insert = database.prepare(`INSERT INTO ${quoted(name)} VALUES (?, ?${marks})`);
+      for (const [key, value] of entries) {
+        insert.run(
+          key,
+          JSON.stringify(value),
+          ...fields.map((field) => (isRecord(value) ? sqlValue(value[field]) : null)),
+        );
+      }
+      counts[name] = entries.length;
+    }
+    database.exec('COMMIT');
+  } finally {
+    database.close();
+  }
+  return counts;
+}
+
+function sqlValue(value) {
+  if (value === undefined || value === null) return null;
+  return typeof value === 'boolean' ? Number(value) : value;
+}

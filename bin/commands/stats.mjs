@@ -1,0 +1,118 @@
+// `stats`: what is written to the logs, how much, when, and by which keys.
+
+import { usageError } from '../support/errors.mjs';
+import { chosenLogs, dataFolder } from '../support/folder.mjs';
+import { eachChange, examine } from '../support/lines.mjs';
+import { bytes, count } from '../support/terminal.mjs';
+
+export const summary = 'what is written, how much, when, and which keys change most';
+export const usage = '[path] [options]';
+export const help = `
+Counts the entries of the logs below path (a data folder or a bot's folder; default: the current folder): by
+operation, by day, their sizes, the keys that change most and those with the largest values. Entries that a
+compaction has merged into a checkpoint are not counted any more. Nothing is changed, and a bot may be running.
+`;
+export const positionals = { max: 1 };
+export const options = {
+  log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
+  top: { type: 'string', value: 'N', default: '5', description: 'how many keys' },
+};
+
+const BAR_WIDTH = 30;
+const DAYS_SHOWN = 14;
+
+export async function run({ terminal, options, positionals, cwd }) {
+  const dataDir = dataFolder(positionals[0], cwd);
+  const top = Number(options.top);
+  if (!Number.isInteger(top) || top < 1)
+    throw usageError(`--top is '${options.top}'; give a whole number from 1 on.`);
+  const report = { dataDir, logs: [] };
+  terminal.title(dataDir);
+  for (const log of chosenLogs(dataDir, options.log)) {
+    if (!log.log) continue;
+    const found = await statsOf(terminal, log, top);
+    report.logs.push(found);
+    terminal.line();
+    show(terminal, found);
+  }
+  if (report.logs.length === 0) terminal.line('  There are no logs.');
+  terminal.result(report);
+}
+
+async function statsOf(terminal, { name, log }, top) {
+  let operations;
+  let days;
+  let sizes;
+  let changes;
+  let values;
+  const begin = () => {
+    operations = new Map();
+    days = new Map();
+    sizes = [];
+    changes = new Map();
+    values = new Map();
+  };
+  begin();
+  const add = (map, key, number = 1) => map.set(key, (map.get(key) ?? 0) + number);
+  const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
+  await examine(log.path, {
+    onRestart: begin,
+    onEntry: (entry, line) => {
+      add(operations, entry.op ?? '(none)');
+      sizes.push(line.sizeBytes + 1);
+      const isCheckpoint = entry.op === 'CHECKPOINT';
+      if (!isCheckpoint && typeof entry.timestamp === 'string') add(days, entry.timestamp.slice(0, 10));
+      eachChange(entry, (key, value) => {
+        if (!isCheckpoint) add(changes, key);
+        if (value === undefined) values.delete(key);
+        else values.set(key, Buffer.byteLength(JSON.stringify(value)));
+      });
+    },
+    progress,
+  });
+  progress.end();
+  sizes.sort((one, other) => one - other);
+  const at = (share) => sizes[Math.min(sizes.length - 1, Math.floor(share * sizes.length))] ?? 0;
+  const greatest = (map) => [...map].sort(([, one], [, other]) => other - one).slice(0, top);
+  return {
+    name,
+    entries: sizes.length,
+    operations: Object.fromEntries([...operations].sort()),
+    entryBytes: { median: at(0.5), p99: at(0.99), max: sizes.at(-1) ?? 0 },
+    keys: values.size,
+    valueBytes: [...values.values()].reduce((sum, size) => sum + size, 0),
+    days: Object.fromEntries([...days].sort()),
+    busiest: greatest(changes).map(([key, number]) => ({ key, changes: number })),
+    largest: greatest(values).map(([key, size]) => ({ key, bytes: size })),
+  };
+}
+
+function show(terminal, found) {
+  terminal.title(found.name);
+  const operations = Object.entries(found.operations).map(([op, number]) => `${count(number)} ${op}`);
+  terminal.fact(
+    'entries',
+    `${count(found.entries)}${operations.length > 0 ? ` (${operations.join(', ')})` : ''}`,
+  );
+  const { median, p99, max } = found.entryBytes;
+  terminal.fact('entry sizes', `median ${bytes(median)}, 99 % up to ${bytes(p99)}, largest ${bytes(max)}`);
+  terminal.fact('keys', `${count(found.keys)}, ${bytes(found.valueBytes)} of values`);
+  if (found.busiest.length > 0) {
+    terminal.fact(
+      'change most',
+      found.busiest.map(({ key, changes }) => `${key} (${count(changes)})`).join(', '),
+    );
+  }
+  if (found.largest.length > 0) {
+    terminal.fact(
+      'largest values',
+      found.largest.map(({ key, bytes: size }) => `${key} (${bytes(size)})`).join(', '),
+    );
+  }
+  const days = Object.entries(found.days).slice(-DAYS_SHOWN);
+  const most = Math.max(...days.map(([, number]) => number));
+  for (const [day, number] of days) {
+    const bar = '█'.repeat(Math.max(1, Math.round((number / most) * BAR_WIDTH)));
+    terminal.fact(day, `${terminal.cyan(bar)} ${count(number)}`);
+  }
+}

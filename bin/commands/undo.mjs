@@ -1,0 +1,97 @@
+// `undo`: gives a key an earlier value, as a new entry.
+
+import { setUnlessChanged } from '../support/change.mjs';
+import { confirmed, confirmOptions } from '../support/confirm.mjs';
+import { EXIT, Stop, usageError } from '../support/errors.mjs';
+import { chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { parseTime } from '../support/time.mjs';
+import { describeDifferences, equal, short } from '../support/values.mjs';
+
+export const summary = 'give a key its previous value, or the one of a time, as a new entry';
+export const usage = 'KEY [path] [options]';
+export const help = `
+Gives KEY in a log below path (a data folder or a bot's folder; default: the current folder) the value that it had
+before its last change, or, with --to, at a point in time; if it was not there then, it is removed. Shows both
+values and asks. Nothing is taken out of the log: the value is a new entry, so an undo can be undone. A bot may be
+running; if it changes the key after the question was asked, nothing is written.
+`;
+export const positionals = { min: 1, max: 2 };
+export const options = {
+  log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
+  to: {
+    type: 'string',
+    value: 'TIME',
+    description: 'the value at this time (2026-01-31T20:15:00Z, or an age: 2h, 3d)',
+  },
+  ...confirmOptions,
+};
+
+export async function run({ terminal, options, positionals, cwd, atEnd }) {
+  const [key, folder] = positionals;
+  if (key === '') throw usageError('The key is empty.');
+  const dataDir = dataFolder(folder, cwd);
+  const { name } = chosenLog(dataDir, options.log);
+  const storage = openStorage(dataDir, atEnd);
+  const collection = storage.collection(name);
+  const now = await collection.get(key);
+  const then = options.to
+    ? await valueAt(storage, name, key, parseTime(options.to, '--to'))
+    : await valueBefore(storage, name, key, now);
+  const report = { dataDir, log: name, key, now, then, done: false };
+  terminal.title(`${JSON.stringify(key)} in ${name}`);
+  terminal.fact('now', short(now));
+  terminal.fact('then', short(then));
+  if (equal(now, then)) {
+    terminal.line('It has that value. There is nothing to do.');
+    terminal.result({ ...report, done: true });
+    return EXIT.ok;
+  }
+  terminal.fact('changes', describeDifferences(now, then));
+  if (!(await confirmed(terminal, options, then === undefined ? 'Remove it?' : 'Write this?'))) {
+    terminal.result(report);
+    return EXIT.ok;
+  }
+  const isDone =
+    then === undefined
+      ? await removeUnlessChanged(collection, key, now)
+      : await setUnlessChanged(collection, key, now, then);
+  if (!isDone) {
+    throw new Stop(`The key ${JSON.stringify(key)} changed meanwhile. Nothing was written.`, {
+      code: 'ERR_CHANGED',
+      hint: 'Look at its history, and try again.',
+    });
+  }
+  report.done = true;
+  terminal.line('Done.');
+  terminal.result(report);
+  return EXIT.ok;
+}
+
+async function valueAt(storage, name, key, at) {
+  const state = await storage.rebuildStateFromLog(name, { at });
+  return Object.hasOwn(state, key) ? state[key] : undefined;
+}
+
+async function valueBefore(storage, name, key, now) {
+  const history = await storage.history(name, key);
+  const before = history.findLast(({ value }) => !equal(value, now));
+  if (before) return before.value;
+  if (history.length === 0 || history[0].op === 'CHECKPOINT') {
+    throw new Stop(
+      history.length === 0
+        ? `The key ${JSON.stringify(key)} was never seen in '${name}'.`
+        : `No other value of ${JSON.stringify(key)} is recorded: its older lines went with a backup that is gone.`,
+      { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' },
+    );
+  }
+  // Before its first entry it was not there.
+  return undefined;
+}
+
+// There is no removal on a condition; a change in the instant between the look and the removal goes with it, and
+// stands in the log.
+async function removeUnlessChanged(collection, key, expected) {
+  if (!equal(await collection.get(key), expected)) return false;
+  await collection.delete(key);
+  return true;
+}

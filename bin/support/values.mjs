@@ -1,0 +1,45 @@
+// Values as people see them: short, and what differs between two.
+
+const WIDTH_MAX = 70;
+
+// JSON text of at most `width` characters; `nothing` for a key that is not there.
+export function short(value, width = WIDTH_MAX) {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
+
+// Equal as JSON, whatever the order of properties.
+export function equal(one, other) {
+  if (one === other) return true;
+  if (one === null || other === null || typeof one !== 'object' || typeof other !== 'object') return false;
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const keys = Object.keys(one);
+  if (keys.length !== Object.keys(other).length) return false;
+  return keys.every((key) => Object.hasOwn(other, key) && equal(one[key], other[key]));
+}
+
+// What differs between two values: their properties where both are objects, else the values themselves.
+export function differences(one, other) {
+  const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+  if (!isRecord(one) || !isRecord(other))
+    return equal(one, other) ? [] : [{ field: null, from: one, to: other }];
+  const fields = [...new Set([...Object.keys(one), ...Object.keys(other)])];
+  return fields
+    .filter((field) => !equal(one[field], other[field]))
+    .map((field) => ({ field, from: one[field], to: other[field] }));
+}
+
+export function describeDifferences(one, other, width = 24) {
+  if (one === undefined) return `added ${short(other)}`;
+  if (other === undefined) return `removed, was ${short(one)}`;
+  return differences(one, other)
+    .map(({ field, from, to }) => {
+      const isLists = Array.isArray(from) && Array.isArray(to) && from.length !== to.length;
+      const what = isLists
+        ? `${from.length} → ${to.length} items`
+        : `${short(from, width)} → ${short(to, width)}`;
+      return field === null ? what : `${field}: ${what}`;
+    })
+    .join(', ');
+}
