@@ -3,7 +3,7 @@
 
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepare, root, runTool } from './tools.mjs';
+import { prepare, root, run, runTool } from './tools.mjs';
 
 prepare();
 
@@ -23,3 +23,6 @@ runTool('napi', [
 for (const name of readdirSync(output)) {
   renameSync(join(output, name), join(root, name));
 }
+
+// The reference in docs/api.md follows the declarations.
+run(process.execPath, ['scripts/api-reference.mjs']);

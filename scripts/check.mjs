@@ -21,13 +21,17 @@ step('tests');
 await import('./test.mjs');
 
 step('generated files');
-const changed = execFileSync('git', ['status', '--porcelain', '--', 'native.js', 'index.d.ts'], {
-  cwd: root,
-  encoding: 'utf8',
-});
+const changed = execFileSync(
+  'git',
+  ['status', '--porcelain', '--', 'native.js', 'index.d.ts', 'docs/api.md'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+  },
+);
 if (changed.trim() && process.env.CI) {
   fail(
-    `native.js or index.d.ts are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
+    `native.js, index.d.ts or docs/api.md are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
   );
 }
 

@@ -1,0 +1,157 @@
+// `npm run docs`: writes docs/api.md, the reference of every export, from index.d.ts. The text is that of the Rust
+// sources; nothing is written here by hand. With --check it only says whether docs/api.md is current.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { fail, root } from './tools.mjs';
+
+const source = ts.createSourceFile(
+  'index.d.ts',
+  readFileSync(join(root, 'index.d.ts'), 'utf8'),
+  ts.ScriptTarget.Latest,
+  true,
+);
+const target = join(root, 'docs', 'api.md');
+
+/** The names that each subpath exports, from its hand-written declarations. */
+const subpathOf = new Map();
+for (const subpath of ['append-log', 'storage']) {
+  const text = readFileSync(join(root, `${subpath}.d.ts`), 'utf8');
+  for (const [, names] of text.matchAll(/export (?:type )?\{([^}]*)\}/g)) {
+    for (const name of names.split(',').map((each) => each.trim())) if (name) subpathOf.set(name, subpath);
+  }
+}
+
+// --- Documentation comments ---
+
+const plain = (comment) => (ts.getTextOfJSDocComment(comment) ?? '').trim();
+
+function docOf(node) {
+  const parts = node.jsDoc?.at(-1);
+  if (!parts) return { text: '', params: new Map(), examples: [] };
+  const params = new Map();
+  const examples = [];
+  for (const tag of parts.tags ?? []) {
+    if (ts.isJSDocParameterTag(tag))
+      params.set(tag.name.getText(), plain(tag.comment).replace(/\s*\n\s*/g, ' '));
+    if (tag.tagName.text === 'example') examples.push(plain(tag.comment).replace(/^```\w*\n|\n```$/g, ''));
+  }
+  return { text: plain(parts.comment), params, examples };
+}
+
+const code = (text) => `\`\`\`ts\n${text}\n\`\`\`\n`;
+const cell = (text) => text.replaceAll('|', '\\|');
+
+/** The declaration without comments and modifiers, on one line where it fits. */
+function signatureOf(node) {
+  const text = source.text.slice(node.getStart(source, false), node.end);
+  return text
+    .replace(/^export (declare )?/, '')
+    .replace(/\s+/g, ' ')
+    .replace(/;$/, '');
+}
+
+// --- Sections ---
+
+/** A function or method: signature, text, parameters, examples. */
+function callable(node, heading) {
+  const { text, params, examples } = docOf(node);
+  const lines = [heading, '', code(signatureOf(node))];
+  if (text) lines.push(text, '');
+  if (params.size > 0) {
+    lines.push('| parameter | |', '| --- | --- |');
+    for (const [name, meaning] of params) lines.push(`| \`${name}\` | ${cell(meaning)} |`);
+    lines.push('');
+  }
+  for (const example of examples) lines.push('Example:', '', code(example));
+  return lines;
+}
+
+function classSection(node) {
+  const { text, examples } = docOf(node);
+  const lines = [`### ${node.name.text}`, ''];
+  if (text) lines.push(text, '');
+  for (const example of examples) lines.push('Example:', '', code(example));
+  for (const member of node.members) {
+    const name = ts.isConstructorDeclaration(member) ? 'constructor' : member.name.getText();
+    lines.push(...callable(member, `#### ${node.name.text}: ${name}`));
+  }
+  return lines;
+}
+
+function interfaceSection(node) {
+  const { text } = docOf(node);
+  const base = node.heritageClauses?.[0]?.types[0].getText();
+  const lines = [`### ${node.name.text}`, ''];
+  if (text) lines.push(text, '');
+  if (base) lines.push(`Has the properties of [${base}](#${base.toLowerCase()}), and:`, '');
+  lines.push('| property | type | |', '| --- | --- | --- |');
+  for (const member of node.members) {
+    const name = `${member.name?.getText() ?? '[property]'}${member.questionToken ? '?' : ''}`;
+    const type = (member.type?.getText() ?? '').replace(/\s+/g, ' ');
+    lines.push(`| \`${name}\` | \`${cell(type)}\` | ${cell(docOf(member).text.replace(/\s*\n\s*/g, ' '))} |`);
+  }
+  return [...lines, ''];
+}
+
+function enumSection(node) {
+  const lines = [
+    `### ${node.name.text}`,
+    '',
+    docOf(node).text,
+    '',
+    '| member | value | |',
+    '| --- | --- | --- |',
+  ];
+  for (const member of node.members) {
+    const value = member.initializer?.getText() ?? '';
+    lines.push(`| \`${member.name.getText()}\` | \`${value}\` | ${cell(docOf(member).text)} |`);
+  }
+  return [...lines, ''];
+}
+
+function reference() {
+  const sections = { functions: [], classes: [], constants: [], types: [] };
+  const classes = new Set(source.statements.filter(ts.isClassDeclaration).map((node) => node.name.text));
+  for (const node of source.statements) {
+    if (ts.isFunctionDeclaration(node)) {
+      const subpath = subpathOf.get(node.name.text);
+      const where = subpath ? [`Also in \`progressive-storage/${subpath}\`.`, ''] : [];
+      const lines = callable(node, `### ${node.name.text}`);
+      sections.functions.push({ name: node.name.text, lines: [...lines, ...where] });
+    } else if (ts.isClassDeclaration(node)) {
+      sections.classes.push({ name: node.name.text, lines: classSection(node) });
+    } else if (ts.isEnumDeclaration(node)) {
+      sections.constants.push({ name: node.name.text, lines: enumSection(node) });
+    } else if (ts.isInterfaceDeclaration(node) && !classes.has(node.name.text)) {
+      sections.types.push({ name: node.name.text, lines: interfaceSection(node) });
+    } else if (ts.isTypeAliasDeclaration(node)) {
+      sections.types.push({ name: node.name.text, lines: callable(node, `### ${node.name.text}`) });
+    }
+  }
+  const lines = [
+    '# API reference',
+    '',
+    'Generated from `index.d.ts` by `npm run docs`; not edited by hand.',
+    '',
+  ];
+  for (const [title, entries] of Object.entries(sections)) {
+    lines.push(`## ${title[0].toUpperCase()}${title.slice(1)}`, '');
+    if (entries.length > 1) {
+      lines.push(entries.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(' · '), '');
+    }
+    for (const entry of entries) lines.push(...entry.lines);
+  }
+  return `${lines
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimEnd()}\n`;
+}
+
+const text = reference();
+if (process.argv.includes('--check')) {
+  if (readFileSync(target, 'utf8') !== text) fail('docs/api.md is not current: npm run docs, and commit it.');
+} else {
+  writeFileSync(target, text);
+}
