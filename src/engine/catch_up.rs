@@ -167,7 +167,7 @@ impl Log {
         let (Some(known), Some(found)) = (self.file.stamp(), found) else { return Ok(false) };
         if known.id != found.id
             || found.size_bytes <= self.file.end()
-            || !self.file.mending().damages.is_empty()
+            || self.file.mending().has_wrong_lines()
         {
             return Ok(false);
         }
@@ -196,7 +196,7 @@ impl Log {
         self.is_loaded = false;
         let ending = continue_replay(&mut *log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
         let mending = &replayed.mending;
-        if ending != Ending::Whole || mending.torn_bytes > 0 || !mending.damages.is_empty() {
+        if ending != Ending::Whole || mending.torn_bytes > 0 || mending.has_wrong_lines() {
             return Ok(false);
         }
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;

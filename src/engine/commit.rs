@@ -102,7 +102,7 @@ impl Log {
         self.file.mend(&*context.files, &self.paths, context.sync_ever())?;
         if before.needs_rewrite() {
             self.generation += 1;
-            self.mirror_offsets_moved(|offset| offset - before.bytes_dropped_before(offset));
+            self.mirror_offsets_moved(|offset| before.moved(offset));
         }
         Ok(())
     }

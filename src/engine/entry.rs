@@ -69,6 +69,8 @@ pub enum Invalid {
     Checksum,
     /// There is no checksum, and the line is not a JSON object.
     NotAnObject,
+    /// A good line is not ended by a line break but by another byte.
+    LineBreak,
 }
 
 impl std::fmt::Display for Invalid {
@@ -76,6 +78,7 @@ impl std::fmt::Display for Invalid {
         f.write_str(match self {
             Self::Checksum => "its checksum does not match its content",
             Self::NotAnObject => "it is not a JSON object",
+            Self::LineBreak => "it stands where the line before should end (that line is used)",
         })
     }
 }
@@ -381,6 +384,17 @@ impl Lines {
         self.bytes.extend_from_slice(&more.bytes);
         self.count += more.count;
     }
+}
+
+/// Length of the valid entry at the beginning of a line that is not valid as a whole: the byte behind it
+/// should have been a line break.
+pub fn first_of_joined(line: &[u8]) -> Option<usize> {
+    const TRIES_MAX: usize = 16;
+    memchr::memmem::find_iter(line, CRC_START.as_bytes())
+        .map(|at| at + CRC_BYTES)
+        .take_while(|end| *end < line.len())
+        .take(TRIES_MAX)
+        .find(|end| Entry::decode(&line[..*end]).is_ok())
 }
 
 /// The key that a damaged line seems to hold, for the report.

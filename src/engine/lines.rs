@@ -1,9 +1,10 @@
 //! Reading the lines of a log from a file, in order, with bounded memory.
 //!
 //! Invariant: offsets are those of the file; a line's bytes are handed on as they are, and every line
-//! ends at the first line break behind its beginning, whatever stands between.
+//! ends at the first line break behind its beginning, whatever stands between. Only where the byte that
+//! should be a line break was damaged, the two lines that it joined are told apart.
 
-use super::entry::{Entry, Invalid, guess_key};
+use super::entry::{Entry, Invalid, first_of_joined, guess_key};
 use crate::error::Result;
 use crate::vfs::File;
 
@@ -24,12 +25,26 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
     /// False for a last line without a line break.
     pub is_terminated: bool,
+    /// What ends it.
+    pub ending: LineBreak,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineBreak {
+    /// A line break, or the end of the file.
+    Whole,
+    /// A byte that should be a line break.
+    Wrong,
+    /// Nothing: the next line follows at once.
+    Missing,
 }
 
 impl Line<'_> {
     /// Offset behind the line and its break.
     pub fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64 + u64::from(self.is_terminated)
+        let has_break = self.is_terminated && self.ending != LineBreak::Missing;
+        self.offset + self.bytes.len() as u64 + u64::from(has_break)
     }
 
     /// The same without zeros at its end: a power cut can keep the length that a write gave the file, and lose
@@ -42,6 +57,25 @@ impl Line<'_> {
     /// True for a first line behind a byte order mark.
     pub fn has_bom(&self) -> bool {
         self.offset == 0 && self.bytes.starts_with(BOM)
+    }
+
+    /// For a line that is not valid: the length of the valid one that it begins with.
+    pub fn first_of_joined(&self) -> Option<usize> {
+        let first = first_of_joined(self.bytes)?;
+        // Zeros behind the last line are what a power cut leaves of a write.
+        let is_tail = !self.is_terminated && self.bytes[first..].iter().all(|byte| *byte == 0);
+        (!is_tail).then_some(first)
+    }
+
+    /// The byte that stands where this line should end.
+    pub fn wrong_break(&self) -> Damage {
+        Damage {
+            offset: self.offset + self.bytes.len() as u64,
+            size_bytes: 1,
+            line: self.number,
+            key: None,
+            reason: Invalid::LineBreak,
+        }
     }
 
     /// The entry in this line; `None` when it is empty.
@@ -68,6 +102,11 @@ pub struct Damage {
 }
 
 impl Damage {
+    /// Bytes that the log is shorter by without it.
+    pub fn dropped_bytes(&self) -> u64 {
+        if self.reason == Invalid::LineBreak { 0 } else { self.size_bytes + 1 }
+    }
+
     /// Describes a line that `Line::entry` refused.
     pub fn of(line: &Line, reason: Invalid) -> Self {
         Self {
@@ -92,16 +131,48 @@ pub struct LineReader<'f> {
     base: u64,
     end: u64,
     number: u64,
+    /// Where the last line begins in `buffer`, and the length of its first part, if it is to be read again.
+    last: usize,
+    part: Option<(usize, LineBreak)>,
 }
 
 impl<'f> LineReader<'f> {
     /// A reader whose first line has number `first_number`.
     pub fn new(file: &'f mut dyn File, start: u64, end: u64, first_number: u64) -> Self {
-        Self { file, buffer: Vec::new(), taken: 0, filled: 0, base: start, end, number: first_number - 1 }
+        Self {
+            file,
+            buffer: Vec::new(),
+            taken: 0,
+            filled: 0,
+            base: start,
+            end,
+            number: first_number - 1,
+            last: 0,
+            part: None,
+        }
+    }
+
+    /// Reads the last line again as two, of which the first has `size_bytes`.
+    pub fn split_last(&mut self, size_bytes: usize) {
+        let is_missing = self.buffer.get(self.last + size_bytes) == Some(&b'{');
+        self.part = Some((size_bytes, if is_missing { LineBreak::Missing } else { LineBreak::Wrong }));
+        self.number -= 1;
     }
 
     /// The next line; `None` at the end.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        if let Some((size_bytes, ending)) = self.part.take() {
+            // What follows stands in the same line of the file.
+            let (start, end) = (self.last, self.last + size_bytes);
+            self.taken = end + usize::from(ending == LineBreak::Wrong);
+            return Ok(Some(Line {
+                offset: self.base + start as u64,
+                number: self.number + 1,
+                bytes: &self.buffer[start..end],
+                is_terminated: true,
+                ending,
+            }));
+        }
         let mut searched = self.taken;
         let (line_end, is_terminated) = loop {
             if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
@@ -117,12 +188,14 @@ impl<'f> LineReader<'f> {
         }
         self.number += 1;
         let start = self.taken;
+        self.last = start;
         self.taken = line_end + usize::from(is_terminated);
         Ok(Some(Line {
             offset: self.base + start as u64,
             number: self.number,
             bytes: &self.buffer[start..line_end],
             is_terminated,
+            ending: LineBreak::Whole,
         }))
     }
 

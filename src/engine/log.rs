@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::entry::{Entry, Lines};
+use super::entry::{Entry, Invalid, Lines};
 use super::lines::{BOM, Damage, LineReader};
 use super::name::LogName;
 use super::record::{log_mark, read_full};
@@ -144,6 +144,8 @@ pub struct Mending {
     pub torn_bytes: u64,
     /// Lines that are to be set aside.
     pub damages: Vec<Damage>,
+    /// Where a line break is missing between two entries.
+    pub missing_breaks: Vec<u64>,
     /// The last entry lacks its line break.
     pub is_unterminated: bool,
     /// The file begins with a byte order mark, which other readers do not expect.
@@ -155,18 +157,24 @@ pub struct Mending {
 }
 
 impl Mending {
-    /// True when the log has to be written anew, maybe without some of its bytes.
-    pub fn needs_rewrite(&self) -> bool {
-        self.has_bom || self.is_doubtful || !self.damages.is_empty()
+    /// True when lines are damaged, or not told from each other.
+    pub fn has_wrong_lines(&self) -> bool {
+        !self.damages.is_empty() || !self.missing_breaks.is_empty()
     }
 
-    /// Bytes before `offset` that such a log will not have.
-    pub fn bytes_dropped_before(&self, offset: u64) -> u64 {
+    /// True when the log has to be written anew, maybe without some of its bytes.
+    pub fn needs_rewrite(&self) -> bool {
+        self.has_bom || self.is_doubtful || self.has_wrong_lines()
+    }
+
+    /// Where `offset` is in such a log.
+    pub fn moved(&self, offset: u64) -> u64 {
         let lines = self.damages.iter().filter(|damage| damage.offset < offset);
         // A damaged first line goes with the mark before it.
         let is_mark_by_itself = self.has_bom && self.damages.first().is_none_or(|damage| damage.offset > 0);
         let mark = if is_mark_by_itself && offset > 0 { BOM.len() as u64 } else { 0 };
-        mark + lines.map(|damage| damage.size_bytes + 1).sum::<u64>()
+        let added = self.missing_breaks.iter().filter(|at| **at < offset).count() as u64;
+        offset + added - mark - lines.map(Damage::dropped_bytes).sum::<u64>()
     }
 }
 
@@ -468,12 +476,29 @@ impl LogFile {
             let mut damaged = if has_damage { Some(files.create_like(&aside, &paths.log)?) } else { None };
             let mut good = files.create_like(&fresh, &paths.log)?;
             let mut copied = if self.mending.has_bom { BOM.len() as u64 } else { 0 };
+            let mut missing = self.mending.missing_breaks.iter().copied().peekable();
             for damage in &self.mending.damages {
+                while let Some(at) = missing.next_if(|at| *at <= damage.offset) {
+                    copy_range(&mut *log, &mut *good, copied, at)?;
+                    good.append(b"\n")?;
+                    copied = at;
+                }
                 copy_range(&mut *log, &mut *good, copied, damage.offset)?;
-                copied = damage.offset + damage.size_bytes + 1;
+                copied = damage.offset + damage.size_bytes;
                 if let Some(damaged) = &mut damaged {
                     copy_range(&mut *log, &mut **damaged, damage.offset, copied)?;
+                    damaged.append(b"\n")?;
                 }
+                if damage.reason == Invalid::LineBreak {
+                    good.append(b"\n")?;
+                } else {
+                    copied += 1;
+                }
+            }
+            for at in missing {
+                copy_range(&mut *log, &mut *good, copied, at)?;
+                good.append(b"\n")?;
+                copied = at;
             }
             copy_range(&mut *log, &mut *good, copied, self.end)?;
             // A torn tail is mended after this, so it comes along.
@@ -492,9 +517,15 @@ impl LogFile {
                 // The name is made durable by the next sync, before anything is acknowledged.
                 self.is_folder_unsynced = true;
                 self.handle = None;
-                self.end -= self.mending.bytes_dropped_before(self.end);
-                self.lines -= self.mending.damages.len() as u64;
+                let end_before = std::mem::replace(&mut self.end, self.mending.moved(self.end));
+                for damage in &self.mending.damages {
+                    let is_between = damage.offset + damage.size_bytes < end_before;
+                    self.lines -= u64::from(damage.dropped_bytes() > 0);
+                    self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
+                }
+                self.lines += self.mending.missing_breaks.len() as u64;
                 self.mending.damages.clear();
+                self.mending.missing_breaks.clear();
                 self.mending.has_bom = false;
                 self.mending.is_doubtful = false;
                 self.stamp = files.stamp(&paths.log)?;
@@ -544,10 +575,10 @@ pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) 
 pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
     let mut reader = LineReader::new(file, 0, end, 1);
     while let Some(line) = reader.next_line()? {
-        if let Some(Ok(entry)) = line.entry()
-            && !entry.is_end()
-        {
-            visit(&entry);
+        match line.entry() {
+            Some(Ok(entry)) if !entry.is_end() => visit(&entry),
+            Some(Err(_)) if let Some(first) = line.first_of_joined() => reader.split_last(first),
+            _ => {}
         }
     }
     Ok(())

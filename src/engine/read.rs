@@ -52,11 +52,16 @@ impl EntryCursor {
             let mut reader = LineReader::new(&mut **log, self.offset, self.end, 1);
             while let Some(line) = reader.next_line()? {
                 self.offset = line.end();
-                if let Some(Ok(entry)) = line.entry()
-                    && !entry.is_end()
-                {
-                    builder.push(&[&entry.text()]);
-                    is_empty = false;
+                match line.entry() {
+                    Some(Ok(entry)) if !entry.is_end() => {
+                        builder.push(&[&entry.text()]);
+                        is_empty = false;
+                    }
+                    Some(Err(_)) if let Some(first) = line.first_of_joined() => {
+                        reader.split_last(first);
+                        continue;
+                    }
+                    _ => {}
                 }
                 if self.offset >= stop && !is_empty {
                     break;

@@ -11,6 +11,8 @@
 //! | the same with zeros behind it           | an entry     | used; the zeros are a torn tail       |
 //! | empty line                              | nothing      | skipped                               |
 //! | invalid line with a line break          | damage       | set aside at the next write, or refused |
+//! | valid line, another byte for its break  | an entry     | used; the byte is set aside at the next write, or refused |
+//! | valid line, the next one follows at once | an entry    | used; the break is put in at the next write |
 //! | invalid last line without a line break  | a torn tail  | dropped, cut off at the next write    |
 //! | last lines of an unfinished operation   | a torn tail  | dropped, cut off at the next write    |
 //!
@@ -21,7 +23,7 @@
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
 use super::entry::{Change, Entry};
-use super::lines::{Damage, Line, LineReader};
+use super::lines::{Damage, Line, LineBreak, LineReader};
 use super::log::Mending;
 use super::mirror::LoggedEdit;
 use super::state::{Member, State};
@@ -87,7 +89,12 @@ pub fn continue_replay(
         if lines_to_come == 0 {
             operation_start = line.offset;
         }
-        match line.entry() {
+        let entry = line.entry();
+        if let (Some(Err(_)), Some(first)) = (&entry, line.first_of_joined()) {
+            reader.split_last(first);
+            continue;
+        }
+        match entry {
             Some(Err(_)) if !line.is_terminated => {
                 let whole = line.without_zeros();
                 let size_bytes = match whole.entry() {
@@ -117,6 +124,11 @@ pub fn continue_replay(
                 }
             }
             None => {}
+        }
+        match line.ending {
+            LineBreak::Whole => {}
+            LineBreak::Wrong => replayed.mending.damages.push(line.wrong_break()),
+            LineBreak::Missing => replayed.mending.missing_breaks.push(line.end()),
         }
         replayed.mending.is_unterminated = !line.is_terminated;
         replayed.end = line.end();

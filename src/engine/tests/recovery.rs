@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Good   stays          Unended  stays, and gets its line break      Mark  goes without a trace
-//! Bad    to corrupt.N   Torn     to torn.N
+//! Bad    to corrupt.N   Torn     to torn.N                       Wrong  to corrupt.N, and is a line break
 //! ```
 
 use super::reference::{Json, Ordered, replay};
@@ -19,10 +19,18 @@ enum Part {
     Unended(Vec<u8>),
     Bad(Vec<u8>),
     Torn(Vec<u8>),
+    /// In the place of a line break.
+    Wrong(u8),
     Mark,
 }
 
-use Part::{Bad, Good, Mark, Torn, Unended};
+impl Part {
+    fn is_wrong(&self) -> bool {
+        matches!(self, Wrong(_))
+    }
+}
+
+use Part::{Bad, Good, Mark, Torn, Unended, Wrong};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -43,6 +51,7 @@ impl Row {
         self.bytes_of(|part| {
             Some(match part {
                 Good(bytes) | Unended(bytes) | Bad(bytes) | Torn(bytes) => bytes.clone(),
+                Wrong(byte) => vec![*byte],
                 Mark => BOM.to_vec(),
             })
         })
@@ -53,6 +62,7 @@ impl Row {
         self.bytes_of(|part| match part {
             Good(bytes) => Some(bytes.clone()),
             Unended(bytes) => Some([bytes.as_slice(), b"\n"].concat()),
+            Wrong(_) => Some(b"\n".to_vec()),
             _ => None,
         })
     }
@@ -64,7 +74,11 @@ impl Row {
 
     /// What each file `corrupt.N` holds.
     fn corrupt(&self) -> Vec<Vec<u8>> {
-        self.set_aside(|part| if let Bad(bytes) = part { Some(bytes.clone()) } else { None })
+        self.set_aside(|part| match part {
+            Bad(bytes) => Some(bytes.clone()),
+            Wrong(byte) => Some(vec![*byte, b'\n']),
+            _ => None,
+        })
     }
 
     /// What each file `torn.N` holds.
@@ -82,7 +96,7 @@ impl Row {
         let mut before = Vec::new();
         for part in self.parts.iter().flatten() {
             match part {
-                Bad(_) => {
+                Bad(_) | Wrong(_) => {
                     let breaks = before.iter().filter(|byte| **byte == b'\n').count();
                     return Some((breaks + 1, before.len()));
                 }
@@ -95,6 +109,9 @@ impl Row {
 
     /// The first key that the damage names.
     fn damaged_key(&self) -> Option<String> {
+        if self.parts.iter().flatten().find(|part| matches!(part, Bad(_) | Wrong(_)))?.is_wrong() {
+            return None;
+        }
         let damage = String::from_utf8_lossy(&self.corrupt().concat()).into_owned();
         let (_, rest) = damage.split_once("\"key\":\"")?;
         rest.split_once('"').map(|(key, _)| key.to_owned())
@@ -178,8 +195,35 @@ fn rows() -> Vec<Row> {
         ),
         row(
             "two lines without the break between them",
-            vec![Good(a()), Bad([unended(b()), set_line("c", "3")].concat()), Good(set_line("d", "4"))],
-            r#"{"a":1,"d":4}"#,
+            vec![Good(a()), Unended(unended(b())), Good(set_line("c", "3")), Good(set_line("d", "4"))],
+            r#"{"a":1,"b":2,"c":3,"d":4}"#,
+        ),
+        row(
+            "three lines without the breaks between them, and damage",
+            vec![
+                Unended(unended(a())),
+                Unended(unended(b())),
+                Good(set_line("c", "3")),
+                Bad(flipped("d")),
+                Unended(unended(a())),
+                Good(b()),
+            ],
+            r#"{"a":1,"b":2,"c":3}"#,
+        ),
+        row(
+            "another byte in the place of a line break",
+            vec![Good(a()), Good(unended(b())), Wrong(b'x'), Good(set_line("c", "3"))],
+            r#"{"a":1,"b":2,"c":3}"#,
+        ),
+        row(
+            "another byte in the place of the last line break",
+            vec![Good(a()), Good(unended(b())), Wrong(b'x')],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
+            "damage behind a whole line, in its line",
+            vec![Good(unended(a())), Wrong(b' '), Bad(flipped("c")), Good(b())],
+            r#"{"a":1,"b":2}"#,
         ),
         row("a line that is not UTF-8", vec![Bad(b"{\"a\":\"\xff\"}\n".to_vec()), Good(b())], r#"{"b":2}"#),
         row("a line of zeros", vec![Good(a()), Bad([vec![0; 100], b"\n".to_vec()].concat())], r#"{"a":1}"#),
