@@ -517,7 +517,8 @@ impl LogFile {
                 // The name is made durable by the next sync, before anything is acknowledged.
                 self.is_folder_unsynced = true;
                 self.handle = None;
-                let end_before = std::mem::replace(&mut self.end, self.mending.moved(self.end));
+                let end_before = self.end;
+                self.end = self.mending.moved(end_before);
                 for damage in &self.mending.damages {
                     let is_between = damage.offset + damage.size_bytes < end_before;
                     self.lines -= u64::from(damage.dropped_bytes() > 0);
