@@ -249,7 +249,7 @@ fn hex(crc: u32) -> String {
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     /// Hash of the mirror in which the changes were found.
-    edit: Option<u64>,
+    pub edit: Option<u64>,
 }
 
 impl<'a> Encoder<'a> {

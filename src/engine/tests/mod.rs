@@ -14,3 +14,4 @@ mod properties;
 mod recovery;
 mod reference;
 mod support;
+mod text_properties;

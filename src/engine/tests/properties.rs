@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::reference::{Ordered, base_after_crash, quoted, replay};
-use super::support::{Bench, LOG, MIRROR, Session, TIME, append_text, set_many};
+use super::support::{Bench, LOG, MIRROR, Session, TIME, append_text, property_config, set_many};
 use crate::engine::{Answer, Work, collection};
 
 /// Keys of every kind that JavaScript orders or escapes in its own way.
@@ -470,23 +470,8 @@ fn apply(write: &Write, state: &mut Ordered) {
     }
 }
 
-fn config(cases: u32) -> ProptestConfig {
-    // The same histories each time, so that a check of one change does not fail by the luck of another;
-    // `PROPTEST_RNG_SEED` gives others.
-    let mut config = ProptestConfig {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 3000,
-        ..ProptestConfig::default()
-    };
-    if config.rng_seed == proptest::test_runner::RngSeed::Random {
-        config.rng_seed = proptest::test_runner::RngSeed::Fixed(1);
-    }
-    config
-}
-
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(property_config(150))]
 
     #[test]
     fn any_history_leads_to_what_the_contract_says(

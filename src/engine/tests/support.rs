@@ -20,6 +20,8 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::reference::{Ordered, quoted, replay};
+use proptest::prelude::ProptestConfig;
+
 use crate::engine::{
     Answer, Engine, FsyncMode, Job, JobDone, Line, LogName, Member, Notice, NoticeSink, OnCorruption,
     Options, Outcome, Outlet, Request, Scope, Ticket, Work, collection, object_of,
@@ -552,4 +554,20 @@ pub fn set_many(members: &[(String, String)]) -> Work {
         Scope::Keys,
         Box::new(move |_, _| Ok(Outcome { lines: vec![Line::SetMany(members)], answer: Answer::Undefined })),
     )
+}
+
+/// How property tests run.
+pub fn property_config(cases: u32) -> ProptestConfig {
+    // The same histories each time, so that a check of one change does not fail by the luck of another;
+    // `PROPTEST_RNG_SEED` gives others.
+    let mut config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 3000,
+        ..ProptestConfig::default()
+    };
+    if config.rng_seed == proptest::test_runner::RngSeed::Random {
+        config.rng_seed = proptest::test_runner::RngSeed::Fixed(1);
+    }
+    config
 }
