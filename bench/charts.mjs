@@ -37,15 +37,15 @@ const CHARTS = [
   },
 ];
 
-/** `{ file, title, svg }` of each chart that there are figures for; `caption` stands under each. */
-export function charts(lines, caption) {
+/** `{ file, title, svg }` of each chart that there are figures for; the lines of `captions` stand under each. */
+export function charts(lines, captions) {
   return CHARTS.flatMap(({ file, title, match, not }) => {
     const shown = lines.filter((line) => match.test(line.title) && !not?.test(line.title));
-    return shown.length > 0 ? [{ file, title, svg: chart(title, shown, caption) }] : [];
+    return shown.length > 0 ? [{ file, title, svg: chart(title, shown, captions) }] : [];
   });
 }
 
-function chart(title, lines, caption) {
+function chart(title, lines, captions) {
   const values = lines.flatMap(({ cells }) => Object.values(cells).map(({ value }) => value));
   const low = 10 ** Math.floor(Math.log10(Math.min(...values)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(...values)));
@@ -78,7 +78,7 @@ function chart(title, lines, caption) {
   }
   const legend =
     'Blue: this package. Grey: the bare disk. Green: survives a power cut. Hatched: does not. The scale is logarithmic.';
-  const height = y + 24;
+  const height = y + 10 + 16 * captions.length;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">
 <style>
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
@@ -95,7 +95,7 @@ ${text(12, 24, 'title', title)}
 ${text(12, 44, 'note', legend)}
 ${ticks.join('\n')}
 ${parts.join('\n')}
-${text(12, height - 8, 'note', caption)}
+${captions.map((caption, number) => text(12, y + 8 + 16 * number, 'note', caption)).join('\n')}
 </svg>
 `;
 }

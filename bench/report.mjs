@@ -28,7 +28,10 @@ export function saveReport(results) {
   ]);
   const folder = path.join(BENCH, 'charts');
   fs.mkdirSync(folder, { recursive: true });
-  const drawn = charts(lines, `${date.slice(0, 10)} · ${machine} · ${command}`);
+  const drawn = charts(lines, [
+    `${date.slice(0, 10)} · ${command} · load average ${loadBefore} at the start`,
+    machine,
+  ]);
   for (const { file, svg } of drawn) fs.writeFileSync(path.join(folder, file), svg);
   replacePart(path.join(REPOSITORY, 'README.md'), 'charts', [
     heading,
