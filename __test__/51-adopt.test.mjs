@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import {
   contentsOf,
   exampleBot,
+  notOnDeno,
   oldServices,
   renameService,
   runCli,
@@ -99,7 +100,7 @@ test('adopt is done once, and revert only what was adopted', async (t) => {
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('the data folder is that of the bot, wherever it is started from', async (t) => {
+test('the data folder is that of the bot, wherever it is started from', { skip: notOnDeno }, async (t) => {
   const folder = await exampleBot(t, { services: 'old', name: "a bot's #1 folder 100%" });
   await playNight(t, folder);
   const adopted = await runCli(t, ['adopt', folder, '--yes']);
@@ -341,7 +342,9 @@ test('while the bot runs, both refuse', {
   assert.equal((await runCli(t, ['revert', folder, '--yes'])).code, 0);
 });
 
-test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', async (t) => {
+test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {
+  skip: notOnDeno,
+}, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   // The old code takes its time, so that there is something to interrupt.

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Storage } from '../index.js';
-import { busyBot, contentsOf, runCli, runCliJson, startCli } from './support/cli.mjs';
+import { busyBot, contentsOf, notOnDeno, runCli, runCliJson, startCli } from './support/cli.mjs';
 import {
   atEnd,
   closeStorage,
@@ -49,7 +49,9 @@ test('tail: the newest entries, oldest first', async (t) => {
   assert.deepEqual(await contentsOf(dataDir), before);
 });
 
-test('tail -f: every entry once and in order, over compactions, until Ctrl-C', async (t) => {
+test('tail -f: every entry once and in order, over compactions, until Ctrl-C', {
+  skip: notOnDeno,
+}, async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('events', { op: 'NOTE', i: -1 });
   const { child, output, ended } = await startCli(t, ['tail', dataDir, '--log', 'events', '-f', '--json']);
@@ -71,7 +73,7 @@ test('tail -f: every entry once and in order, over compactions, until Ctrl-C', a
   assert.deepEqual(seen, [-1, ...Array.from({ length: total }, (_, i) => i)]);
 });
 
-test('tail -f waits for a line that is not whole yet', async (t) => {
+test('tail -f waits for a line that is not whole yet', { skip: notOnDeno }, async (t) => {
   const dataDir = await folderWithPlayers(t, 1);
   const { child, output, ended } = await startCli(t, ['tail', dataDir, '-f', '-n', '0', '--json']);
   atEnd(t, () => child.kill('SIGKILL'));

@@ -10,6 +10,9 @@ import { packageUrl, repositoryRoot, runScript, startScript, temporaryFolder, wa
 export const program = path.join(repositoryRoot, 'bin', 'progressive-storage.mjs');
 const OLD_MODULE = fileURLToPath(new URL('../old-module/', import.meta.url));
 
+// Deno ends the process at a signal, and looks for packages from the folder that it was started in.
+export const notOnDeno = process.versions.deno ? 'not on Deno' : false;
+
 // Runs the program to its end: { code, signal, stdout, stderr }.
 export async function runCli(t, args, options = {}) {
   return runScript(t, { file: program, args, ...options });

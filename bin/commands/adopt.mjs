@@ -59,7 +59,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
   terminal.line();
   terminal.title('Checks, on a copy');
-  const { before, checks } = await check(bot, atEnd);
+  const { before, checks } = await terminal.waiting('Checking', check(bot, atEnd));
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   const failed = checks.filter(({ ok }) => !ok);

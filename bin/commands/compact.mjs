@@ -8,8 +8,8 @@ export const summary = 'replace logs by their checkpoints; the old ones stay as 
 export const usage = '[path] [options]';
 export const help = `
 Compacts the logs below path (a data folder or a bot's folder; default: the current folder). A log that is
-compacted is kept as a backup; only the newest backups are kept. A bot may be running: what it writes meanwhile
-is in the new log.
+compacted is kept as a backup, beside those that are there: older ones are removed by the bot's next compaction, as
+its options say. A bot may be running: what it writes meanwhile is in the new log.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -23,10 +23,8 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   for (const { name } of logs) {
     const before = await storage.getLogSize(name);
-    const progress = terminal.progress(`Compacting ${name}`, 0);
-    const redraw = setInterval(() => progress.add(0), 200);
     try {
-      await storage.compactLog(name);
+      await terminal.waiting(`Compacting ${name}`, storage.compactLog(name));
       const after = await storage.getLogSize(name);
       terminal.check({ ok: true, text: `${name}: ${bytes(before)} → ${bytes(after)}` });
       report.logs.push({ name, ok: true, beforeBytes: before, afterBytes: after });
@@ -34,9 +32,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
       terminal.check({ ok: false, text: `${name}: ${error.message}`, details: ['The log is as it was.'] });
       report.logs.push({ name, ok: false, error: { code: error.code, message: error.message } });
       report.ok = false;
-    } finally {
-      clearInterval(redraw);
-      progress.end();
     }
   }
   if (logs.length === 0) terminal.line('There are no logs.');

@@ -31,7 +31,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const { name } = chosenLog(dataDir, options.log);
   const since = options.since && parseTime(options.since, '--since').getTime();
   const storage = openStorage(dataDir, atEnd);
-  const all = await storage.history(name, key);
+  const all = await terminal.waiting('Reading log and backups', storage.history(name, key));
   const shown = all
     .map((item, index) => ({ item, before: all[index - 1]?.value }))
     .filter(({ item }) => since === undefined || Date.parse(item.timestamp ?? '') >= since);

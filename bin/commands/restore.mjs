@@ -45,7 +45,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   const states = [];
   for (const { name, mirror } of chosenLogs(dataDir, options.log)) {
-    const state = await storage.rebuildStateFromLog(name, { at });
+    const state = await terminal.waiting(`Reading ${name}`, storage.rebuildStateFromLog(name, { at }));
     // A log of plain entries has no state to restore.
     if (mirror || Object.keys(state).length > 0) states.push({ name, state });
   }

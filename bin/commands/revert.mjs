@@ -7,6 +7,7 @@ import { findBot } from '../adoption/services.mjs';
 import { putOldFiles } from '../adoption/swap.mjs';
 import { compareProbes, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
+import { KEEP_BACKUPS } from '../support/folder.mjs';
 import { refuseWhileRunning } from './adopt.mjs';
 
 export const summary = 'take `adopt` back: the old services/ files, with the JSON files current';
@@ -64,7 +65,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
   terminal.line();
   terminal.title('Checks, on a copy');
-  const { checks, isCompactionNeeded } = await check(bot, atEnd);
+  const { checks, isCompactionNeeded } = await terminal.waiting('Checking', check(bot, atEnd));
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   if (checks.some(({ ok }) => !ok)) {
@@ -122,7 +123,7 @@ async function check(bot, atEnd) {
 }
 
 async function bringUpToDate(dataDir, withCompaction) {
-  const storage = new Storage({ dataDir });
+  const storage = new Storage({ dataDir, ...KEEP_BACKUPS });
   try {
     // Each is looked at first: what was never read is not written.
     await storage.loadPlayers();

@@ -26,6 +26,8 @@ export const options = {
   ...confirmOptions,
 };
 
+const READING = 'Reading log and backups';
+
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [key, folder] = positionals;
   if (key === '') throw usageError('The key is empty.');
@@ -35,8 +37,8 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const collection = storage.collection(name);
   const now = await collection.get(key);
   const then = options.to
-    ? await valueAt(storage, name, key, parseTime(options.to, '--to'))
-    : await valueBefore(storage, name, key, now);
+    ? await terminal.waiting(READING, valueAt(storage, name, key, parseTime(options.to, '--to')))
+    : await terminal.waiting(READING, valueBefore(storage, name, key, now));
   const report = { dataDir, log: name, key, now, then, done: false };
   terminal.title(`${JSON.stringify(key)} in ${name}`);
   terminal.fact('now', short(now));

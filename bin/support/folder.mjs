@@ -136,9 +136,12 @@ export function chosenLog(dataDir, name = 'players') {
   return chosenLogs(dataDir, [name])[0];
 }
 
+// Which backups are kept is the bot's choice, which the program does not know: it removes and compresses none.
+export const KEEP_BACKUPS = { backups: 100_000, archives: 100_000, compressBackups: false };
+
 // A Storage that is closed when the command ends.
 export function openStorage(dataDir, atEnd, options = {}) {
-  const storage = new Storage({ dataDir, ...options });
+  const storage = new Storage({ dataDir, ...KEEP_BACKUPS, ...options });
   let isClosed = false;
   const close = async () => {
     if (isClosed) return;

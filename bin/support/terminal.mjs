@@ -93,6 +93,24 @@ export class Terminal {
     return /^y(es)?$/i.test(answer.trim());
   }
 
+  // Shows for how long something goes on whose end is not known, once it has taken a second; on a terminal only.
+  async waiting(label, work) {
+    const isShown = this.stderr.isTTY === true && !this.json;
+    const began = Date.now();
+    const timer = isShown
+      ? setInterval(
+          () => this.stderr.write(`\r\u001b[2K${label} … ${duration(Date.now() - began)}`),
+          PROGRESS_AFTER_MS,
+        )
+      : undefined;
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+      if (isShown && Date.now() - began >= PROGRESS_AFTER_MS) this.stderr.write('\r\u001b[2K');
+    }
+  }
+
   // A bar for work of more than a second, on a terminal only. `total` may be 0 (not known).
   progress(label, total, unit = count) {
     return new Progress(this, label, total, unit);
