@@ -4,6 +4,8 @@
 //! Invariant of the generators: the same value comes in one canonical spelling (that of `JSON.stringify`)
 //! and in any number of others, so what a function makes of the one must be what it makes of the others.
 
+use std::fmt::Write as _;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -59,6 +61,10 @@ fn members() -> impl Strategy<Value = Vec<(String, Json)>> {
     vec((text(), json()), 0..6)
 }
 
+fn push_escape(out: &mut String, unit: u16) {
+    write!(out, "\\u{unit:04X}").expect("text can be written");
+}
+
 /// What a writer may choose: white space between the parts, and which characters to escape.
 struct Spelling {
     choices: Vec<u8>,
@@ -92,7 +98,7 @@ impl Spelling {
             match self.choose(6) {
                 0 => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
-                        out.push_str(&format!("\\u{unit:04X}"));
+                        push_escape(out, *unit);
                     }
                 }
                 1 if character == '/' => out.push_str("\\/"),
@@ -301,8 +307,11 @@ proptest! {
     fn a_key_that_is_no_unicode_has_one_spelling_too(
         units in vec(prop_oneof![any::<u16>(), 0xd7ff_u16..0xe001, 0x20_u16..0x7f], 0..8)
     ) {
-        let escaped: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
-        let escaped = format!("\"{escaped}\"");
+        let mut escaped = String::from("\"");
+        for unit in &units {
+            push_escape(&mut escaped, *unit);
+        }
+        escaped.push('"');
         let literal = quote_utf16(&units);
         prop_assert_eq!(canonical_key(&escaped), literal.as_str());
         prop_assert_eq!(canonical_key(&literal), literal.as_str());
