@@ -30,12 +30,13 @@ export function inspect(file) {
 }
 
 /** What is wrong with a binary, as sentences; none when it may be published. */
-export function faults(file, { glibcMax = null } = {}) {
+export function faults(file, { glibcMax = null, isStripped = true } = {}) {
   const { sizeBytes, glibc, isAddon, tooNewNames } = inspect(file);
   const name = basename(file);
   const found = [];
   if (!isAddon) found.push(`${name} is no addon: it has no napi_register_module_v1.`);
-  if (sizeBytes >= SIZE_MAX_BYTES) found.push(`${name} has ${sizeBytes} bytes, over ${SIZE_MAX_BYTES}.`);
+  if (isStripped && sizeBytes >= SIZE_MAX_BYTES)
+    found.push(`${name} has ${sizeBytes} bytes, over ${SIZE_MAX_BYTES}.`);
   if (tooNewNames.length > 0) found.push(`${name} uses Node-API above level 8: ${tooNewNames.join(', ')}.`);
   if (glibcMax && glibc && compareVersions(glibc, glibcMax) > 0) {
     found.push(`${name} needs glibc ${glibc}; the oldest to be served is ${glibcMax}.`);

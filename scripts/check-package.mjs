@@ -44,7 +44,7 @@ const PACKED = [
   'storage.js',
 ];
 const NOT_PACKED = ['src/engine/simulation/', 'src/engine/tests/', 'src/vfs/simulated/'];
-const SIZE_MAX_BYTES = 256 * 1024;
+const SIZE_MAX_BYTES = 384 * 1024;
 
 const npm = (args, cwd) =>
   execFileSync('npm', [...args, '--loglevel=error'], {
