@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { root, run } from './tools.mjs';
 import './build.mjs';
 
-run('cargo', ['test', '--quiet']);
+// The simulations print what they checked, so they run by themselves, from the same build.
+const cargoTest = ['test', '--quiet', '--features', 'simulation'];
+run('cargo', [...cargoTest, '--', '--skip', 'simulation::']);
+run('cargo', [...cargoTest, '--lib', 'simulation::', '--', '--nocapture']);
 
 // Named one by one: Node versions differ in how they look for test files.
 const files = readdirSync(join(root, '__test__'))

@@ -18,7 +18,8 @@
 //! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
 //! | other (crash, copy, old data)  | any, also none         | the nearest position in the log | log's state + edit (none: the mirror is old) |
 //!
-//! *Nearest*: the position whose state differs from the mirror in the fewest keys, the last of them.
+//! *Nearest*: the position whose state differs from the mirror in the fewest keys, the last of them (see
+//! `nearest`).
 //! With an empty log that is the empty state, so the whole mirror is taken over: first start on old
 //! data. A torn or damaged log gives the state of its valid lines (see `replay`) in every row.
 //!
@@ -28,10 +29,11 @@ use super::log::{LogFile, LogPaths};
 use super::mirror::{
     Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
+use super::nearest::{nearest, nearest_base};
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
-use super::replay::{Replayed, continue_replay, replay};
+use super::replay::{Replayed, replay};
 use super::same_mirror::same_mirror;
-use super::state::{Member, State};
+use super::state::State;
 use crate::error::Result;
 use crate::vfs::{File, FileSystem};
 
@@ -95,8 +97,10 @@ pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before:
         Some(log) => LogFile::at(&mut **log, replayed.end, replayed.lines, replayed.mending)?,
         None => LogFile::default(),
     };
-    // Where lines are lost, a part of the edit may be among them: then the mirror itself is looked at.
-    let last_edit = replayed.last_edit.filter(|_| file.mending().damages.is_empty());
+    // Where lines before its last one are lost, a part of the edit may be among them: then the mirror itself
+    // is looked at.
+    let is_behind = |edit: &LoggedEdit| file.mending().damages.iter().all(|it| it.offset >= edit.log_end);
+    let last_edit = replayed.last_edit.filter(is_behind);
     let mut loaded = Loaded {
         state: replayed.state,
         file,
@@ -206,10 +210,10 @@ fn reconcile(
         }
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
-        _ => Shows::LogUpTo(match &mut log {
-            Some(log) => nearest(&mut **log, end, &shown)?.position,
-            None => 0,
-        }),
+        _ => match &mut log {
+            Some(log) => nearest_base(&mut **log, end, &shown)?,
+            None => Shows::LogUpTo(0),
+        },
     };
     let edits = edits_since(&base, log, &shown)?;
     if edits.is_empty() {
@@ -249,33 +253,4 @@ pub fn is_logged(
         let is_behind = |record: &MirrorRecord| proves(record) && record.log_end >= edit.log_end;
         edit.mirror_hash == mirror_hash && !record.is_some_and(is_behind)
     })
-}
-
-/// A position in the log, and how many keys differ there.
-struct Nearest {
-    position: u64,
-    differing: usize,
-}
-
-/// The position in the log whose state is nearest to what the mirror shows.
-fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<Nearest> {
-    // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
-    let differing = std::cell::Cell::new(shown.len());
-    let (mut fewest, mut position) = (differing.get(), 0);
-    let differs = |key: &str, value: Option<&str>| shown.get(key).map(Member::value) != value;
-    continue_replay(
-        file,
-        end,
-        &mut Replayed::default(),
-        &mut |key, before, after| {
-            differing
-                .set(differing.get() - usize::from(differs(key, before)) + usize::from(differs(key, after)));
-        },
-        &mut |offset| {
-            if differing.get() <= fewest {
-                (fewest, position) = (differing.get(), offset);
-            }
-        },
-    )?;
-    Ok(Nearest { position, differing: fewest })
 }

@@ -387,6 +387,10 @@ impl LogFile {
         let Some(handle) = &mut self.handle else { return Err(Error::internal("the log is not open")) };
         if self.mending.is_unterminated {
             handle.append(b"\n")?;
+            // Were it lost in a power cut and what follows kept, the last line would hang together with that.
+            if sync != SyncOf::Nothing {
+                handle.sync_data()?;
+            }
         }
         let mut written = 0;
         for barrier in lines.barriers.iter().filter(|_| sync != SyncOf::Nothing) {

@@ -23,6 +23,7 @@ mod log;
 mod metrics;
 mod mirror;
 mod name;
+mod nearest;
 mod old_logs;
 mod options;
 mod policy;

@@ -107,6 +107,8 @@ pub fn check(
         // What was found there is durable now.
         play.record.lock().history = crashed.history.after(models.clone());
     }
+    // What an editor was writing is not on disk for certain, also when the process is killed meanwhile.
+    play.record.lock().is_editing = crashed.is_editing && !is_power_cut;
     let moments: Arc<Mutex<Vec<Moment>>> = Arc::default();
     if is_watched {
         watch(&play, &moments);

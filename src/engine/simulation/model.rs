@@ -235,6 +235,7 @@ impl History {
             first_id: self.first_id + self.ops.len(),
             before: models,
             is_unordered: self.is_unordered,
+            is_unknown: self.is_unknown,
             ..Self::default()
         }
     }

@@ -1,0 +1,158 @@
+//! What did a mirror show before somebody edited it, when nothing but the log can tell?
+//!
+//! ```text
+//! log      a=1 │ b=1 │ b=2 │ edit c=1 │ d=1
+//! states    P₁    P₂    P₃      P₄      P₅        a mirror that was written shows one of these
+//!           └─────┴──── + c=1                     one that was old when it was edited, and was logged, one of those
+//! ```
+//!
+//! Each is compared with what the mirror shows now, a key at a time; the one from which the fewest keys
+//! differ is taken for what it showed. Of several the last one, and a plain state before an edited one.
+//!
+//! Invariant: memory is that of the states, whatever the number of lines.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::entry::Change;
+use super::log::for_each_entry;
+use super::mirror::{Shows, difference};
+use super::replay::{Replayed, continue_replay};
+use super::state::{Member, State};
+use crate::error::Result;
+use crate::vfs::File;
+
+/// A position in the log, and how many keys differ there.
+pub struct Nearest {
+    /// Offset behind an operation.
+    pub position: u64,
+    /// Keys in which the state differs there from what the mirror shows.
+    pub differing: usize,
+}
+
+/// What the mirror showed before, by the log alone.
+pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State) -> Result<Shows> {
+    let plain = nearest(file, end, shown)?;
+    if plain.differing > 0
+        && let Some(edited) = nearest_edited(file, end, shown)?
+        && edited.fewest < plain.differing
+    {
+        return Ok(Shows::Content(edited.state));
+    }
+    Ok(Shows::LogUpTo(plain.position))
+}
+
+/// The position in the log whose state is nearest to what the mirror shows.
+pub fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<Nearest> {
+    // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
+    let differing = Cell::new(shown.len());
+    let (mut fewest, mut position) = (differing.get(), 0);
+    continue_replay(
+        file,
+        end,
+        &mut Replayed::default(),
+        &mut |key, before, after| {
+            let is_worse = usize::from(differs(shown, key, after));
+            differing.set(differing.get() - usize::from(differs(shown, key, before)) + is_worse);
+        },
+        &mut |offset| {
+            if differing.get() <= fewest {
+                (fewest, position) = (differing.get(), offset);
+            }
+        },
+    )?;
+    Ok(Nearest { position, differing: fewest })
+}
+
+fn differs(shown: &State, key: &str, value: Option<&str>) -> bool {
+    shown.get(key).map(Member::value) != value
+}
+
+/// A key that edits behind a position set or remove: how many of them, and what the last one makes of it.
+#[derive(Clone, Default)]
+struct Edited {
+    left: usize,
+    value: Option<String>,
+}
+
+struct Walk {
+    /// At the last entry that was looked at.
+    state: State,
+    fewest: usize,
+    /// Entries before the last place with the fewest.
+    entries: usize,
+}
+
+/// Of the states of the log with all logged edits that come behind them, the nearest one. `None` where no
+/// edit was logged.
+fn nearest_edited(file: &mut dyn File, end: u64, shown: &State) -> Result<Option<Walk>> {
+    let mut edited: HashMap<String, Edited> = HashMap::new();
+    for_each_entry(file, end, |entry| {
+        if entry.edit.is_some() {
+            entry.changes(|change| {
+                let (key, value) = parts(change);
+                let edited = edited.entry(key.to_owned()).or_default();
+                edited.left += 1;
+                edited.value = value.map(str::to_owned);
+            });
+        }
+    })?;
+    if edited.is_empty() {
+        return Ok(None);
+    }
+    let found = walk(file, end, shown, edited.clone(), usize::MAX)?;
+    walk(file, end, shown, edited, found.entries).map(Some)
+}
+
+/// Goes through these states, up to the one behind `entries_max`.
+fn walk(
+    file: &mut dyn File,
+    end: u64,
+    shown: &State,
+    mut edited: HashMap<String, Edited>,
+    entries_max: usize,
+) -> Result<Walk> {
+    let mut state = State::default();
+    for (key, edited) in &edited {
+        if let Some(value) = &edited.value {
+            state.set(Member::new(key, value));
+        }
+    }
+    let mut differing = difference(&state, shown).len();
+    let (mut fewest, mut at, mut entries) = (differing, 0, 0);
+    for_each_entry(file, end, |entry| {
+        if entries == entries_max {
+            return;
+        }
+        entries += 1;
+        entry.changes(|change| {
+            let (key, value) = parts(change);
+            if let Some(later) = edited.get_mut(key) {
+                later.left -= usize::from(entry.edit.is_some());
+                if later.left == 0 {
+                    edited.remove(key);
+                }
+                return;
+            }
+            differing -= usize::from(differs(shown, key, state.get(key).map(Member::value)));
+            differing += usize::from(differs(shown, key, value));
+            match value {
+                Some(value) => state.set(Member::new(key, value)),
+                None => {
+                    state.remove(key);
+                }
+            }
+        });
+        if entry.more == 0 && differing <= fewest {
+            (fewest, at) = (differing, entries);
+        }
+    })?;
+    Ok(Walk { state, fewest, entries: at })
+}
+
+fn parts<'a>(change: Change<'a>) -> (&'a str, Option<&'a str>) {
+    match change {
+        Change::Set(key, value) => (key, Some(value)),
+        Change::Delete(key) => (key, None),
+    }
+}
