@@ -187,8 +187,20 @@ fn reconcile(
         take(loaded, content.id, Shows::LogUpTo(end), false);
         return Ok(());
     }
+    // No record, or one of a mirror that may never have come: another process may have written this one since.
+    let later = match (&before, &record, &mut log) {
+        (Before::SameLog(known, _), record, Some(log))
+            if record.as_ref().is_none_or(|record| record.placed().is_none())
+                && let Shows::LogUpTo(from) = known.shows =>
+        {
+            Some(nearest(&mut **log, end, &shown)?)
+                .filter(|found| found.differing == 0 && found.position > from)
+        }
+        _ => None,
+    };
     let base = match (before, record) {
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
+        _ if let Some(later) = &later => Shows::LogUpTo(later.position),
         // Another process has written a mirror since. Whoever edited the file had that one before him, unless
         // the other one was stopped before its mirror was in its place: then the nearer one decides.
         (Before::SameLog(known, seen), Some(record)) if seen.is_none() || seen != record.placed() => {
@@ -202,12 +214,6 @@ fn reconcile(
             }
         }
         (Before::OtherLog, Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
-        // Without a record, another process may have written it since, all the same.
-        (Before::SameLog(known, _), None) if let Shows::LogUpTo(from) = known.shows => {
-            let found = log.as_deref_mut().map(|log| nearest(log, end, &shown)).transpose()?;
-            let later = found.filter(|found| found.differing == 0 && found.position > from);
-            Shows::LogUpTo(later.map_or(from, |later| later.position))
-        }
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => match &mut log {

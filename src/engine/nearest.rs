@@ -150,7 +150,7 @@ fn walk(
     Ok(Walk { state, fewest, entries: at })
 }
 
-fn parts<'a>(change: Change<'a>) -> (&'a str, Option<&'a str>) {
+fn parts(change: Change<'_>) -> (&str, Option<&str>) {
     match change {
         Change::Set(key, value) => (key, Some(value)),
         Change::Delete(key) => (key, None),
