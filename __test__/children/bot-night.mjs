@@ -4,7 +4,7 @@
 //
 // Three channels play at once. Ann knows everything, Ben nothing, Cat is wrong first and then right; in one
 // channel nobody answers. With `leave`, the bot stops in the middle of a game, as for a restart. `one-by-one`
-// plays one channel after the other, as the old code loses results that are stored at the same time.
+// plays one channel after the other, without the quiet one, as the old code loses results that are stored at the same time.
 
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -38,7 +38,8 @@ const chat = standInChat();
 const errors = [];
 const bot = new Bot({
   chat,
-  roundMs: 40,
+  // Long enough for answers on a machine that is busy; only the quiet channel waits for it.
+  roundMs: 1000,
   random,
   log: (...parts) => errors.push(parts.map(String).join(' ')),
 });
@@ -68,6 +69,7 @@ await bot.start();
 const resumed = [...bot.games.keys()];
 const replies = [];
 for (const channelId of Object.keys(PEOPLE)) {
+  if (mode === 'one-by-one' && channelId === 'quiet') continue;
   const rounds = channelId === 'quiet' ? 2 : 3;
   const caller = { channelId, userId: '101', username: 'Ann' };
   if (!resumed.includes(channelId)) replies.push(await chat.use(caller, 'trivia', { rounds }));
