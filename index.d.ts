@@ -114,6 +114,8 @@ export interface LogMetrics {
 
 /** What `metrics` gives. */
 export interface StorageMetrics {
+  /** The data folder. */
+  dataDir: string;
   /** By name; logs that were not used are missing. */
   logs: Record<string, LogMetrics>;
   /** Calls that wait to be written, and bytes of their text. */
@@ -126,6 +128,48 @@ export interface StorageMetrics {
   /** Memory of the whole process in bytes, or null where it is not known. */
   residentBytes: number | null;
 }
+
+/** Options of `on` and `once`. */
+export interface ListenerOptions {
+  /** True for one who only looks on: problems are printed as if nobody listened. Default: false. */
+  observe?: boolean;
+}
+
+/** Options of `startDashboard`. */
+export interface DashboardOptions {
+  /** The port to listen on; 0 takes a free one. Default: 8377. */
+  port?: number;
+  /** The address to listen on. Any but loopback needs a token. Default: `'127.0.0.1'`. */
+  host?: string;
+  /** What who looks at it must know, at least 16 characters. Default: none, which only loopback may have. */
+  token?: string;
+  /** The storage to show. Default: that of the module's functions. */
+  storage?: Storage;
+}
+
+/** A dashboard that runs. */
+export interface Dashboard {
+  /** Where it is, without the token. */
+  url: string;
+  port: number;
+  /** Ends it; safe to call twice. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a web page that shows what a storage does, live: throughput, latencies, logs, compactions, backups, problems,
+ * top players, and the history of any key. `/metrics` on the same port is for Prometheus, `/healthz` for whoever looks
+ * whether it lives. It keeps the process alive until it is closed.
+ *
+ * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, such as an address of
+ * the network without a token, and with the system's code (`EADDRINUSE`, …) when it cannot listen.
+ *
+ * @example
+ * const dashboard = await startDashboard({ port: 8377 })
+ * console.log(dashboard.url)
+ */
+export declare function startDashboard(options?: DashboardOptions): Promise<Dashboard>;
 
 /** What every event has. */
 export interface StorageEvent {
@@ -558,13 +602,13 @@ export declare class Storage {
    * @param event Name of the event.
    * @param listener Called with what happened, on this thread.
    */
-  on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+  on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions): void
   /**
    * The same as `on`, for the next event only.
    * @param event Name of the event.
    * @param listener Called once with what happened.
    */
-  once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+  once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions): void
   /**
    * Takes a listener away that `on` or `once` added.
    * @param event Name of the event.
@@ -935,8 +979,9 @@ export declare function off<E extends keyof StorageEvents>(event: E, listener: (
  * on('compactionFailed', ({ log, message }) => console.error(log, message))
  * @param event Name of the event.
  * @param listener Called with what happened, on this thread. What it throws is an uncaught exception.
+ * @param options `observe: true`: problems are printed as if nobody listened.
  */
-export declare function on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+export declare function on<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions): void
 
 /**
  * The same as `on`, for the next event only.
@@ -945,7 +990,7 @@ export declare function on<E extends keyof StorageEvents>(event: E, listener: (e
  * @param event Name of the event.
  * @param listener Called once with what happened.
  */
-export declare function once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void): void
+export declare function once<E extends keyof StorageEvents>(event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions): void
 
 /** The operations of log entries. */
 export declare enum OpType {

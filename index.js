@@ -1,5 +1,6 @@
-// The package's entry: everything that the addon exports. `native.js`, written by `npm run build`, looks for the
-// binary of this machine; when it finds none that loads, the error says what was looked for and what to do.
+// The package's entry: everything that the addon exports, and the dashboard. `native.js`, written by `npm run build`,
+// looks for the binary of this machine; when it finds none that loads, the error says what was looked for and what to
+// do.
 //
 // One assignment of a `require` on purpose: it is what lets `import { name }` see the addon's names.
 
@@ -8,3 +9,7 @@ try {
 } catch (error) {
   throw require('./lib/load-error.js').explain(error);
 }
+
+// Read only when it is started.
+module.exports.startDashboard = (options) =>
+  require('./dashboard/server.js').startDashboard(module.exports, options);

@@ -34,6 +34,7 @@ const PACKED = [
   'append-log.d.ts',
   'append-log.js',
   'build.rs',
+  ...filesOf('dashboard'),
   'index.d.ts',
   'index.js',
   'lib/load-error.js',

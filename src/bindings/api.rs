@@ -182,14 +182,20 @@ impl Storage {
     #[napi(
         catch_unwind,
         ts_generic_types = "E extends keyof StorageEvents",
-        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
         ts_return_type = "void"
     )]
-    pub fn on(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+    pub fn on(&self, env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
         thrown(env, |js| {
             let environment = Environment::of(js)?;
             let hub = Some(&self.handle.hub);
-            environment.events.add(js, &environment.outlet, hub, event.into(), listener.into(), false)
+            environment.events.add(
+                js,
+                &environment.outlet,
+                hub,
+                [event.into(), listener.into(), options.into()],
+                false,
+            )
         })
     }
 
@@ -199,14 +205,20 @@ impl Storage {
     #[napi(
         catch_unwind,
         ts_generic_types = "E extends keyof StorageEvents",
-        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
         ts_return_type = "void"
     )]
-    pub fn once(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+    pub fn once(&self, env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
         thrown(env, |js| {
             let environment = Environment::of(js)?;
             let hub = Some(&self.handle.hub);
-            environment.events.add(js, &environment.outlet, hub, event.into(), listener.into(), true)
+            environment.events.add(
+                js,
+                &environment.outlet,
+                hub,
+                [event.into(), listener.into(), options.into()],
+                true,
+            )
         })
     }
 
@@ -280,16 +292,23 @@ pub fn metrics_text(env: Env) -> napi::Result<Value> {
 /// on('compactionFailed', ({ log, message }) => console.error(log, message))
 /// @param event Name of the event.
 /// @param listener Called with what happened, on this thread. What it throws is an uncaught exception.
+/// @param options `observe: true`: problems are printed as if nobody listened.
 #[napi(
     catch_unwind,
     ts_generic_types = "E extends keyof StorageEvents",
-    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
     ts_return_type = "void"
 )]
-pub fn on(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+pub fn on(env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
     thrown(env, |js| {
         let environment = Environment::of(js)?;
-        environment.events.add(js, &environment.outlet, None, event.into(), listener.into(), false)
+        environment.events.add(
+            js,
+            &environment.outlet,
+            None,
+            [event.into(), listener.into(), options.into()],
+            false,
+        )
     })
 }
 
@@ -301,13 +320,19 @@ pub fn on(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
 #[napi(
     catch_unwind,
     ts_generic_types = "E extends keyof StorageEvents",
-    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
+    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
     ts_return_type = "void"
 )]
-pub fn once(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
+pub fn once(env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
     thrown(env, |js| {
         let environment = Environment::of(js)?;
-        environment.events.add(js, &environment.outlet, None, event.into(), listener.into(), true)
+        environment.events.add(
+            js,
+            &environment.outlet,
+            None,
+            [event.into(), listener.into(), options.into()],
+            true,
+        )
     })
 }
 

@@ -40,7 +40,9 @@ pub struct Hub {
 
 struct Member {
     thread: Weak<EnvironmentOutlet>,
-    /// Listeners by `Notice::event_index`.
+    /// Listeners by `Notice::event_index`, those that only observe included.
+    wanted: [usize; EVENTS.len()],
+    /// Without those that only observe.
     heard: [usize; EVENTS.len()],
     logger: Option<bool>,
 }
@@ -51,7 +53,12 @@ impl Hub {
         members.retain(|member| member.thread.strong_count() > 0);
         let known = members.iter().position(|member| member.thread.ptr_eq(&Arc::downgrade(thread)));
         let at = known.unwrap_or_else(|| {
-            members.push(Member { thread: Arc::downgrade(thread), heard: [0; EVENTS.len()], logger: None });
+            members.push(Member {
+                thread: Arc::downgrade(thread),
+                wanted: [0; EVENTS.len()],
+                heard: [0; EVENTS.len()],
+                logger: None,
+            });
             members.len() - 1
         });
         change(&mut members[at])
@@ -89,7 +96,7 @@ impl NoticeSink for Sink {
         for member in &*self.0.members.lock() {
             let Some(thread) = member.thread.upgrade() else { continue };
             is_logged |= member.logger.is_some();
-            if member.heard[event] > 0 || member.logger == Some(true) {
+            if member.wanted[event] > 0 || member.logger == Some(true) {
                 wanted.push((thread, member.heard[event] > 0));
             }
         }
@@ -150,6 +157,8 @@ struct Listener {
     event: usize,
     function: Kept,
     is_once: bool,
+    /// What it hears is printed as if nobody had heard it.
+    is_observer: bool,
 }
 
 /// Listeners and loggers of one thread.
@@ -169,12 +178,14 @@ impl Events {
         js: Js,
         thread: &Arc<EnvironmentOutlet>,
         hub: Option<&Arc<Hub>>,
-        event: Value,
-        function: Value,
+        listener: [Value; 3],
         is_once: bool,
     ) -> Fallible<()> {
-        let (event, function) = (event_name(js, event)?, listener(js, function)?);
-        let listener = Listener { hub: hub.cloned(), event, function: js.keep(function)?, is_once };
+        let [event, function, options] = listener;
+        let (event, function) = (event_name(js, event)?, check_function(js, function)?);
+        let is_observer = observes(js, options)?;
+        let function = js.keep(function)?;
+        let listener = Listener { hub: hub.cloned(), event, function, is_once, is_observer };
         self.listeners.borrow_mut().push(listener);
         self.publish(thread, hub);
         Ok(())
@@ -189,7 +200,7 @@ impl Events {
         event: Value,
         function: Value,
     ) -> Fallible<()> {
-        let (event, function) = (event_name(js, event)?, listener(js, function)?);
+        let (event, function) = (event_name(js, event)?, check_function(js, function)?);
         let mut place = None;
         for (at, known) in self.listeners.borrow().iter().enumerate() {
             if known.event == event && is_of(known, hub) && js.is_same(js.kept(&known.function)?, function)? {
@@ -247,11 +258,12 @@ impl Events {
     /// Tells the folder's hub how many listeners there are.
     fn publish(&self, thread: &Arc<EnvironmentOutlet>, hub: Option<&Arc<Hub>>) {
         let Some(hub) = hub.cloned().or_else(|| self.default_hub.borrow().clone()) else { return };
-        let mut heard = [0; EVENTS.len()];
+        let (mut wanted, mut heard) = ([0; EVENTS.len()], [0; EVENTS.len()]);
         for listener in self.listeners.borrow().iter().filter(|listener| self.concerns(listener, &hub)) {
-            heard[listener.event] += 1;
+            wanted[listener.event] += 1;
+            heard[listener.event] += usize::from(!listener.is_observer);
         }
-        hub.member(thread, |member| member.heard = heard);
+        hub.member(thread, |member| (member.wanted, member.heard) = (wanted, heard));
     }
 
     fn concerns(&self, listener: &Listener, hub: &Arc<Hub>) -> bool {
@@ -351,7 +363,19 @@ fn event_name(js: Js, event: Value) -> Fallible<usize> {
     })
 }
 
-fn listener(js: Js, function: Value) -> Fallible<Value> {
+/// The option `observe`.
+fn observes(js: Js, options: Value) -> Fallible<bool> {
+    match js.type_of(options)? {
+        ValueType::Undefined => Ok(false),
+        ValueType::Object => js.is_truthy(js.get(options, "observe")?),
+        _ => {
+            let found = describe(js, options);
+            Err(Error::wrong_type(format!("The argument 'options' must be an object, not {found}")).into())
+        }
+    }
+}
+
+fn check_function(js: Js, function: Value) -> Fallible<Value> {
     if js.type_of(function)? == ValueType::Function {
         return Ok(function);
     }

@@ -114,6 +114,8 @@ export interface LogMetrics {
 
 /** What `metrics` gives. */
 export interface StorageMetrics {
+  /** The data folder. */
+  dataDir: string;
   /** By name; logs that were not used are missing. */
   logs: Record<string, LogMetrics>;
   /** Calls that wait to be written, and bytes of their text. */
@@ -126,6 +128,48 @@ export interface StorageMetrics {
   /** Memory of the whole process in bytes, or null where it is not known. */
   residentBytes: number | null;
 }
+
+/** Options of `on` and `once`. */
+export interface ListenerOptions {
+  /** True for one who only looks on: problems are printed as if nobody listened. Default: false. */
+  observe?: boolean;
+}
+
+/** Options of `startDashboard`. */
+export interface DashboardOptions {
+  /** The port to listen on; 0 takes a free one. Default: 8377. */
+  port?: number;
+  /** The address to listen on. Any but loopback needs a token. Default: `'127.0.0.1'`. */
+  host?: string;
+  /** What who looks at it must know, at least 16 characters. Default: none, which only loopback may have. */
+  token?: string;
+  /** The storage to show. Default: that of the module's functions. */
+  storage?: Storage;
+}
+
+/** A dashboard that runs. */
+export interface Dashboard {
+  /** Where it is, without the token. */
+  url: string;
+  port: number;
+  /** Ends it; safe to call twice. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a web page that shows what a storage does, live: throughput, latencies, logs, compactions, backups, problems,
+ * top players, and the history of any key. `/metrics` on the same port is for Prometheus, `/healthz` for whoever looks
+ * whether it lives. It keeps the process alive until it is closed.
+ *
+ * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, such as an address of
+ * the network without a token, and with the system's code (`EADDRINUSE`, …) when it cannot listen.
+ *
+ * @example
+ * const dashboard = await startDashboard({ port: 8377 })
+ * console.log(dashboard.url)
+ */
+export declare function startDashboard(options?: DashboardOptions): Promise<Dashboard>;
 
 /** What every event has. */
 export interface StorageEvent {

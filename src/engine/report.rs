@@ -14,6 +14,8 @@ use super::time::iso;
 /// A folder's metrics at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// The data folder.
+    pub data_folder: String,
     /// Calls that wait.
     pub queue_calls: u64,
     /// Bytes of text that wait with them.
@@ -82,7 +84,7 @@ impl Report {
     /// The object that `metrics()` gives, as JSON text.
     #[must_use]
     pub fn json(&self) -> String {
-        let mut out = String::from("{\"logs\":{");
+        let mut out = format!("{{\"dataDir\":{},\"logs\":{{", quote(&self.data_folder));
         for (index, log) in self.logs.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let _ = write!(

@@ -120,6 +120,7 @@ pub struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     shelves: Shelves,
     metrics: Arc<FolderMetrics>,
+    data_folder: PathBuf,
     files: FileSystemRef,
 }
 
@@ -134,7 +135,7 @@ impl Writer {
         options: Options,
         notices: Arc<dyn NoticeSink>,
     ) -> Result<Self> {
-        let engine = Engine::new(Arc::clone(&files), data_folder, options, notices);
+        let engine = Engine::new(Arc::clone(&files), data_folder.clone(), options, notices);
         let shelves = engine.shelves();
         let metrics = engine.metrics();
         let inbox = Arc::new(Inbox::default());
@@ -151,7 +152,7 @@ impl Writer {
             .name("ps-writer".to_owned())
             .spawn(move || shell.run())
             .map_err(|error| Error::new("EAGAIN", format!("EAGAIN: no thread could be started: {error}")))?;
-        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, files })
+        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, data_folder, files })
     }
 
     /// The shelf of a log, once the writer has looked at it.
@@ -198,6 +199,7 @@ impl Writer {
         let mut logs: Vec<LogReport> = shelves.iter().map(|shelf| shelf.report(now_ms)).collect();
         logs.sort_by(|one, other| one.name.cmp(&other.name));
         Report {
+            data_folder: self.data_folder.display().to_string(),
             queue_calls,
             queue_bytes,
             batch_calls: self.metrics.batch_calls.read(),

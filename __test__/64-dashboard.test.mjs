@@ -1,0 +1,230 @@
+/**
+ * The dashboard's server: what it answers, to whom, and under which policy; and the colours of its page, which are read
+ * from the page itself.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import test from 'node:test';
+import { listenForWarnings, plain, ps, scene, set, waitFor } from './support/durability.mjs';
+import { parsePrometheus } from './support/prometheus.mjs';
+import { repositoryRoot } from './support/temp.mjs';
+
+const TOKEN = '0123456789abcdef0123';
+
+async function start(place, options = {}) {
+  const storage = place.open();
+  const dashboard = await ps.startDashboard({ port: 0, storage, ...options });
+  place.beforeEnd(() => dashboard.close());
+  return { storage, dashboard };
+}
+
+/** A request with headers that fetch would not send. */
+function ask(url, { headers = {}, method = 'GET' } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece) => {
+        text += piece;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('the page, metrics and health are there, and nothing else is', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  await storage.updatePlayerStats('ann', 'Ann', 5);
+  const page = await ask(dashboard.url);
+  assert.equal(page.status, 200);
+  const policy = page.headers['content-security-policy'];
+  const [, nonce] = /script-src 'nonce-([^']+)'/.exec(policy);
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+  assert.equal(page.text.split(`nonce="${nonce}"`).length, 3, 'the style and the script');
+  assert.notEqual((await ask(dashboard.url)).headers['content-security-policy'], policy, 'another each time');
+  assert.doesNotMatch(page.text, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/, 'no address of elsewhere');
+  assert.doesNotMatch(page.text, /innerHTML|document\.write|eval\(| style=/);
+
+  const metrics = await ask(`${dashboard.url}metrics`);
+  assert.equal(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+  assert.ok(parsePrometheus(metrics.text).has('progressive_storage_entries_total'));
+  assert.deepEqual((await ask(`${dashboard.url}healthz`)).text, 'ok\n');
+  for (const wrong of [
+    'x',
+    '../package.json',
+    '%2e%2e/package.json',
+    'page.html',
+    'server.js',
+    'events/',
+    'key/x',
+  ]) {
+    assert.equal((await ask(dashboard.url + wrong)).status, 404, wrong);
+  }
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    assert.equal((await ask(dashboard.url, { method })).status, 405);
+  }
+});
+
+test('a key with its history, and wrong ones refused', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  const coins = storage.collection('coins');
+  await coins.set('ann', 1);
+  await storage.compactLog('coins');
+  await coins.set('ann', 2);
+  const look = async (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
+  const { found, value, records, history } = JSON.parse((await look({ log: 'coins', key: 'ann' })).text);
+  assert.deepEqual([found, value, records], [true, 2, 2]);
+  assert.deepEqual(
+    history.map((record) => record.value),
+    [2, 1],
+  );
+  assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
+  for (const query of [{ log: '../x', key: 'a' }, { log: 'coins', key: '' }, {}]) {
+    assert.equal((await look(query)).status, 400);
+  }
+});
+
+test('who has no token gets nothing but whether it lives', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place, { token: TOKEN });
+  for (const route of [
+    '',
+    'events',
+    'metrics',
+    'key?log=a&key=b',
+    'x',
+    `?token=${TOKEN}x`,
+    'metrics?token=wrong',
+  ]) {
+    const refused = await ask(dashboard.url + route);
+    assert.equal(refused.status, 401, route);
+    assert.ok(!refused.text.includes(TOKEN));
+  }
+  assert.equal((await ask(`${dashboard.url}healthz`)).status, 200);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  assert.equal((await ask(`${dashboard.url}metrics`, { headers })).status, 200);
+  const entered = await ask(`${dashboard.url}?token=${TOKEN}`);
+  assert.deepEqual([entered.status, entered.headers.location], [303, '/']);
+  const [cookie] = entered.headers['set-cookie'];
+  assert.match(cookie, /HttpOnly; SameSite=Strict/);
+  assert.equal((await ask(dashboard.url, { headers: { cookie: cookie.split(';')[0] } })).status, 200);
+});
+
+test('without a token, names of other sites are not answered', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place);
+  for (const [host, status] of [
+    ['evil.example', 421],
+    ['127.0.0.1.evil.example', 421],
+    ['localhost', 200],
+    [`127.0.0.1:${dashboard.port}`, 200],
+    ['[::1]:80', 200],
+  ]) {
+    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { host } })).status, status, host);
+  }
+});
+
+test('only loopback is listened on without a token, and wrong options are refused', async () => {
+  for (const [options, code] of [
+    [{ host: '0.0.0.0' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '::' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '192.168.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 'short' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 'with a space in it, and long' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: 70000 }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ storage: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ports: 1 }, 'ERR_INVALID_ARG_VALUE'],
+  ]) {
+    await assert.rejects(ps.startDashboard(options), { name: 'TypeError', code });
+  }
+});
+
+test('a port that is taken is an ordinary error, and close ends all', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  await assert.rejects(ps.startDashboard({ port: dashboard.port, storage }), { code: 'EADDRINUSE' });
+  const live = await fetch(`${dashboard.url}events`);
+  await dashboard.close();
+  await dashboard.close();
+  assert.match(await live.text(), /^retry: 2000\nevent: hello\n/);
+  await assert.rejects(ask(dashboard.url), { code: 'ECONNREFUSED' });
+});
+
+test('a failed compaction makes it unwell until one is done, and looking on hides no warning', async (t) => {
+  const place = scene(t);
+  place.writeLog(`${plain(set('a', 1))}\n{"torn`, 'coins');
+  const warned = listenForWarnings('PS_TORN_TAIL');
+  const { storage, dashboard } = await start(place);
+  assert.equal(await storage.collection('coins').get('a'), 1);
+  await waitFor(async () => (await warned()).length === 1, 'the warning');
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  const aside = place.file('logs', 'aside');
+  fs.renameSync(place.log(), aside);
+  fs.mkdirSync(place.log());
+  await assert.rejects(storage.compactLog('players'), { code: 'EISDIR' });
+  const health = () => ask(`${dashboard.url}healthz`);
+  await waitFor(async () => (await health()).status === 503, 'bad health');
+  assert.match((await health()).text, /compaction of 'players' failed/);
+  fs.rmdirSync(place.log());
+  fs.renameSync(aside, place.log());
+  await storage.compactLog('players');
+  await waitFor(async () => (await health()).status === 200, 'good health');
+});
+
+test('the program shows a folder until it is interrupted', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  await storage.close();
+  const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0'];
+  const child = spawn(process.execPath, args, { cwd: repositoryRoot });
+  place.beforeEnd(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const url = await waitFor(() => /http:\S+/.exec(said)?.[0], 'the address');
+  assert.match((await ask(`${url}metrics`)).text, /progressive_storage_keys\{log="players"\} 1/);
+  const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
+  child.kill('SIGINT');
+  assert.notEqual(await ended, 0);
+});
+
+test('text is readable: contrast is that of WCAG AA, light and dark', () => {
+  const page = fs.readFileSync(new URL('../dashboard/page.html', import.meta.url), 'utf8');
+  const [light, dark] = [...page.matchAll(/:root \{([^}]+)\}/g)].map(([, text]) =>
+    Object.fromEntries(
+      [...text.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, name, colour]) => [name, colour]),
+    ),
+  );
+  const luminance = (colour) => {
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  for (const colours of [light, dark]) {
+    const against = (one, other) => {
+      const [high, low] = [luminance(colours[one]), luminance(colours[other])].sort((a, b) => b - a);
+      return (high + 0.05) / (low + 0.05);
+    };
+    for (const [text, ground] of [
+      ...['text', 'quiet', 'good', 'bad', 'second', 'accent'].map((name) => [name, 'panel']),
+      ...['text', 'quiet', 'good', 'bad'].map((name) => [name, 'ground']),
+      ...['text', 'quiet', 'bad'].map((name) => [name, 'badground']),
+      ['panel', 'accent'],
+    ]) {
+      assert.ok(against(text, ground) >= 4.5, `${text} on ${ground}: ${against(text, ground).toFixed(2)}`);
+    }
+  }
+});
