@@ -46,6 +46,7 @@ import {
   savePlayers,
   saveTokens,
   startCompactionScheduler,
+  startDashboard,
   streamLogEntries,
   type TokenList,
   updatePlayerStats,
@@ -113,6 +114,9 @@ off('corruption', () => {});
 // @ts-expect-error: no such event
 on('nothing', () => {});
 const values = await history('players', '1');
+const dashboard = await startDashboard({ port: 0, host: '127.0.0.1' });
+const address: string = dashboard.url;
+await dashboard.close();
 const figures = metrics();
 const text: string = metricsText();
 const lines = readLogLines('data/logs/events.log');
@@ -150,6 +154,7 @@ export const used = [
   wasThere,
   top,
   figures,
+  address,
   values,
   text,
   lines,
