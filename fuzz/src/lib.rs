@@ -365,6 +365,7 @@ fn find_bytes(
 ) -> std::result::Result<(), String> {
     let whole = before.strip_suffix(torn).ok_or("a torn tail is not the end of the log")?;
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        let line = skip_joined(line, &mut good, &mut bad);
         if let Some(rest) = good.strip_prefix(line) {
             good = rest;
         } else if let Some(rest) = bad.strip_prefix(line) {
@@ -378,6 +379,29 @@ fn find_bytes(
         return Err(format!("more than there was: {}, aside {}", good.escape_ascii(), bad.escape_ascii()));
     }
     Ok(())
+}
+
+/// Goes past the entries at the beginning of a line that hang together with what follows: each is a line of its own
+/// now, and a byte that stood in the place of a line break is set aside.
+fn skip_joined<'l>(mut line: &'l [u8], good: &mut &[u8], bad: &mut &[u8]) -> &'l [u8] {
+    loop {
+        let Some(end) = good.iter().position(|byte| *byte == b'\n').filter(|end| *end > 0) else {
+            return line;
+        };
+        let Some(rest) = line.strip_prefix(&good[..end]).filter(|rest| !rest.is_empty() && *rest != b"\n")
+        else {
+            return line;
+        };
+        if rest[0] == b'{' {
+            line = rest;
+        } else if let Some(left) = bad.strip_prefix(&[rest[0], b'\n']) {
+            *bad = left;
+            line = &rest[1..];
+        } else {
+            return line;
+        }
+        *good = &good[end + 1..];
+    }
 }
 
 /// A compacted log comes to the same state, also for who opens it anew.
