@@ -20,7 +20,7 @@ export interface StorageOptions {
   /** How many backups of each log are kept, from 1 to 100000. Default: 3. */
   backups?: number;
   /**
-   * Whether backups and archives older than a day are compressed (`.gz`), in the background. The newest one stays as it
+   * Whether backups and archives older than a day are compressed (`.gz`), in the background, by a running scheduler. The newest one stays as it
    * is. Default: true.
    */
   compressBackups?: boolean;

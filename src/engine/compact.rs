@@ -187,7 +187,7 @@ impl Log {
                 return Vec::new();
             }
             Ok(Step::Done) => {
-                self.retain(context, jobs);
+                self.remove_old(context);
                 Ok(())
             }
             Ok(Step::Again) if running.tries < TRIES_MAX => {

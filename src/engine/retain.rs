@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A rotation is a compaction whose old log becomes an archive: the state stays whole. It is looked at where
-//! somebody asks (`Work::Maintain`, the scheduler) and after each compaction; nothing wakes up for it.
+//! somebody asks (`Work::Maintain`, the scheduler); nothing wakes up for it. A compaction by itself removes what is too
+//! many, and compresses nothing: who has just compacted finds the backups as they were.
 //!
 //! A file is compressed by the worker beside its place; synced, read back and compared; renamed under the lock, the
 //! folder synced; and only then is the plain one removed. A crash leaves the plain one, or both.
@@ -94,42 +95,55 @@ impl Log {
         Ok(None)
     }
 
-    /// Removes old logs that are too many, and begins to compress one that is old enough.
-    pub(super) fn retain(&mut self, context: &Context, jobs: &mut Vec<Job>) {
-        if let Err(error) = self.try_retain(context, jobs) {
+    /// Removes old logs that are too many.
+    pub(super) fn remove_old(&mut self, context: &Context) {
+        if let Err(error) = self.try_remove_old(context) {
             self.retaining_failed(context, &error);
         }
     }
 
-    fn try_retain(&mut self, context: &Context, jobs: &mut Vec<Job>) -> Result<()> {
-        let files = &*context.files;
-        let retention = context.options.retention;
-        let mut old = old_logs(files, &self.paths)?;
-        let described = |old: &[OldLog]| -> Result<Vec<OldFile>> {
-            old.iter()
-                .map(|old| {
-                    let size_bytes = files.stamp(&old.found_path())?.map_or(0, |stamp| stamp.size_bytes);
-                    Ok(OldFile {
-                        number: old.number,
-                        is_archive: old.kind == Kind::Archive,
-                        is_compressed: old.is_compressed,
-                        size_bytes,
-                    })
-                })
-                .collect()
-        };
-        let found = described(&old)?;
-        let removed = too_many(&found, retention);
-        for at in removed.iter().rev() {
-            let gone = old.remove(*at);
-            files.remove(&gone.path)?;
-            files.remove(&gone.compressed_path())?;
-            self.tell_of(context, &gone.found_path(), found[*at].size_bytes, "removed", "was one too many");
+    /// The same, and begins to compress one that is old enough.
+    fn retain(&mut self, context: &Context, jobs: &mut Vec<Job>) {
+        let begun = self.try_remove_old(context).and_then(|()| self.try_compress(context, jobs));
+        if let Err(error) = begun {
+            self.retaining_failed(context, &error);
         }
-        if self.is_compressing || !retention.compress {
+    }
+
+    fn old_logs(&self, context: &Context) -> Result<(Vec<OldLog>, Vec<OldFile>)> {
+        let files = &*context.files;
+        let old = old_logs(files, &self.paths)?;
+        let described = old.iter().map(|old| {
+            let size_bytes = files.stamp(&old.found_path())?.map_or(0, |stamp| stamp.size_bytes);
+            Ok(OldFile {
+                number: old.number,
+                is_archive: old.kind == Kind::Archive,
+                is_compressed: old.is_compressed,
+                size_bytes,
+            })
+        });
+        let described = described.collect::<Result<_>>()?;
+        Ok((old, described))
+    }
+
+    fn try_remove_old(&mut self, context: &Context) -> Result<()> {
+        let (old, described) = self.old_logs(context)?;
+        for at in too_many(&described, context.options.retention).into_iter().rev() {
+            let gone = &old[at];
+            context.files.remove(&gone.path)?;
+            context.files.remove(&gone.compressed_path())?;
+            let size_bytes = described[at].size_bytes;
+            self.tell_of(context, &gone.found_path(), size_bytes, "removed", "was one too many");
+        }
+        Ok(())
+    }
+
+    fn try_compress(&mut self, context: &Context, jobs: &mut Vec<Job>) -> Result<()> {
+        if self.is_compressing || !context.options.retention.compress {
             return Ok(());
         }
-        if let Some(at) = to_compress(&described(&old)?, files.now_ms()) {
+        let (mut old, described) = self.old_logs(context)?;
+        if let Some(at) = to_compress(&described, context.files.now_ms()) {
             self.is_compressing = true;
             let old = old.swap_remove(at);
             jobs.push(Job::Compress(CompressJob {
