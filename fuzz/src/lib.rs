@@ -253,10 +253,16 @@ pub fn is_object(bytes: &[u8]) -> bool {
 fn is_forged(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let Some(split) = line.len().checked_sub(CRC.len() + 10) else { return false };
+    let checked = &line[..split];
+    is_sealed(line) && checked.starts_with(b"{") && !is_object(&[checked, b"}"].concat())
+}
+
+/// Whether a line ends with its checksum.
+fn is_sealed(line: &[u8]) -> bool {
+    let Some(split) = line.len().checked_sub(CRC.len() + 10) else { return false };
     let (checked, tail) = line.split_at(split);
     let crc = format!("{:08x}", crc32fast::hash(checked));
-    let is_sealed = tail.starts_with(CRC) && tail[CRC.len()..].starts_with(crc.as_bytes());
-    is_sealed && checked.starts_with(b"{") && !is_object(&[checked, b"}"].concat())
+    tail.starts_with(CRC) && tail[CRC.len()..].starts_with(crc.as_bytes())
 }
 
 /// All that holds for a log of any bytes.
@@ -392,6 +398,9 @@ fn skip_joined<'l>(mut line: &'l [u8], good: &mut &[u8], bad: &mut &[u8]) -> &'l
         else {
             return line;
         };
+        if !is_sealed(&good[..end]) {
+            return line;
+        }
         if rest[0] == b'{' {
             line = rest;
         } else if let Some(left) = bad.strip_prefix(&[rest[0], b'\n']) {
