@@ -252,17 +252,20 @@ pub fn is_object(bytes: &[u8]) -> bool {
 /// it means is up to him.
 fn is_forged(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    let Some(split) = line.len().checked_sub(CRC.len() + 10) else { return false };
-    let checked = &line[..split];
-    is_sealed(line) && checked.starts_with(b"{") && !is_object(&[checked, b"}"].concat())
+    let sealed_bytes = CRC.len() + 10;
+    // What follows a whole entry in its line is told from it, so an entry may end anywhere in a line.
+    (sealed_bytes..=line.len()).map(|end| &line[..end]).any(|entry| {
+        let checked = &entry[..entry.len() - sealed_bytes];
+        is_sealed(entry) && checked.starts_with(b"{") && !is_object(&[checked, b"}"].concat())
+    })
 }
 
 /// Whether a line ends with its checksum.
 fn is_sealed(line: &[u8]) -> bool {
     let Some(split) = line.len().checked_sub(CRC.len() + 10) else { return false };
     let (checked, tail) = line.split_at(split);
-    let crc = format!("{:08x}", crc32fast::hash(checked));
-    tail.starts_with(CRC) && tail[CRC.len()..].starts_with(crc.as_bytes())
+    tail.starts_with(CRC)
+        && tail[CRC.len()..].starts_with(format!("{:08x}", crc32fast::hash(checked)).as_bytes())
 }
 
 /// All that holds for a log of any bytes.

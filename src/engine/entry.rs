@@ -339,6 +339,13 @@ impl<'a> Encoder<'a> {
     }
 }
 
+/// The line that ends an operation of several lines.
+pub fn end_line() -> Vec<u8> {
+    let mut line = Vec::new();
+    Encoder::new(&mut line).end();
+    line
+}
+
 /// Lines on their way to a log.
 #[derive(Default)]
 pub struct Lines {

@@ -59,6 +59,12 @@ impl Line<'_> {
         self.offset == 0 && self.bytes.starts_with(BOM)
     }
 
+    /// As `first_of_joined`, for a reader who knows where the log ends: all before that end is lines, also where a
+    /// zero stands in the place of a line break.
+    pub fn first_before_end(&self) -> Option<usize> {
+        first_of_joined(self.bytes)
+    }
+
     /// For a line that is not valid: the length of the valid one that it begins with.
     pub fn first_of_joined(&self) -> Option<usize> {
         let first = first_of_joined(self.bytes)?;
@@ -75,6 +81,7 @@ impl Line<'_> {
             line: self.number,
             key: None,
             reason: Invalid::LineBreak,
+            ends_operation: false,
         }
     }
 
@@ -99,6 +106,8 @@ pub struct Damage {
     pub key: Option<String>,
     /// What is wrong with it.
     pub reason: Invalid,
+    /// It is the last line of an operation of several lines, which ends there all the same.
+    pub ends_operation: bool,
 }
 
 impl Damage {
@@ -115,6 +124,7 @@ impl Damage {
             line: line.number,
             key: guess_key(line.bytes),
             reason,
+            ends_operation: false,
         }
     }
 }

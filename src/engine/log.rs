@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::entry::{Entry, Invalid, Lines};
+use super::entry::{Entry, Invalid, Lines, end_line};
 use super::lines::{BOM, Damage, LineReader};
 use super::name::LogName;
 use super::record::{log_mark, read_full};
@@ -173,7 +173,9 @@ impl Mending {
         // A damaged first line goes with the mark before it.
         let is_mark_by_itself = self.has_bom && self.damages.first().is_none_or(|damage| damage.offset > 0);
         let mark = if is_mark_by_itself && offset > 0 { BOM.len() as u64 } else { 0 };
-        let added = self.missing_breaks.iter().filter(|at| **at < offset).count() as u64;
+        let breaks = self.missing_breaks.iter().filter(|at| **at < offset).count();
+        let ends = lines.clone().filter(|damage| damage.ends_operation).count();
+        let added = (breaks + ends * end_line().len()) as u64;
         offset + added - mark - lines.map(Damage::dropped_bytes).sum::<u64>()
     }
 }
@@ -498,6 +500,10 @@ impl LogFile {
                 } else {
                     copied += 1;
                 }
+                if damage.ends_operation {
+                    // Without it the operation would pass for one that was never finished.
+                    good.append(&end_line())?;
+                }
             }
             for at in missing {
                 copy_range(&mut *log, &mut *good, copied, at)?;
@@ -525,7 +531,7 @@ impl LogFile {
                 self.end = self.mending.moved(end_before);
                 for damage in &self.mending.damages {
                     let is_between = damage.offset + damage.size_bytes < end_before;
-                    self.lines -= u64::from(damage.dropped_bytes() > 0);
+                    self.lines -= u64::from(damage.dropped_bytes() > 0 && !damage.ends_operation);
                     self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
                 }
                 self.lines += self.mending.missing_breaks.len() as u64;
@@ -582,7 +588,7 @@ pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entr
     while let Some(line) = reader.next_line()? {
         match line.entry() {
             Some(Ok(entry)) if !entry.is_end() => visit(&entry),
-            Some(Err(_)) if let Some(first) = line.first_of_joined() => reader.split_last(first),
+            Some(Err(_)) if let Some(first) = line.first_before_end() => reader.split_last(first),
             _ => {}
         }
     }

@@ -57,7 +57,7 @@ impl EntryCursor {
                         builder.push(&[&entry.text()]);
                         is_empty = false;
                     }
-                    Some(Err(_)) if let Some(first) = line.first_of_joined() => {
+                    Some(Err(_)) if let Some(first) = line.first_before_end() => {
                         reader.split_last(first);
                         continue;
                     }

@@ -114,7 +114,8 @@ pub fn continue_replay(
                 break;
             }
             Some(Err(reason)) => {
-                replayed.mending.damages.push(Damage::of(&line, reason));
+                let ends_operation = lines_to_come == 1;
+                replayed.mending.damages.push(Damage { ends_operation, ..Damage::of(&line, reason) });
                 lines_to_come = lines_to_come.saturating_sub(1);
             }
             Some(Ok(entry)) => {

@@ -6,12 +6,14 @@
 //! ```text
 //! Good   stays          Unended  stays, and gets its line break      Mark  goes without a trace
 //! Bad    to corrupt.N   Torn     to torn.N                       Wrong  to corrupt.N, and is a line break
+//! End    to corrupt.N, and a line END is in its place
 //! ```
 
 use super::reference::{Json, Ordered, replay};
 use super::support::{
     Bench, LOG, MIRROR, Session, TIME, append_text, check_rows, old_set_line, ours, set_line, set_more_line,
 };
+use crate::engine::entry::end_line;
 use crate::engine::{Answer, Scope, Work, collection};
 
 enum Part {
@@ -19,6 +21,8 @@ enum Part {
     Unended(Vec<u8>),
     Bad(Vec<u8>),
     Torn(Vec<u8>),
+    /// The last line of an operation, damaged.
+    End(Vec<u8>),
     /// In the place of a line break.
     Wrong(u8),
     Mark,
@@ -30,7 +34,7 @@ impl Part {
     }
 }
 
-use Part::{Bad, Good, Mark, Torn, Unended, Wrong};
+use Part::{Bad, End, Good, Mark, Torn, Unended, Wrong};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -50,7 +54,7 @@ impl Row {
     fn log(&self) -> Vec<u8> {
         self.bytes_of(|part| {
             Some(match part {
-                Good(bytes) | Unended(bytes) | Bad(bytes) | Torn(bytes) => bytes.clone(),
+                Good(bytes) | Unended(bytes) | Bad(bytes) | End(bytes) | Torn(bytes) => bytes.clone(),
                 Wrong(byte) => vec![*byte],
                 Mark => BOM.to_vec(),
             })
@@ -63,6 +67,7 @@ impl Row {
             Good(bytes) => Some(bytes.clone()),
             Unended(bytes) => Some([bytes.as_slice(), b"\n"].concat()),
             Wrong(_) => Some(b"\n".to_vec()),
+            End(_) => Some(end_line()),
             _ => None,
         })
     }
@@ -75,7 +80,7 @@ impl Row {
     /// What each file `corrupt.N` holds.
     fn corrupt(&self) -> Vec<Vec<u8>> {
         self.set_aside(|part| match part {
-            Bad(bytes) => Some(bytes.clone()),
+            Bad(bytes) | End(bytes) => Some(bytes.clone()),
             Wrong(byte) => Some(vec![*byte, b'\n']),
             _ => None,
         })
@@ -96,7 +101,7 @@ impl Row {
         let mut before = Vec::new();
         for part in self.parts.iter().flatten() {
             match part {
-                Bad(_) | Wrong(_) => {
+                Bad(_) | End(_) | Wrong(_) => {
                     let breaks = before.iter().filter(|byte| **byte == b'\n').count();
                     return Some((breaks + 1, before.len()));
                 }
@@ -109,7 +114,7 @@ impl Row {
 
     /// The first key that the damage names.
     fn damaged_key(&self) -> Option<String> {
-        if self.parts.iter().flatten().find(|part| matches!(part, Bad(_) | Wrong(_)))?.is_wrong() {
+        if self.parts.iter().flatten().find(|part| matches!(part, Bad(_) | End(_) | Wrong(_)))?.is_wrong() {
             return None;
         }
         let damage = String::from_utf8_lossy(&self.corrupt().concat()).into_owned();
@@ -120,7 +125,7 @@ impl Row {
     /// The entries as callers see them.
     fn entries(&self) -> Vec<Json> {
         let kept = String::from_utf8(self.kept()).expect("good lines are UTF-8");
-        let lines = kept.lines().filter(|line| !line.trim().is_empty());
+        let lines = kept.lines().filter(|line| !line.trim().is_empty() && !line.contains("\"_end\""));
         lines.map(|line| without_own(Json::parse(line).expect("good lines are JSON"))).collect()
     }
 }
@@ -216,6 +221,11 @@ fn rows() -> Vec<Row> {
             r#"{"a":1,"b":2,"c":3}"#,
         ),
         row(
+            "zeros in the place of a line break, and a torn tail behind them",
+            vec![Good(a()), Good(unended(b())), Wrong(0), Torn([vec![0; 9], torn()].concat())],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
             "another byte in the place of the last line break",
             vec![Good(a()), Good(unended(b())), Wrong(b'x')],
             r#"{"a":1,"b":2}"#,
@@ -283,7 +293,7 @@ fn rows() -> Vec<Row> {
         ),
         row(
             "an operation whose last line is damaged",
-            vec![Good(set_more_line("a", "1", 1)), Bad(flipped("c"))],
+            vec![Good(set_more_line("a", "1", 1)), End(flipped("c"))],
             r#"{"a":1}"#,
         ),
         row(
