@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
 import {
-  isRoot,
   listenForWarnings,
   plain,
   ps,
@@ -128,7 +127,6 @@ test('damage, a torn tail and an edit are told with where they are, and not prin
 });
 
 test('a failed compaction is told each time, and rejects only where somebody asked for it', async (t) => {
-  if (isRoot && process.platform === 'win32') return t.skip('needs a file system with folders as files');
   const place = scene(t);
   const storage = place.open();
   const heard = [];

@@ -130,11 +130,6 @@ impl<'a> Entry<'a> {
         Self { open, has_crc: true, edit: None, more: 0 }
     }
 
-    /// Whether it carries a checksum, which is right.
-    pub fn is_checked(&self) -> bool {
-        self.has_crc
-    }
-
     /// The line that ends an operation of several lines, which is nothing for callers.
     pub fn is_end(&self) -> bool {
         const FORMATTED_BYTES_MAX: usize = 200;

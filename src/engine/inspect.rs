@@ -85,7 +85,7 @@ fn push_line(out: &mut String, line: &Line) {
 }
 
 fn push_entry(out: &mut String, entry: &Entry) {
-    let state = if entry.is_checked() { "checked" } else { "plain" };
+    let state = if entry.has_crc() { "checked" } else { "plain" };
     let _ = write!(out, ",\"state\":\"{state}\"");
     if entry.is_end() {
         out.push_str(",\"endsOperation\":true");

@@ -143,7 +143,8 @@ fn walk(
                 }
             }
         });
-        if entry.more == 0 && differing <= fewest {
+        // Behind the last line of an operation of several lines there is only its END.
+        if entry.more <= 1 && differing <= fewest {
             (fewest, at) = (differing, entries);
         }
     })?;

@@ -6,7 +6,10 @@
 //! record is missing or unreadable.
 
 use super::reference::Ordered;
-use super::support::{Bench, LOG, MIRROR, RECORD, Session, TIME, check_rows, old_set_line, set_line};
+use super::support::{
+    Bench, LOG, MIRROR, RECORD, Session, TIME, check_rows, old_set_line, ours, set_line, set_more_line,
+};
+use crate::engine::entry::end_line;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mirror {
@@ -432,4 +435,20 @@ fn a_line_that_sets_nothing_is_no_position_of_its_own() {
     assert_eq!(bench.open().state(), r#"{"a":2}"#);
     bench.write(MIRROR, r#"{"a":2,"b":3}"#);
     assert_eq!(bench.open().state(), r#"{"a":2,"b":3}"#);
+}
+
+#[test]
+fn an_old_mirror_is_recognised_where_it_shows_an_operation_of_several_lines() {
+    // The mirror stopped at b = 2, was edited (c), which was logged, and is edited again (e) after a crash.
+    let edit = ours(&format!(
+        "{{\"timestamp\":\"{TIME}\",\"op\":\"SET\",\"key\":\"c\",\"value\":1,\"_edit\":\"0000000000000abc\"}}"
+    ));
+    let log = [set_line("a", "1"), set_more_line("b", "2", 1), end_line(), set_line("b", "3"), edit];
+    let bench = Bench::new();
+    bench.write(LOG, log.concat());
+    bench.write(MIRROR, r#"{"a":1,"b":2,"c":1,"e":5}"#);
+    let mut session = bench.open();
+    assert_eq!(session.state(), r#"{"a":1,"b":3,"c":1,"e":5}"#);
+    session.set("z", "1");
+    bench.assert_files_hold(r#"{"a":1,"b":3,"c":1,"e":5,"z":1}"#, "after a write");
 }
