@@ -2,13 +2,13 @@
 //!
 //! First the crashes and faults of the scripts, more of them the longer it may take, then random lives
 //! until the time is over, each on its own seed. Ends with an error when anything failed; what is printed
-//! then plays it again.
+//! then plays it again. With `--script` only the crashes of the scripts whose names begin so.
 
 use std::time::{Duration, Instant};
 
 use progressive_storage::engine::simulation::{crash, faults, random};
 
-const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T]";
+const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T] [--script NAME]";
 
 /// Of the states that a test run checks.
 const STATES_PERCENT_A_MINUTE: usize = 20;
@@ -19,16 +19,19 @@ struct Wanted {
     minutes: u64,
     seed: u64,
     threads: usize,
+    script: Option<String>,
 }
 
 fn wanted() -> Result<Wanted, String> {
-    let mut wanted = Wanted { minutes: 10, seed: 1, threads: 1 };
+    let mut wanted = Wanted { minutes: 10, seed: 1, threads: 1, script: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value: u64 = arguments
-            .next()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| format!("{name} needs a number: {USAGE}"))?;
+        let text = arguments.next().ok_or_else(|| format!("{name} needs a value: {USAGE}"))?;
+        if name == "--script" {
+            wanted.script = Some(text);
+            continue;
+        }
+        let value: u64 = text.parse().map_err(|_| format!("{name} needs a number: {USAGE}"))?;
         match name.as_str() {
             "--minutes" => wanted.minutes = value,
             "--seed" => wanted.seed = value,
@@ -54,7 +57,10 @@ fn main() {
         percent: minutes.saturating_mul(STATES_PERCENT_A_MINUTE),
         ..crash::Effort::LONG
     };
-    let crashes = crash::run_all(effort, "");
+    let crashes = crash::run_all(effort, wanted.script.as_deref().unwrap_or_default());
+    if wanted.script.is_some() {
+        std::process::exit(i32::from(!crashes.failures.is_empty()));
+    }
     let faults = faults::run_all("", wanted.seed, minutes.saturating_mul(FAULTS_PERCENT_A_MINUTE).min(100));
     let lives: Vec<random::Lives> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..wanted.threads as u64)

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use super::batch::Held;
 use super::compact::Compaction;
 use super::core::Context;
+use super::entry::Lines;
 use super::event::Details;
 use super::lines::Damage;
 use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
@@ -130,7 +131,7 @@ impl Log {
         if self.is_loaded && self.file.has_only_failed_append_behind(found_log) {
             // Bytes whose write or sync failed are no entries, whatever they look like. Where they cannot be
             // cut off yet, memory is right and the next write tries again.
-            if self.file.mend(files, &self.paths, context.sync_ever()).is_ok() {
+            if self.file.mend(files, &self.paths, context.sync_ever(), &Lines::default()).is_ok() {
                 self.publish_stamps();
             }
             found_log = self.file.stamp();

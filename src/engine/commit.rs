@@ -48,7 +48,10 @@ impl Log {
 
     fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
         self.mend(context)?;
-        let with_edit = self.with_pending_edit(context, &batch.lines);
+        let with_edit = self.edit_lines(context, self.file.end()).map(|mut lines| {
+            lines.append(&batch.lines);
+            lines
+        });
         let lines = with_edit.as_ref().unwrap_or(&batch.lines);
         let sync = match context.options.fsync {
             FsyncMode::Never => SyncOf::Nothing,
@@ -97,23 +100,31 @@ impl Log {
     }
 
     /// Sets damage aside and cuts what is not in use, keeping the known offsets right.
+    ///
+    /// An edit goes into the log that is written anew: once the damage is gone from there, nothing tells any
+    /// more that the mirror held what was lost.
     pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
         let before = self.file.mending().clone();
-        self.file.mend(&*context.files, &self.paths, context.sync_ever())?;
-        if before.needs_rewrite() {
+        let is_rewritten = before.needs_rewrite();
+        let edit = if is_rewritten { self.edit_lines(context, before.moved(self.file.end())) } else { None };
+        let edit = edit.unwrap_or_default();
+        let mended = self.file.mend(&*context.files, &self.paths, context.sync_ever(), &edit);
+        if is_rewritten && !self.file.mending().needs_rewrite() {
             self.generation += 1;
             self.mirror_offsets_moved(|offset| before.moved(offset));
+            if let Some(pending) = &mut self.pending {
+                pending.is_in_log = true;
+            }
         }
-        Ok(())
+        mended
     }
 
-    /// The lines by which a foreign edit enters the log, with those of the batch behind them; `None` when
-    /// there is no edit.
-    fn with_pending_edit(&self, context: &Context, batch: &Lines) -> Option<Lines> {
-        let pending = self.pending.as_ref()?;
+    /// The lines by which a foreign edit enters the log of `log_end` bytes; `None` when there is none to enter.
+    fn edit_lines(&self, context: &Context, log_end: u64) -> Option<Lines> {
+        let pending = self.pending.as_ref().filter(|pending| !pending.is_in_log)?;
         let mut lines = Lines::default();
         let (now_ms, edit) = (context.files.now_ms(), Some(pending.mirror_hash));
-        if self.file.end() == 0 {
+        if log_end == 0 {
             // Old data without a log: the log begins with all of it.
             let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);
             lines.operation(edit, parts.iter(), |encoder, part, more| {
@@ -125,7 +136,6 @@ impl Log {
                 Edit::Delete(key) => encoder.delete(now_ms, key, more),
             });
         }
-        lines.append(batch);
         Some(lines)
     }
 }

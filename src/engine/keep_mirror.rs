@@ -44,7 +44,11 @@ impl Log {
     pub fn tick(&mut self, context: &Context, now_ms: u64, ready: &Result<()>, jobs: &mut Vec<Job>) {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.sync_due_ms = None;
-            let synced = ready.clone().and_then(|()| self.file.sync(&*context.files, &self.paths));
+            // An edit first: should the log have to be written anew, it would be without its damage.
+            let synced = ready
+                .clone()
+                .and_then(|()| self.log_pending_edit(context))
+                .and_then(|()| self.file.sync(&*context.files, &self.paths));
             if let Some(duration_us) = self.file.take_sync_us() {
                 context.sync_took(&self.paths, duration_us);
                 self.shelf.metrics.fsync.record(duration_us);

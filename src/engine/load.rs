@@ -231,7 +231,7 @@ fn reconcile(
         // All of it is there already, so it is over.
         take(loaded, content.id, Shows::Content(shown), false);
     } else {
-        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown });
+        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown, is_in_log: false });
         // Until the edit is logged, a further change is again compared with the same base.
         take(loaded, content.id, base, false);
     }

@@ -308,16 +308,24 @@ impl LogFile {
         self.mending.failed_append_bytes > 0 && found.id == known.id && found.size_bytes <= attempted_end
     }
 
-    /// Makes the file ready for appending: sets damage aside, cuts what is not in use.
-    pub fn mend(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
-        if self.mending.needs_rewrite() {
-            self.write_anew(files, paths, sync)?;
-        }
+    /// Makes the file ready for appending: sets damage aside, cuts what is not in use. Where the log is
+    /// written anew for that, it ends with `behind`.
+    pub fn mend(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        sync: bool,
+        behind: &Lines,
+    ) -> Result<()> {
         if self.mending.torn_bytes > 0 {
             self.keep_torn_tail(files, paths, sync)?;
             files.truncate(&paths.log, self.end, sync)?;
+            paths.prune(files, "torn", TORN_KEPT_MAX)?;
             self.mending.torn_bytes = 0;
             self.stamp = files.stamp(&paths.log)?;
+        }
+        if self.mending.needs_rewrite() {
+            self.write_anew(files, paths, sync, behind)?;
         }
         if self.mending.failed_append_bytes > 0 {
             let found = files.stamp(&paths.log)?;
@@ -342,7 +350,7 @@ impl LogFile {
         sync: SyncOf,
     ) -> Result<Appended> {
         let is_all = sync == SyncOf::All;
-        self.mend(files, paths, is_all)?;
+        self.mend(files, paths, is_all, &Lines::default())?;
         let bytes = &lines.bytes;
         match self.append_and_sync(files, paths, lines, sync) {
             Ok(stamp) => {
@@ -361,7 +369,7 @@ impl LogFile {
             Err(error) => {
                 self.mending.failed_append_bytes = bytes.len() as u64 + 1;
                 // Where this fails too, the next append tries again before anything else.
-                if self.mend(files, paths, is_all).is_err() {
+                if self.mend(files, paths, is_all, &Lines::default()).is_err() {
                     self.handle = None;
                 }
                 Err(error)
@@ -429,7 +437,7 @@ impl LogFile {
     /// needs the lock between processes.
     pub fn sync(&mut self, files: &dyn FileSystem, paths: &LogPaths) -> Result<()> {
         if self.mending.is_doubtful {
-            self.write_anew(files, paths, true)?;
+            self.mend(files, paths, true, &Lines::default())?;
         } else {
             let started_us = files.monotonic_us();
             let synced = match &mut self.handle {
@@ -469,15 +477,23 @@ impl LogFile {
             kept.sync_data()?;
             files.sync_dir(&paths.logs_folder)?;
         }
-        paths.prune(files, "torn", TORN_KEPT_MAX)
+        Ok(())
     }
 
-    /// Replaces the log by a new file with its good lines; the damaged ones go to `NAME.log.corrupt.N`.
-    fn write_anew(&mut self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+    /// Replaces the log by a new file with its good lines and `behind`; the damaged ones go to
+    /// `NAME.log.corrupt.N`.
+    fn write_anew(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        sync: bool,
+        behind: &Lines,
+    ) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "corrupt")?;
         let fresh = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
         let has_damage = !self.mending.damages.is_empty();
+        let is_behind = !behind.bytes.is_empty();
         let written = (|| {
             let mut damaged = if has_damage { Some(files.create_like(&aside, &paths.log)?) } else { None };
             let mut good = files.create_like(&fresh, &paths.log)?;
@@ -511,8 +527,12 @@ impl LogFile {
                 copied = at;
             }
             copy_range(&mut *log, &mut *good, copied, self.end)?;
-            // A torn tail is mended after this, so it comes along.
-            copy_range(&mut *log, &mut *good, self.end, self.end + self.mending.torn_bytes)?;
+            if is_behind {
+                if self.mending.is_unterminated {
+                    good.append(b"\n")?;
+                }
+                good.append(&behind.bytes)?;
+            }
             if sync {
                 if let Some(damaged) = &mut damaged {
                     damaged.sync_data()?;
@@ -535,6 +555,11 @@ impl LogFile {
                     self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
                 }
                 self.lines += self.mending.missing_breaks.len() as u64;
+                if is_behind {
+                    self.end += u64::from(std::mem::take(&mut self.mending.is_unterminated));
+                    self.end += behind.bytes.len() as u64;
+                    self.lines += behind.count;
+                }
                 self.mending.damages.clear();
                 self.mending.missing_breaks.clear();
                 self.mending.has_bom = false;

@@ -56,7 +56,7 @@ pub enum Edit {
     Delete(String),
 }
 
-/// A foreign edit that is part of the state but not yet of the log.
+/// A foreign edit that is part of the state but not yet for certain of the log.
 pub struct PendingEdit {
     /// What it changes.
     pub edits: Vec<Edit>,
@@ -64,6 +64,8 @@ pub struct PendingEdit {
     pub mirror_hash: u64,
     /// All that the mirror holds.
     pub shown: State,
+    /// It is in the log, whose name may not be durable: so it is when that was mended.
+    pub is_in_log: bool,
 }
 
 /// An edit that is in the log.

@@ -7,7 +7,7 @@
 //!
 //! Invariant: no two states that were counted for a script are the same disk with the same answers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -137,7 +137,7 @@ fn outcomes(moment: &Moment, randoms: usize, seed: u64) -> Vec<Outcome> {
     let mut outcomes = Outcome::of_power_cut(&moment.disk, randoms, seed);
     outcomes.push(Outcome::Kill(None));
     if let CallKind::Write { size_bytes } = moment.call.kind {
-        let cuts: HashSet<usize> = [0, 1, size_bytes / 2, size_bytes.saturating_sub(1)].into();
+        let cuts: BTreeSet<usize> = [0, 1, size_bytes / 2, size_bytes.saturating_sub(1)].into();
         outcomes.extend(cuts.into_iter().filter(|cut| *cut < size_bytes).map(|cut| Outcome::Kill(Some(cut))));
     }
     outcomes
@@ -210,12 +210,7 @@ impl Run<'_> {
     fn one(&mut self, crashed: &Crashed, case: &Case) {
         self.report.states += 1;
         self.report.again += usize::from(case.moments.len() > 1);
-        // With an interval, a third crash can still find what an unsynced line lost before the second one was
-        // mended: docs/durability.md, what is not promised.
-        let is_second =
-            case.moments.len() > 1 && matches!(self.setting.options.fsync, FsyncMode::Interval(_));
         let is_hit_again = case.moments.len() <= DEPTH_MAX
-            && !is_second
             && self.script.states_max > AGAIN_FROM
             && (case.moments.len() == 2 || self.random.below(1000) < self.effort.again_in_1000);
         match check(self.setting, crashed, case.seed(self.effort.seed), is_hit_again) {
