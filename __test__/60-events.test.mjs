@@ -5,16 +5,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import {
-  listenForWarnings,
-  plain,
-  ps,
-  range,
-  scene,
-  sealed,
-  set,
-  waitFor,
-} from './support/durability.mjs';
+import { listenForWarnings, plain, ps, range, scene, sealed, set, waitFor } from './support/durability.mjs';
 
 const EVENTS = [
   'compaction',
