@@ -1,13 +1,15 @@
 //! What callers give: checked, and turned into text. Nothing is touched before all of it passed.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use napi::ValueType;
 
 use super::environment::Environment;
-use super::js::{Fallible, Js, Value};
-use crate::engine::{LogName, Members, OWN_PROPERTIES, check_key, quote_utf16};
+use super::js::{Fallible, Js, Value, owned};
+use crate::engine::{LogName, Members, OWN_PROPERTIES, check_key, push_iso, quote_utf16};
 use crate::error::Error;
 
 /// What a value is, for messages.
@@ -37,13 +39,23 @@ pub fn is_missing(js: Js, value: Value) -> Fallible<bool> {
 
 /// The name of a log.
 pub fn log_name(js: Js, value: Value) -> Fallible<LogName> {
+    thread_local! {
+        /// The last one: most calls have the same, which then is not checked anew.
+        static LAST: RefCell<Option<LogName>> = const { RefCell::new(None) };
+    }
+    if let Some(last) = LAST.with_borrow(|last| last.clone().filter(|last| js.is_text(value, last.as_str())))
+    {
+        return Ok(last);
+    }
     if js.type_of(value)? != ValueType::String {
         return Err(wrong_type(js, "logName", "a string", value).into());
     }
     let units = js.utf16(value)?;
     let name = String::from_utf16(&units)
         .map_err(|_| Error::wrong_value("The log name holds half a surrogate pair; use a plain file name"))?;
-    Ok(LogName::new(&name)?)
+    let name = LogName::new(&name)?;
+    LAST.set(Some(name.clone()));
+    Ok(name)
 }
 
 /// A key, as its JSON literal: a non-empty string.
@@ -150,9 +162,9 @@ pub fn field(js: Js, value: Value, argument: &str, default: &str) -> Fallible<St
 /// V8's longest string has 2^29 - 24 characters, and a value must fit into one with its key.
 const TEXT_BYTES_MAX: usize = 256 << 20;
 
-fn small_enough(text: String, argument: &str) -> Fallible<String> {
+fn check_size(text: &str, argument: &str) -> Fallible<()> {
     if text.len() <= TEXT_BYTES_MAX {
-        return Ok(text);
+        return Ok(());
     }
     Err(Error::wrong_value(format!(
         "The argument '{argument}' has {} bytes as JSON; at most {TEXT_BYTES_MAX} can be stored in one piece",
@@ -163,7 +175,9 @@ fn small_enough(text: String, argument: &str) -> Fallible<String> {
 
 /// An object (no array, no function), as JSON text of its own properties; stored in one piece.
 pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
-    small_enough(object_of_any_size(js, environment, value, argument)?, argument)
+    let text = object_of_any_size(js, environment, value, argument)?;
+    check_size(&text, argument)?;
+    Ok(text)
 }
 
 /// The same for an object whose properties are stored one by one.
@@ -173,15 +187,26 @@ pub fn object_of_any_size(
     value: Value,
     argument: &str,
 ) -> Fallible<String> {
+    with_object(js, environment, value, argument, owned)
+}
+
+/// The same, giving the text to `read`, which must not ask JavaScript for another.
+fn with_object<R>(
+    js: Js,
+    environment: &Environment,
+    value: Value,
+    argument: &str,
+    read: impl FnOnce(Cow<str>) -> R,
+) -> Fallible<R> {
     if js.type_of(value)? != ValueType::Object || js.is_array(value)? {
         return Err(wrong_type(js, argument, "an object", value).into());
     }
     // An inherited `toJSON` would put something else in the place of the own properties.
     let has_to_json = js.type_of(js.get(value, "toJSON")?)? == ValueType::Function;
     let plain = if has_to_json { own_properties(js, value)? } else { value };
-    let text = environment.stringify(js, plain, &format!("The argument '{argument}'"))?;
-    let text = text.filter(|text| text.starts_with('{'));
-    Ok(text.ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
+    let read = |text: Cow<str>| text.starts_with('{').then(|| read(text));
+    let read = environment.with_json(js, plain, &format_args!("The argument '{argument}'"), read)?;
+    Ok(read.flatten().ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
 }
 
 fn own_properties(js: Js, value: Value) -> Fallible<Value> {
@@ -196,29 +221,36 @@ fn own_properties(js: Js, value: Value) -> Fallible<Value> {
 
 /// Any value that JSON can hold, as text.
 pub fn json(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
-    let text = environment.stringify(js, value, &format!("The argument '{argument}'"))?;
-    small_enough(text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?, argument)
+    let text = environment.stringify(js, value, &format_args!("The argument '{argument}'"))?;
+    let text = text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?;
+    check_size(&text, argument)?;
+    Ok(text)
 }
 
-/// What most entries do not hold. Made once: a search for one of them takes less time than to make it.
-static SPECIAL: LazyLock<Vec<Finder<'static>>> =
-    LazyLock::new(|| OWN_PROPERTIES.into_iter().chain([TIMESTAMP]).map(Finder::new).collect());
+/// What most entries do not hold: how our own properties begin, and a time. Made once: a search for one of them
+/// takes less time than to make it.
+static SPECIAL: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("\"_"), Finder::new(TIMESTAMP)]);
 
 /// An entry as the text of its line, without the closing brace: `timestamp` first, then the rest.
-pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fallible<String> {
-    let text = object(js, environment, value, "entry")?;
+pub fn entry(js: Js, environment: &Environment, value: Value, now_ms: i64) -> Fallible<String> {
+    with_object(js, environment, value, "entry", |text| entry_of(&text, now_ms))?
+}
+
+fn entry_of(text: &str, now_ms: i64) -> Fallible<String> {
+    check_size(text, "entry")?;
     let mut line = String::with_capacity(text.len() + 48);
     if !SPECIAL.iter().any(|name| name.find(text.as_bytes()).is_some()) {
-        push_timestamp(&mut line, None, now);
+        push_timestamp(&mut line, None, now_ms);
         if text.len() > 2 {
             line.push(',');
         }
         line.push_str(&text[1..text.len() - 1]);
         return Ok(line);
     }
-    let own = Members::of(&text).filter(|(name, _)| *name == TIMESTAMP).last();
-    push_timestamp(&mut line, own.map(|(_, time)| time), now);
-    for (name, member) in Members::of(&text) {
+    let own = Members::of(text).filter(|(name, _)| *name == TIMESTAMP).last();
+    push_timestamp(&mut line, own.map(|(_, time)| time), now_ms);
+    for (name, member) in Members::of(text) {
         if OWN_PROPERTIES.contains(&name) {
             return Err(Error::wrong_value(format!(
                 "The entry has a property {name}, which is reserved for the log's own use; leave it out"
@@ -237,7 +269,7 @@ pub fn entry(js: Js, environment: &Environment, value: Value, now: &str) -> Fall
 
 const TIMESTAMP: &str = "\"timestamp\"";
 
-fn push_timestamp(line: &mut String, own: Option<&str>, now: &str) {
+fn push_timestamp(line: &mut String, own: Option<&str>, now_ms: i64) {
     line.push('{');
     line.push_str(TIMESTAMP);
     line.push(':');
@@ -245,7 +277,7 @@ fn push_timestamp(line: &mut String, own: Option<&str>, now: &str) {
         line.push_str(time);
     } else {
         line.push('"');
-        line.push_str(now);
+        push_iso(line, now_ms);
         line.push('"');
     }
 }

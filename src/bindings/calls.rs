@@ -26,8 +26,7 @@ use super::stream::EntryStream;
 use super::update::update;
 use crate::engine::report::Report;
 use crate::engine::{
-    Answer, LogName, Maintenance, Member, Outcome, Request, Scope, State, View, Work, collection, iso,
-    object_of,
+    Answer, LogName, Maintenance, Member, Outcome, Request, Scope, State, View, Work, collection, object_of,
 };
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
@@ -199,7 +198,7 @@ impl Calls {
 
     pub fn append_log_entry(&self, log: Value, entry_value: Value) -> Fallible<Value> {
         let log = log_name(self.js, log)?;
-        let line = entry(self.js, &self.environment, entry_value, &iso(now_ms()))?;
+        let line = entry(self.js, &self.environment, entry_value, now_ms())?;
         let size_bytes = line.len();
         self.send_text(&log, false, Work::Append(line), size_bytes)
     }

@@ -10,8 +10,10 @@
 //! Invariant: `waiting_count` is the number of calls that were queued and not settled; the threadsafe
 //! function holds the event loop if and only if it is not zero.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 
 use super::events::{Events, ForThread};
-use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
+use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value, owned};
 use super::options::Config;
 use super::stores::{Handle, Store, join_threads};
 use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket, is_deeper_than};
@@ -288,26 +290,37 @@ impl Environment {
         });
     }
 
-    /// `JSON.stringify(value)`; `None` for what JSON has no text for. `argument` names the value in errors.
-    pub fn stringify(&self, js: Js, value: Value, argument: &str) -> Fallible<Option<String>> {
+    /// `JSON.stringify(value)`; `None` for what JSON has no text for. `subject` names the value in errors.
+    pub fn stringify(&self, js: Js, value: Value, subject: &dyn Display) -> Fallible<Option<String>> {
+        self.with_json(js, value, subject, owned)
+    }
+
+    /// The same, giving the text to `read`, which must not read another.
+    pub fn with_json<R>(
+        &self,
+        js: Js,
+        value: Value,
+        subject: &dyn Display,
+        read: impl FnOnce(Cow<str>) -> R,
+    ) -> Fallible<Option<R>> {
         let called = js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]);
         let text = called.map_err(|refusal| match refusal {
             Refusal::Thrown(thrown) => {
                 let reason =
                     js.get(thrown, "message").and_then(|message| js.text(message)).unwrap_or_default();
-                Error::wrong_value(format!("{argument} cannot be written as JSON: {reason}")).into()
+                Error::wrong_value(format!("{subject} cannot be written as JSON: {reason}")).into()
             }
             ours @ Refusal::Ours(_) => ours,
         })?;
         if js.type_of(text)? != napi::ValueType::String {
             return Ok(None);
         }
-        let text = js.text(text)?;
-        if is_deeper_than(&text, DEPTH_MAX) {
-            let problem = format!("{argument} is nested more than {DEPTH_MAX} deep, which is not stored");
+        let read = js.with_text(text, |text| (!is_deeper_than(&text, DEPTH_MAX)).then(|| read(text)))?;
+        if read.is_none() {
+            let problem = format!("{subject} is nested more than {DEPTH_MAX} deep, which is not stored");
             return Err(Error::wrong_value(problem).into());
         }
-        Ok(Some(text))
+        Ok(read)
     }
 
     /// `JSON.parse(text)`.
@@ -323,7 +336,11 @@ impl Environment {
             Answer::Number(number) => js.number(number),
             Answer::Json(text) => self.parse(js, &text),
             Answer::Texts(texts) => self.merged(js, texts),
-            Answer::Undefined | Answer::Cursor(_) | Answer::Piece(_) | Answer::Conflict(_) => js.undefined(),
+            Answer::Undefined
+            | Answer::Written(_)
+            | Answer::Cursor(_)
+            | Answer::Piece(_)
+            | Answer::Conflict(_) => js.undefined(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ptr;
 
@@ -14,6 +15,11 @@ use napi::bindgen_prelude::{Object, ToNapiValue, TypeName, Unknown};
 use napi::{Env, JsValue, ValueType, sys};
 
 use crate::error::Error;
+
+/// A text that is kept.
+pub fn owned(text: Cow<str>) -> String {
+    text.into_owned()
+}
 
 /// A JavaScript value in the current scope.
 #[derive(Clone, Copy)]
@@ -219,39 +225,45 @@ impl Js {
 
     /// A string's text; a lone surrogate becomes U+FFFD.
     pub fn text(self, value: Value) -> Fallible<String> {
+        self.with_text(value, owned)
+    }
+
+    /// Gives a string's text to `read`, which must not read another: a short one is borrowed from a buffer.
+    pub fn with_text<R>(self, value: Value, read: impl FnOnce(Cow<str>) -> R) -> Fallible<R> {
         thread_local! {
-            /// Reused, so that a short string costs one allocation of its own size.
+            /// Reused, so that a short string costs no allocation.
             static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
         }
         const BUFFER_BYTES: usize = 64 << 10;
         const LONGEST_CHARACTER: usize = 4;
-        let utf8 = |bytes: &[u8]| -> Fallible<String> {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => Ok(text.to_owned()),
-                Err(_) => Err(Error::internal("Node-API gave text that is not UTF-8").into()),
-            }
-        };
-        let short = BUFFER.with_borrow_mut(|buffer| {
+        let not_utf8 = || Refusal::from(Error::internal("Node-API gave text that is not UTF-8"));
+        BUFFER.with_borrow_mut(|buffer| {
             let written = self.utf8_into(value, buffer)?;
             // A full buffer may have cut the text.
             if written + LONGEST_CHARACTER < buffer.len() {
-                utf8(&buffer[..written]).map(Some)
-            } else {
-                Ok(None)
+                let text = std::str::from_utf8(&buffer[..written]).map_err(|_| not_utf8())?;
+                return Ok(read(Cow::Borrowed(text)));
             }
-        })?;
-        if let Some(text) = short {
-            return Ok(text);
-        }
-        let mut length = 0;
-        // SAFETY: see the header of this file; a null buffer asks for the length.
-        let status =
-            unsafe { sys::napi_get_value_string_utf8(self.0, value.0, ptr::null_mut(), 0, &raw mut length) };
-        self.check(status)?;
-        let mut bytes = vec![0; length + 1];
-        let written = self.utf8_into(value, &mut bytes)?;
-        bytes.truncate(written);
-        String::from_utf8(bytes).map_err(|_| Error::internal("Node-API gave text that is not UTF-8").into())
+            let mut length = 0;
+            // SAFETY: see the header of this file; a null buffer asks for the length.
+            let status = unsafe {
+                sys::napi_get_value_string_utf8(self.0, value.0, ptr::null_mut(), 0, &raw mut length)
+            };
+            self.check(status)?;
+            let mut bytes = vec![0; length + 1];
+            let written = self.utf8_into(value, &mut bytes)?;
+            bytes.truncate(written);
+            Ok(read(Cow::Owned(String::from_utf8(bytes).map_err(|_| not_utf8())?)))
+        })
+    }
+
+    /// Whether a string is `text`, which is short; false also where it cannot be told.
+    pub fn is_text(self, value: Value, text: &str) -> bool {
+        let mut bytes = [0; 256];
+        // A cut one is longer than `text`. What half a surrogate pair becomes is in no `text` that is asked for.
+        text.len() < bytes.len() - 4
+            && !text.contains(char::REPLACEMENT_CHARACTER)
+            && self.utf8_into(value, &mut bytes).is_ok_and(|written| &bytes[..written] == text.as_bytes())
     }
 
     fn utf8_into(self, value: Value, bytes: &mut [u8]) -> Fallible<usize> {

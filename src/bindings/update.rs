@@ -147,7 +147,7 @@ fn run(js: Js, environment: &Environment, function: &Kept, value: Option<&str>) 
         let nothing = js.function("ignore", |_| {})?;
         js.call(js.get(result, "then")?, result, &[nothing, nothing])?;
     }
-    let text = if is_promise { None } else { environment.stringify(js, result, "The result of fn")? };
+    let text = if is_promise { None } else { environment.stringify(js, result, &"The result of fn")? };
     let what =
         if is_promise { "a promise; it must work without waiting" } else { "nothing that JSON can hold" };
     Ok(text.ok_or_else(|| {

@@ -92,7 +92,7 @@ impl<'a> Entry<'a> {
         let has_crc = tail.starts_with(CRC_START.as_bytes()) && tail.ends_with(b"\"}");
         let stated = tail.get(CRC_START.len()..CRC_START.len() + 8).unwrap_or_default();
         if !has_crc {
-            if stated == hex(crc32fast::hash(checked)).as_bytes() {
+            if stated == hex(crc32fast::hash(checked)) {
                 // One of ours whose `_crc` itself was damaged.
                 return Err(Invalid::Checksum);
             }
@@ -102,7 +102,7 @@ impl<'a> Entry<'a> {
             }
             return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: 0 });
         }
-        if stated != hex(crc32fast::hash(checked)).as_bytes() || !checked.starts_with(b"{") {
+        if stated != hex(crc32fast::hash(checked)) || !checked.starts_with(b"{") {
             return Err(Invalid::Checksum);
         }
         let mut open = std::str::from_utf8(checked).map_err(|_| Invalid::Checksum)?;
@@ -236,8 +236,8 @@ fn key_literal(key: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(json::quote(ryu_js::Buffer::new().format(number))))
 }
 
-fn hex(crc: u32) -> String {
-    format!("{crc:08x}")
+fn hex(crc: u32) -> [u8; 8] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(crc >> (28 - 4 * place)) as usize & 15])
 }
 
 /// Appends lines to a buffer.
@@ -330,7 +330,9 @@ impl<'a> Encoder<'a> {
             self.push(&[MORE_START, &more.to_string()]);
         }
         let crc = hex(crc32fast::hash(&self.out[start..]));
-        self.push(&[CRC_START, &crc, "\"}\n"]);
+        self.out.extend_from_slice(CRC_START.as_bytes());
+        self.out.extend_from_slice(&crc);
+        self.out.extend_from_slice(b"\"}\n");
     }
 }
 
@@ -434,7 +436,7 @@ mod tests {
         assert_eq!(
             line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", 0)),
             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1},\"_crc\":\"8e7a16f8\"}\n"
-                .replace("8e7a16f8", &hex(crc32fast::hash(
+                .replace("8e7a16f8", &format!("{:08x}", crc32fast::hash(
                     b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
                 )))
         );

@@ -59,7 +59,7 @@ pub use request::{
 pub use shelf::Shelf;
 pub use state::{Member, State};
 pub use text::{TextKind, Texts, object_of};
-pub use time::iso;
+pub use time::{iso, push_iso};
 pub use writer::Writer;
 
 #[cfg(test)]

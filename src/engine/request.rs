@@ -3,8 +3,9 @@
 //! Invariant: every `Ticket` is answered exactly once. One that is dropped unanswered answers for
 //! itself with an error, so no promise waits for ever.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::name::LogName;
 use super::read::{EntryCursor, EntryPiece};
@@ -17,6 +18,9 @@ use crate::error::{Error, Result};
 pub enum Answer {
     /// Nothing.
     Undefined,
+    /// Nothing. The text that was written goes back to the thread that made it: many allocators make both
+    /// threads wait when another one frees it.
+    Written(String),
     /// `null`.
     Null,
     /// A truth value.

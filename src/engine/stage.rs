@@ -11,9 +11,11 @@
 //!
 //! Invariant: nothing here changes a file or the published state.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::batch::is_again;
 use super::catch_up::Log;
@@ -92,16 +94,12 @@ impl Batch {
 
     fn append(&mut self, open: &str) {
         self.lines.raw(open);
-        let mut edits = Vec::new();
         Entry::of_text(open).changes(|change| {
-            edits.push(match change {
+            self.change(match change {
                 Change::Set(key, value) => Edit::Set(Member::new(key, value)),
                 Change::Delete(key) => Edit::Delete(key.to_owned()),
             });
         });
-        for edit in edits {
-            self.change(edit);
-        }
     }
 
     fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
@@ -165,7 +163,7 @@ impl Log {
                 Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
                 Work::Append(open) => {
                     run.batch.append(&open);
-                    run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+                    run.batch.waiting.push((ticket, Waiting::Written(Answer::Written(open))));
                 }
                 Work::Write(scope, stage) => self.stage_write(context, scope, stage, ticket, run),
                 Work::Read(Scope::Keys, read) => {

@@ -3,6 +3,13 @@
 /// Milliseconds since 1970 in the form of `Date.prototype.toISOString`: UTC, milliseconds, `Z`.
 #[must_use]
 pub fn iso(ms: i64) -> String {
+    let mut text = String::with_capacity(24);
+    push_iso(&mut text, ms);
+    text
+}
+
+/// The same at the end of a text.
+pub fn push_iso(text: &mut String, ms: i64) {
     let days = ms.div_euclid(86_400_000);
     let in_day = ms.rem_euclid(86_400_000);
     // Days to a date of the Gregorian calendar, counted in eras of 400 years that begin in March.
@@ -17,7 +24,6 @@ pub fn iso(ms: i64) -> String {
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     let (hour, minute) = (in_day / 3_600_000, in_day / 60_000 % 60);
     let (second, milli) = (in_day / 1000 % 60, in_day % 1000);
-    let mut text = String::with_capacity(24);
     for (number, digits, behind) in [
         (year, 4, '-'),
         (month, 2, '-'),
@@ -27,10 +33,9 @@ pub fn iso(ms: i64) -> String {
         (second, 2, '.'),
         (milli, 3, 'Z'),
     ] {
-        push_number(&mut text, number, digits);
+        push_number(text, number, digits);
         text.push(behind);
     }
-    text
 }
 
 /// At least so many digits. Each appended entry has a time, and `format!` would take a tenth of its own time.

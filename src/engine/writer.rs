@@ -84,7 +84,7 @@ impl Inbox {
     }
 
     /// Waits until there is something to do; `None` when the end was reached.
-    fn take(&self, due_in: Option<Duration>) -> Option<Vec<Message>> {
+    fn take(&self, due_in: Option<Duration>) -> Option<VecDeque<Message>> {
         let mut queue = self.queue.lock();
         if queue.messages.is_empty() {
             if queue.is_closed {
@@ -99,7 +99,11 @@ impl Inbox {
             }
             queue.is_sleeping = false;
         }
-        let mut taken = Vec::new();
+        if queue.size_bytes < BATCH_BYTES_MAX {
+            queue.size_bytes = 0;
+            return Some(std::mem::take(&mut queue.messages));
+        }
+        let mut taken = VecDeque::new();
         let mut size_bytes = 0;
         while size_bytes < BATCH_BYTES_MAX
             && let Some(message) = queue.messages.pop_front()
@@ -107,7 +111,7 @@ impl Inbox {
             if let Message::Call(request) = &message {
                 size_bytes += request.size_bytes + REQUEST_BYTES;
             }
-            taken.push(message);
+            taken.push_back(message);
         }
         queue.size_bytes -= size_bytes.min(queue.size_bytes);
         Some(taken)
@@ -360,7 +364,7 @@ impl Shell {
         self.reader.stop();
     }
 
-    fn handle(&mut self, messages: Vec<Message>) {
+    fn handle(&mut self, messages: VecDeque<Message>) {
         let mut batch = Vec::new();
         for message in messages {
             match message {
