@@ -198,7 +198,7 @@ impl Engine {
         for folder in [&self.context.data_folder, &logs] {
             let names = files.list(folder).unwrap_or_default();
             for path in names.iter().filter(|name| is_temporary(name)).map(|name| folder.join(name)) {
-                if let Ok(Some(mut file)) = files.open_lock(&path, false)
+                if let Ok(Some(mut file)) = files.open_in_place(&path, false)
                     && file.try_lock() == Ok(true)
                     && let (Ok(Some(at_path)), Ok(opened)) = (files.stamp(&path), file.stamp())
                     && at_path.id == opened.id

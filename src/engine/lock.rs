@@ -95,7 +95,7 @@ impl LockFile {
                 if let (Purpose::Write, Some(folder)) = (purpose, self.path.parent()) {
                     create_folder(files, folder, true)?;
                 }
-                self.handle = files.open_lock(&self.path, purpose == Purpose::Write)?;
+                self.handle = files.open_in_place(&self.path, purpose == Purpose::Write)?;
             }
             let Some(handle) = &mut self.handle else { return Ok(false) };
             if handle.try_lock()? {

@@ -7,6 +7,8 @@
 //! 89abcdef                                 CRC-32 of the first line
 //! ```
 //!
+//! It is written in place, and what is not written whole is no record, by its checksum. It fits into one sector.
+//!
 //! It is written before the mirror is renamed into place, so a mirror of ours is never unknown to
 //! the other processes. Nothing depends on it being there: without it, or when it does not fit the
 //! log, the log itself tells what a mirror shows (see `load`).
@@ -19,11 +21,14 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::log::LogPaths;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
 const RECORD_BYTES_MAX: u64 = 4096;
 const MARK_BYTES: u64 = 64;
+/// The first line is filled up to this with spaces, so that a record is always as long as the one it takes
+/// the place of.
+const WRITTEN_BYTES: usize = 320;
 
 /// A mirror file's content, known by its hash, and the file that held it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +158,14 @@ impl MirrorRecord {
             },
             stage: self.stage,
         };
-        let json = serde_json::to_string(&written).unwrap_or_default();
+        let json = format!("{:<WRITTEN_BYTES$}", serde_json::to_string(&written).unwrap_or_default());
         let text = format!("{json}\n{}\n", checksum_of(&json));
-        // Emptied first, so what is not written whole is no record.
-        let mut file = files.create(&paths.record)?;
-        file.append(text.as_bytes())?;
+        // A small mirror comes with two of these. A file that is emptied first is sent to the disk by ext4 when it
+        // is closed, and the next one waits for that: it takes longer than all the rest.
+        let Some(mut file) = files.open_in_place(&paths.record, true)? else {
+            return Err(Error::internal("the record of the mirror was not made"));
+        };
+        file.overwrite(text.as_bytes())?;
         if sync {
             file.sync_data()?;
             files.sync_dir(&paths.own_folder)?;

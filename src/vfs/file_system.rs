@@ -48,8 +48,8 @@ pub trait FileSystem: Send + Sync {
         let _ = like;
         self.create(path)
     }
-    /// Opens the lock file; `create` makes it when it is missing.
-    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
+    /// Opens a small file that is written in place (a lock, a record); `create` makes it when it is missing.
+    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
     /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()>;
     /// Moves `from` over `to`, atomically.

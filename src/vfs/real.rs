@@ -157,7 +157,7 @@ impl FileSystem for RealFileSystem {
         Ok(RealFile::boxed(file, path))
     }
 
-    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true);
         let opened = match options.open(path) {
@@ -313,6 +313,10 @@ impl File for RealFile {
     fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.seek(SeekFrom::Start(0)).map_err(self.fail("lseek"))?;
         self.file.write_all(bytes).map_err(self.fail("write"))?;
-        self.file.set_len(bytes.len() as u64).map_err(self.fail("ftruncate"))
+        let size_bytes = bytes.len() as u64;
+        if self.file.metadata().map_err(self.fail("fstat"))?.len() == size_bytes {
+            return Ok(());
+        }
+        self.file.set_len(size_bytes).map_err(self.fail("ftruncate"))
     }
 }

@@ -125,8 +125,8 @@ impl FileSystem for BenchFiles {
         self.real.create_like(path, like)
     }
 
-    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
-        self.real.open_lock(path, create)
+    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        self.real.open_in_place(path, create)
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {

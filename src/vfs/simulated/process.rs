@@ -110,7 +110,7 @@ impl FileSystem for Process {
         Ok(world.open(self, key, path, Some(0)))
     }
 
-    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
         let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
