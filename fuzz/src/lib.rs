@@ -240,6 +240,12 @@ pub fn elements(text: &str) -> Vec<String> {
     elements_of(text).expect("the answer is an array")
 }
 
+/// The line that ends an operation of several lines.
+fn end_line() -> Vec<u8> {
+    let open = b"{\"op\":\"END\",\"_end\":true";
+    [open, CRC, format!("{:08x}", crc32fast::hash(open)).as_bytes(), b"\"}\n"].concat()
+}
+
 /// True for one whole JSON object.
 pub fn is_object(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| {
@@ -372,13 +378,22 @@ fn find_bytes(
     mut bad: &[u8],
     torn: &[u8],
 ) -> std::result::Result<(), String> {
-    let whole = before.strip_suffix(torn).ok_or("a torn tail is not the end of the log")?;
-    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+    let mut left = before.strip_suffix(torn).ok_or("a torn tail is not the end of the log")?;
+    while !left.is_empty() {
+        let (line, rest) =
+            left.split_at(left.iter().position(|byte| *byte == b'\n').map_or(left.len(), |at| at + 1));
+        left = rest;
         let line = skip_joined(line, &mut good, &mut bad);
         if let Some(rest) = good.strip_prefix(line) {
             good = rest;
         } else if let Some(rest) = bad.strip_prefix(line) {
             bad = rest;
+            // Where the line that ended an operation is damaged, there is a new one in its place.
+            if let Some(behind_end) = good.strip_prefix(&end_line()[..])
+                && find_bytes(left, behind_end, bad, b"").is_ok()
+            {
+                return Ok(());
+            }
         } else {
             return Err(format!("a line is gone: {}", line.escape_ascii()));
         }

@@ -201,6 +201,7 @@ impl Log {
             return Ok(false);
         }
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
+        self.file.has_unsynced_edit |= self.last_edit != replayed.last_edit;
         self.last_edit = replayed.last_edit;
         self.is_loaded = true;
         self.shelf.published.write().state = replayed.state;

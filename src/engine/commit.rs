@@ -55,8 +55,10 @@ impl Log {
         let lines = with_edit.as_ref().unwrap_or(&batch.lines);
         let sync = match context.options.fsync {
             FsyncMode::Never => SyncOf::Nothing,
-            // What only the mirror has is about to lose its place there.
-            FsyncMode::Interval(_) if self.pending.is_none() => SyncOf::Barriers,
+            // What only the mirror has for certain is about to lose its place there.
+            FsyncMode::Interval(_) if self.pending.is_none() && !self.file.has_unsynced_edit => {
+                SyncOf::Barriers
+            }
             _ => SyncOf::All,
         };
         let appended = self.file.append(&*context.files, &self.paths, lines, sync)?;

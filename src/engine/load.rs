@@ -93,10 +93,11 @@ pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before:
         Some(log) => replay(&mut **log, u64::MAX)?,
         None => Replayed::default(),
     };
-    let file = match &mut log {
+    let mut file = match &mut log {
         Some(log) => LogFile::at(&mut **log, replayed.end, replayed.lines, replayed.mending)?,
         None => LogFile::default(),
     };
+    file.has_unsynced_edit = replayed.last_edit.is_some();
     // Where lines before its last one are lost, a part of the edit may be among them: then the mirror itself
     // is looked at.
     let is_behind = |edit: &LoggedEdit| file.mending().damages.iter().all(|it| it.offset >= edit.log_end);

@@ -218,6 +218,8 @@ pub struct LogFile {
     /// Lines before the end may not be on disk: those of `fsync: 'interval'`, and those that another process
     /// wrote and may not have lived to sync.
     pub is_unsynced: bool,
+    /// Among them may be an edit that only the mirror has besides.
+    pub has_unsynced_edit: bool,
 }
 
 impl LogFile {
@@ -287,6 +289,7 @@ impl LogFile {
         let read = Self::at(file, end, lines, mending)?;
         *self = Self {
             handle: self.handle.take(),
+            has_unsynced_edit: self.has_unsynced_edit,
             is_folder_unsynced: self.is_folder_unsynced,
             are_parents_synced: self.are_parents_synced,
             ..read
@@ -362,6 +365,7 @@ impl LogFile {
                 self.lines += lines.count;
                 self.stamp = Some(stamp);
                 self.is_unsynced = !is_all;
+                self.has_unsynced_edit &= !is_all;
                 self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
                 self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
                 Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
@@ -450,6 +454,7 @@ impl LogFile {
         }
         self.sync_folder(files, paths)?;
         self.is_unsynced = false;
+        self.has_unsynced_edit = false;
         Ok(())
     }
 
