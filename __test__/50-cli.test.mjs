@@ -6,7 +6,8 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { commandNames } from '../bin/support/program.mjs';
-import { bytes, duration, progressText } from '../bin/support/terminal.mjs';
+import { progressText } from '../bin/support/progress.mjs';
+import { bytes, duration } from '../bin/support/terminal.mjs';
 import { runCli, runCliJson } from './support/cli.mjs';
 import { repositoryRoot, temporaryFolder } from './support/temp.mjs';
 

@@ -9,7 +9,6 @@
 import { spawn } from 'node:child_process';
 import {
   copyFileSync,
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,19 +19,30 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EXIT, Stop } from '../support/errors.mjs';
+import { bytesToRead, logsIn } from '../support/folder.mjs';
 import { isInside, PACKAGE, serviceText } from './services.mjs';
 
 const PROBE = fileURLToPath(new URL('./probe.mjs', import.meta.url));
 const DIFFERENCES_SHOWN = 5;
 
 export class Trial {
-  // `atEnd` removes the copy, also after Ctrl-C.
-  constructor(bot, atEnd) {
+  // A trial that is ready; `atEnd` removes the copy, also after Ctrl-C. `progress` counts bytes of data gone through.
+  static async of(bot, atEnd, progress) {
+    const trial = new Trial(bot, atEnd, progress);
+    await trial.copy('');
+    trial.linkPackage();
+    if (trial.hasOwnData) progress?.add(sizeOf(bot.dataDir));
+    return trial;
+  }
+
+  constructor(bot, atEnd, progress) {
     this.bot = bot;
+    this.progress = progress;
     this.root = mkdtempSync(path.join(tmpdir(), 'progressive-storage-trial-'));
     this.remove = () => rmSync(this.root, { recursive: true, force: true, maxRetries: 3 });
     atEnd(this.remove);
@@ -40,13 +50,11 @@ export class Trial {
     // With the data elsewhere, the old code would read the bot's own; then only reading is tried.
     this.hasOwnData = isInside(bot.root, bot.dataDir);
     this.dataDir = this.hasOwnData ? path.join(this.root, path.relative(bot.root, bot.dataDir)) : bot.dataDir;
-    this.copy('');
-    this.linkPackage();
     this.resultNumber = 0;
   }
 
   // Copies what matters, links everything else.
-  copy(below) {
+  async copy(below) {
     const from = path.join(this.bot.root, below);
     const isServices = from === this.bot.servicesDir;
     mkdirSync(path.join(this.root, below), { recursive: true });
@@ -58,8 +66,8 @@ export class Trial {
       const isOnTheWay =
         stat.isDirectory() &&
         [this.bot.servicesDir, this.bot.dataDir].some((folder) => isInside(source, folder));
-      if (source === this.bot.dataDir) cpSync(source, target, { recursive: true, dereference: true });
-      else if (isOnTheWay) this.copy(path.join(below, entry));
+      if (source === this.bot.dataDir) await cp(source, target, { recursive: true, dereference: true });
+      else if (isOnTheWay) await this.copy(path.join(below, entry));
       else if (stat.isDirectory()) symlinkSync(source, target, 'junction');
       else if (isServices || entry === 'package.json' || process.platform === 'win32')
         copyFileSync(source, target);
@@ -94,10 +102,10 @@ export class Trial {
     }
   }
 
-  probe(which, { write = false } = {}) {
+  async probe(which, { write = false } = {}) {
     this.put(which);
     const result = path.join(this.root, `.probe-${++this.resultNumber}.json`);
-    return runProbe(
+    const probe = await runProbe(
       this.bot.files.map((file) => path.join(this.servicesDir, path.basename(file.path))),
       {
         cwd: this.root,
@@ -106,7 +114,14 @@ export class Trial {
         what: which === 'new' ? 'the new code' : 'the old code',
       },
     );
+    this.progress?.add(sizeOf(this.dataDir));
+    return probe;
   }
+}
+
+// Bytes of the JSON files and logs of a data folder: what one reading of it goes through.
+export function sizeOf(dataDir) {
+  return logsIn(dataDir).reduce((sum, log) => sum + bytesToRead(log), 0);
 }
 
 // Loads the two files in a process of its own; `files` are append-log and storage.

@@ -4,10 +4,10 @@
 import path from 'node:path';
 import { filesUsing, findBot, serviceText } from '../adoption/services.mjs';
 import { checkOrigs, putNewFiles, putOldFiles } from '../adoption/swap.mjs';
-import { compareProbes, runProbe, Trial } from '../adoption/trial.mjs';
+import { compareProbes, runProbe, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { processesUsing } from '../support/processes.mjs';
-import { plural } from '../support/terminal.mjs';
+import { bytes, plural } from '../support/terminal.mjs';
 
 export const summary = "put this package into a bot's two services/ files, after checking it on its data";
 export const usage = '[path] [options]';
@@ -59,7 +59,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
   terminal.line();
   terminal.title('Checks, on a copy');
-  const { before, checks } = await terminal.waiting('Checking', check(bot, atEnd));
+  const { before, checks } = await check(terminal, bot, atEnd);
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   const failed = checks.filter(({ ok }) => !ok);
@@ -91,7 +91,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   }
 
   report.changed = putNewFiles(bot);
-  const afterwards = await checkInPlace(bot, before, atEnd, isExcused);
+  const afterwards = await checkInPlace(terminal, bot, before, atEnd, isExcused);
   report.checks.push(...afterwards);
   terminal.line();
   terminal.title('In place');
@@ -137,8 +137,17 @@ function showPlan(terminal, bot) {
 }
 
 // Old and new code on a copy. `before` is what the old code said.
-async function check(bot, atEnd) {
-  const trial = new Trial(bot, atEnd);
+async function check(terminal, bot, atEnd) {
+  // Data is gone through at most so many times.
+  const progress = terminal.progress('Checking', 5 * sizeOf(bot.dataDir), bytes);
+  try {
+    return await checkOnCopy(bot, await Trial.of(bot, atEnd, progress));
+  } finally {
+    progress.end();
+  }
+}
+
+async function checkOnCopy(bot, trial) {
   const before = await trial.probe('old');
   const after = await trial.probe('new');
   const checks = [exportsCheck(bot, before, after)];
@@ -191,9 +200,11 @@ function exportsCheck(bot, before, after) {
 }
 
 // The same question to the files in their place; if the answer is another one, the old files come back.
-async function checkInPlace(bot, before, atEnd, isExcused) {
+async function checkInPlace(terminal, bot, before, atEnd, isExcused) {
   const adopted = findBot(bot.root, { services: bot.servicesDir, data: bot.dataDir });
-  const trial = new Trial(adopted, atEnd);
+  // A copy, and a reading.
+  const progress = terminal.progress('Checking in place', 2 * sizeOf(bot.dataDir), bytes);
+  const trial = await Trial.of(adopted, atEnd, progress);
   try {
     const now = await runProbe(
       adopted.files.map((file) => file.path),
@@ -215,5 +226,7 @@ async function checkInPlace(bot, before, atEnd, isExcused) {
     putOldFiles(adopted);
     error.message += ' The old files are back in their place.';
     throw error;
+  } finally {
+    progress.end();
   }
 }

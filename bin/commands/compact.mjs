@@ -1,7 +1,7 @@
 // `compact`: replaces logs by their checkpoints, as the scheduler does, beside a running bot.
 
 import { EXIT } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
 import { bytes } from '../support/terminal.mjs';
 
 export const summary = 'replace logs by their checkpoints; the old ones stay as backups';
@@ -21,10 +21,14 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const logs = chosenLogs(dataDir, options.log).filter(({ log }) => log !== null);
   const report = { dataDir, logs: [], ok: true };
   const storage = openStorage(dataDir, atEnd);
-  for (const { name } of logs) {
+  for (const log of logs) {
+    const { name } = log;
     const before = await storage.getLogSize(name);
     try {
-      await terminal.waiting(`Compacting ${name}`, storage.compactLog(name));
+      await terminal.waiting(`Reading ${name}`, storage.collection(name).size(), bytesToRead(log));
+      // A checkpoint and a JSON file are written, and the latter is read first.
+      const toMove = storage.metrics().logs[name].liveBytes + 2 * (log.mirror?.sizeBytes ?? 0);
+      await terminal.waiting(`Compacting ${name}`, storage.compactLog(name), toMove);
       const after = await storage.getLogSize(name);
       terminal.check({ ok: true, text: `${name}: ${bytes(before)} → ${bytes(after)}` });
       report.logs.push({ name, ok: true, beforeBytes: before, afterBytes: after });

@@ -1,10 +1,19 @@
 // `diff`: what differs between a log and its JSON file, a log and a backup, or two folders.
 
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, logsIn, openStorage, stateOfFile } from '../support/folder.mjs';
-import { count, plural } from '../support/terminal.mjs';
+import {
+  bytesToRead,
+  chosenLogs,
+  dataFolder,
+  entriesOf,
+  logsIn,
+  openStorage,
+  stateOfFile,
+} from '../support/folder.mjs';
+import { eachMember } from '../support/members.mjs';
+import { breathe } from '../support/progress.mjs';
+import { bytes, count, plural } from '../support/terminal.mjs';
 import { describeDifferences, equal } from '../support/values.mjs';
 
 export const summary = 'what differs between log and JSON file, log and backup, or two folders';
@@ -36,7 +45,12 @@ export async function run(context) {
       ? await ofTwoFolders(context, dataDir, dataFolder(positionals[1], cwd))
       : await ofOneFolder(context, dataDir);
   for (const { name, left, right } of pairs) {
-    const comparison = { log: name, from: left.what, to: right.what, ...compare(left.state, right.state) };
+    const comparison = {
+      log: name,
+      from: left.what,
+      to: right.what,
+      ...(await compare(terminal, name, left.state, right.state)),
+    };
     report.comparisons.push(comparison);
     show(terminal, comparison, shownMax);
   }
@@ -46,24 +60,28 @@ export async function run(context) {
   return report.ok ? EXIT.ok : EXIT.found;
 }
 
-async function ofOneFolder({ options, atEnd }, dataDir) {
+async function ofOneFolder({ terminal, options, atEnd }, dataDir) {
   const storage = openStorage(dataDir, atEnd);
   const pairs = [];
-  for (const { name, log, mirror, backups } of chosenLogs(dataDir, options.log)) {
-    const right = { what: `${name}.log`, state: log ? await storage.rebuildStateFromLog(name) : {} };
+  for (const found of chosenLogs(dataDir, options.log)) {
+    const { name, log, mirror, backups } = found;
+    const state =
+      log && terminal.waiting(`Reading ${name}.log`, storage.rebuildStateFromLog(name), bytesToRead(found));
+    const right = { what: `${name}.log`, state: (await state) ?? {} };
     if (options.backup !== undefined) {
       const backup = chosenBackup(backups, options.backup);
       if (backup)
         pairs.push({
           name,
-          left: { what: path.basename(backup.path), state: await stateOfFile(backup, atEnd) },
+          left: { what: path.basename(backup.path), state: await stateOfFile(terminal, backup, atEnd) },
           right,
         });
       else if (options.log)
         throw usageError(`${name} has no backup '${options.backup}'.`, `Its backups: ${numbersOf(backups)}.`);
       continue;
     }
-    if (mirror) pairs.push({ name, left: { what: `${name}.json`, state: mirrorState(mirror) }, right });
+    if (mirror)
+      pairs.push({ name, left: { what: `${name}.json`, state: await mirrorState(terminal, mirror) }, right });
   }
   return pairs;
 }
@@ -76,12 +94,16 @@ export function chosenBackup(backups, wanted) {
   return backups.find(({ number }) => String(number) === wanted);
 }
 
-function mirrorState(mirror) {
+async function mirrorState(terminal, mirror) {
+  const members = [];
+  const progress = terminal.progress(`Reading ${path.basename(mirror.path)}`, mirror.sizeBytes, bytes);
   try {
-    const state = JSON.parse(readFileSync(mirror.path, 'utf8'));
-    if (state !== null && typeof state === 'object' && !Array.isArray(state)) return state;
+    await eachMember(mirror.path, { onMember: (key, value) => members.push([key, value]), progress });
+    return Object.fromEntries(members);
   } catch (error) {
-    if (error.code) throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+  } finally {
+    progress.end();
   }
   throw new Stop(`'${mirror.path}' is not a JSON object.`, {
     code: 'ERR_MIRROR_BROKEN',
@@ -89,12 +111,16 @@ function mirrorState(mirror) {
   });
 }
 
-async function ofTwoFolders({ options, atEnd }, one, other) {
+async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
   const names = options.log ?? [...new Set([...logsIn(one), ...logsIn(other)].map(({ name }) => name))];
   const load = async (dataDir) => {
     const storage = openStorage(dataDir, atEnd);
+    const logs = logsIn(dataDir);
     const states = {};
-    for (const name of names) states[name] = Object.fromEntries(await storage.collection(name).entries());
+    for (const name of names) {
+      const log = logs.find((found) => found.name === name);
+      states[name] = log ? Object.fromEntries(await entriesOf(terminal, storage, log)) : {};
+    }
     return states;
   };
   const [left, right] = [await load(one), await load(other)];
@@ -106,14 +132,19 @@ async function ofTwoFolders({ options, atEnd }, one, other) {
 }
 
 // `from` is what was, `to` what is.
-function compare(from, to) {
+async function compare(terminal, name, from, to) {
   const changes = [];
   let equalKeys = 0;
-  for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
+  const keys = new Set([...Object.keys(from), ...Object.keys(to)]);
+  const progress = terminal.progress(`Comparing ${name}`, keys.size);
+  let done = 0;
+  for (const key of keys) {
+    await breathe(++done, progress);
     const [was, is] = [own(from, key), own(to, key)];
     if (was !== undefined && is !== undefined && equal(was, is)) equalKeys += 1;
     else changes.push({ key, from: was, to: is });
   }
+  progress.end();
   return { same: changes.length === 0, equalKeys, changes };
 }
 

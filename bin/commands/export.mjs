@@ -4,8 +4,9 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSy
 import path from 'node:path';
 import { csvLine } from '../support/csv.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
-import { plural } from '../support/terminal.mjs';
+import { chosenLogs, dataFolder, entriesOf, openStorage } from '../support/folder.mjs';
+import { breathe } from '../support/progress.mjs';
+import { bytes, plural } from '../support/terminal.mjs';
 
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
 export const usage = '[path] [options]';
@@ -39,6 +40,8 @@ export const options = {
   entries: { type: 'boolean', description: 'the entries of the log instead of its state (jsonl)' },
 };
 
+// Of each line of a log, about: `,"_crc":"12345678"`, which entries do not show.
+const CHECKSUM_BYTES = 18;
 const FORMATS = ['json', 'jsonl', 'csv', 'sqlite'];
 const ENDINGS = {
   '.json': 'json',
@@ -60,7 +63,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   check(format, options, output);
   const names =
     options.log ?? (format === 'sqlite' ? chosenLogs(dataDir).map(({ name }) => name) : ['players']);
-  chosenLogs(dataDir, names);
+  const logs = chosenLogs(dataDir, names);
   if (names.length > 1 && (format === 'csv' || format === 'jsonl')) {
     throw usageError(
       `${format} holds one log; there are ${names.length}.`,
@@ -70,7 +73,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   if (format === 'sqlite') {
     const sqlite = await loadSqlite();
-    const counts = await throughTemporary(output, atEnd, (file) => writeSqlite(sqlite, file, storage, names));
+    const counts = await throughTemporary(output, atEnd, (file) =>
+      writeSqlite(terminal, sqlite, file, storage, logs),
+    );
     return done(terminal, { output, format, counts });
   }
   const write = output ? undefined : (text) => terminal.raw(text);
@@ -78,14 +83,16 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     ? await throughTemporary(output, atEnd, async (file) => {
         const handle = openSync(file, 'wx');
         try {
-          const counted = await writeText(storage, names, format, options, (text) => writeSync(handle, text));
+          const counted = await writeText(terminal, storage, logs, format, options, (text) =>
+            writeSync(handle, text),
+          );
           fsyncSync(handle);
           return counted;
         } finally {
           closeSync(handle);
         }
       })
-    : await writeText(storage, names, format, options, write);
+    : await writeText(terminal, storage, logs, format, options, write);
   if (output) return done(terminal, { output, format, counts });
   return undefined;
 }
@@ -123,42 +130,60 @@ async function throughTemporary(output, atEnd, work) {
   }
 }
 
-async function writeText(storage, names, format, options, write) {
+async function writeText(terminal, storage, logs, format, options, write) {
   const counts = {};
   if (options.entries) {
-    counts[names[0]] = 0;
-    for await (const entry of storage.streamLogEntries(names[0])) {
-      write(`${JSON.stringify(entry)}\n`);
-      counts[names[0]] += 1;
+    const [{ name, log }] = logs;
+    counts[name] = 0;
+    const progress = terminal.progress(`Writing ${name}`, log?.sizeBytes ?? 0, bytes);
+    for await (const entry of storage.streamLogEntries(name)) {
+      const text = `${JSON.stringify(entry)}\n`;
+      write(text);
+      counts[name] += 1;
+      progress.add(Buffer.byteLength(text) + CHECKSUM_BYTES);
     }
+    progress.end();
     return counts;
   }
-  const isMany = names.length > 1;
+  const isMany = logs.length > 1;
   if (format === 'json' && isMany) write('{');
-  for (const [index, name] of names.entries()) {
-    const entries = await storage.collection(name).entries();
+  for (const [index, log] of logs.entries()) {
+    const { name } = log;
+    const entries = await entriesOf(terminal, storage, log);
     counts[name] = entries.length;
-    if (format === 'jsonl') for (const [key, value] of entries) write(`${JSON.stringify({ key, value })}\n`);
-    else if (format === 'csv') writeCsv(entries, write);
-    else {
-      if (isMany) write(`${index > 0 ? ',' : ''}\n${JSON.stringify(name)}: `);
-      writeObject(entries, write);
-      if (!isMany) write('\n');
-    }
+    if (format === 'json' && isMany) write(`${index > 0 ? ',' : ''}\n${JSON.stringify(name)}: `);
+    const texts = { jsonl: lineTexts, csv: csvTexts, json: memberTexts }[format](entries);
+    await eachShown(terminal, name, texts, entries.length, write);
+    if (format === 'json') write(entries.length > 0 ? '\n}' : '{}');
+    if (format === 'json' && !isMany) write('\n');
   }
   if (format === 'json' && isMany) write('\n}\n');
   return counts;
 }
 
-// Member by member: the whole may be longer than the longest string.
-function writeObject(entries, write) {
-  write('{');
-  for (const [index, [key, value]] of entries.entries()) {
-    write(
-      `${index > 0 ? ',' : ''}\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`,
-    );
+// Calls `take` with each of `items`, and shows how far it is.
+async function eachShown(terminal, name, items, total, take) {
+  const progress = terminal.progress(`Writing ${name}`, total);
+  let done = 0;
+  for (const item of items) {
+    take(item);
+    await breathe(++done, progress);
   }
-  write(entries.length > 0 ? '\n}' : '}');
+  progress.to(done);
+  progress.end();
+}
+
+function* lineTexts(entries) {
+  for (const [key, value] of entries) yield `${JSON.stringify({ key, value })}\n`;
+}
+
+// Member by member: the whole may be longer than the longest string.
+function* memberTexts(entries) {
+  let before = '{';
+  for (const [key, value] of entries) {
+    yield `${before}\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`;
+    before = ',';
+  }
 }
 
 const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -170,15 +195,15 @@ function fieldsOf(entries) {
   return [...fields];
 }
 
-function writeCsv(entries, write) {
+function* csvTexts(entries) {
   const fields = fieldsOf(entries);
   const hasPlain = entries.some(([, value]) => !isRecord(value));
-  write(csvLine(['key', ...(hasPlain ? ['value'] : []), ...fields]));
+  yield csvLine(['key', ...(hasPlain ? ['value'] : []), ...fields]);
   for (const [key, value] of entries) {
     const cells = fields.map((field) =>
       isRecord(value) && Object.hasOwn(value, field) ? value[field] : undefined,
     );
-    write(csvLine([key, ...(hasPlain ? [isRecord(value) ? undefined : value] : []), ...cells]));
+    yield csvLine([key, ...(hasPlain ? [isRecord(value) ? undefined : value] : []), ...cells]);
   }
 }
 
@@ -193,14 +218,15 @@ async function loadSqlite() {
   }
 }
 
-async function writeSqlite({ DatabaseSync }, file, storage, names) {
+async function writeSqlite(terminal, { DatabaseSync }, file, storage, logs) {
   const counts = {};
   const database = new DatabaseSync(file);
   const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
   try {
     database.exec('BEGIN');
-    for (const name of names) {
-      const entries = await storage.collection(name).entries();
+    for (const log of logs) {
+      const { name } = log;
+      const entries = await entriesOf(terminal, storage, log);
       const taken = new Set(['key', 'value']);
       // Names of columns are the same whatever their case.
       const fields = fieldsOf(entries).filter((field) => {
@@ -215,13 +241,10 @@ async function writeSqlite({ DatabaseSync }, file, storage, names) {
       database.exec(`CREATE TABLE ${quoted(name)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${columns})`);
       const marks = fields.map(() => ', ?').join('');
       const insert = database.prepare(`INSERT INTO ${quoted(name)} VALUES (?, ?${marks})`);
-      for (const [key, value] of entries) {
-        insert.run(
-          key,
-          JSON.stringify(value),
-          ...fields.map((field) => (isRecord(value) ? sqlValue(value[field]) : null)),
-        );
-      }
+      await eachShown(terminal, name, entries, entries.length, ([key, value]) => {
+        const cells = fields.map((field) => (isRecord(value) ? sqlValue(value[field]) : null));
+        insert.run(key, JSON.stringify(value), ...cells);
+      });
       counts[name] = entries.length;
     }
     database.exec('COMMIT');

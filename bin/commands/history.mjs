@@ -1,7 +1,7 @@
 // `history`: every recorded value of one key: who changed this, when, and what.
 
 import { EXIT, usageError } from '../support/errors.mjs';
-import { chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
 import { parseTime } from '../support/time.mjs';
 import { describeDifferences, equal, short } from '../support/values.mjs';
 
@@ -28,10 +28,12 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [key, folder] = positionals;
   if (key === '') throw usageError('The key is empty.');
   const dataDir = dataFolder(folder, cwd);
-  const { name } = chosenLog(dataDir, options.log);
+  const log = chosenLog(dataDir, options.log);
+  const { name } = log;
   const since = options.since && parseTime(options.since, '--since').getTime();
   const storage = openStorage(dataDir, atEnd);
-  const all = await terminal.waiting('Reading log and backups', storage.history(name, key));
+  const work = storage.history(name, key);
+  const all = await terminal.waiting('Reading log and backups', work, bytesToRead(log, true));
   const shown = all
     .map((item, index) => ({ item, before: all[index - 1]?.value }))
     .filter(({ item }) => since === undefined || Date.parse(item.timestamp ?? '') >= since);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { parseCsv } from '../support/csv.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
-import { dataFolder, openStorage } from '../support/folder.mjs';
+import { dataFolder, entriesOf, logsIn, openStorage } from '../support/folder.mjs';
 import { count, plural } from '../support/terminal.mjs';
 import { equal } from '../support/values.mjs';
 
@@ -43,8 +43,10 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     throw usageError(`The format of '${positionals[0]}' is not known.`, 'Give --format json, jsonl or csv.');
   }
   const dataDir = dataFolder(positionals[1], cwd);
-  const collection = openStorage(dataDir, atEnd).collection(options.log);
-  const current = new Map(await collection.entries());
+  const storage = openStorage(dataDir, atEnd);
+  const collection = storage.collection(options.log);
+  const log = logsIn(dataDir).find(({ name }) => name === options.log);
+  const current = new Map(log && (await entriesOf(terminal, storage, log)));
   const entries = read(file, format, current);
   const toSet = entries.filter(([key, value]) => !current.has(key) || !equal(current.get(key), value));
   const keys = new Set(entries.map(([key]) => key));

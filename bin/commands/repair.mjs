@@ -11,7 +11,14 @@ import path from 'node:path';
 import { setUnlessChanged } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { EXIT } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, openStorage, stateOfFile } from '../support/folder.mjs';
+import {
+  bytesToRead,
+  chosenLogs,
+  dataFolder,
+  entriesOf,
+  openStorage,
+  stateOfFile,
+} from '../support/folder.mjs';
 import { eachChange, eachLine, examine } from '../support/lines.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
 import { equal, short } from '../support/values.mjs';
@@ -23,9 +30,10 @@ export const usage = '[path] [options]';
 export const help = `
 Looks at the damaged lines of the logs below path (a data folder or a bot's folder; default: the current folder),
 and at those that were set aside earlier. For each key that they have cost it shows the value there is now and the
-newest one that a backup or archive has; what differs is offered. After the question, the log and JSON file are
-kept as NAME.log.before-repair.N and NAME.json.before-repair.N, damaged lines are set aside, and the values are
-written as new entries. A bot may be running; a key that it changes meanwhile is left alone.
+newest one that a backup or archive has; what differs is offered. A key that the JSON file still has is left as it
+is there. After the question, the log and JSON file are kept as NAME.log.before-repair.N and
+NAME.json.before-repair.N, damaged lines are set aside, and the values are written as new entries. A bot may be
+running; a key that it changes meanwhile is left alone.
 
 A backup is older than the damaged line, so the value that comes back is older than the one that was lost.
 With --trust-damaged, the content of a damaged line is taken where it still can be read, although its checksum is
@@ -117,14 +125,12 @@ async function look({ terminal, options, atEnd }, storage, log) {
   }
   if (damaged.length === 0 && !examined?.torn && log.corrupt.length === 0) return undefined;
 
-  const current = Object.fromEntries(
-    log.mirror || log.log ? await storage.collection(log.name).entries() : [],
-  );
+  const current = Object.fromEntries(log.mirror || log.log ? await entriesOf(terminal, storage, log) : []);
   const backups = [...log.backups, ...log.archives].sort((one, other) => other.number - one.number);
   const states = [];
   if (losses.size > 0 || isKeyUnknown) {
     for (const backup of backups)
-      states.push({ from: path.basename(backup.path), state: await stateOfFile(backup, atEnd) });
+      states.push({ from: path.basename(backup.path), state: await stateOfFile(terminal, backup, atEnd) });
   }
   if (isKeyUnknown) {
     for (const { state } of states) {
@@ -132,11 +138,20 @@ async function look({ terminal, options, atEnd }, storage, log) {
         if (!Object.hasOwn(current, key) && !deleted.has(key)) losses.set(key, undefined);
     }
   }
+  // What the log alone lacks and the bot has is what the JSON file still tells; it is logged with the next write.
+  const alone = losses.size > 0 && log.log ? await rebuilt(terminal, storage, log) : current;
+  const own = (state, key) => (Object.hasOwn(state, key) ? state[key] : undefined);
   const offers = [];
   const hopeless = [];
+  const kept = [];
   for (const [key, text] of losses) {
-    const now = Object.hasOwn(current, key) ? current[key] : undefined;
-    const offer = (options['trust-damaged'] && fromDamaged(key, text)) || fromBackups(key, states);
+    const now = own(current, key);
+    const trusted = options['trust-damaged'] ? fromDamaged(key, text) : undefined;
+    if (!trusted && now !== undefined && !equal(now, own(alone, key))) {
+      kept.push(key);
+      continue;
+    }
+    const offer = trusted ?? fromBackups(key, states);
     if (offer && !equal(offer.value, now)) offers.push({ key, now, ...offer });
     else if (!offer) hopeless.push(key);
   }
@@ -149,8 +164,14 @@ async function look({ terminal, options, atEnd }, storage, log) {
     setAside: log.corrupt.map((file) => file.path),
     offers,
     hopeless,
+    kept,
     applied: [],
   };
+}
+
+async function rebuilt(terminal, storage, log) {
+  const work = storage.rebuildStateFromLog(log.name);
+  return terminal.waiting(`Reading ${log.name}.log`, work, bytesToRead(log));
 }
 
 function fromBackups(key, states) {
@@ -184,7 +205,7 @@ async function textsOf(file, damaged) {
   }
 }
 
-function show(terminal, { name, damaged, torn, setAside, offers, hopeless }) {
+function show(terminal, { name, damaged, torn, setAside, offers, hopeless, kept }) {
   terminal.title(name);
   for (const damage of damaged) terminal.line(`  ${terminal.red('✘')} ${describeDamage(damage)}`);
   if (torn) terminal.line(`  · ${describeDamage(torn)}; it was never acknowledged`);
@@ -196,6 +217,7 @@ function show(terminal, { name, damaged, torn, setAside, offers, hopeless }) {
     terminal.line(`      now  ${short(now)}`);
     terminal.line(`      then ${terminal.green(short(value))}`);
   }
+  for (const key of kept) terminal.line(`  ${terminal.bold(JSON.stringify(key))}: the JSON file has it`);
   for (const key of hopeless) terminal.line(`  ${terminal.bold(JSON.stringify(key))}: no backup has it`);
   terminal.line();
 }
@@ -204,29 +226,33 @@ async function mend(terminal, storage, dataDir, found) {
   const { name, damaged, torn, offers } = found;
   if (damaged.length === 0 && !torn && offers.length === 0) return;
   const number = Date.now();
-  found.kept = [];
+  found.copies = [];
   for (const file of [found.log, found.mirror].filter(Boolean)) {
     const copy = `${file}.before-repair.${number}`;
     copyFileSync(file, copy, constants.COPYFILE_EXCL);
-    found.kept.push(copy);
+    found.copies.push(copy);
   }
   const collection = storage.collection(name);
+  const progress = terminal.progress(`Writing ${name}`, offers.length);
   for (const { key, now, value } of offers) {
     const isApplied = await setUnlessChanged(collection, key, now, value);
     found.applied.push({ key, isApplied });
-    terminal.check({
-      ok: isApplied,
-      text: isApplied
-        ? `${name}: ${JSON.stringify(key)} is back`
-        : `${name}: ${JSON.stringify(key)} changed meanwhile and was left alone`,
-    });
+    progress.add(1);
   }
-  const file = chosenLogs(dataDir, [name])[0].log;
-  const left = file && (await examine(file.path));
-  if (left && (left.damaged.length > 0 || left.torn)) await storage.compactLog(name);
+  progress.end();
+  for (const { key, isApplied } of found.applied) {
+    const what = isApplied ? 'is back' : 'changed meanwhile and was left alone';
+    terminal.check({ ok: isApplied, text: `${name}: ${JSON.stringify(key)} ${what}` });
+  }
+  const log = chosenLogs(dataDir, [name])[0];
+  const reading = terminal.progress(`Reading ${name}.log`, log.log?.sizeBytes ?? 0, bytes);
+  const left = log.log && (await examine(log.log.path, { progress: reading }));
+  reading.end();
+  if (left && (left.damaged.length > 0 || left.torn))
+    await terminal.waiting(`Compacting ${name}`, storage.compactLog(name), 2 * bytesToRead(log));
   await storage.flush();
   terminal.check({
     ok: true,
-    text: `${name}: all lines are good; the old files are kept as ${found.kept.map((copy) => path.basename(copy)).join(', ')}`,
+    text: `${name}: all lines are good; the old files are kept as ${found.copies.map((copy) => path.basename(copy)).join(', ')}`,
   });
 }

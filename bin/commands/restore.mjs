@@ -7,7 +7,7 @@ import path from 'node:path';
 import { Storage } from '../../index.js';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
 import { plural } from '../support/terminal.mjs';
 import { parseTime } from '../support/time.mjs';
 
@@ -44,8 +44,10 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const dataDir = dataFolder(positionals[0], cwd);
   const storage = openStorage(dataDir, atEnd);
   const states = [];
-  for (const { name, mirror } of chosenLogs(dataDir, options.log)) {
-    const state = await terminal.waiting(`Reading ${name}`, storage.rebuildStateFromLog(name, { at }));
+  for (const log of chosenLogs(dataDir, options.log)) {
+    const { name, mirror } = log;
+    const work = storage.rebuildStateFromLog(name, { at });
+    const state = await terminal.waiting(`Reading ${name}`, work, bytesToRead(log, true));
     // A log of plain entries has no state to restore.
     if (mirror || Object.keys(state).length > 0) states.push({ name, state });
   }
@@ -96,9 +98,10 @@ async function write(terminal, states, target, atEnd) {
         progress.add(part.length);
       }
       progress.end();
-      await storage.compactLog(name);
+      const { liveBytes } = storage.metrics().logs[name] ?? { liveBytes: 0 };
+      await terminal.waiting(`Compacting ${name}`, storage.compactLog(name), 2 * liveBytes);
     }
-    await storage.flush();
+    await terminal.waiting('Syncing', storage.flush());
   } finally {
     await storage.close();
   }

@@ -5,9 +5,10 @@ import path from 'node:path';
 import { Storage } from '../../index.js';
 import { findBot } from '../adoption/services.mjs';
 import { putOldFiles } from '../adoption/swap.mjs';
-import { compareProbes, Trial } from '../adoption/trial.mjs';
+import { compareProbes, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { KEEP_BACKUPS } from '../support/folder.mjs';
+import { bytes } from '../support/terminal.mjs';
 import { refuseWhileRunning } from './adopt.mjs';
 
 export const summary = 'take `adopt` back: the old services/ files, with the JSON files current';
@@ -65,7 +66,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
   terminal.line();
   terminal.title('Checks, on a copy');
-  const { checks, isCompactionNeeded } = await terminal.waiting('Checking', check(bot, atEnd));
+  const { checks, isCompactionNeeded } = await check(terminal, bot, atEnd);
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   if (checks.some(({ ok }) => !ok)) {
@@ -87,7 +88,11 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
       hint: 'Answer with y, or give --yes.',
     });
   }
-  await bringUpToDate(bot.dataDir, isCompactionNeeded);
+  await terminal.waiting(
+    'Bringing the files up to date',
+    bringUpToDate(bot.dataDir, isCompactionNeeded),
+    (isCompactionNeeded ? 3 : 1) * sizeOf(bot.dataDir),
+  );
   report.changed = putOldFiles(bot);
   report.done = true;
   terminal.line();
@@ -99,8 +104,17 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 }
 
 // What the new code has must still be there once the files are up to date, and the old code must read the same.
-async function check(bot, atEnd) {
-  const trial = new Trial(bot, atEnd);
+async function check(terminal, bot, atEnd) {
+  // Data is gone through at most so many times.
+  const progress = terminal.progress('Checking', 4 * sizeOf(bot.dataDir), bytes);
+  try {
+    return await checkOnCopy(await Trial.of(bot, atEnd, progress));
+  } finally {
+    progress.end();
+  }
+}
+
+async function checkOnCopy(trial) {
   const before = await trial.probe('new');
   let checks = [];
   let isCompactionNeeded = false;

@@ -3,7 +3,7 @@
 import { setUnlessChanged } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
 import { parseTime } from '../support/time.mjs';
 import { describeDifferences, equal, short } from '../support/values.mjs';
 
@@ -26,19 +26,19 @@ export const options = {
   ...confirmOptions,
 };
 
-const READING = 'Reading log and backups';
-
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [key, folder] = positionals;
   if (key === '') throw usageError('The key is empty.');
   const dataDir = dataFolder(folder, cwd);
-  const { name } = chosenLog(dataDir, options.log);
+  const log = chosenLog(dataDir, options.log);
+  const { name } = log;
   const storage = openStorage(dataDir, atEnd);
   const collection = storage.collection(name);
   const now = await collection.get(key);
-  const then = options.to
-    ? await terminal.waiting(READING, valueAt(storage, name, key, parseTime(options.to, '--to')))
-    : await terminal.waiting(READING, valueBefore(storage, name, key, now));
+  const work = options.to
+    ? valueAt(storage, name, key, parseTime(options.to, '--to'))
+    : valueBefore(storage, name, key, now);
+  const then = await terminal.waiting('Reading log and backups', work, bytesToRead(log, true));
   const report = { dataDir, log: name, key, now, then, done: false };
   terminal.title(`${JSON.stringify(key)} in ${name}`);
   terminal.fact('now', short(now));

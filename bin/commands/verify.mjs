@@ -1,10 +1,11 @@
 // `verify`: every line of every log, and its checksum.
 
-import { readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT } from '../support/errors.mjs';
 import { chosenLogs, dataFolder, plainFile } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
+import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
 
 export const summary = 'check every line and checksum; names line, offset and key of what is damaged';
@@ -27,7 +28,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   for (const log of chosenLogs(dataDir, options.log)) {
     const files = [log.log, ...(options.backups ? [...log.backups, ...log.archives] : [])].filter(Boolean);
     for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
-    if (log.mirror) report.files.push(verifyMirror(terminal, log.mirror));
+    if (log.mirror) report.files.push(await verifyMirror(terminal, log.mirror));
   }
   report.ok = report.files.every(({ ok }) => ok);
   if (!report.ok) {
@@ -41,8 +42,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
 async function verifyLog(terminal, file, atEnd) {
   const name = path.basename(file.path);
-  const progress = terminal.progress(`Reading ${name}`, file.isGzip ? 0 : file.sizeBytes, bytes);
-  const found = await examine(await plainFile(file, atEnd), { progress });
+  const plain = await plainFile(terminal, file, atEnd);
+  const progress = terminal.progress(`Reading ${name}`, statSync(plain).size, bytes);
+  const found = await examine(plain, { progress });
   progress.end();
   if (found === null) return { file: file.path, ok: true, isGone: true };
   const ok = found.damaged.length === 0 && found.torn === null;
@@ -60,24 +62,23 @@ export function describeDamage({ line, offset, sizeBytes, key, reason }) {
   return `line ${line}, byte ${offset}, ${plural(sizeBytes, 'byte')}${named}: ${reason}`;
 }
 
-function verifyMirror(terminal, file) {
+async function verifyMirror(terminal, file) {
   const name = path.basename(file.path);
   let problem = null;
-  let keys = 0;
+  const keys = new Set();
+  const progress = terminal.progress(`Reading ${name}`, file.sizeBytes, bytes);
   try {
-    const state = JSON.parse(readFileSync(file.path, 'utf8'));
-    if (state === null || typeof state !== 'object' || Array.isArray(state))
-      problem = 'it is not a JSON object';
-    else keys = Object.keys(state).length;
+    await eachMember(file.path, { onMember: (key) => keys.add(key), progress });
   } catch (error) {
     problem = error.message;
   }
+  progress.end();
   const ok = problem === null;
-  const text = ok ? `${name}: ${plural(keys, 'key')}, ${bytes(file.sizeBytes)}` : `${name}: ${problem}`;
+  const text = ok ? `${name}: ${plural(keys.size, 'key')}, ${bytes(file.sizeBytes)}` : `${name}: ${problem}`;
   terminal.check({
     ok,
     text,
     details: ok ? [] : ['The log is used instead; the next write makes the file anew.'],
   });
-  return { file: file.path, ok, keys, problem };
+  return { file: file.path, ok, keys: keys.size, problem };
 }

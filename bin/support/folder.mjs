@@ -21,6 +21,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Storage } from '../../index.js';
 import { usageError } from './errors.mjs';
+import { bytes } from './terminal.mjs';
 
 export const BOT_LOGS = ['players', 'tokens', 'game_state'];
 const LOG_FILE = /^(.+?)\.log(?:\.(backup|archive|corrupt|torn)\.(\d+)(\.gz)?)?$/;
@@ -159,18 +160,36 @@ export function temporaryFolder(atEnd) {
   return folder;
 }
 
+// Bytes that reading a log and its JSON file takes, with its backups and archives too if asked for.
+export function bytesToRead({ log, mirror, backups, archives }, withOld = false) {
+  const files = [log, mirror, ...(withOld ? [...backups, ...archives] : [])];
+  return files.reduce((sum, file) => sum + (file?.sizeBytes ?? 0), 0);
+}
+
+// `[key, value]` of a log, as a bot would load it.
+export async function entriesOf(terminal, storage, log) {
+  const work = storage.collection(log.name).entries();
+  return terminal.waiting(`Reading ${log.name}`, work, bytesToRead(log));
+}
+
 // The path of a file's plain content: itself, or what gunzip makes of it in a temporary folder.
-export async function plainFile(file, atEnd) {
+export async function plainFile(terminal, file, atEnd) {
   if (!file.isGzip) return file.path;
-  const plain = path.join(temporaryFolder(atEnd), path.basename(file.path, '.gz'));
-  await pipeline(createReadStream(file.path), createGunzip(), createWriteStream(plain));
+  const name = path.basename(file.path);
+  const plain = path.join(temporaryFolder(atEnd), path.basename(name, '.gz'));
+  const packed = createReadStream(file.path);
+  const progress = terminal.progress(`Unpacking ${name}`, file.sizeBytes, bytes, () => packed.bytesRead);
+  await pipeline(packed, createGunzip(), createWriteStream(plain));
+  progress.end();
   return plain;
 }
 
 // The state that a log file alone comes to, replayed by the engine in a folder of its own: for backups and archives.
-export async function stateOfFile(file, atEnd) {
+export async function stateOfFile(terminal, file, atEnd) {
   const folder = temporaryFolder(atEnd);
   mkdirSync(path.join(folder, 'logs'));
-  symlinkSync(await plainFile(file, atEnd), path.join(folder, 'logs', 'state.log'));
-  return openStorage(folder, atEnd).rebuildStateFromLog('state');
+  const plain = await plainFile(terminal, file, atEnd);
+  symlinkSync(plain, path.join(folder, 'logs', 'state.log'));
+  const work = openStorage(folder, atEnd).rebuildStateFromLog('state');
+  return terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
 }

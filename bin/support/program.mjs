@@ -19,6 +19,7 @@ const PROGRAM = 'progressive-storage';
 
 const COMMON_OPTIONS = {
   json: { type: 'boolean', description: 'print one JSON value for scripts instead of text' },
+  progress: { type: 'boolean', description: 'show progress without a terminal too, in lines on stderr' },
   help: { type: 'boolean', short: 'h', description: 'show this help' },
 };
 
@@ -81,7 +82,7 @@ export async function main(argv) {
       return;
     }
     const { values, positionals } = parse(commandName, command, rest);
-    terminal = new Terminal({ json: values.json === true });
+    terminal = new Terminal({ json: values.json === true, progress: values.progress === true });
     tellWarnings(terminal);
     process.exitCode =
       (await command.run({

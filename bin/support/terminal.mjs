@@ -4,15 +4,18 @@
 // Colours only where a person looks at a terminal, and never with NO_COLOR; the text says the same without.
 
 import { createInterface } from 'node:readline';
+import { movedBytes, Progress } from './progress.mjs';
 
-const PROGRESS_AFTER_MS = 1000;
-const PROGRESS_EVERY_MS = 100;
-const BAR_WIDTH = 24;
-
-// `jsonLines`: the command prints one JSON value a line itself.
 export class Terminal {
-  constructor({ json = false, stdout = process.stdout, stderr = process.stderr, env = process.env } = {}) {
+  constructor({
+    json = false,
+    progress = false,
+    stdout = process.stdout,
+    stderr = process.stderr,
+    env = process.env,
+  } = {}) {
     this.json = json;
+    this.isProgressAsked = progress;
     this.stdout = stdout;
     this.stderr = stderr;
     const isPlain = json || Boolean(env.NO_COLOR) || env.TERM === 'dumb';
@@ -93,77 +96,24 @@ export class Terminal {
     return /^y(es)?$/i.test(answer.trim());
   }
 
-  // Shows for how long something goes on whose end is not known, once it has taken a second; on a terminal only.
-  async waiting(label, work) {
-    const isShown = this.stderr.isTTY === true && !this.json;
-    const began = Date.now();
-    const timer = isShown
-      ? setInterval(
-          () => this.stderr.write(`\r\u001b[2K${label} … ${duration(Date.now() - began)}`),
-          PROGRESS_AFTER_MS,
-        )
-      : undefined;
+  // Shows how far the engine is with `work`, which reads and writes about `total` bytes (0: not known).
+  async waiting(label, work, total = 0) {
+    const before = movedBytes();
+    const progress = this.progress(label, before === null ? 0 : total, bytes, () =>
+      before === null ? 0 : movedBytes() - before,
+    );
     try {
       return await work;
     } finally {
-      clearInterval(timer);
-      if (isShown && Date.now() - began >= PROGRESS_AFTER_MS) this.stderr.write('\r\u001b[2K');
+      progress.end();
     }
   }
 
-  // A bar for work of more than a second, on a terminal only. `total` may be 0 (not known).
-  progress(label, total, unit = count) {
-    return new Progress(this, label, total, unit);
+  // A bar for work of more than a second, on a terminal or with --progress. `total` may be 0 (not known); `look`, if
+  // it is given, tells what is done, and is asked now and then.
+  progress(label, total, unit = count, look = undefined) {
+    return new Progress(this, label, total, unit, look);
   }
-}
-
-class Progress {
-  constructor(terminal, label, total, unit) {
-    this.terminal = terminal;
-    this.label = label;
-    this.total = total;
-    this.unit = unit;
-    this.done = 0;
-    this.startedAt = Date.now();
-    this.drawnAt = 0;
-    this.isShown = terminal.stderr.isTTY === true && !terminal.json;
-  }
-
-  add(amount) {
-    this.to(this.done + amount);
-  }
-
-  to(done) {
-    this.done = done;
-    const now = Date.now();
-    if (!this.isShown || now - this.startedAt < PROGRESS_AFTER_MS || now - this.drawnAt < PROGRESS_EVERY_MS)
-      return;
-    this.drawnAt = now;
-    this.terminal.stderr.write(`\r\u001b[2K${this.text(now)}`);
-  }
-
-  text(now) {
-    return progressText(this.label, this.done, this.total, now - this.startedAt, this.unit);
-  }
-
-  end() {
-    if (this.drawnAt > 0) this.terminal.stderr.write('\r\u001b[2K');
-    this.drawnAt = 0;
-  }
-}
-
-// `label [####····] 42 % · 12 MiB · 3 MiB/s · 4 s left`
-export function progressText(label, done, total, elapsedMs, unit = count) {
-  const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
-  const parts = [`${unit(done)}`, `${unit(Math.round(rate))}/s`];
-  let bar = '';
-  if (total > 0) {
-    const share = Math.min(1, done / total);
-    const full = Math.round(share * BAR_WIDTH);
-    bar = ` [${'#'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}] ${Math.floor(share * 100)} %`;
-    if (rate > 0) parts.push(`${duration(((total - Math.min(done, total)) / rate) * 1000)} left`);
-  }
-  return `${label}${bar} ${parts.join(' · ')}`;
 }
 
 export function count(number) {

@@ -1,0 +1,101 @@
+// Bars for what takes longer than a second: amount, rate, and time left.
+//
+// Invariant: nothing is shown with --json, nor where stderr is no terminal, unless --progress asks for it: then lines
+// from the beginning, one a second, and one at the end.
+
+import { readFileSync } from 'node:fs';
+import { count, duration } from './terminal.mjs';
+
+const AFTER_MS = 1000;
+const EVERY_MS = 100;
+const LOOK_MS = 500;
+const BAR_WIDTH = 24;
+
+export class Progress {
+  #terminal;
+  #isLines;
+  #isShown;
+  #label;
+  #total;
+  #unit;
+  #look;
+  #timer;
+  #done = 0;
+  #startedAt = Date.now();
+  #drawnAt = 0;
+
+  constructor(terminal, label, total, unit, look) {
+    this.#terminal = terminal;
+    this.#label = label;
+    this.#total = total;
+    this.#unit = unit;
+    this.#look = look;
+    const isTerminal = terminal.stderr.isTTY === true;
+    this.#isLines = !isTerminal;
+    this.#isShown = !terminal.json && (isTerminal || terminal.isProgressAsked);
+    if (!this.#isShown) return;
+    this.#timer = setInterval(() => this.to(this.#look?.() ?? this.#done), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  add(amount) {
+    this.to(this.#done + amount);
+  }
+
+  to(done) {
+    this.#done = done;
+    const now = Date.now();
+    const after = this.#terminal.isProgressAsked ? 0 : AFTER_MS;
+    const every = this.#isLines ? AFTER_MS : EVERY_MS;
+    if (this.#isShown && now - this.#startedAt >= after && now - this.#drawnAt >= every) this.#draw(now);
+  }
+
+  end() {
+    clearInterval(this.#timer);
+    if (!this.#isShown) return;
+    if (this.#terminal.isProgressAsked) {
+      this.#done = this.#look?.() ?? this.#done;
+      this.#draw(Date.now());
+    }
+    if (this.#drawnAt > 0 && !this.#isLines) this.#terminal.stderr.write('\r\u001b[2K');
+    this.#isShown = false;
+  }
+
+  #draw(now) {
+    this.#drawnAt = now;
+    const text = progressText(this.#label, this.#done, this.#total, now - this.#startedAt, this.#unit);
+    this.#terminal.stderr.write(this.#isLines ? `${text}\n` : `\r\u001b[2K${text}`);
+  }
+}
+
+// `label [####····] 42 % · 12 MiB · 3 MiB/s · 4 s left`; what is not known yet is left out.
+export function progressText(label, done, total, elapsedMs, unit = count) {
+  const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
+  if (done === 0) return `${label} … ${duration(elapsedMs)}`;
+  const parts = [`${unit(done)}`, `${unit(Math.round(rate))}/s`];
+  let bar = '';
+  if (total > 0) {
+    const share = Math.min(1, done / total);
+    const full = Math.round(share * BAR_WIDTH);
+    bar = ` [${'#'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}] ${Math.floor(share * 100)} %`;
+    if (rate > 0) parts.push(`${duration(((total - Math.min(done, total)) / rate) * 1000)} left`);
+  }
+  return `${label}${bar} ${parts.join(' · ')}`;
+}
+
+// Bytes that all threads of this process have read and written; null where the system does not tell (only Linux does).
+export function movedBytes() {
+  try {
+    const text = readFileSync('/proc/self/io', 'utf8');
+    return Number(/^rchar: (\d+)/m.exec(text)[1]) + Number(/^wchar: (\d+)/m.exec(text)[1]);
+  } catch {
+    return null;
+  }
+}
+
+// For long loops: tells how far it is, and lets signals and output through now and then.
+export async function breathe(done, progress) {
+  if (done % 1000 !== 0) return;
+  progress.to(done);
+  await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,66 @@
+//! Appends through the engine, without Node, to count the instructions that they take; see "What metrics cost" in
+//! docs/performance.md, which says how. Without a count of appends it makes a few, so that it keeps working.
+//!
+//!     APPENDS=20000 IN_FLIGHT=1000 valgrind --tool=callgrind target/release/deps/metrics_cost-…
+
+use std::sync::Arc;
+
+use progressive_storage::engine::{
+    Answer, Engine, LogName, Notice, NoticeSink, Options, Outlet, Request, Ticket, Work,
+};
+use progressive_storage::error::Result;
+use progressive_storage::vfs::{FileSystem, RealFileSystem};
+
+struct Silent;
+
+impl NoticeSink for Silent {
+    fn tell(&self, _: Notice) {}
+}
+
+struct Answers;
+
+impl Outlet for Answers {
+    fn deliver(&self, _: usize, answer: Result<Answer>) {
+        answer.expect("the append succeeds");
+    }
+
+    fn flush(&self) {}
+}
+
+/// As many as the writer's queue times one of.
+const TIMED_CALLS: usize = 16;
+const KEYS: usize = 1000;
+
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+#[test]
+fn appends_are_counted_by_the_metrics() {
+    let appends = number("APPENDS", 100);
+    let in_flight = number("IN_FLIGHT", 10);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = LogName::new("notes").expect("a valid name");
+    let outlet: Arc<dyn Outlet> = Arc::new(Answers);
+    let files = Arc::new(RealFileSystem::new());
+    let mut engine =
+        Engine::new(Arc::clone(&files) as _, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+    for first in (0..appends).step_by(in_flight) {
+        let requests = (first..appends.min(first + in_flight)).map(|at| {
+            let mut ticket = Ticket::new(Arc::clone(&outlet), at);
+            if (at - first).is_multiple_of(TIMED_CALLS) {
+                ticket.time_from(files.monotonic_us());
+            }
+            let line = format!(
+                "{{\"timestamp\":\"2026-01-31T20:15:00.000Z\",\"op\":\"SET\",\"key\":\"{}\",\"value\":{{\"score\":{at},\
+                 \"text\":\"what somebody answered to a question\"}}",
+                at % KEYS
+            );
+            let size_bytes = line.len();
+            Request { log: log.clone(), is_collection: false, work: Work::Append(line), size_bytes, ticket }
+        });
+        engine.run_batch(requests.collect());
+    }
+    let size = files.stamp(&folder.path().join("logs/notes.log")).expect("the log is there").expect("it is");
+    assert!(size.size_bytes > 100 * appends as u64, "{} bytes", size.size_bytes);
+}
