@@ -48,5 +48,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   atEnd?.(() => clearInterval(timer));
   terminal.line(`The dashboard of ${dataDir} is at ${dashboard.url}`);
   terminal.line('Ctrl-C ends it.');
+  terminal.result({ dataDir, url: dashboard.url, port: dashboard.port });
   await new Promise(() => {});
 }

@@ -86,6 +86,13 @@ async function write(terminal, states, target, atEnd) {
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
   // Synced by the flush at its end; until then nobody needs it.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });
+  // Before it is removed, so that nothing is written there afterwards; closing twice is refused.
+  let isClosed = false;
+  const close = async () => {
+    if (!isClosed) await storage.close();
+    isClosed = true;
+  };
+  atEnd(close);
   try {
     mkdirSync(temporary);
     for (const { name, state } of states) {
@@ -103,7 +110,7 @@ async function write(terminal, states, target, atEnd) {
     }
     await terminal.waiting('Syncing', storage.flush());
   } finally {
-    await storage.close();
+    await close();
   }
   // The one log before the compaction is of no use to anybody.
   const logs = path.join(temporary, 'logs');

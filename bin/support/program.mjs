@@ -93,7 +93,8 @@ export async function main(argv) {
         atEnd: (work) => endings.push(work),
       })) ?? EXIT.ok;
   } catch (error) {
-    process.exitCode = tellError(terminal, error);
+    // What an interruption cuts off is no failure to tell of.
+    if (!isInterrupted) process.exitCode = tellError(terminal, error);
   } finally {
     if (!isInterrupted) {
       try {
@@ -101,8 +102,6 @@ export async function main(argv) {
       } catch (error) {
         process.exitCode = tellError(terminal, error);
       }
-      process.off('SIGINT', interrupt);
-      process.off('SIGTERM', interrupt);
     }
   }
 }
