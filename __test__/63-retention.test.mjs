@@ -201,3 +201,56 @@ test('wrong options are refused by name', (t) => {
   assert.equal(fs.existsSync(place.data), false);
   assert.ok(ps.Storage);
 });
+
+test('a rotation that is due needs no scheduler: the next write does it, and goes to the new log', async (t) => {
+  const place = scene(t);
+  const before = new Date(Date.now() - 3 * DAY_MS).toISOString();
+  fs.mkdirSync(place.file('logs'), { recursive: true });
+  const old = `${JSON.stringify({ timestamp: before, op: 'SET', key: 'ann', value: { n: 1 } })}\n`;
+  fs.writeFileSync(place.file('logs', 'notes.log'), old);
+  const aged = new Date(Date.now() - 2 * DAY_MS);
+  fs.utimesSync(place.file('logs', 'notes.log'), aged, aged);
+  const storage = place.open({ rotation: { every: 'day' } });
+  const notes = storage.collection('notes');
+  // Reading looks at nothing.
+  assert.deepEqual(await notes.get('ann'), { n: 1 });
+  await storage.flush();
+  assert.deepEqual(oldLogs(place, 'notes'), []);
+  await notes.set('bob', { n: 2 });
+  await waitFor(() => oldLogs(place, 'notes').length === 1, 'the archive');
+  await storage.flush();
+  const [archive] = oldLogs(place, 'notes');
+  assert.match(archive, /^notes\.log\.archive\.\d+$/);
+  assert.ok(fs.readFileSync(place.file('logs', archive), 'utf8').startsWith(old));
+  assert.deepEqual(await notes.entries(), [
+    ['ann', { n: 1 }],
+    ['bob', { n: 2 }],
+  ]);
+  const { backups, archives } = storage.metrics().logs.notes;
+  assert.deepEqual(backups, { count: 0, bytes: 0 });
+  assert.deepEqual(archives, { count: 1, bytes: fs.statSync(place.file('logs', archive)).size });
+});
+
+test('backups and archives are counted when a log is opened, and after each compaction', async (t) => {
+  const place = scene(t);
+  writeBackups(place, [3, 2]);
+  const [archive] = writeBackups(place, [5], 'archive');
+  const storage = place.open({ compressBackups: false });
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  const metrics = () => storage.metrics().logs.players;
+  assert.equal(metrics().backups.count, 2);
+  assert.deepEqual(metrics().archives, { count: 1, bytes: Buffer.byteLength(archive.text) });
+  await storage.compactLog('players');
+  await storage.updatePlayerStats('ann', 'Ann', 2);
+  await storage.compactLog('players');
+  await storage.flush();
+  assert.equal(metrics().backups.count, 3, 'one was removed');
+  const sizes = place.backups().map((name) => fs.statSync(name).size);
+  assert.equal(
+    metrics().backups.bytes,
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
+  const text = storage.metricsText();
+  assert.match(text, /^progressive_storage_old_logs\{log="players",kind="backup"\} 3$/m);
+  assert.match(text, /^progressive_storage_old_logs_size_bytes\{log="players",kind="archive"\} \d+$/m);
+});

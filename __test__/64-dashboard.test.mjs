@@ -199,6 +199,64 @@ test('the program shows a folder until it is interrupted', async (t) => {
   assert.notEqual(await ended, 0);
 });
 
+test('the program tells from the files what another process writes', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  await storage.compactLog('players');
+  const child = spawn(
+    process.execPath,
+    ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json'],
+    { cwd: repositoryRoot },
+  );
+  place.beforeEnd(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
+  const told = [];
+  const request = http.get(`${url}events`, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (piece) => {
+      text += piece;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const [, event, data] = /event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        told.push({ event, ...JSON.parse(data) });
+        text = text.slice(end + 2);
+      }
+    });
+  });
+  request.on('error', () => {});
+  place.beforeEnd(() => request.destroy());
+  const last = () => told.findLast(({ event }) => event === 'now');
+  await waitFor(() => last()?.players.length === 1, 'the player');
+  const before = last();
+  assert.equal(before.isOfFolder, true);
+  assert.equal(before.entries, 0, 'what was there is not counted');
+  assert.deepEqual(
+    before.oldLogs.map(({ log, kind }) => [log, kind]),
+    [['players', 'backup']],
+  );
+  // This process is the bot.
+  const size = fs.statSync(place.log()).size;
+  for (const score of [1, 2, 3]) await storage.updatePlayerStats('bob', 'Bob', score);
+  const grown = fs.statSync(place.log()).size - size;
+  await waitFor(() => last().entries === 3, 'three entries');
+  assert.equal(last().bytes, grown);
+  const rates = () => told.filter(({ event, perSecond }) => event === 'sample' && perSecond > 0);
+  await waitFor(() => rates().length > 0, 'a rate');
+  assert.ok(
+    rates().every(({ bytesPerSecond, p50, p99 }) => bytesPerSecond > 0 && p50 === null && p99 === null),
+  );
+  await storage.compactLog('players');
+  await waitFor(() => last().oldLogs.length === 2, 'the compaction');
+  await waitFor(() => last().players.length === 2, 'the other player');
+  assert.equal(last().entries, 3, 'a checkpoint is no entry');
+  const { history } = JSON.parse((await ask(`${url}key?log=players&key=bob`)).text);
+  assert.equal(history.filter(({ op }) => op === 'SET').length, 3);
+});
+
 test('text is readable: contrast is that of WCAG AA, light and dark', () => {
   const page = fs.readFileSync(new URL('../dashboard/page.html', import.meta.url), 'utf8');
   const [light, dark] = [...page.matchAll(/:root \{([^}]+)\}/g)].map(([, text]) =>

@@ -5,11 +5,13 @@
  * SCREENSHOTS=folder keeps pictures.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { ps, range, scene } from './support/durability.mjs';
+import { repositoryRoot } from './support/temp.mjs';
 
 const executablePath = [
   process.env.CHROMIUM,
@@ -185,5 +187,35 @@ test('a phone shows all of it without scrolling sideways, and all controls can b
   for (const control of ['log', 'key', 'Look up', 'To the panels']) {
     assert.ok(reached.has(control), `${control} among ${[...reached]}`);
   }
+  assert.deepEqual(problems, []);
+});
+
+test('the program’s page of a folder says what it knows, and what it cannot', { skip }, async (t) => {
+  const place = scene(t);
+  const storage = place.open({ logger: null });
+  await playEvening(storage);
+  await storage.compactLog('players');
+  const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json'];
+  const child = spawn(process.execPath, args, { cwd: repositoryRoot, stdio: ['ignore', 'pipe', 'inherit'] });
+  place.beforeEnd(() => child.kill('SIGKILL'));
+  const [said] = await once(child.stdout.setEncoding('utf8'), 'data');
+  const { page, problems } = await open(place, {});
+  await page.goto(JSON.parse(said).url);
+  await page.getByText('all is well').waitFor(WAIT);
+  await page.getByText('Only the bot’s own process knows').waitFor(WAIT);
+  await page.locator('#compactions li', { hasText: 'kept as players.log.backup.' }).waitFor(WAIT);
+  await page.locator('#players td', { hasText: 'Ada' }).first().waitFor(WAIT);
+  const figure = () => page.locator('#figures dd').first().textContent();
+  assert.equal(await figure(), '0');
+  await playEvening(storage);
+  await page.waitForFunction(() => document.querySelector('#figures dd').textContent !== '0', null, WAIT);
+  await page.waitForFunction(
+    () => /at most [1-9][^ ]* in .* a second/.test(document.querySelector('#rate').textContent),
+    null,
+    WAIT,
+  );
+  await page.getByRole('textbox', { name: 'Key' }).fill('1000');
+  await page.getByRole('button', { name: 'Look up' }).click();
+  await page.locator('#key-history td').first().waitFor(WAIT);
   assert.deepEqual(problems, []);
 });

@@ -55,9 +55,12 @@ class Recorder {
   #players = [];
   #timer;
   #started = Date.now();
+  #growth;
 
-  constructor(storage) {
+  /** With `growth`, entries are counted from the files that another process writes. */
+  constructor(storage, growth) {
     this.#storage = storage;
+    this.#growth = growth;
     for (const event of Object.keys(ADVICE)) {
       const listener = (happened) => this.#heard(happened);
       storage.on(event, listener, { observe: true });
@@ -132,7 +135,10 @@ class Recorder {
     const logs = Object.values(metrics.logs);
     const ack = together(logs.map((log) => log.ack));
     const fsync = together(logs.map((log) => log.fsync));
-    const entries = logs.reduce((sum, log) => sum + log.entries, 0);
+    this.#growth?.look();
+    const sum = (of) => logs.reduce((total, log) => total + of(log), 0);
+    const entries = this.#growth ? this.#growth.entries : sum((log) => log.entries);
+    const bytes = this.#growth ? this.#growth.bytes : sum((log) => log.bytes);
     const at = Date.now();
     const before = this.#before;
     const seconds = before ? (at - before.at) / 1000 : 0;
@@ -140,12 +146,13 @@ class Recorder {
       const sample = {
         at,
         perSecond: before && seconds > 0 ? (entries - before.entries) / seconds : 0,
+        bytesPerSecond: before && seconds > 0 ? (bytes - before.bytes) / seconds : 0,
         p50: ack ? percentile(before?.ack, ack, 0.5) : null,
         p99: ack ? percentile(before?.ack, ack, 0.99) : null,
         sync: fsync ? percentile(before?.fsync, fsync, 0.5) : null,
-        size: logs.reduce((sum, log) => sum + log.sizeBytes, 0),
+        size: sum((log) => log.sizeBytes),
       };
-      this.#before = { at, entries, ack, fsync };
+      this.#before = { at, entries, bytes, ack, fsync };
       this.#samples.push(sample);
       this.#samples.splice(0, this.#samples.length - SAMPLES_MAX);
       this.#tell('sample', sample);
@@ -154,6 +161,9 @@ class Recorder {
       at,
       upMs: at - this.#started,
       ...metrics,
+      entries,
+      bytes,
+      isOfFolder: this.#growth !== undefined,
       oldLogs: oldLogs(metrics.dataDir),
       players: this.#players,
       health: undefined,

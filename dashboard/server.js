@@ -8,6 +8,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
+const { Growth } = require('./growth.js');
 const { Recorder } = require('./recorder.js');
 
 const PORT = 8377;
@@ -195,10 +196,11 @@ class Server {
   }
 }
 
-/** See `startDashboard` in index.d.ts; `api` is the module. */
-async function startDashboard(api, options) {
+/** See `startDashboard` in index.d.ts; `api` is the module. `isOfFolder`: other processes do the writing. */
+async function startDashboard(api, options, isOfFolder = false) {
   const wanted = checked(options);
-  const recorder = new Recorder(wanted.storage ?? api);
+  const storage = wanted.storage ?? api;
+  const recorder = new Recorder(storage, isOfFolder ? new Growth(storage.metrics().dataDir) : undefined);
   const server = new Server(wanted, recorder);
   let port;
   try {

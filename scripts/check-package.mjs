@@ -44,7 +44,13 @@ const PACKED = [
   'storage.d.ts',
   'storage.js',
 ];
-const NOT_PACKED = ['src/engine/simulation/', 'src/engine/tests/', 'src/vfs/simulated/'];
+const NOT_PACKED = [
+  'src/bindings/types.d.ts',
+  'src/engine/simulation/',
+  'src/engine/tests/',
+  'src/vfs/simulated/',
+  'src/vfs/simulated.rs',
+];
 const SIZE_MAX_BYTES = 384 * 1024;
 
 const npm = (args, cwd) =>

@@ -1,6 +1,7 @@
 // `dashboard`: the live page for a data folder, from a process of its own.
 
-import { Storage, startDashboard } from '../../index.js';
+import { startDashboard } from '../../dashboard/server.js';
+import { Storage } from '../../index.js';
 import { usageError } from '../support/errors.mjs';
 import { chosenLogs, dataFolder } from '../support/folder.mjs';
 
@@ -10,9 +11,9 @@ export const summary = 'a web page that shows what happens in a folder, live';
 export const usage = '[path] [options]';
 export const help = `
 Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until
-Ctrl-C: sizes, backups, problems, top players, and the history of any key. Nothing is changed, and a bot may be
-running. Throughput, latencies and compactions are counted by the process that does them: for those, call
-startDashboard() in the bot.
+Ctrl-C: entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the history
+of any key, all told by the files. Nothing is changed, and a bot may be running. How long its calls take is known to
+the bot's process alone: for that, call startDashboard() in the bot.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -33,7 +34,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const port = options.port === undefined ? undefined : Number(options.port);
   let dashboard;
   try {
-    dashboard = await startDashboard({ port, host, token, storage });
+    dashboard = await startDashboard(undefined, { port, host, token, storage }, true);
   } catch (error) {
     if (error instanceof TypeError)
       throw usageError(error.message, 'See `progressive-storage dashboard --help`.');

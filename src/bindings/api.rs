@@ -752,8 +752,8 @@ impl Collection {
 }
 
 /// Looks at logs at an interval and compacts each one that is over 1 MiB and at least half dead, or rotates it where
-/// the option `rotation` says so. Backups and archives older than a day are compressed, and those too many removed. One
-/// that fails does not stop the others; it is reported as a warning (`PS_COMPACTION_FAILED`).
+/// the option `rotation` says so (writes see to that, too). Backups and archives older than a day are compressed, and
+/// those too many removed. Without a scheduler, logs are compacted by calls only. One that fails does not stop the others; it is reported as a warning (`PS_COMPACTION_FAILED`).
 ///
 /// Like `setInterval` it keeps the process alive until it is stopped.
 #[napi]

@@ -20,7 +20,7 @@ use super::environment::{Environment, Then};
 use super::events::Hub;
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
-use super::rotation::Rotation;
+use super::rotation::Rotating;
 use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
@@ -46,7 +46,7 @@ pub struct Calls {
     js: Js,
     environment: Rc<Environment>,
     store: Rc<Store>,
-    rotation: Option<Rc<Rotation>>,
+    rotation: Option<Rc<Rotating>>,
 }
 
 fn now_ms() -> i64 {
@@ -99,6 +99,9 @@ impl Calls {
         work: Work,
         size_bytes: usize,
     ) -> Fallible<Value> {
+        if matches!(work, Work::Append(_) | Work::Write(..)) {
+            self.rotate_where_due(log);
+        }
         let (deferred, promise) = self.js.promise()?;
         let is_collection = is_collection || is_bot_log(log);
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
@@ -444,23 +447,35 @@ impl Calls {
     /// What the scheduler does at each interval: rotates or compacts each log that is worth it, and looks after old
     /// logs.
     pub fn compact_where_due(&self, logs: &[LogName]) {
-        let rotation = self.rotation.as_deref();
+        for log in logs {
+            self.maintain(log, 1 << 20);
+        }
+    }
+
+    /// What a write does now and then, where the option `rotation` is given: no scheduler is needed for it, and idle
+    /// means no work.
+    pub fn rotate_where_due(&self, log: &LogName) {
+        if self.rotation.as_ref().is_some_and(|rotating| rotating.is_look_due(log, now_ms())) {
+            self.maintain(log, u64::MAX);
+        }
+    }
+
+    fn maintain(&self, log: &LogName, threshold_bytes: u64) {
+        let rotation = self.rotation.as_ref().map(|rotating| &rotating.rotation);
         let wanted = Maintenance {
-            threshold_bytes: 1 << 20,
+            threshold_bytes,
             rotate_over_bytes: rotation.and_then(|rotation| rotation.size_bytes),
             // Should the calendar not be known, logs are rotated by their size only.
             boundary_ms: rotation.and_then(|rotation| rotation.boundary_ms(self.js, now_ms()).ok().flatten()),
         };
-        for log in logs {
-            let name = log.as_str().to_owned();
-            let hub = Arc::clone(&self.store.hub);
-            let then = Then::Do(Box::new(move |environment, _, answer| {
-                if let Err(error) = answer {
-                    compaction_failed(environment, &hub, &name, &error);
-                }
-            }));
-            self.request(log, false, Work::Maintain(wanted), then);
-        }
+        let name = log.as_str().to_owned();
+        let hub = Arc::clone(&self.store.hub);
+        let then = Then::Do(Box::new(move |environment, _, answer| {
+            if let Err(error) = answer {
+                compaction_failed(environment, &hub, &name, &error);
+            }
+        }));
+        self.request(log, false, Work::Maintain(wanted), then);
     }
 
     // What is seen from outside.
@@ -528,6 +543,7 @@ impl Calls {
                 Error::wrong_type(format!("The argument 'fn' must be a function, not {found}")).into()
             );
         }
+        self.rotate_where_due(log);
         update(self.js, &self.environment, &self.store, log, key, function)
     }
 

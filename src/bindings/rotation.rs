@@ -2,11 +2,14 @@
 //!
 //! Invariant: what passes the check never fails later; a time zone is tried when it is given.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use napi::ValueType;
 
 use super::arguments::describe;
 use super::js::{Fallible, Js, Refusal, Value};
-use crate::engine::{Schedule, last_boundary_ms};
+use crate::engine::{LogName, Schedule, last_boundary_ms};
 use crate::error::Error;
 
 const KNOWN: [&str; 5] = ["sizeBytes", "every", "hour", "weekday", "timeZone"];
@@ -19,6 +22,34 @@ pub struct Rotation {
     pub size_bytes: Option<u64>,
     schedule: Option<Schedule>,
     time_zone: Option<String>,
+}
+
+/// Logs are looked at with a write, if the last look was so long ago.
+const LOOK_EVERY_MS: u64 = 60_000;
+
+/// The option, and when which log was looked at.
+pub struct Rotating {
+    /// The option.
+    pub rotation: Rotation,
+    looked_ms: RefCell<HashMap<LogName, i64>>,
+}
+
+impl Rotating {
+    /// No log was looked at yet.
+    pub fn new(rotation: Rotation) -> Self {
+        Self { rotation, looked_ms: RefCell::default() }
+    }
+
+    /// Whether it is time to look at a log that is written to; if so, it counts as looked at.
+    pub fn is_look_due(&self, log: &LogName, now_ms: i64) -> bool {
+        let mut looked_ms = self.looked_ms.borrow_mut();
+        // A clock that was set back is no reason to wait for it.
+        let is_due = looked_ms.get(log).is_none_or(|looked| looked.abs_diff(now_ms) >= LOOK_EVERY_MS);
+        if is_due {
+            looked_ms.insert(log.clone(), now_ms);
+        }
+        is_due
+    }
 }
 
 impl Rotation {

@@ -15,7 +15,7 @@ use super::environment::{Environment, EnvironmentOutlet, Then};
 use super::events::{Hub, Sink};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
-use super::rotation::Rotation;
+use super::rotation::Rotating;
 use super::update::Predicted;
 use crate::engine::{Options, Writer};
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub struct Handle {
     /// Who listens to what happens in the folder; stays when this handle is closed.
     pub hub: Arc<Hub>,
     /// When the logs are rotated.
-    pub rotation: Option<Rc<Rotation>>,
+    pub rotation: Option<Rc<Rotating>>,
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
 }
@@ -69,7 +69,7 @@ impl Handle {
             store
         });
         store.handles.set(store.handles.get() + 1);
-        let rotation = config.rotation.clone().map(Rc::new);
+        let rotation = config.rotation.clone().map(Rotating::new).map(Rc::new);
         Ok(Rc::new(Self { hub, rotation, store: RefCell::new(Some(store)) }))
     }
 

@@ -20,11 +20,14 @@ export interface StorageOptions {
   /** How many backups of each log are kept, from 1 to 100000. Default: 3. */
   backups?: number;
   /**
-   * Whether backups and archives older than a day are compressed (`.gz`), in the background, by a running scheduler. The newest one stays as it
-   * is. Default: true.
+   * Whether backups and archives older than a day are compressed (`.gz`), in the background: after a compaction or a
+   * rotation, and when a `CompactionScheduler` looks. The newest one stays as it is. Default: true.
    */
   compressBackups?: boolean;
-  /** When logs are rotated; looked at by a `CompactionScheduler`. Default: never. */
+  /**
+   * When logs are rotated. It is looked at with a log's first write, then with one after each minute, and by a
+   * `CompactionScheduler`; without writes there is nothing to rotate. Default: never.
+   */
   rotation?: RotationOptions;
   /** How many archives of each log are kept, from 0 to 100000. Default: 12. */
   archives?: number;
@@ -110,6 +113,10 @@ export interface LogMetrics {
   externalEdits: number;
   /** JSON files that could not be written. */
   mirrorFailures: number;
+  /** Backups there are, as of the last opening, compaction, rotation or removal. */
+  backups: { count: number; bytes: number };
+  /** Archives, in the same way. */
+  archives: { count: number; bytes: number };
 }
 
 /** What `metrics` gives. */

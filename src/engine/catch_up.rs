@@ -291,6 +291,8 @@ impl Log {
             return Err(corrupt(&self.paths, damage, loaded.file.mending().damages.len()));
         }
         self.tell(context, &loaded);
+        // For the metrics alone, so not being able to is no failure.
+        let _ = self.count_old(context);
         let Loaded { state, file, pending, mirror, last_edit, placed_seen } = loaded;
         self.mirror.placed_seen = placed_seen;
         self.file.replace_by(file);

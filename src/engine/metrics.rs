@@ -100,6 +100,26 @@ impl Default for FolderMetrics {
     }
 }
 
+/// How many old logs of a kind there are; counted when a log is opened, compacted, or looked after.
+#[derive(Default)]
+pub struct OldLogs {
+    count: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl OldLogs {
+    /// Replaces both numbers.
+    pub fn set(&self, (count, bytes): (u64, u64)) {
+        self.count.store(count, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The number, and their size in bytes.
+    pub fn get(&self) -> (u64, u64) {
+        (self.count.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
 /// What is counted of a log.
 pub struct LogMetrics {
     /// Lines appended by this process.
@@ -126,6 +146,10 @@ pub struct LogMetrics {
     pub external_edits: Counter,
     /// Mirrors that could not be written.
     pub mirrors_failed: Counter,
+    /// Backups and archives as they were counted last.
+    pub backups: OldLogs,
+    /// See `backups`.
+    pub archives: OldLogs,
     /// Since when the mirror is behind the log, on the clock that never jumps, plus one; 0 while it is not.
     behind_since_ms: AtomicU64,
 }
@@ -145,6 +169,8 @@ impl Default for LogMetrics {
             torn_tails: Counter::default(),
             external_edits: Counter::default(),
             mirrors_failed: Counter::default(),
+            backups: OldLogs::default(),
+            archives: OldLogs::default(),
             behind_since_ms: AtomicU64::default(),
         }
     }

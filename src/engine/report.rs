@@ -67,6 +67,10 @@ pub struct LogReport {
     pub external_edits: u64,
     /// Mirrors that could not be written.
     pub mirrors_failed: u64,
+    /// Number of backups, and their bytes.
+    pub backups: (u64, u64),
+    /// Number of archives, and their bytes.
+    pub archives: (u64, u64),
 }
 
 impl LogReport {
@@ -92,7 +96,7 @@ impl Report {
                 "{comma}{}:{{\"entries\":{},\"bytes\":{},\"sizeBytes\":{},\"liveBytes\":{},\"deadShare\":{},\"keys\":{},\
                  \"fsync\":{},\"ack\":{},\"compactions\":{{\"ok\":{},\"failed\":{},\"lastAt\":{},\"lastResult\":{},\
                  \"duration\":{}}},\"mirrorAgeMs\":{},\"corruptLines\":{},\"tornTails\":{},\"externalEdits\":{},\
-                 \"mirrorFailures\":{}}}",
+                 \"mirrorFailures\":{},\"backups\":{},\"archives\":{}}}",
                 quote(&log.name),
                 log.entries,
                 log.bytes,
@@ -119,6 +123,8 @@ impl Report {
                 log.torn_tails,
                 log.external_edits,
                 log.mirrors_failed,
+                old_logs(log.backups),
+                old_logs(log.archives),
             );
         }
         let calls: Vec<String> =
@@ -192,6 +198,23 @@ impl Report {
             logs,
             |log| as_f64(log.mirrors_failed),
         );
+        let kinds = |log: &LogReport| [("backup", log.backups), ("archive", log.archives)];
+        if !logs.is_empty() {
+            text.head("old_logs", "gauge", "Backups and archives, by kind.");
+        }
+        for log in logs {
+            for (kind, (count, _)) in kinds(log) {
+                text.line("old_logs", &[("log", &log.name), ("kind", kind)], as_f64(count));
+            }
+        }
+        if !logs.is_empty() {
+            text.head("old_logs_size_bytes", "gauge", "Size of backups and archives, by kind.");
+        }
+        for log in logs {
+            for (kind, (_, bytes)) in kinds(log) {
+                text.line("old_logs_size_bytes", &[("log", &log.name), ("kind", kind)], as_f64(bytes));
+            }
+        }
         if !logs.is_empty() {
             text.head("compactions_total", "counter", "Compactions by result.");
         }
@@ -309,6 +332,10 @@ impl Text {
         self.line(&format!("{name}_sum"), labels, as_f64(values.sum) / unit);
         self.line(&format!("{name}_count"), labels, as_f64(values.count));
     }
+}
+
+fn old_logs((count, bytes): (u64, u64)) -> String {
+    format!("{{\"count\":{count},\"bytes\":{bytes}}}")
 }
 
 /// `{ count, sumMs, buckets: [[upToMs, count], …] }`; the counts grow from bound to bound.

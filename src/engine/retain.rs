@@ -135,6 +135,18 @@ impl Log {
             let size_bytes = described[at].size_bytes;
             self.tell_of(context, &gone.found_path(), size_bytes, "removed", "was one too many");
         }
+        self.count_old(context)
+    }
+
+    /// Counts backups and archives, for the metrics.
+    pub(super) fn count_old(&self, context: &Context) -> Result<()> {
+        let (_, described) = self.old_logs(context)?;
+        let sum = |is_archive: bool| {
+            let kind = described.iter().filter(|old| old.is_archive == is_archive);
+            kind.fold((0, 0), |(count, bytes), old| (count + 1, bytes + old.size_bytes))
+        };
+        self.shelf.metrics.backups.set(sum(false));
+        self.shelf.metrics.archives.set(sum(true));
         Ok(())
     }
 

@@ -72,6 +72,8 @@ impl Shelf {
             torn_tails: metrics.torn_tails.get(),
             external_edits: metrics.external_edits.get(),
             mirrors_failed: metrics.mirrors_failed.get(),
+            backups: metrics.backups.get(),
+            archives: metrics.archives.get(),
         }
     }
 
