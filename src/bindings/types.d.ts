@@ -20,8 +20,9 @@ export interface StorageOptions {
   /** How many backups of each log are kept, from 1 to 100000. Default: 3. */
   backups?: number;
   /**
-   * Whether backups and archives older than a day are compressed (`.gz`), in the background: after a compaction or a
-   * rotation, and when a `CompactionScheduler` looks. The newest one stays as it is. Default: true.
+   * Whether backups and archives older than a day are compressed (`.gz`), in the background: when a
+   * `CompactionScheduler` looks, or a write as the option `rotation` says; with neither, never. The newest one stays as
+   * it is. Default: true.
    */
   compressBackups?: boolean;
   /**
