@@ -84,6 +84,17 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   assert.ok(together.filter(isWakeUp).length <= writes + 1, 'one wake-up of the event loop for each batch');
   const synced = together.filter(({ call, line }) => call === 'fdatasync' && line.includes('players.log'));
   assert.equal(synced.length, writes, 'one sync for each batch');
+
+  // With a JSON file of up to 64 KiB. A file that is emptied and written again is sent to the disk by ext4 when it is
+  // closed: only the new JSON file, which is empty in any case, may be opened so.
+  const small = ofWriter('small JSON file');
+  const smallWork = small.filter(isCounted);
+  assert.ok(each(smallWork.length) <= 52, `${each(smallWork.length)} system calls an update`);
+  assert.ok(each(count(small, 'rename')) <= 1, 'at most one rename an update');
+  const emptied = small.filter(({ call, line }) => /O_TRUNC/.test(line) || call === 'ftruncate');
+  const ofOldFiles = emptied.filter(({ line }) => !line.includes('.tmp"'));
+  // The record's first writing gives it its length.
+  assert.ok(ofOldFiles.length <= 1, ofOldFiles.map(({ line }) => line).join('\n'));
 });
 
 test('bytes written for each update', async (t) => {

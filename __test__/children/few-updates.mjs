@@ -1,4 +1,4 @@
-// Under strace: makes awaited updates, then many at once, with marks on standard output between the parts.
+// Under strace: makes awaited updates, many at once, and awaited ones with a small JSON file, with marks on standard output between the parts.
 //
 //     node few-updates.mjs FOLDER UPDATES BURST
 
@@ -21,5 +21,7 @@ mark('one by one');
 for (let number = 0; number < Number(updates); number++) await update(number);
 mark('at once');
 await Promise.all(Array.from({ length: Number(burst) }, (_, number) => update(number)));
+mark('small JSON file');
+for (let number = 0; number < Number(updates); number++) await storage.saveGameState('channel', { number });
 mark('end');
 await storage.close();

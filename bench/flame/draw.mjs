@@ -21,7 +21,7 @@ const LETTER = 6;
 /** Frames that are only the way to the work. */
 const WAY =
   /^(__libc_start|_start|main$|node::Start|node::NodeMain|node::SpinEvent|uv_run|clone|start_thread|std::|core::ops|_ZN|__clone|entry_SYSCALL|do_syscall|x64_sys_call|__x64_sys|Builtins_JSEntry|v8::internal::.*Invoke|v8::internal::Execution|v8::Function::Call|asm_exc|exc_page|alloc::|__rust|Builtins_Interpreter|Builtins_CEntry|thread_start)/;
-const OURS = /^<?(engine|game|vfs|bindings|crc32|memchr|hashbrown|serde|flate2|xxhash)/;
+const OURS = /^<?((engine|game|vfs|bindings)::|crc32|memchr|hashbrown|serde|flate2|xxhash)/;
 const RUNTIME = /^js |^Builtins|^v8|^node|^napi/;
 const THREAD = /^(ps-|JavaScript thread)/;
 
