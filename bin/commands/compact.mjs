@@ -23,11 +23,10 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   for (const log of logs) {
     const { name } = log;
-    const before = await storage.getLogSize(name);
     try {
-      await terminal.waiting(`Reading ${name}`, storage.collection(name).size(), bytesToRead(log));
-      // A checkpoint and a JSON file are written, and the latter is read first.
-      const toMove = storage.metrics().logs[name].liveBytes + 2 * (log.mirror?.sizeBytes ?? 0);
+      const before = await terminal.waiting(`Reading ${name}`, storage.getLogSize(name), bytesToRead(log));
+      // The checkpoint; a JSON file that is behind comes on top.
+      const toMove = storage.metrics().logs[name].liveBytes;
       await terminal.waiting(`Compacting ${name}`, storage.compactLog(name), toMove);
       const after = await storage.getLogSize(name);
       terminal.check({ ok: true, text: `${name}: ${bytes(before)} → ${bytes(after)}` });

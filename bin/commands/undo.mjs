@@ -34,7 +34,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const { name } = log;
   const storage = openStorage(dataDir, atEnd);
   const collection = storage.collection(name);
-  const now = await collection.get(key);
+  const now = await terminal.waiting(`Reading ${name}`, collection.get(key), bytesToRead(log));
   const work = options.to
     ? valueAt(storage, name, key, parseTime(options.to, '--to'))
     : valueBefore(storage, name, key, now);
