@@ -202,6 +202,7 @@ pub enum SyncOf {
 
 /// See the header of this file.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sync of its own that may be owed")]
 pub struct LogFile {
     handle: Option<Box<dyn File>>,
     stamp: Option<Stamp>,
