@@ -150,7 +150,8 @@ class Recorder {
         p50: ack ? percentile(before?.ack, ack, 0.5) : null,
         p99: ack ? percentile(before?.ack, ack, 0.99) : null,
         sync: fsync ? percentile(before?.fsync, fsync, 0.5) : null,
-        size: sum((log) => log.sizeBytes),
+        // Until a log was read, its size is not known.
+        size: logs.length > 0 ? sum((log) => log.sizeBytes) : null,
       };
       this.#before = { at, entries, bytes, ack, fsync };
       this.#samples.push(sample);
