@@ -28,10 +28,12 @@ const SMOKE = `
   (async () => {
     const storage = new ps.Storage({ dataDir });
     await Promise.all(Array.from({ length: 100 }, () => storage.updatePlayerStats('1', 'Ann', 3)));
-    await storage.compactAllLogs();
+    await storage.compactLog('players');
+    assert.equal((await storage.readLogEntries('players'))[0].op, 'CHECKPOINT');
+    await storage.updatePlayerStats('1', 'Ann', 3);
     await storage.close();
     const again = new ps.Storage({ dataDir });
-    assert.equal((await again.getPlayerStats('1')).totalScore, 300);
+    assert.equal((await again.getPlayerStats('1')).totalScore, 303);
     await again.close();
     require('node:fs').rmSync(dataDir, { recursive: true });
     console.log('LOADED');

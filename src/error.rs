@@ -133,6 +133,11 @@ fn system_code(error: &io::Error) -> &'static str {
             return known;
         }
     }
+    // A file that another program holds; the standard library has no kind for it.
+    #[cfg(windows)]
+    if let Some(32 | 33) = error.raw_os_error() {
+        return "EBUSY";
+    }
     match error.kind() {
         io::ErrorKind::NotFound => "ENOENT",
         io::ErrorKind::PermissionDenied => "EACCES",

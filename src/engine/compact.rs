@@ -265,6 +265,7 @@ impl Log {
             return Ok(Step::Again);
         }
         let backup = self.keep_backup(context, running.kind)?;
+        self.file.close();
         let renamed = self.is_log_as_known(files).and_then(|is_as_known| {
             if is_as_known { files.rename(temporary, &self.paths.log).map(|()| true) } else { Ok(false) }
         });

@@ -201,6 +201,7 @@ pub enum SyncOf {
 }
 
 /// See the header of this file.
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that is still to be synced")]
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a sync of its own that may be owed")]
 pub struct LogFile {
@@ -296,6 +297,12 @@ impl LogFile {
             ..read
         };
         Ok(())
+    }
+
+    /// Closes the file before another takes its place: Windows does not replace an open one on every file
+    /// system. The next append opens it again.
+    pub fn close(&mut self) {
+        self.handle = None;
     }
 
     /// Takes over what was read anew, keeping what is still to be synced.
@@ -546,13 +553,17 @@ impl LogFile {
                 good.sync_data()?;
                 files.sync_dir(&paths.logs_folder)?;
             }
+            Ok(())
+        })()
+        .and_then(|()| {
+            drop(log);
+            self.close();
             files.rename(&fresh, &paths.log)
-        })();
+        });
         match written {
             Ok(()) => {
                 // The name is made durable by the next sync, before anything is acknowledged.
                 self.is_folder_unsynced = true;
-                self.handle = None;
                 let end_before = self.end;
                 self.end = self.mending.moved(end_before);
                 for damage in &self.mending.damages {

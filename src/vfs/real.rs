@@ -2,7 +2,8 @@
 //!
 //! Invariant: no call here decides anything; it passes on what the system says, with the name of
 //! the system call and the path. Two exceptions, both bounded: an interrupted call is repeated, and
-//! on Windows a rename that a virus scanner refuses is tried again for a second.
+//! on Windows a file that somebody else holds for a moment (a virus scanner, a search index, a backup) is
+//! tried again for a second.
 
 use std::fs;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -50,6 +51,31 @@ fn failed(syscall: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error::io(&error, syscall, path)
 }
 
+/// How long another program's hold on a file is waited for.
+const HELD_MS_MAX: u64 = 1000;
+
+/// Numbers with which Windows refuses a file that another program has open in a way that excludes us: a
+/// sharing violation, a lock violation. Elsewhere nobody's open file is in the way of others.
+const HELD: &[i32] = if cfg!(windows) { &[32, 33] } else { &[] };
+/// For replacing a file, Windows says "access denied" as well.
+const HELD_OR_DENIED: &[i32] = if cfg!(windows) { &[5, 32, 33] } else { &[] };
+
+/// Repeats for a second what fails with one of these numbers.
+fn unless_refused<T>(refusals: &[i32], mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(error)
+                if error.raw_os_error().is_some_and(|number| refusals.contains(&number))
+                    && started.elapsed() < Duration::from_millis(HELD_MS_MAX) =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Turns "there is no such file" into `None`.
 fn found<T>(result: io::Result<T>, syscall: &'static str, path: &Path) -> Result<Option<T>> {
     match result {
@@ -94,7 +120,7 @@ fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
 
 #[cfg(windows)]
 fn stamp_at(path: &Path) -> io::Result<Stamp> {
-    stamp_open(&fs::File::open(path)?)
+    stamp_open(&unless_refused(HELD, || fs::File::open(path))?)
 }
 
 #[cfg(windows)]
@@ -115,14 +141,14 @@ impl FileSystem for RealFileSystem {
     }
 
     fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
-        let file = found(fs::File::open(path), "open", path)?;
+        let file = found(unless_refused(HELD, || fs::File::open(path)), "open", path)?;
         Ok(file.map(|file| RealFile::boxed(file, path)))
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
         let mut options = fs::OpenOptions::new();
         options.append(true).read(true);
-        match options.open(path) {
+        match unless_refused(HELD, || options.open(path)) {
             Ok(file) => Ok((RealFile::boxed(file, path), false)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = options.create(true).open(path).map_err(failed("open", path))?;
@@ -186,20 +212,7 @@ impl FileSystem for RealFileSystem {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            match fs::rename(from, to) {
-                Ok(()) => return Ok(()),
-                Err(error)
-                    if cfg!(windows)
-                        && error.kind() == io::ErrorKind::PermissionDenied
-                        && started.elapsed() < Duration::from_secs(1) =>
-                {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err(error) => return Err(Error::io(&error, "rename", to)),
-            }
-        }
+        unless_refused(HELD_OR_DENIED, || fs::rename(from, to)).map_err(failed("rename", to))
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
@@ -214,7 +227,7 @@ impl FileSystem for RealFileSystem {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        found(fs::remove_file(path), "unlink", path).map(|_| ())
+        found(unless_refused(HELD, || fs::remove_file(path)), "unlink", path).map(|_| ())
     }
 
     fn create_dir(&self, path: &Path) -> Result<bool> {
@@ -320,5 +333,47 @@ impl File for RealFile {
             return Ok(());
         }
         self.file.set_len(size_bytes).map_err(self.fail("ftruncate"))
+    }
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+    use std::os::windows::fs::OpenOptionsExt;
+
+    #[test]
+    fn what_another_program_holds_is_tried_again_until_it_lets_go() {
+        let folder = std::env::temp_dir().join(format!("held-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (old, new) = (folder.join("old"), folder.join("new"));
+        let files = RealFileSystem::new();
+        type Act = fn(&RealFileSystem, &Path, &Path) -> Result<()>;
+        let acts: [(&str, Act); 4] = [
+            ("rename over", |files, old, new| files.rename(new, old)),
+            ("append", |files, old, _| files.open_append(old)?.0.append(b"more")),
+            ("stamp", |files, old, _| files.stamp(old).map(|_| ())),
+            ("remove", |files, old, _| files.remove(old)),
+        ];
+        for (name, act) in acts {
+            fs::write(&old, "old").expect("a file");
+            fs::write(&new, "new").expect("a file");
+            // Shared with nobody, as some scanners do.
+            let held = fs::OpenOptions::new().read(true).share_mode(0).open(&old).expect("held");
+            let (said, heard) = std::sync::mpsc::channel::<()>();
+            let letting_go = std::thread::spawn(move || {
+                heard.recv().expect("a word");
+                std::thread::sleep(Duration::from_millis(100));
+                drop(held);
+            });
+            said.send(()).expect("a listener");
+            act(&files, &old, &new).unwrap_or_else(|error| panic!("{name}: {error}"));
+            letting_go.join().expect("an end");
+        }
+        // Held for good: an error that says so.
+        fs::write(&old, "old").expect("a file");
+        let held = fs::OpenOptions::new().read(true).share_mode(0).open(&old).expect("held");
+        assert_eq!(files.stamp(&old).expect_err("held").code, "EBUSY");
+        drop(held);
+        fs::remove_dir_all(&folder).expect("an end");
     }
 }
