@@ -94,7 +94,7 @@ function checkAcks(calls, place) {
       case 'ftruncate':
         if (ok && file) {
           const at = fileAt(file);
-          at.size = Number(/, (\d+)$/.exec(args)[1]);
+          at.size = Number(/, (\d+)\s*$/.exec(args)[1]);
           // A length that was set is durable with the next sync, also when one failed before.
           if (at.size <= at.doubtfulFrom) at.doubtfulFrom = Infinity;
           if (at.size <= at.dirtyFrom) at.dirtyFrom = Infinity;

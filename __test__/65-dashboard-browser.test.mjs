@@ -19,7 +19,10 @@ const executablePath = [
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
 ].find((file) => file && fs.existsSync(file) && spawnSync(file, ['--version']).status === 0);
-const skip = !executablePath && 'there is no Chromium here; set CHROMIUM to its path';
+const isTooOld = Number(process.versions.node.split('.')[0]) < 20;
+const skip =
+  (isTooOld && 'Playwright, which drives the browser, needs Node 20') ||
+  (!executablePath && 'there is no Chromium here; set CHROMIUM to its path');
 const WAIT = { timeout: 30_000 };
 
 async function open(place, options) {

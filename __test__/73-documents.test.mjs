@@ -30,6 +30,8 @@ async function botFolder(t) {
   const modules = path.join(folder, 'node_modules');
   await mkdir(path.join(modules, 'discord.js'), { recursive: true });
   await mkdir(path.join(folder, 'services'));
+  // As every bot has one; without it Deno looks for no `node_modules`.
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }');
   await symlink(repositoryRoot, path.join(modules, 'progressive-storage'), 'junction');
   await writeFile(
     path.join(modules, 'discord.js', 'index.js'),

@@ -7,7 +7,7 @@ import { Storage } from '../../index.js';
 const [dataDir, what] = process.argv.slice(2);
 if (process.getuid() === 0) {
   const nobody = 65534;
-  process.setgroups([]);
+  process.setgroups?.([]); // Deno has none.
   process.setgid(nobody);
   process.setuid(nobody);
 }
