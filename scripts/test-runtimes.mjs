@@ -1,5 +1,6 @@
 // `npm run test:runtimes`: the JavaScript tests on every runtime that the package serves, each fetched from the npm
-// registry into target/runtimes. Bun and Deno run the same test files with their own runners: all but `40-large-state`, which wants gigabytes.
+// registry into target/runtimes. Bun and Deno run the same test files with their own runners. Only
+// `40-large-state`, which wants gigabytes, runs in `npm test` alone.
 //
 //   --short         only the tests of the API, of threads, exit, arguments and loading; what CI does
 //   --only NAMES    some of them, such as node18,bun

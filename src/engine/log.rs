@@ -201,7 +201,6 @@ pub enum SyncOf {
 }
 
 /// See the header of this file.
-#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that is still to be synced")]
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a sync of its own that may be owed")]
 pub struct LogFile {
