@@ -90,7 +90,8 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   const small = ofWriter('small JSON file');
   const smallWork = small.filter(isCounted);
   assert.ok(each(smallWork.length) <= 52, `${each(smallWork.length)} system calls an update`);
-  assert.ok(each(count(small, 'rename')) <= 1, 'at most one rename an update');
+  // One more for a JSON file that was not yet written when the updates began.
+  assert.ok(each(count(small, 'rename')) <= 1.1, `${each(count(small, 'rename'))} renames an update`);
   const emptied = small.filter(({ call, line }) => /O_TRUNC/.test(line) || call === 'ftruncate');
   const ofOldFiles = emptied.filter(({ line }) => !line.includes('.tmp"'));
   // The record's first writing gives it its length.

