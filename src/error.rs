@@ -170,6 +170,7 @@ fn reason(code: &str) -> Option<&'static str> {
         "EROFS" => "read-only file system",
         "EMFILE" => "too many open files",
         "ENOTDIR" => "not a directory",
+        "EBUSY" => "resource busy or locked",
         "EISDIR" => "illegal operation on a directory",
         "EIO" => "i/o error",
         _ => return None,
@@ -181,6 +182,7 @@ fn advice(code: &str) -> &'static str {
         "ENOSPC" | "EDQUOT" => ". Free some space; the next write works as soon as there is room",
         "EACCES" | "EPERM" | "EROFS" => ". Let the user that runs the bot write to the data folder",
         "EMFILE" | "ENFILE" => ". Close some files or raise the limit (ulimit -n)",
+        "EBUSY" => ". Another program holds the file; let it finish, or close it",
         "EIO" => ". The disk or file system reports a fault; check it and keep a copy of the data folder",
         _ => "",
     }

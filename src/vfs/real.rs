@@ -48,7 +48,15 @@ impl RealFile {
 }
 
 fn failed(syscall: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| Error::io(&error, syscall, path)
+    move |error| Error::io(&told_of_a_folder(error, path), syscall, path)
+}
+
+/// Windows says "access denied" of a folder that is opened as a file; elsewhere the system says what it is.
+fn told_of_a_folder(error: io::Error, path: &Path) -> io::Error {
+    if cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied && path.is_dir() {
+        return io::ErrorKind::IsADirectory.into();
+    }
+    error
 }
 
 /// How long another program's hold on a file is waited for.
@@ -81,7 +89,7 @@ fn found<T>(result: io::Result<T>, syscall: &'static str, path: &Path) -> Result
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(&error, syscall, path)),
+        Err(error) => Err(failed(syscall, path)(error)),
     }
 }
 
