@@ -2,7 +2,7 @@
 // registry into target/runtimes. Bun and Deno run the same test files with their own runners. Only
 // `40-large-state`, which wants gigabytes, runs in `npm test` alone.
 //
-//   --short         only the tests of the API, of threads, exit, arguments and loading; what CI does
+//   --short         only the tests of the API, of threads, exit, arguments and loading
 //   --only NAMES    some of them, such as node18,bun
 //   --fetch         only fetch them
 //
