@@ -218,7 +218,10 @@ fn reconcile(
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => match &mut log {
-            Some(log) => nearest_base(&mut **log, end, &shown)?,
+            Some(log) => {
+                let is_whole = loaded.file.mending().damages.is_empty();
+                nearest_base(&mut **log, end, &shown, is_whole.then_some(content.id.hash))?
+            }
             None => Shows::LogUpTo(0),
         },
     };

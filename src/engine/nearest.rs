@@ -9,6 +9,9 @@
 //! Each is compared with what the mirror shows now, a key at a time; the one from which the fewest keys
 //! differ is taken for what it showed. Of several the last one, and a plain state before an edited one.
 //!
+//! An edit that was logged names the mirror it was found in by its hash. Where it is this very mirror, as when
+//! a power cut has brought an older file back, nothing in it is new.
+//!
 //! Invariant: memory is that of the states, whatever the number of lines.
 
 use std::cell::Cell;
@@ -30,16 +33,28 @@ pub struct Nearest {
     pub differing: usize,
 }
 
-/// What the mirror showed before, by the log alone.
-pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State) -> Result<Shows> {
+/// What the mirror showed before, by the log alone. `hash` is that of the mirror's content, if no line is
+/// missing with which an edit of it was logged.
+pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State, hash: Option<u64>) -> Result<Shows> {
     let plain = nearest(file, end, shown)?;
-    if plain.differing > 0
-        && let Some(edited) = nearest_edited(file, end, shown)?
-        && edited.fewest < plain.differing
-    {
-        return Ok(Shows::Content(edited.state));
+    if plain.differing > 0 {
+        if hash.is_some() && was_logged(file, end, hash)? {
+            return Ok(Shows::Content(shown.clone()));
+        }
+        if let Some(edited) = nearest_edited(file, end, shown)?
+            && edited.fewest < plain.differing
+        {
+            return Ok(Shows::Content(edited.state));
+        }
     }
     Ok(Shows::LogUpTo(plain.position))
+}
+
+/// Whether an edit was logged that was found in a mirror with this hash.
+fn was_logged(file: &mut dyn File, end: u64, hash: Option<u64>) -> Result<bool> {
+    let mut is_found = false;
+    for_each_entry(file, end, |entry| is_found |= entry.edit == hash)?;
+    Ok(is_found)
 }
 
 /// The position in the log whose state is nearest to what the mirror shows.

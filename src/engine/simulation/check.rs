@@ -61,13 +61,13 @@ pub struct Crashed {
     pub outcome: Outcome,
     /// A mirror may be broken, by its editor.
     pub is_editing: bool,
-    /// Mirrors that a power cut before this crash had broken.
+    /// Mirrors that power cuts before this crash had broken.
     pub broken: Vec<Arc<Vec<u8>>>,
 }
 
 /// What a check saw, for crashes during it.
 pub struct Recovery {
-    /// Mirrors that were broken when it began.
+    /// Mirrors that were broken when it began, or when a recovery before it did.
     pub broken: Vec<Arc<Vec<u8>>>,
     /// Each call that changed something.
     pub moments: Vec<Moment>,
@@ -113,7 +113,7 @@ pub fn check(
     if is_watched {
         watch(&play, &moments);
     }
-    let broken: Vec<Arc<Vec<u8>>> = broken_mirrors(setting, &crashed.disk);
+    let broken = broken_mirrors(setting, &crashed.disk);
     go_on(setting, &mut play, &mut models, &mut random)?;
     check_files(setting, &mut play, 0, &models, &mut random)?;
     check_leftovers(setting, &play.disk.disk())?;
@@ -123,6 +123,8 @@ pub fn check(
     let recovery = is_watched.then(|| {
         play.disk.watch(None);
         let moments = std::mem::take(&mut *moments.lock());
+        // One that was set aside comes back when a power cut undoes the rename.
+        let broken = [&*crashed.broken, &*broken].concat();
         Recovery { broken, moments, history: play.record.lock().history.clone() }
     });
     check_again(setting, &mut play, &models, &mut random)?;

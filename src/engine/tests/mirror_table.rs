@@ -5,6 +5,8 @@
 //! where the record of a clean end is there and fits; the crash column after a crash, and where the
 //! record is missing or unreadable.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::reference::Ordered;
 use super::support::{
     Bench, LOG, MIRROR, RECORD, Session, TIME, check_rows, old_set_line, ours, set_line, set_more_line,
@@ -451,4 +453,30 @@ fn an_old_mirror_is_recognised_where_it_shows_an_operation_of_several_lines() {
     assert_eq!(session.state(), r#"{"a":1,"b":3,"c":1,"e":5}"#);
     session.set("z", "1");
     bench.assert_files_hold(r#"{"a":1,"b":3,"c":1,"e":5,"z":1}"#, "after a write");
+}
+
+#[test]
+fn an_edited_mirror_that_comes_back_is_told_by_the_hash_that_its_edit_was_logged_with() {
+    // `c` was edited, then `e`; both were logged, and a power cut took the second file.
+    let edited = r#"{"a":1,"b":2,"c":1}"#;
+    let edit = |key: &str, hash: u64| {
+        let line =
+            format!(r#"{{"timestamp":"{TIME}","op":"SET","key":"{key}","value":1,"_edit":"{hash:016x}"}}"#);
+        ours(&line)
+    };
+    let log = [
+        set_line("a", "1"),
+        set_line("b", "2"),
+        set_line("b", "3"),
+        edit("c", xxh3_64(edited.as_bytes())),
+        edit("e", 0xabc),
+    ];
+    let bench = Bench::new();
+    bench.write(LOG, log.concat());
+    bench.write(MIRROR, edited);
+    let mut session = bench.open();
+    assert_eq!(session.state(), r#"{"a":1,"b":3,"c":1,"e":1}"#);
+    assert_eq!(bench.take_notices(), [""; 0], "the mirror is merely old");
+    session.set("z", "1");
+    bench.assert_files_hold(r#"{"a":1,"b":3,"c":1,"e":1,"z":1}"#, "after a write");
 }
