@@ -1,7 +1,7 @@
 //! The long form of the simulations: `cargo run --release --features simulation --bin soak -- --minutes N`.
 //!
 //! First the crashes and faults of the scripts, more of them the longer it may take, then random lives
-//! until the time is over, each on its own seed. Ends with an error when anything failed; what is printed
+//! until the time is over, each on its own seed, on `--threads` threads (as many as there are cores). Ends with an error when anything failed; what is printed
 //! then plays it again. With `--script` only the crashes of the scripts whose names begin so.
 
 use std::time::{Duration, Instant};
@@ -10,8 +10,10 @@ use progressive_storage::engine::simulation::{crash, faults, random};
 
 const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T] [--script NAME]";
 
-/// Of the states that a test run checks.
-const STATES_PERCENT_A_MINUTE: usize = 20;
+/// Of the states that a test run checks, each with more crashes of its recovery than there.
+const STATES_PERCENT_A_MINUTE: usize = 4;
+/// The same where only some scripts run.
+const STATES_PERCENT_A_MINUTE_OF_SOME: usize = 20;
 /// Of all cases.
 const FAULTS_PERCENT_A_MINUTE: usize = 10;
 
@@ -23,7 +25,8 @@ struct Wanted {
 }
 
 fn wanted() -> Result<Wanted, String> {
-    let mut wanted = Wanted { minutes: 10, seed: 1, threads: 1, script: None };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut wanted = Wanted { minutes: 10, seed: 1, threads, script: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let text = arguments.next().ok_or_else(|| format!("{name} needs a value: {USAGE}"))?;
@@ -52,9 +55,11 @@ fn main() {
     eprintln!("soak: {} minutes, seed {}", wanted.minutes, wanted.seed);
     // About half of the time goes to these two.
     let minutes = usize::try_from(wanted.minutes).unwrap_or(usize::MAX);
+    let percent_a_minute =
+        if wanted.script.is_some() { STATES_PERCENT_A_MINUTE_OF_SOME } else { STATES_PERCENT_A_MINUTE };
     let effort = crash::Effort {
         seed: wanted.seed,
-        percent: minutes.saturating_mul(STATES_PERCENT_A_MINUTE),
+        percent: minutes.saturating_mul(percent_a_minute),
         ..crash::Effort::LONG
     };
     let crashes = crash::run_all(effort, wanted.script.as_deref().unwrap_or_default());
