@@ -128,13 +128,17 @@ impl Log {
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
         let files = &*context.files;
         let mut found_log = files.stamp(&self.paths.log)?;
-        if self.is_loaded && self.file.has_only_failed_append_behind(found_log) {
-            // Bytes whose write or sync failed are no entries, whatever they look like. Where they cannot be
-            // cut off yet, memory is right and the next write tries again.
-            if self.file.mend(files, &self.paths, context.sync_ever(), &Lines::default()).is_ok() {
-                self.publish_stamps();
+        if self.is_loaded && self.file.has_failed_append() {
+            if self.file.has_only_failed_append_behind(files, &self.paths, found_log)? {
+                // Bytes whose write or sync failed are no entries, whatever they look like. Where they cannot
+                // be cut off yet, memory is right and the next write tries again.
+                if self.file.mend(files, &self.paths, context.sync_ever(), &Lines::default()).is_ok() {
+                    self.publish_stamps();
+                }
+                found_log = self.file.stamp();
+            } else {
+                self.file.doubt_failed_append(found_log);
             }
-            found_log = self.file.stamp();
         }
         if !self.is_loaded && !self.mirror.is_wanted && files.stamp(&self.paths.record)?.is_some() {
             // Another process keeps this log as a collection.

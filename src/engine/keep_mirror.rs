@@ -44,9 +44,12 @@ impl Log {
     pub fn tick(&mut self, context: &Context, now_ms: u64, ready: &Result<()>, jobs: &mut Vec<Job>) {
         if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.sync_due_ms = None;
-            // An edit first: should the log have to be written anew, it would be without its damage.
+            // Should the log have to be written anew, it is with what others have appended since, and with
+            // the edit that stands in for its damage.
+            let may_rewrite = self.pending.is_some() || self.file.mending().is_doubtful;
             let synced = ready
                 .clone()
+                .and_then(|()| if may_rewrite { self.catch_up(context) } else { Ok(()) })
                 .and_then(|()| self.log_pending_edit(context))
                 .and_then(|()| self.file.sync(&*context.files, &self.paths));
             if let Some(duration_us) = self.file.take_sync_us() {

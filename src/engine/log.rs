@@ -150,8 +150,8 @@ pub struct Mending {
     pub is_unterminated: bool,
     /// The file begins with a byte order mark, which other readers do not expect.
     pub has_bom: bool,
-    /// Up to so many bytes of a failed append of ours may stand behind the end.
-    pub failed_append_bytes: u64,
+    /// What an append of ours that failed tried to write: a part of it may stand behind the end.
+    pub failed_append: Vec<u8>,
     /// A sync failed: what it should have written may be lost although a later one succeeds.
     pub is_doubtful: bool,
 }
@@ -311,11 +311,40 @@ impl LogFile {
         self.mending.is_doubtful |= is_doubtful && !self.tail.is_empty();
     }
 
-    /// True when what stands behind the end can only be what a failed append of ours left.
-    pub fn has_only_failed_append_behind(&self, found: Option<Stamp>) -> bool {
-        let (Some(known), Some(found)) = (self.stamp, found) else { return false };
-        let attempted_end = self.end + self.mending.failed_append_bytes;
-        self.mending.failed_append_bytes > 0 && found.id == known.id && found.size_bytes <= attempted_end
+    /// True when an append of ours failed and could not be undone yet.
+    pub fn has_failed_append(&self) -> bool {
+        !self.mending.failed_append.is_empty()
+    }
+
+    /// Somebody else has written since. Where it is still our file, he may have taken over what we failed to
+    /// sync, so the next write has all of the log synced anew.
+    pub fn doubt_failed_append(&mut self, found: Option<Stamp>) {
+        self.mending.failed_append = Vec::new();
+        self.mending.is_doubtful |= found.is_some() && found.map(|it| it.id) == self.stamp.map(|it| it.id);
+        self.handle = None;
+    }
+
+    /// True when an append of ours failed and nothing but a part of it stands behind the end. Anything else
+    /// was written since, by a process to which it is a part of the log.
+    pub fn has_only_failed_append_behind(
+        &self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        found: Option<Stamp>,
+    ) -> Result<bool> {
+        let (Some(known), Some(found)) = (self.stamp, found) else { return Ok(false) };
+        let attempted = &self.mending.failed_append;
+        let left_bytes = found.size_bytes.checked_sub(self.end).and_then(|bytes| usize::try_from(bytes).ok());
+        let Some(left) = left_bytes.and_then(|bytes| attempted.get(..bytes)) else { return Ok(false) };
+        if attempted.is_empty() || found.id != known.id {
+            return Ok(false);
+        }
+        if left.is_empty() {
+            return Ok(true);
+        }
+        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(false) };
+        let mut behind = vec![0; left.len()];
+        Ok(read_full(&mut *log, &mut behind, self.end)? == left.len() && behind == left)
     }
 
     /// Makes the file ready for appending: sets damage aside, cuts what is not in use. Where the log is
@@ -337,16 +366,15 @@ impl LogFile {
         if self.mending.needs_rewrite() {
             self.write_anew(files, paths, sync, behind)?;
         }
-        if self.mending.failed_append_bytes > 0 {
+        if self.has_failed_append() {
             let found = files.stamp(&paths.log)?;
-            // Another file at the path is somebody else's: it is read anew with the next call.
-            if found.is_some() && found.map(|stamp| stamp.id) == self.stamp.map(|stamp| stamp.id) {
+            if self.has_only_failed_append_behind(files, paths, found)? {
                 files.truncate(&paths.log, self.end, sync)?;
                 self.stamp = files.stamp(&paths.log)?;
+                self.mending.failed_append = Vec::new();
             } else {
-                self.handle = None;
+                self.doubt_failed_append(found);
             }
-            self.mending.failed_append_bytes = 0;
         }
         Ok(())
     }
@@ -378,7 +406,8 @@ impl LogFile {
                 Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
             }
             Err(error) => {
-                self.mending.failed_append_bytes = bytes.len() as u64 + 1;
+                let line_break: &[u8] = if self.mending.is_unterminated { b"\n" } else { b"" };
+                self.mending.failed_append = [line_break, bytes].concat();
                 // Where this fails too, the next append tries again before anything else.
                 if self.mend(files, paths, is_all, &Lines::default()).is_err() {
                     self.handle = None;
