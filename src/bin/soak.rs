@@ -11,7 +11,7 @@ use progressive_storage::engine::simulation::{crash, faults, random};
 const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T] [--script NAME]";
 
 /// Of the states that a test run checks, each with more crashes of its recovery than there.
-const STATES_PERCENT_A_MINUTE: usize = 4;
+const STATES_PERCENT_A_MINUTE: usize = 2;
 /// The same where only some scripts run.
 const STATES_PERCENT_A_MINUTE_OF_SOME: usize = 20;
 /// Of all cases.
