@@ -54,6 +54,7 @@ pub struct Log {
 }
 
 /// What is known of the mirror.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
 #[derive(Default)]
 pub struct Mirror {
     /// The log has one.
@@ -66,6 +67,8 @@ pub struct Mirror {
     pub placed_seen: Option<PlacedMirror>,
     /// The file is not a JSON object.
     pub is_broken: bool,
+    /// A sync of the file failed: that a later one succeeds proves nothing.
+    pub is_doubtful: bool,
     /// When the next large mirror is to be written.
     pub due_ms: Option<u64>,
     /// A large mirror is being written.

@@ -232,6 +232,7 @@ impl Log {
             if let Some(known) = &mut self.mirror.known {
                 known.is_synced = fresh.is_synced;
             }
+            self.mirror.is_doubtful = false;
         } else {
             // Swept up later if this fails.
             let _ = files.remove(&fresh.temporary);
@@ -311,7 +312,10 @@ impl Log {
             && context.sync_ever()
         {
             let (mut file, _) = context.files.open_append(&self.paths.mirror)?;
-            file.sync_data()?;
+            if let Err(error) = file.sync_data() {
+                self.mirror.is_doubtful = true;
+                return Err(error);
+            }
             context.files.sync_dir(&self.paths.data_folder)?;
             known.is_synced = true;
         }
@@ -356,7 +360,7 @@ impl Log {
         }
         if self.mirror.is_wanted {
             self.set_broken_mirror_aside(context)?;
-            if self.mirror.shown_log_end() != Some(self.file.end()) {
+            if self.mirror.shown_log_end() != Some(self.file.end()) || self.mirror.is_doubtful {
                 let temporary = context.temporary(&self.paths.mirror);
                 let snapshot = self.shelf.published.read().state.snapshot();
                 let fresh = write_large(

@@ -23,11 +23,14 @@ pub struct Pending {
 }
 
 impl Disk {
-    /// Whether the file at the path has bytes whose sync failed, and that were not cut off since.
+    /// Whether the file at the path, or the one that a power cut may bring back there, has bytes whose sync
+    /// failed, and that were not cut off since.
     #[must_use]
     pub fn is_in_doubt(&self, path: &Path) -> bool {
-        let found = self.find_file(path).ok().flatten();
-        found.is_some_and(|key| self.file(key).pending.iter().any(|change| change.is_doubtful))
+        let seen = self.find_file(path).ok().flatten();
+        let durable = self.find_durable_file(path);
+        let is_doubtful = |key: Key| self.file(key).pending.iter().any(|change| change.is_doubtful);
+        seen.into_iter().chain(durable).any(is_doubtful)
     }
 
     /// Changes that are not durable, oldest first.

@@ -87,6 +87,15 @@ impl Disk {
         }
     }
 
+    /// The file that durably has the name.
+    pub(super) fn find_durable_file(&self, path: &Path) -> Option<Key> {
+        let folder = self.folder_above(path).ok()?;
+        match self.folders.get(&folder)?.durable.get(path.file_name()?.to_str()?)? {
+            Target::File(key) => Some(*key),
+            Target::Folder(_) => None,
+        }
+    }
+
     fn folder_above(&self, path: &Path) -> io::Result<Key> {
         match path.parent().map(|parent| self.find(parent)).transpose()?.flatten() {
             Some(Target::Folder(key)) => Ok(key),
