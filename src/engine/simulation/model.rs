@@ -31,6 +31,13 @@ pub struct Op {
     pub effects: Vec<Effect>,
 }
 
+impl Op {
+    /// Whether it removes every key, and does nothing else.
+    fn clears(&self) -> bool {
+        matches!(self.effects[..], [Effect::Clear])
+    }
+}
+
 /// What the caller of an operation was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -157,11 +164,31 @@ impl History {
     /// The state that a log has if it has the members `found`, explained by what was called; else what it
     /// may have, the likely states first.
     pub fn explain(&self, log: usize, found: &[(&str, &str)]) -> Result<Model, Vec<String>> {
-        let called: Vec<(&Op, Fate)> = self.fates(log, found);
+        let text = Model::of(found).text(self.is_unordered);
+        let mut texts: Vec<String> = Vec::new();
+        // What removes every key hides the traces of all before it, so each is tried as the last that came through.
+        let clears = self.ops.iter().enumerate().filter(|(_, op)| op.log == log && op.clears());
+        for last_clear in std::iter::once(None).chain(clears.map(|(number, _)| Some(number))) {
+            if let Some(model) = self.explain_behind(last_clear, log, found, &text, &mut texts) {
+                return Ok(model);
+            }
+        }
+        Err(texts)
+    }
+
+    /// The same, where of the unanswered removals of all keys only `last_clear` came through. Adds to `texts`
+    /// what was tried.
+    fn explain_behind(
+        &self,
+        last_clear: Option<usize>,
+        log: usize,
+        found: &[(&str, &str)],
+        found_text: &str,
+        texts: &mut Vec<String>,
+    ) -> Option<Model> {
+        let called: Vec<(&Op, Fate)> = self.fates(last_clear, log, found);
         let unknown = called.iter().filter(|(_, fate)| *fate == Fate::Unknown).count();
         let tried = unknown.min(OPEN_MAX);
-        let found = Model::of(found).text(self.is_unordered);
-        let mut texts: Vec<String> = Vec::new();
         for lost in 0..1_usize << tried {
             let mut model = self.before[log].clone();
             let mut number = 0;
@@ -180,18 +207,18 @@ impl History {
                 }
             }
             let text = model.text(self.is_unordered);
-            if text == found {
-                return Ok(model);
+            if text == found_text {
+                return Some(model);
             }
             if !texts.contains(&text) {
                 texts.push(text);
             }
         }
-        Err(texts)
+        None
     }
 
     /// Looks for each operation's trace, newest first: what a later one covers tells nothing.
-    fn fates(&self, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
+    fn fates(&self, last_clear: Option<usize>, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
         let found: BTreeMap<&str, &str> = found.iter().copied().collect();
         // Keys that a later operation set for certain, and those that a later one may have set.
         let (mut covered, mut may_be_covered) = (Keys::default(), Keys::default());
@@ -202,6 +229,8 @@ impl History {
             let mut fate = Fate::Unknown;
             if *status == Status::Acked && number < spared {
                 fate = Fate::There;
+            } else if op.clears() {
+                fate = if last_clear == Some(number) { Fate::There } else { Fate::Lost };
             } else {
                 for effect in &op.effects {
                     if let Effect::Set(key, value) = effect
@@ -302,5 +331,28 @@ mod tests {
         }
         assert!(history.explain(0, &[("\"7\"", "2"), ("\"a\"", "3"), ("\"b\"", "1")]).is_err());
         assert!(history.explain(0, &[("\"a\"", "3")]).is_err());
+    }
+
+    #[test]
+    fn a_removal_of_all_keys_that_was_not_answered_hides_nothing() {
+        let set = |key: String, value: usize| Effect::Set(key, value.to_string());
+        // More operations than are tried in all combinations; every second one is there.
+        let ops: Vec<Op> = (0..30)
+            .map(|number| Op { log: 0, effects: vec![set(format!("\"k{number}\""), number)] })
+            .chain([Op { log: 0, effects: vec![Effect::Clear] }])
+            .collect();
+        let history = History {
+            before: vec![Model::default()],
+            status: vec![Status::Failed("EIO"); ops.len()],
+            ops,
+            ..History::default()
+        };
+        let members: Vec<(String, String)> =
+            (0..30).step_by(2).map(|number| (format!("\"k{number}\""), number.to_string())).collect();
+        let members: Vec<(&str, &str)> =
+            members.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert!(history.explain(0, &members).is_ok());
+        assert!(history.explain(0, &[]).is_ok());
+        assert!(history.explain(0, &[("\"k1\"", "2")]).is_err());
     }
 }
