@@ -25,6 +25,8 @@ use super::json;
 
 /// What a thread keeps of the buffer in which it puts texts together.
 const KEPT_TEXT_BYTES: usize = 64 << 10;
+/// Length of the longest key literal that JavaScript orders by number, `"4294967294"`.
+const ARRAY_INDEX_BYTES_MAX: u32 = 12;
 
 /// One key and its value, as the JSON text `"key":value`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,12 @@ impl Member {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The number by which JavaScript orders the key, if it does.
+    fn array_index(&self) -> Option<u32> {
+        // Most keys are too long, so a pass over the slots need not fetch their texts from memory.
+        if self.key_bytes > ARRAY_INDEX_BYTES_MAX { None } else { json::array_index(self.key()) }
     }
 }
 
@@ -154,7 +162,7 @@ impl State {
             Entry::Vacant(place) => {
                 let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 keys fit in memory");
                 place.insert(slot);
-                if let Some(index) = json::array_index(member.key()) {
+                if let Some(index) = member.array_index() {
                     self.integers.insert(index, slot);
                 }
                 self.slots.push(Some(member));
@@ -219,8 +227,8 @@ impl State {
     fn ordered_slots(&self) -> impl Iterator<Item = u32> + '_ {
         let no_integers = self.integers.is_empty();
         let others = (0_u32..).zip(&self.slots).filter_map(move |(slot, member)| {
-            let key = member.as_ref()?.key();
-            (no_integers || json::array_index(key).is_none()).then_some(slot)
+            let member = member.as_ref()?;
+            (no_integers || member.array_index().is_none()).then_some(slot)
         });
         self.integers.values().copied().chain(others)
     }
