@@ -56,14 +56,26 @@ struct Waiting {
     then: Then,
 }
 
+/// An answer of several pieces that is put together one piece at a time, the event loop having its turn between.
+struct Assembly {
+    store: Rc<Store>,
+    deferred: Deferred,
+    kind: TextKind,
+    pieces: std::vec::IntoIter<String>,
+    whole: Kept,
+}
+
 /// See the header of this file.
 pub struct Environment {
     stringify: Kept,
     parse: Kept,
+    assign: Kept,
     /// The way back from other threads.
     pub outlet: Arc<EnvironmentOutlet>,
     /// Answers that are ready and not settled yet, in order.
     backlog: RefCell<VecDeque<(usize, Result<Answer>)>>,
+    /// Large answers, in part.
+    assemblies: RefCell<VecDeque<Assembly>>,
     is_slice_planned: Cell<bool>,
     waiting: RefCell<Vec<Option<Waiting>>>,
     free: RefCell<Vec<usize>>,
@@ -166,8 +178,10 @@ impl Environment {
         Ok(Self {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
+            assign: js.keep(js.get(js.get(js.global()?, "Object")?, "assign")?)?,
             outlet,
             backlog: RefCell::default(),
+            assemblies: RefCell::default(),
             is_slice_planned: Cell::new(false),
             waiting: RefCell::default(),
             free: RefCell::default(),
@@ -207,8 +221,8 @@ impl Environment {
         }
     }
 
-    /// Settles what is ready, for about `SLICE` at a time, so that timers and sockets have their turn
-    /// between two slices of a large batch.
+    /// Settles what is ready, for about `SLICE` at a time, and goes on with one piece of a large answer, so
+    /// that timers and sockets have their turn between.
     fn settle_ready(self: &Rc<Self>, js: Js) {
         self.take_ready(js);
         let started = Instant::now();
@@ -220,10 +234,9 @@ impl Environment {
                 break;
             }
         }
-        if !self.backlog.borrow().is_empty()
-            && !self.is_slice_planned.replace(true)
-            && self.plan_slice(js).is_err()
-        {
+        self.assemble_piece(js);
+        let is_all = self.backlog.borrow().is_empty() && self.assemblies.borrow().is_empty();
+        if !is_all && !self.is_slice_planned.replace(true) && self.plan_slice(js).is_err() {
             self.is_slice_planned.set(false);
             self.settle_all(js);
         }
@@ -235,6 +248,7 @@ impl Environment {
         while let Some((id, answer)) = self.pop_backlog() {
             self.settle_one(js, id, answer);
         }
+        while self.assemble_piece(js) {}
     }
 
     fn take_ready(self: &Rc<Self>, js: Js) {
@@ -271,6 +285,27 @@ impl Environment {
         let waiting = self.waiting.borrow_mut()[id].take();
         self.free.borrow_mut().push(id);
         let Some(Waiting { store, then }) = waiting else { return };
+        js.scoped(|js| match (then, answer) {
+            (Then::Settle(deferred), Ok(Answer::Texts(texts))) if texts.pieces.len() > 1 => {
+                self.begin_assembly(js, store, deferred, texts);
+            }
+            (then, answer) => {
+                self.no_longer_waiting(js, &store);
+                match then {
+                    Then::Settle(deferred) => {
+                        let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
+                        js.settle(deferred, value);
+                    }
+                    Then::SettleUndefined(deferred) => {
+                        js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+                    }
+                    Then::Do(go_on) => go_on(self, js, answer),
+                }
+            }
+        });
+    }
+
+    fn no_longer_waiting(&self, js: Js, store: &Store) {
         store.pending.set(store.pending.get() - 1);
         if store.pending.get() == 0 {
             store.predicted.forget();
@@ -278,16 +313,43 @@ impl Environment {
         if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
             self.hold_event_loop(js, false);
         }
-        js.scoped(|js| match then {
-            Then::Settle(deferred) => {
-                let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
-                js.settle(deferred, value);
+    }
+
+    fn begin_assembly(&self, js: Js, store: Rc<Store>, deferred: Deferred, texts: Texts) {
+        let mut pieces = texts.pieces.into_iter();
+        let first = self.parse(js, &pieces.next().unwrap_or_default()).and_then(|whole| js.keep(whole));
+        match first {
+            Ok(whole) => {
+                let assembly = Assembly { store, deferred, kind: texts.kind, pieces, whole };
+                self.assemblies.borrow_mut().push_back(assembly);
             }
-            Then::SettleUndefined(deferred) => {
-                js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+            Err(refusal) => {
+                self.no_longer_waiting(js, &store);
+                js.settle(deferred, Err(refusal));
             }
-            Then::Do(go_on) => go_on(self, js, answer),
+        }
+    }
+
+    /// Adds a piece to the answer whose turn it is. False when there is none.
+    fn assemble_piece(&self, js: Js) -> bool {
+        let Some(mut assembly) = self.assemblies.borrow_mut().pop_front() else { return false };
+        js.scoped(|js| {
+            let piece = assembly.pieces.next();
+            let added = js.kept(&assembly.whole).and_then(|whole| {
+                if let Some(piece) = piece {
+                    self.merge(js, assembly.kind, whole, &piece)?;
+                }
+                Ok(whole)
+            });
+            if added.is_ok() && assembly.pieces.len() > 0 {
+                self.assemblies.borrow_mut().push_back(assembly);
+            } else {
+                self.no_longer_waiting(js, &assembly.store);
+                js.settle(assembly.deferred, added);
+                js.release(assembly.whole);
+            }
         });
+        true
     }
 
     /// `JSON.stringify(value)`; `None` for what JSON has no text for. `subject` names the value in errors.
@@ -344,30 +406,41 @@ impl Environment {
         }
     }
 
-    /// The value whose text comes in pieces.
+    /// The value whose text comes in pieces, at once.
     fn merged(&self, js: Js, texts: Texts) -> Fallible<Value> {
         let mut pieces = texts.pieces.into_iter();
         let whole = self.parse(js, &pieces.next().unwrap_or_default())?;
         for piece in pieces {
-            let part = self.parse(js, &piece)?;
-            drop(piece);
-            match texts.kind {
-                TextKind::Array => {
-                    let offset = js.length(whole)?;
-                    for index in 0..js.length(part)? {
-                        js.set_element(whole, offset + index, js.element(part, index)?)?;
-                    }
+            self.merge(js, texts.kind, whole, &piece)?;
+        }
+        Ok(whole)
+    }
+
+    /// Adds the elements or members of `piece` to `whole`.
+    fn merge(&self, js: Js, kind: TextKind, whole: Value, piece: &str) -> Fallible<()> {
+        let part = self.parse(js, piece)?;
+        match kind {
+            TextKind::Array => {
+                let offset = js.length(whole)?;
+                for index in 0..js.length(part)? {
+                    js.set_element(whole, offset + index, js.element(part, index)?)?;
                 }
-                TextKind::Object => {
-                    let names = js.own_names(part)?;
-                    for index in 0..js.length(names)? {
-                        let name = js.element(names, index)?;
-                        js.define(whole, name, js.get_by(part, name)?)?;
-                    }
+            }
+            TextKind::Object => {
+                // As fast as it gets, but it would set a prototype, and stumbles over a frozen one.
+                if !piece.contains("\"__proto__\"")
+                    && js.call(js.kept(&self.assign)?, js.undefined()?, &[whole, part]).is_ok()
+                {
+                    return Ok(());
+                }
+                let names = js.own_names(part)?;
+                for index in 0..js.length(names)? {
+                    let name = js.element(names, index)?;
+                    js.define(whole, name, js.get_by(part, name)?)?;
                 }
             }
         }
-        Ok(whole)
+        Ok(())
     }
 
     /// From now on, `process.exit()` and a natural end finish what was called.
@@ -423,10 +496,9 @@ impl Environment {
         self.flush_stores();
         *self.outlet.wake_up.lock() = None;
         *self.default_handle.borrow_mut() = None;
-        for waiting in self.waiting.borrow_mut().drain(..) {
-            // What is left holds promises of a thread that is gone.
-            drop(waiting);
-        }
+        // What is left holds promises of a thread that is gone.
+        self.waiting.borrow_mut().clear();
+        self.assemblies.borrow_mut().clear();
         self.stores.borrow_mut().clear();
     }
 }

@@ -264,7 +264,7 @@ impl Play {
 
     fn texts(answer: Answer) -> String {
         match answer {
-            Answer::Texts(mut texts) if texts.pieces.len() == 1 => texts.pieces.remove(0),
+            Answer::Texts(texts) => texts.joined(),
             other => panic!("the answer is {other:?}"),
         }
     }

@@ -493,11 +493,10 @@ impl Session {
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
     pub fn try_state(&mut self) -> std::result::Result<String, &'static str> {
         let answer = self.call(crate::engine::collection::whole()).map_err(|error| error.code)?;
-        let Answer::Texts(mut texts) = answer else { panic!("{answer:?} is no text") };
-        assert_eq!(texts.pieces.len(), 1);
-        let state = texts.pieces.remove(0);
+        let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
+        let state = texts.joined();
         let shelf = self.engine.shelves().read().get(&self.log).cloned().expect("the log is known");
-        let look = |state: &crate::engine::State| object_of(state.iter()).pieces.pop();
+        let look = |state: &crate::engine::State| Some(object_of(state.iter()).joined());
         if let Some(seen) = shelf.read(&*self.files, self.is_collection, look) {
             assert_eq!(seen, state, "what readers see in memory");
         }

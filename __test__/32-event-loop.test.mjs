@@ -1,0 +1,141 @@
+// A large answer does not keep the event loop waiting: its JSON is parsed in parts, with a turn of the loop between
+// two of them. Counted in turns and in lengths of texts, so no clock is in the way.
+
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { runScript, temporaryFolder } from './support/temp.mjs';
+
+const PLAYERS = 3000;
+const PIECE_BYTES_MAX = 512 << 10;
+
+function player(index) {
+  return { userId: `user-${index}`, totalScore: index, note: 'n'.repeat(900), emoji: '\u{1F600}' };
+}
+
+async function folderOfPlayers(t) {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  const state = Object.fromEntries(Array.from({ length: PLAYERS }, (_, i) => [`user-${i}`, player(i)]));
+  // Keys that need care where objects are put together.
+  Object.defineProperty(state, '__proto__', { value: player(-1), enumerable: true });
+  Object.assign(state, { constructor: player(-2), 7: player(7) });
+  await mkdir(path.join(dataDir, 'logs'), { recursive: true });
+  const log = JSON.stringify({ op: 'CHECKPOINT', state, compactedAt: new Date(0).toISOString() });
+  await writeFile(path.join(dataDir, 'logs', 'players.log'), `${log}\n`);
+  await writeFile(path.join(dataDir, 'players.json'), JSON.stringify(state, null, 2));
+  await writeFile(
+    path.join(dataDir, 'logs', 'events.log'),
+    Array.from({ length: PLAYERS }, (_, i) => `${JSON.stringify({ op: 'NOTE', ...player(i) })}\n`).join(''),
+  );
+  return { dataDir, state };
+}
+
+// Runs in a process whose JSON.parse tells in which turn of the event loop it was called, and with how long a text.
+const watched = (body) => `
+  const parse = JSON.parse;
+  const calls = [];
+  let turn = 0;
+  const count = () => { turn += 1; immediate = setImmediate(count); };
+  let immediate = setImmediate(count);
+  JSON.parse = (text, ...rest) => {
+    calls.push({ turn, length: text.length });
+    return parse(text, ...rest);
+  };
+  const ps = await import(${JSON.stringify(new URL('../index.js', import.meta.url).href)});
+  const storage = new ps.Storage({ dataDir: process.env.DATA, fsync: 'never', logger: null });
+  ${body}
+  clearImmediate(immediate);
+  await storage.close();
+`;
+
+test('all players, all entries, a replayed state: one part a turn, and the whole is right', async (t) => {
+  const { dataDir, state } = await folderOfPlayers(t);
+  const source = watched(`
+    const results = {};
+    for (const name of ['loadPlayers', 'readLogEntries', 'rebuildStateFromLog']) {
+      calls.length = 0;
+      const value = await storage[name](...{ readLogEntries: ['events'], rebuildStateFromLog: ['players'] }[name] ?? []);
+      results[name] = { value: JSON.stringify(value), calls: calls.slice(), isPlain: Object.getPrototypeOf(value) === Object.prototype };
+    }
+    process.stdout.write(JSON.stringify(results));
+  `);
+  const { stdout, stderr, code } = await runScript(t, { source, env: { DATA: dataDir } });
+  assert.equal(code, 0, stderr);
+  const results = JSON.parse(stdout);
+  const expected = JSON.stringify(state);
+  assert.equal(results.loadPlayers.value, expected);
+  assert.equal(results.rebuildStateFromLog.value, expected);
+  assert.ok(results.loadPlayers.isPlain && results.rebuildStateFromLog.isPlain);
+  const entries = JSON.parse(results.readLogEntries.value);
+  assert.equal(entries.length, PLAYERS);
+  for (const [index, entry] of entries.entries()) assert.deepEqual(entry, { op: 'NOTE', ...player(index) });
+  for (const [name, { calls }] of Object.entries(results)) {
+    assert.ok(calls.length > 4, `${name}: ${calls.length} parts`);
+    for (const { length } of calls) assert.ok(length <= PIECE_BYTES_MAX, `${name}: a part of ${length}`);
+    // The first answer of a turn may be followed by a part of another one.
+    for (const { turn } of calls) {
+      const inTurn = calls.filter((call) => call.turn === turn).length;
+      assert.ok(inTurn <= 2, `${name}: ${inTurn} parts in a turn`);
+    }
+  }
+});
+
+test('several large answers at once, and small ones that overtake them', async (t) => {
+  const { dataDir, state } = await folderOfPlayers(t);
+  const source = watched(`
+    const order = [];
+    const said = (name) => (value) => { order.push(name); return value; };
+    const [one, other, single] = await Promise.all([
+      storage.loadPlayers().then(said('one')),
+      storage.loadPlayers().then(said('other')),
+      storage.updatePlayerStats('new', 'New', 5).then(said('single')),
+    ]);
+    process.stdout.write(JSON.stringify({ one, other, single, order }));
+  `);
+  const { stdout, stderr, code } = await runScript(t, { source, env: { DATA: dataDir } });
+  assert.equal(code, 0, stderr);
+  const { one, other, single, order } = JSON.parse(stdout);
+  for (const all of [one, other]) assert.equal(JSON.stringify(all), JSON.stringify(state));
+  assert.equal(single.totalScore, 5);
+  assert.equal(order.length, 3);
+});
+
+test('process.exit() in the middle of a large answer ends the process', async (t) => {
+  const { dataDir } = await folderOfPlayers(t);
+  const source = watched(`
+    process.once('exit', () => process.stdout.write('parts ' + (calls.length > 0)));
+    storage.loadPlayers();
+    storage.updatePlayerStats('new', 'New', 5);
+    while (calls.length < 2) await new Promise(setImmediate);
+    process.exit(0);
+  `);
+  const { stdout, stderr, code } = await runScript(t, { source, env: { DATA: dataDir } });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'parts true');
+});
+
+test('a worker thread that is terminated in the middle of a large answer ends', async (t) => {
+  const { dataDir } = await folderOfPlayers(t);
+  const source = `
+    import { Worker } from 'node:worker_threads';
+    const worker = new Worker(new URL(import.meta.url.replace(/script-.*/, 'worker.mjs')));
+    await new Promise((resolve) => worker.once('message', resolve));
+    await worker.terminate();
+    process.stdout.write('ended');
+  `;
+  const cwd = await temporaryFolder(t);
+  await writeFile(
+    path.join(cwd, 'worker.mjs'),
+    watched(`
+      const { parentPort } = await import('node:worker_threads');
+      storage.loadPlayers();
+      while (calls.length < 2) await new Promise(setImmediate);
+      parentPort.postMessage('at it');
+      await new Promise(() => {});
+    `),
+  );
+  const { stdout, stderr, code } = await runScript(t, { source, cwd, env: { DATA: dataDir } });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'ended');
+});
