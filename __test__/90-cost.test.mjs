@@ -14,6 +14,8 @@ import { temporaryFolder } from './support/temp.mjs';
 
 const UPDATES = 40;
 const BURST = 1000;
+/** Of the thread that writes the log: a large JSON file that is due, and one that is put in its place. */
+const BACKGROUND_MIRROR_CALLS = 40;
 const CHILD = fileURLToPath(new URL('./children/few-updates.mjs', import.meta.url));
 
 /** Memory and waiting: how often depends on sizes and on the machine. */
@@ -80,7 +82,12 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   const writes = together.filter(isLogWrite).length;
   assert.ok(writes < BURST / 2, `${BURST} updates at once in ${writes} writes`);
   const batchWork = together.filter(isCounted).length;
-  assert.ok(batchWork <= 24 * writes, `${batchWork} system calls in ${writes} batches`);
+  // On a slow machine the large JSON file becomes due meanwhile: the worker's calls tell, or the rename.
+  const isOfMirror = ({ thread, call, line }) =>
+    line.includes('players.json') && (thread !== writer || call.startsWith('rename'));
+  const isMirrored = [...parts.get('at once'), ...parts.get('small JSON file')].some(isOfMirror);
+  const allowed = 24 * writes + (isMirrored ? BACKGROUND_MIRROR_CALLS : 0);
+  assert.ok(batchWork <= allowed, `${batchWork} system calls in ${writes} batches`);
   assert.ok(together.filter(isWakeUp).length <= writes + 1, 'one wake-up of the event loop for each batch');
   const synced = together.filter(({ call, line }) => call === 'fdatasync' && line.includes('players.log'));
   assert.equal(synced.length, writes, 'one sync for each batch');
