@@ -12,6 +12,7 @@
 //! Invariant: before the log is replaced, the mirror on disk is at least as new as the checkpoint, and
 //! synced. Else an older mirror could no longer be told from an edit (see `load`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::catch_up::Log;
@@ -61,6 +62,13 @@ impl Compaction {
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
+
+    /// After a panic: where none is under way, nobody would come back to those who wait for the next one.
+    pub fn dismiss_stranded(&mut self) {
+        if !self.is_running() {
+            self.waiting.clear();
+        }
+    }
 }
 
 impl Engine {
@@ -73,7 +81,13 @@ impl Engine {
         };
         let acquired = self.acquire(Purpose::Write);
         let Some(log) = self.logs.get_mut(&name) else { return };
-        let ready = acquired.and_then(|()| log.catch_up(&self.context));
+        let ready = acquired.and_then(|()| {
+            // A panic here must not take the result along: somebody waits for it.
+            catch_unwind(AssertUnwindSafe(|| log.catch_up(&self.context))).unwrap_or_else(|_| {
+                log.distrust();
+                Err(Error::internal("the files could not be looked at"))
+            })
+        });
         match done {
             JobDone::Compress(done) => log.compress_done(&self.context, done, ready, &mut self.jobs),
             JobDone::Mirror(done) => log.mirror_done(&self.context, done, ready),

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::batch::Held;
 use super::catch_up::Log;
 use super::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink, SLOW_SYNC_MS, Teller};
 use super::job::{Job, JobDone};
@@ -301,6 +302,10 @@ impl Engine {
 }
 
 /// `NAME.log.mended.tmp`, as `log` makes it, or `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
+            // The call that these wait for may be the one that was lost. Tickets that are dropped answer for
+            // themselves.
+            log.held = Held::default();
+            log.compaction.dismiss_stranded();
 fn is_temporary(name: &str) -> bool {
     if name.ends_with(MENDED_ENDING) {
         return true;
