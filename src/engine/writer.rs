@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::batch::is_again;
 use super::core::{Engine, Shelves};
 use super::event::NoticeSink;
 use super::job::{Job, JobDone, ReadJob};
@@ -181,7 +182,8 @@ impl Writer {
         if waiting_calls.is_multiple_of(TIMED_CALLS) {
             request.ticket.time_from(self.files.monotonic_us());
         }
-        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX {
+        // Others wait for a further try, so it is not refused here.
+        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX && !is_again(&request) {
             let error = Error::new(
                 "ERR_QUEUE_FULL",
                 "Over 1 GiB of entries wait to be written; await some of the calls before making more",
@@ -420,11 +422,19 @@ impl Shell {
         if self.flushes.is_empty() || self.engine.is_busy() {
             return;
         }
+        // What a caller called before includes an update whose function runs just now. Somebody who waits on
+        // his own thread is no caller whose calls are held.
+        let (later, now): (Vec<_>, Vec<_>) =
+            self.flushes.drain(..).partition(|ticket| self.engine.holds_calls_of(ticket));
+        self.flushes = later;
+        if now.is_empty() {
+            return;
+        }
         let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish())).unwrap_or_else(|_| {
             self.engine.distrust_memory();
             Err(Error::internal("the end could not be written"))
         });
-        for ticket in self.flushes.drain(..) {
+        for ticket in now {
             ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
         }
     }

@@ -9,6 +9,7 @@
 
 mod catch_up_table;
 mod events;
+mod held;
 mod mirror_table;
 mod panics;
 mod properties;
