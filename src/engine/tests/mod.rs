@@ -10,6 +10,7 @@
 mod catch_up_table;
 mod events;
 mod held;
+mod idle;
 mod mirror_table;
 mod panics;
 mod properties;
