@@ -168,13 +168,16 @@ impl Log {
         jobs: &mut Vec<Job>,
     ) -> Answered {
         let Some(mut running) = self.compaction.running.take() else { return Vec::new() };
-        let CompactDone { generation, temporary, result, .. } = done;
+        let CompactDone { generation, temporary, mut result, .. } = done;
+        if let Ok(compacted) = &mut result {
+            // Before anything else can go wrong: what is known here is removed in the end.
+            running.mirror = compacted.mirror.take().or(running.mirror.take());
+        }
         let step = ready.and(result).and_then(|compacted| {
             if generation != self.generation {
                 return Ok(Step::Again);
             }
-            let Compacted { copied_to, mirror, lines, file } = compacted;
-            running.mirror = mirror.or(running.mirror.take());
+            let Compacted { copied_to, lines, file, .. } = compacted;
             running.checkpoint_lines += lines;
             let left = self.file.end() - copied_to;
             if left > LAST_TAIL_BYTES_MAX && running.rounds < ROUNDS_MAX {
@@ -358,8 +361,15 @@ impl Log {
         }
         let backup = free_old(files, &self.paths, kind)?;
         if files.hard_link(&self.paths.log, &backup).is_err() {
-            // File systems without second names (FAT, some network shares).
-            files.copy(&self.paths.log, &backup)?;
+            // File systems without second names (FAT, some network shares). What is copied in part must not pass
+            // for a backup, also after a crash.
+            let temporary = context.temporary(&backup);
+            let copied =
+                files.copy(&self.paths.log, &temporary).and_then(|()| files.rename(&temporary, &backup));
+            if let Err(error) = copied {
+                let _ = files.remove(&temporary);
+                return Err(error);
+            }
         }
         Ok(Some(backup))
     }

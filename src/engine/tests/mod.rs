@@ -11,6 +11,7 @@ mod catch_up_table;
 mod events;
 mod held;
 mod idle;
+mod leftovers;
 mod mirror_table;
 mod panics;
 mod properties;
