@@ -13,6 +13,7 @@ mod held;
 mod idle;
 mod leftovers;
 mod mirror_table;
+mod old_logs;
 mod panics;
 mod properties;
 mod recovery;
