@@ -862,6 +862,8 @@ impl LogEntryStream {
 #[napi(module_exports)]
 pub fn add_symbols(exports: Object, env: Env) -> napi::Result<()> {
     thrown(env, |js| {
+        // Now, while the global functions are still the runtime's own: a test may put others in their place.
+        Environment::of(js)?;
         let exports = Value::from(exports);
         let symbols = js.get(js.global()?, "Symbol")?;
         let prototype = |class| js.get(js.get(exports, class)?, "prototype");

@@ -62,6 +62,8 @@ pub struct Environment {
     parse: Kept,
     /// The way back from other threads.
     pub outlet: Arc<EnvironmentOutlet>,
+    /// `None` where the runtime has none.
+    set_immediate: Option<Kept>,
     /// Answers that are ready and not settled yet, in order.
     backlog: RefCell<VecDeque<(usize, Result<Answer>)>>,
     is_slice_planned: Cell<bool>,
@@ -145,6 +147,8 @@ impl Environment {
         let json = js.get(js.global()?, "JSON")?;
         let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
         let env = js.env();
+        let set_immediate = js.get(js.global()?, "setImmediate")?;
+        let has_immediate = js.type_of(set_immediate)? == napi::ValueType::Function;
         let nothing = env
             .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
             .map_err(|_| Error::internal("a function could not be made"))?;
@@ -168,6 +172,7 @@ impl Environment {
             parse: js.keep(js.get(json, "parse")?)?,
             outlet,
             backlog: RefCell::default(),
+            set_immediate: if has_immediate { Some(js.keep(set_immediate)?) } else { None },
             is_slice_planned: Cell::new(false),
             waiting: RefCell::default(),
             free: RefCell::default(),
@@ -262,8 +267,9 @@ impl Environment {
                 environment.settle_ready(js);
             }
         })?;
-        let global = js.global()?;
-        js.call(js.get(global, "setImmediate")?, global, &[go_on])?;
+        let no_immediate = || Error::internal("there is no setImmediate");
+        let set_immediate = js.kept(self.set_immediate.as_ref().ok_or_else(no_immediate)?)?;
+        js.call(set_immediate, js.global()?, &[go_on])?;
         Ok(())
     }
 
