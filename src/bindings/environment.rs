@@ -33,6 +33,8 @@ use crate::error::{Error, Result};
 /// How long promises are settled before the event loop has its turn.
 const SLICE: Duration = Duration::from_millis(1);
 const SETTLED_BETWEEN_LOOKS: u32 = 8;
+/// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
+const ROUNDS_AT_EXIT_MAX: u32 = 1000;
 /// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
 /// The stack of most engines ends long before; those of today write any depth.
 const DEPTH_MAX: usize = 12_000;
@@ -60,10 +62,10 @@ struct Waiting {
 pub struct Environment {
     stringify: Kept,
     parse: Kept,
-    /// The way back from other threads.
-    pub outlet: Arc<EnvironmentOutlet>,
     /// `None` where the runtime has none.
     set_immediate: Option<Kept>,
+    /// The way back from other threads.
+    pub outlet: Arc<EnvironmentOutlet>,
     /// Answers that are ready and not settled yet, in order.
     backlog: RefCell<VecDeque<(usize, Result<Answer>)>>,
     is_slice_planned: Cell<bool>,
@@ -145,10 +147,10 @@ impl Environment {
 
     fn new(js: Js) -> Fallible<Self> {
         let json = js.get(js.global()?, "JSON")?;
-        let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
-        let env = js.env();
         let set_immediate = js.get(js.global()?, "setImmediate")?;
         let has_immediate = js.type_of(set_immediate)? == napi::ValueType::Function;
+        let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
+        let env = js.env();
         let nothing = env
             .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
             .map_err(|_| Error::internal("a function could not be made"))?;
@@ -170,9 +172,9 @@ impl Environment {
         Ok(Self {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
+            set_immediate: if has_immediate { Some(js.keep(set_immediate)?) } else { None },
             outlet,
             backlog: RefCell::default(),
-            set_immediate: if has_immediate { Some(js.keep(set_immediate)?) } else { None },
             is_slice_planned: Cell::new(false),
             waiting: RefCell::default(),
             free: RefCell::default(),
@@ -234,12 +236,15 @@ impl Environment {
         }
     }
 
-    /// Settles everything that is ready, now.
-    fn settle_all(self: &Rc<Self>, js: Js) {
+    /// Settles everything that is ready, now; tells how much that was.
+    fn settle_all(self: &Rc<Self>, js: Js) -> usize {
         self.take_ready(js);
+        let mut settled = 0;
         while let Some((id, answer)) = self.pop_backlog() {
             self.settle_one(js, id, answer);
+            settled += 1;
         }
+        settled
     }
 
     fn take_ready(self: &Rc<Self>, js: Js) {
@@ -398,14 +403,12 @@ impl Environment {
     /// Waits until all that was called is on disk and the mirrors are current. Functions given to
     /// `update` may have to run again for that.
     fn finish(self: &Rc<Self>, js: Js) {
-        loop {
+        for _ in 0..ROUNDS_AT_EXIT_MAX {
             self.flush_stores();
-            if self.waiting_count.get() == 0 {
-                return;
-            }
-            let before = self.waiting_count.get();
-            self.settle_all(js);
-            if self.waiting_count.get() >= before {
+            // An update that met another value waits again: it comes to an end, as each time somebody else got on.
+            // Where nothing waits any more, nothing was called since: to flush again could only take long again,
+            // where another process holds the lock.
+            if self.waiting_count.get() == 0 || self.settle_all(js) == 0 || self.waiting_count.get() == 0 {
                 return;
             }
         }
