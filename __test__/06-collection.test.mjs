@@ -336,3 +336,17 @@ test('a log that was only appended to becomes a collection by opening it as one'
   await notes.set('c', 3);
   assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'notes'), 'utf8')), { a: 1, b: 2, c: 3 });
 });
+
+test('flush and close wait for an update whose function has not run yet', async (t) => {
+  for (const end of ['flush', 'close']) {
+    const { storage, dataDir } = await openStorage(t, Storage);
+    const calls = [];
+    // A folder that nobody has looked at: the value is asked for first, and the next call waits behind it.
+    const coins = storage.collection('coins');
+    coins.update('a', () => 1).then(() => calls.push('update'));
+    coins.set('b', 2).then(() => calls.push('set'));
+    await storage[end]();
+    assert.deepEqual(calls, ['update', 'set'], end);
+    assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'coins'), 'utf8')), { a: 1, b: 2 }, end);
+  }
+});

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { CompactionScheduler, Storage, startCompactionScheduler } from '../index.js';
 import {
   atEnd,
+  collectGarbage,
   logPath,
   openStorage,
   packageUrl,
@@ -341,4 +342,23 @@ test('a bad name is refused at once', async (t) => {
   for (const name of ['', '../x', 'a/b', 5, undefined, null]) {
     assert.throws(() => storage.streamLogEntries(name), TypeError, String(name));
   }
+});
+
+test('a stream that is left without an end lets go of what it read', {
+  skip: !collectGarbage && 'no garbage collector to be called',
+}, async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  for (let i = 0; i < 3; i++) await storage.appendLogEntry('events', { i });
+  const first = await (async () => {
+    const { value } = await storage.streamLogEntries('events').next();
+    assert.equal(value.i, 0);
+    return new WeakRef(value);
+  })();
+  await waitUntil(
+    () => {
+      collectGarbage();
+      return first.deref() === undefined;
+    },
+    { what: 'the entries to be garbage' },
+  );
 });

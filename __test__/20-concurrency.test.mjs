@@ -280,3 +280,12 @@ test('the folder of the lock may vanish between calls', async (t) => {
   }
   await other.end();
 });
+
+test('many answers arrive also where a test has replaced the timers', async (t) => {
+  const place = scene(t);
+  const { stdout } = await place.run('replaced-timers.mjs', [3000], {
+    env: { PROGRESSIVE_STORAGE_DIR: place.data },
+    expectCode: 0,
+  });
+  assert.equal(stdout, '3000');
+});

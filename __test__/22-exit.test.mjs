@@ -89,3 +89,13 @@ test('SIGKILL with a large mirror, which follows in the background', async (t) =
     await assertSurvived(place, acked, 'players');
   }
 });
+
+test('an update that meets another value again and again is finished at process.exit()', async (t) => {
+  const place = scene(t);
+  const { stdout } = await place.run('exit-with-conflicts.mjs', [5], {
+    env: { PROGRESSIVE_STORAGE_DIR: place.data },
+    expectCode: 0,
+  });
+  assert.equal(stdout, '6');
+  assert.deepEqual(place.replayed('coins'), { a: 'the last: 4' });
+});

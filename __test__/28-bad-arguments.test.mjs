@@ -611,3 +611,39 @@ test('values come back as they went in, and the caller may change what it got', 
   assert.equal((await storage.getLeaderboard())[0].totalScore, 10);
   assert.equal((await storage.getPlayerStats('user')).totalScore, 10);
 });
+
+test('what a getter or a proxy throws rejects the call, and nothing else', async (t) => {
+  const storage = scene(t).open();
+  const coins = storage.collection('coins');
+  const thrown = new Error('thrown on purpose');
+  const fail = () => {
+    throw thrown;
+  };
+  const thrower = (name) => Object.defineProperty({}, name, { get: fail, enumerable: true });
+  const unhandled = watchUnhandled(t);
+  const calls = {
+    'a result': () => storage.updatePlayersStats([thrower('userId')]),
+    toJSON: () => storage.saveGameState('x', thrower('toJSON')),
+    'own names': () => storage.saveGameState('x', new Proxy({ toJSON() {} }, { ownKeys: fail })),
+    'an option': () => storage.rebuildStateFromLog('events', thrower('at')),
+    'what fn returns, unknown before': () => coins.update('a', () => thrower('then')),
+    'what fn returns': () => coins.update('a', () => thrower('then')),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    // A call that throws at once would reject here as well, so it is made before.
+    const promise = call();
+    await assert.rejects(promise, (error) => error === thrown, name);
+  }
+  for (const reason of [null, undefined, thrower('message')]) {
+    const value = {
+      toJSON() {
+        throw reason;
+      },
+    };
+    const promise = coins.set('a', value);
+    await assert.rejects(promise, { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
+  }
+  await coins.set('b', 1);
+  assert.deepEqual(await coins.entries(), [['b', 1]]);
+  assert.deepEqual(await unhandled(), []);
+});

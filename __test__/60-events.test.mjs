@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
 import { listenForWarnings, plain, ps, range, scene, sealed, set, waitFor } from './support/durability.mjs';
+import { collectGarbage } from './support/temp.mjs';
 
 const EVENTS = [
   'compaction',
@@ -252,4 +253,23 @@ test('a listener does not keep the process alive', async (t) => {
   const place = scene(t);
   const { lines } = await place.run('events.mjs', [place.data], { env: { WHAT: 'idle' } });
   assert.deepEqual(lines, ['listening']);
+});
+
+test('a storage that was closed lets go of its listeners and its logger', {
+  skip: !collectGarbage && 'no garbage collector to be called',
+}, async (t) => {
+  const place = scene(t);
+  const refs = await (async () => {
+    const listener = () => {};
+    const logger = { warn() {} };
+    const storage = place.open({ logger });
+    storage.on('compaction', listener);
+    await storage.loadPlayers();
+    await storage.close();
+    return [new WeakRef(listener), new WeakRef(logger)];
+  })();
+  await waitFor(() => {
+    collectGarbage();
+    return refs.every((ref) => ref.deref() === undefined);
+  }, 'both to be garbage');
 });

@@ -6,6 +6,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import zlib from 'node:zlib';
 
 export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -15,6 +17,15 @@ export const oldModuleUrl = new URL('../old-module/', import.meta.url).href;
 // Deadlines end a test that would hang; they measure nothing.
 const WAIT_DEADLINE_MS = 20_000;
 const CHILD_DEADLINE_MS = 120_000;
+
+// Runs the garbage collector; undefined where it cannot be called.
+export const collectGarbage = garbageCollector();
+
+function garbageCollector() {
+  if (process.versions.bun || globalThis.Deno) return undefined;
+  v8.setFlagsFromString('--expose-gc');
+  return vm.runInNewContext('gc');
+}
 
 // --- Folders ---
 

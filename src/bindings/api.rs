@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{Object, Unknown};
+use napi::bindgen_prelude::{Object, ObjectFinalize, Unknown};
 use napi::{Env, Status};
 use napi_derive::napi;
 
@@ -823,7 +823,7 @@ impl CompactionScheduler {
 }
 
 /// The async iterator that `streamLogEntries` gives.
-#[napi]
+#[napi(custom_finalize)]
 pub struct LogEntryStream {
     stream: Rc<EntryStream>,
 }
@@ -832,6 +832,13 @@ impl LogEntryStream {
     #[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
     fn of(stream: Rc<EntryStream>) -> Fallible<Self> {
         Ok(Self { stream })
+    }
+}
+
+impl ObjectFinalize for LogEntryStream {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.stream.abandon(Js::new(env));
+        Ok(())
     }
 }
 
@@ -855,6 +862,8 @@ impl LogEntryStream {
 #[napi(module_exports)]
 pub fn add_symbols(exports: Object, env: Env) -> napi::Result<()> {
     thrown(env, |js| {
+        // Now, while the global functions are still the runtime's own: a test may put others in their place.
+        Environment::of(js)?;
         let exports = Value::from(exports);
         let symbols = js.get(js.global()?, "Symbol")?;
         let prototype = |class| js.get(js.get(exports, class)?, "prototype");

@@ -33,6 +33,8 @@ use crate::error::{Error, Result};
 /// How long promises are settled before the event loop has its turn.
 const SLICE: Duration = Duration::from_millis(1);
 const SETTLED_BETWEEN_LOOKS: u32 = 8;
+/// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
+const ROUNDS_AT_EXIT_MAX: u32 = 1000;
 /// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
 /// The stack of most engines ends long before; those of today write any depth.
 const DEPTH_MAX: usize = 12_000;
@@ -70,6 +72,8 @@ pub struct Environment {
     stringify: Kept,
     parse: Kept,
     assign: Kept,
+    /// `None` where the runtime has none.
+    set_immediate: Option<Kept>,
     /// The way back from other threads.
     pub outlet: Arc<EnvironmentOutlet>,
     /// Answers that are ready and not settled yet, in order.
@@ -155,6 +159,8 @@ impl Environment {
 
     fn new(js: Js) -> Fallible<Self> {
         let json = js.get(js.global()?, "JSON")?;
+        let set_immediate = js.get(js.global()?, "setImmediate")?;
+        let has_immediate = js.type_of(set_immediate)? == napi::ValueType::Function;
         let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
         let env = js.env();
         let nothing = env
@@ -179,6 +185,7 @@ impl Environment {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
             assign: js.keep(js.get(js.get(js.global()?, "Object")?, "assign")?)?,
+            set_immediate: if has_immediate { Some(js.keep(set_immediate)?) } else { None },
             outlet,
             backlog: RefCell::default(),
             assemblies: RefCell::default(),
@@ -242,13 +249,18 @@ impl Environment {
         }
     }
 
-    /// Settles everything that is ready, now.
-    fn settle_all(self: &Rc<Self>, js: Js) {
+    /// Settles everything that is ready, now; tells how much that was.
+    fn settle_all(self: &Rc<Self>, js: Js) -> usize {
         self.take_ready(js);
+        let mut settled = 0;
         while let Some((id, answer)) = self.pop_backlog() {
             self.settle_one(js, id, answer);
+            settled += 1;
         }
-        while self.assemble_piece(js) {}
+        while self.assemble_piece(js) {
+            settled += 1;
+        }
+        settled
     }
 
     fn take_ready(self: &Rc<Self>, js: Js) {
@@ -276,8 +288,9 @@ impl Environment {
                 environment.settle_ready(js);
             }
         })?;
-        let global = js.global()?;
-        js.call(js.get(global, "setImmediate")?, global, &[go_on])?;
+        let no_immediate = || Error::internal("there is no setImmediate");
+        let set_immediate = js.kept(self.set_immediate.as_ref().ok_or_else(no_immediate)?)?;
+        js.call(set_immediate, js.global()?, &[go_on])?;
         Ok(())
     }
 
@@ -465,14 +478,12 @@ impl Environment {
     /// Waits until all that was called is on disk and the mirrors are current. Functions given to
     /// `update` may have to run again for that.
     fn finish(self: &Rc<Self>, js: Js) {
-        loop {
+        for _ in 0..ROUNDS_AT_EXIT_MAX {
             self.flush_stores();
-            if self.waiting_count.get() == 0 {
-                return;
-            }
-            let before = self.waiting_count.get();
-            self.settle_all(js);
-            if self.waiting_count.get() >= before {
+            // An update that met another value waits again: it comes to an end, as each time somebody else got on.
+            // Where nothing waits any more, nothing was called since: to flush again could only take long again,
+            // where another process holds the lock.
+            if self.waiting_count.get() == 0 || self.settle_all(js) == 0 || self.waiting_count.get() == 0 {
                 return;
             }
         }

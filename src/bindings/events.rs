@@ -255,6 +255,23 @@ impl Events {
         }
     }
 
+    /// The last storage of this thread in that folder was closed: nothing is told there any more. What the
+    /// default storage has stays for when it is opened again.
+    pub fn closed(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>) {
+        if self.default_hub.borrow().as_ref().is_some_and(|default| Arc::ptr_eq(default, hub)) {
+            return;
+        }
+        let listeners = self.listeners.take();
+        let is_there = |listener: &Listener| listener.hub.as_ref().is_some_and(|of| Arc::ptr_eq(of, hub));
+        let (gone, stay): (Vec<_>, Vec<_>) = listeners.into_iter().partition(is_there);
+        *self.listeners.borrow_mut() = stay;
+        for listener in gone {
+            js.release(listener.function);
+        }
+        self.choose(js, thread, hub, LoggerChoice::Default);
+        self.publish(thread, Some(hub));
+    }
+
     /// Tells the folder's hub how many listeners there are.
     fn publish(&self, thread: &Arc<EnvironmentOutlet>, hub: Option<&Arc<Hub>>) {
         let Some(hub) = hub.cloned().or_else(|| self.default_hub.borrow().clone()) else { return };

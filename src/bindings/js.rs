@@ -106,7 +106,12 @@ impl Js {
         if status == sys::Status::napi_ok {
             return Ok(());
         }
-        if status == sys::Status::napi_pending_exception {
+        // Some functions answer with another status when JavaScript has thrown, a getter for one. An exception that
+        // stays behind makes all further calls fail, and is raised where nobody expects it.
+        let mut is_thrown = false;
+        // SAFETY: see the header of this file.
+        unsafe { sys::napi_is_exception_pending(self.0, &raw mut is_thrown) };
+        if is_thrown || status == sys::Status::napi_pending_exception {
             let mut thrown = ptr::null_mut();
             // SAFETY: see the header of this file.
             unsafe { sys::napi_get_and_clear_last_exception(self.0, &raw mut thrown) };

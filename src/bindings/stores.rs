@@ -96,6 +96,7 @@ impl Handle {
         let then = Then::Do(Box::new(move |environment, js, answer| {
             if store.handles.get() == 0 {
                 environment.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, &store));
+                environment.events.closed(js, &environment.outlet, &store.hub);
             }
             // Where this was the last user, the writer's threads end here; they have nothing left to do.
             drop(store);

@@ -22,6 +22,8 @@ pub struct EntryStream {
     waiting: RefCell<VecDeque<Deferred>>,
     is_reading: Cell<bool>,
     is_ended: Cell<bool>,
+    /// The iterator is garbage: nobody asks for more.
+    is_abandoned: Cell<bool>,
 }
 
 enum Cursor {
@@ -50,6 +52,7 @@ impl EntryStream {
             waiting: RefCell::default(),
             is_reading: Cell::new(false),
             is_ended: Cell::new(false),
+            is_abandoned: Cell::new(false),
         })
     }
 
@@ -71,6 +74,21 @@ impl EntryStream {
         let (deferred, promise) = js.promise()?;
         js.settle(deferred, item(js, None));
         Ok(promise)
+    }
+
+    /// The iterator was left without `return`: its entries are let go of, once what was asked for is answered.
+    pub fn abandon(&self, js: Js) {
+        self.is_abandoned.set(true);
+        self.let_go(js);
+    }
+
+    fn let_go(&self, js: Js) {
+        if self.is_abandoned.get()
+            && self.waiting.borrow().is_empty()
+            && let Some(piece) = self.piece.borrow_mut().take()
+        {
+            js.release(piece.entries);
+        }
     }
 
     /// Answers what waits, as far as entries are there, and reads more.
@@ -110,6 +128,7 @@ impl EntryStream {
                 }
             }
         }
+        self.let_go(js);
     }
 
     fn take_entry(&self, js: Js) -> Option<Fallible<Value>> {

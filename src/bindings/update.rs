@@ -90,6 +90,7 @@ impl Update {
             self.store.predicted.set(&self.log, self.key.clone(), Some(result.clone()));
         }
         let (store, log) = (Rc::clone(&self.store), self.log.clone());
+        let size_bytes = result.len();
         let replace = Replace { key: self.key.clone(), expected, value: Some(result.clone()), is_again };
         let then = Then::Do(Box::new(move |environment, js, answer| {
             self.answered(js, environment, answer, &result);
@@ -99,7 +100,7 @@ impl Update {
             log,
             is_collection: true,
             work: Work::Replace(replace),
-            size_bytes: 0,
+            size_bytes,
             ticket,
         });
     }

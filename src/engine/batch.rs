@@ -36,19 +36,11 @@ impl Engine {
         let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
         if let Err(error) = self.acquire(purpose) {
             for request in requests {
-                let name = request.log.clone();
                 if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
-                    let paths = LogPaths::new(&self.context.data_folder, &name);
+                    let paths = LogPaths::new(&self.context.data_folder, &request.log);
                     self.context.compaction_failed(&paths, &error);
                 }
-                let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
-                if let Some(log) = self.logs.get_mut(&name) {
-                    log.refuse(vec![request], &error, &mut run);
-                } else {
-                    run.answer(request.ticket, Err(error.clone()));
-                }
-                let outlets = run.outlets;
-                self.answered_all(outlets);
+                self.refuse(request, &error);
             }
             return;
         }
@@ -67,6 +59,18 @@ impl Engine {
             let outlets = run.outlets;
             self.answered_all(outlets);
         }
+    }
+
+    /// Answers with an error, also those that waited for this one.
+    fn refuse(&mut self, request: Request, error: &Error) {
+        let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
+        if let Some(log) = self.logs.get_mut(&request.log) {
+            log.refuse(vec![request], error, &mut run);
+        } else {
+            run.answer(request.ticket, Err(error.clone()));
+        }
+        let outlets = run.outlets;
+        self.answered_all(outlets);
     }
 
     /// So that a scheduler with nothing to do makes not even a lock.
@@ -108,14 +112,17 @@ impl Engine {
         let mut passed = Vec::with_capacity(requests.len());
         for request in requests {
             match refused.iter().find(|(name, _)| *name == request.log) {
-                Some((_, error)) => {
-                    let outlet = request.ticket.answer(Err(error.clone()));
-                    self.answered(outlet);
-                }
+                Some((_, error)) => self.refuse(request, error),
                 None => passed.push(request),
             }
         }
         passed
+    }
+
+    /// Whether calls of this one's caller wait for a further try of his, so that he has not called all yet.
+    #[must_use]
+    pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
+        self.logs.values().any(|log| log.held.is_waiting(ticket))
     }
 
     /// A JavaScript thread will not try again what it left unfinished: its waiting calls go on.

@@ -12,6 +12,7 @@
 //! Invariant: before the log is replaced, the mirror on disk is at least as new as the checkpoint, and
 //! synced. Else an older mirror could no longer be told from an edit (see `load`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::catch_up::Log;
@@ -61,6 +62,13 @@ impl Compaction {
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
+
+    /// After a panic: where none is under way, nobody would come back to those who wait for the next one.
+    pub fn dismiss_stranded(&mut self) {
+        if !self.is_running() {
+            self.waiting.clear();
+        }
+    }
 }
 
 impl Engine {
@@ -73,7 +81,13 @@ impl Engine {
         };
         let acquired = self.acquire(Purpose::Write);
         let Some(log) = self.logs.get_mut(&name) else { return };
-        let ready = acquired.and_then(|()| log.catch_up(&self.context));
+        let ready = acquired.and_then(|()| {
+            // A panic here must not take the result along: somebody waits for it.
+            catch_unwind(AssertUnwindSafe(|| log.catch_up(&self.context))).unwrap_or_else(|_| {
+                log.distrust();
+                Err(Error::internal("the files could not be looked at"))
+            })
+        });
         match done {
             JobDone::Compress(done) => log.compress_done(&self.context, done, ready, &mut self.jobs),
             JobDone::Mirror(done) => log.mirror_done(&self.context, done, ready),
@@ -154,13 +168,16 @@ impl Log {
         jobs: &mut Vec<Job>,
     ) -> Answered {
         let Some(mut running) = self.compaction.running.take() else { return Vec::new() };
-        let CompactDone { generation, temporary, result, .. } = done;
+        let CompactDone { generation, temporary, mut result, .. } = done;
+        if let Ok(compacted) = &mut result {
+            // Before anything else can go wrong: what is known here is removed in the end.
+            running.mirror = compacted.mirror.take().or(running.mirror.take());
+        }
         let step = ready.and(result).and_then(|compacted| {
             if generation != self.generation {
                 return Ok(Step::Again);
             }
-            let Compacted { copied_to, mirror, lines, file } = compacted;
-            running.mirror = mirror.or(running.mirror.take());
+            let Compacted { copied_to, lines, file, .. } = compacted;
             running.checkpoint_lines += lines;
             let left = self.file.end() - copied_to;
             if left > LAST_TAIL_BYTES_MAX && running.rounds < ROUNDS_MAX {
@@ -344,8 +361,15 @@ impl Log {
         }
         let backup = free_old(files, &self.paths, kind)?;
         if files.hard_link(&self.paths.log, &backup).is_err() {
-            // File systems without second names (FAT, some network shares).
-            files.copy(&self.paths.log, &backup)?;
+            // File systems without second names (FAT, some network shares). What is copied in part must not pass
+            // for a backup, also after a crash.
+            let temporary = context.temporary(&backup);
+            let copied =
+                files.copy(&self.paths.log, &temporary).and_then(|()| files.rename(&temporary, &backup));
+            if let Err(error) = copied {
+                let _ = files.remove(&temporary);
+                return Err(error);
+            }
         }
         Ok(Some(backup))
     }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::batch::Held;
 use super::catch_up::Log;
 use super::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink, SLOW_SYNC_MS, Teller};
 use super::job::{Job, JobDone};
@@ -275,16 +276,22 @@ impl Engine {
     /// # Errors
     /// The first failure; the other logs are finished all the same.
     pub fn finish(&mut self) -> Result<()> {
-        for log in self.logs.values_mut().filter(|log| log.needs_finish()) {
-            log.forget_if_removed(&self.context)?;
+        let mut result = Ok(());
+        let mut ready = Vec::new();
+        for (name, log) in self.logs.iter_mut().filter(|(_, log)| log.needs_finish()) {
+            match log.forget_if_removed(&self.context) {
+                Ok(()) if log.needs_finish() => ready.push(name.clone()),
+                looked => result = result.and(looked),
+            }
         }
-        if !self.logs.values().any(Log::needs_finish) {
-            return Ok(());
+        if ready.is_empty() {
+            return result;
         }
         self.acquire(Purpose::Write)?;
-        let mut result = Ok(());
-        for log in self.logs.values_mut().filter(|log| log.needs_finish()) {
-            result = result.and(log.finish(&self.context));
+        for name in ready {
+            if let Some(log) = self.logs.get_mut(&name) {
+                result = result.and(log.finish(&self.context));
+            }
         }
         self.lock.release();
         result
@@ -295,6 +302,10 @@ impl Engine {
         self.lock.release();
         for log in self.logs.values_mut() {
             log.distrust();
+            // The call that these wait for may be the one that was lost. Tickets that are dropped answer for
+            // themselves.
+            log.held = Held::default();
+            log.compaction.dismiss_stranded();
         }
         self.flush_outlets();
     }

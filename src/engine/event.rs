@@ -43,6 +43,8 @@ pub const EVENTS: [&str; 11] = [
 
 /// A sync that takes this long is told.
 pub const SLOW_SYNC_MS: u64 = 1000;
+/// So many things that were told are remembered: a process that runs for months must not grow by them.
+const TOLD_MAX: usize = 10_000;
 /// Waiting this long for another process is told.
 pub const LONG_LOCK_WAIT_MS: u64 = 1000;
 
@@ -159,7 +161,7 @@ impl Teller {
         now_ms: i64,
     ) -> bool {
         let is_news = is_news(code);
-        let is_first = !is_news && self.told.lock().insert(format!("{code} {subject}"));
+        let is_first = !is_news && self.is_first(format!("{code} {subject}"));
         let event = event_of(code);
         let is_finding = (2..=4).contains(&event);
         if is_finding && !is_first {
@@ -175,6 +177,15 @@ impl Teller {
         let is_printed = is_first && code != "PS_COMPACTION_FAILED";
         self.sink.tell(Notice { code, message, payload, is_printed });
         true
+    }
+
+    fn is_first(&self, what: String) -> bool {
+        let mut told = self.told.lock();
+        if told.len() >= TOLD_MAX && !told.contains(&what) {
+            // Then one that lasts is told once more.
+            told.clear();
+        }
+        told.insert(what)
     }
 }
 
@@ -224,6 +235,18 @@ mod tests {
             "{\"event\":\"recovery\",\"code\":\"PS_TORN_TAIL\",\"message\":\"what \\\"happened\\\"\",\
              \"timestamp\":\"1970-01-01T00:00:00.000Z\",\"lines\":2}"
         );
+    }
+
+    #[test]
+    fn what_was_told_takes_no_more_and_more_memory() {
+        let teller = Teller::new(Arc::new(Heard::default()));
+        for edit in 0..TOLD_MAX * 2 {
+            let was_told =
+                teller.tell("PS_FOREIGN_EDIT", &edit.to_string(), String::new(), &Details::new(), 0);
+            assert!(was_told);
+            assert!(!teller.tell("PS_FOREIGN_EDIT", &edit.to_string(), String::new(), &Details::new(), 0));
+        }
+        assert!(teller.told.lock().len() <= TOLD_MAX);
     }
 
     #[test]

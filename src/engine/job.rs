@@ -208,6 +208,34 @@ impl Job {
         }
     }
 
+    /// What the writer hears of this job should it panic; a read's ticket answers for itself.
+    #[must_use]
+    pub fn lost(&self) -> Option<JobDone> {
+        let error = || Error::internal("work beside the calls was broken off");
+        match self {
+            Self::Read(..) => None,
+            Self::Mirror(job) => Some(JobDone::Mirror(MirrorDone {
+                log: job.log.clone(),
+                generation: job.generation,
+                log_mark: job.log_mark,
+                duration_ms: 0,
+                result: Err(error()),
+            })),
+            Self::Compact(job) => Some(JobDone::Compact(CompactDone {
+                log: job.log.clone(),
+                generation: job.generation,
+                temporary: job.temporary.clone(),
+                result: Err(error()),
+            })),
+            Self::Compress(job) => Some(JobDone::Compress(CompressDone {
+                log: job.log.clone(),
+                old: job.old.clone(),
+                temporary: job.temporary.clone(),
+                result: Err(error()),
+            })),
+        }
+    }
+
     /// Reads have a thread of their own, so that they do not wait for a compaction.
     #[must_use]
     pub fn is_read(&self) -> bool {

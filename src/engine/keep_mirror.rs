@@ -98,6 +98,8 @@ impl Log {
             (Ok(()), Ok(fresh)) => {
                 let is_newer = self.mirror.shown_log_end().is_none_or(|shown| shown < fresh.log_end);
                 if generation == self.generation && is_newer {
+                    // Else the broken one would stay, and the next mirror be written in vain as well.
+                    let _ = self.set_broken_mirror_aside(context);
                     self.publish_mirror(context, fresh, log_mark).map(|_| ())
                 } else {
                     context.files.remove(&fresh.temporary)

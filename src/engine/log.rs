@@ -357,10 +357,21 @@ impl LogFile {
         behind: &Lines,
     ) -> Result<()> {
         if self.mending.torn_bytes > 0 {
-            self.keep_torn_tail(files, paths, sync)?;
-            files.truncate(&paths.log, self.end, sync)?;
-            paths.prune(files, "torn", TORN_KEPT_MAX)?;
+            let aside = paths.free_sibling(files, "torn")?;
+            let cut = self
+                .keep_torn_tail(files, paths, sync, &aside)
+                .and_then(|()| files.truncate(&paths.log, self.end, sync));
+            if let Err(error) = cut {
+                // Each further try keeps it again, so one that is still in the log is not kept beside it.
+                let found = files.stamp(&paths.log);
+                if found.is_ok_and(|found| found.is_some_and(|found| found.size_bytes > self.end)) {
+                    let _ = files.remove(&aside);
+                }
+                return Err(error);
+            }
             self.mending.torn_bytes = 0;
+            // One too many does no harm.
+            let _ = paths.prune(files, "torn", TORN_KEPT_MAX);
             self.stamp = files.stamp(&paths.log)?;
         }
         if self.mending.needs_rewrite() {
@@ -508,11 +519,16 @@ impl LogFile {
         Ok(())
     }
 
-    /// Writes the bytes behind the end to `NAME.log.torn.N`.
-    fn keep_torn_tail(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+    /// Writes the bytes behind the end to `aside`.
+    fn keep_torn_tail(
+        &self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        sync: bool,
+        aside: &Path,
+    ) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
-        let aside = paths.free_sibling(files, "torn")?;
-        let mut kept = files.create_like(&aside, &paths.log)?;
+        let mut kept = files.create_like(aside, &paths.log)?;
         copy_range(&mut *log, &mut *kept, self.end, self.end + self.mending.torn_bytes)?;
         if sync {
             kept.sync_data()?;

@@ -117,7 +117,17 @@ pub struct Unzipped {
 impl Unzipped {
     /// Reads `file`, which is at `path`.
     pub fn boxed(file: Box<dyn File>, path: PathBuf) -> Box<dyn File> {
-        Box::new(Self { decoder: Some(GzDecoder::new(Source { file, offset: 0 })), path, at: 0 })
+        Box::new(Self::new(file, path))
+    }
+
+    /// The same, to be had back by `into_file`.
+    pub fn new(file: Box<dyn File>, path: PathBuf) -> Self {
+        Self { decoder: Some(GzDecoder::new(Source { file, offset: 0 })), path, at: 0 }
+    }
+
+    /// The compressed file.
+    pub fn into_file(self) -> Option<Box<dyn File>> {
+        self.decoder.map(|decoder| decoder.into_inner().file)
     }
 
     fn refuse<T>(&self) -> Result<T> {

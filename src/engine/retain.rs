@@ -249,12 +249,13 @@ pub fn compress(files: &dyn FileSystem, old: &OldLog, temporary: &Path, sync: bo
         held.sync_data()?;
     }
     let mut found = Xxh3::new();
-    if let Some(written) = files.open_read(temporary)? {
-        each_piece(&mut *Unzipped::boxed(written, temporary.to_owned()), |piece| {
-            found.update(piece);
-            Ok(())
-        })?;
-    }
+    // Through the handle that holds the lock: some systems do not let others read a locked file.
+    let mut written = Unzipped::new(held, temporary.to_owned());
+    each_piece(&mut written, |piece| {
+        found.update(piece);
+        Ok(())
+    })?;
+    let held = written.into_file().ok_or_else(|| Error::internal("a compressed file got lost"))?;
     if found.digest() != wanted.digest() {
         return Err(Error::new(
             "ERR_BACKUP_CORRUPT",

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::batch::is_again;
 use super::core::{Engine, Shelves};
 use super::event::NoticeSink;
 use super::job::{Job, JobDone, ReadJob};
@@ -181,7 +182,8 @@ impl Writer {
         if waiting_calls.is_multiple_of(TIMED_CALLS) {
             request.ticket.time_from(self.files.monotonic_us());
         }
-        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX {
+        // Others wait for a further try, so it is not refused here.
+        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX && !is_again(&request) {
             let error = Error::new(
                 "ERR_QUEUE_FULL",
                 "Over 1 GiB of entries wait to be written; await some of the calls before making more",
@@ -301,9 +303,7 @@ impl Helper {
             let (files, inbox) = (Arc::clone(files), Arc::clone(inbox));
             let thread = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
                 for job in jobs {
-                    // A panic drops the job's ticket, which answers for itself.
-                    let done = catch_unwind(AssertUnwindSafe(|| job.run(&*files))).unwrap_or(None);
-                    inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
+                    inbox.push(run_job(job, &*files), 0);
                 }
             });
             self.started = thread.ok().map(|thread| (sender, thread));
@@ -313,8 +313,7 @@ impl Helper {
             let _ = sender.send(job);
         } else {
             // No thread to be had: do it here.
-            let done = job.run(&**files);
-            inbox.push(done.map_or(Message::ReadDone, Message::Done), 0);
+            inbox.push(run_job(job, &**files), 0);
         }
     }
 
@@ -325,6 +324,14 @@ impl Helper {
             let _ = thread.join();
         }
     }
+}
+
+/// Does a job. The writer hears of its end in any case, for somebody may wait for it.
+fn run_job(job: Job, files: &dyn FileSystem) -> Message {
+    let lost = job.lost();
+    // A panic drops the job's ticket, which answers for itself.
+    let done = catch_unwind(AssertUnwindSafe(|| job.run(files))).unwrap_or(lost);
+    done.map_or(Message::ReadDone, Message::Done)
 }
 
 struct Shell {
@@ -344,7 +351,7 @@ impl Shell {
                 .engine
                 .next_due_ms()
                 .map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.files.monotonic_ms())));
-            let Some(messages) = self.inbox.take(due_in) else {
+            let Some(mut messages) = self.inbox.take(due_in) else {
                 if self.jobs_under_way == 0 {
                     break;
                 }
@@ -352,8 +359,12 @@ impl Shell {
                 self.files.sleep_us(200);
                 continue;
             };
-            if catch_unwind(AssertUnwindSafe(|| self.handle(messages))).is_err() {
+            while catch_unwind(AssertUnwindSafe(|| self.handle(&mut messages))).is_err() {
                 self.engine.distrust_memory();
+                // What stands behind the message that panicked is handled all the same.
+                if messages.is_empty() {
+                    break;
+                }
             }
             self.start_jobs();
             self.answer_flushes();
@@ -364,9 +375,9 @@ impl Shell {
         self.reader.stop();
     }
 
-    fn handle(&mut self, messages: VecDeque<Message>) {
+    fn handle(&mut self, messages: &mut VecDeque<Message>) {
         let mut batch = Vec::new();
-        for message in messages {
+        while let Some(message) = messages.pop_front() {
             match message {
                 Message::Call(request) => batch.push(request),
                 Message::Read(cursor, ticket) => {
@@ -411,9 +422,19 @@ impl Shell {
         if self.flushes.is_empty() || self.engine.is_busy() {
             return;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish()))
-            .unwrap_or_else(|_| Err(Error::internal("the end could not be written")));
-        for ticket in self.flushes.drain(..) {
+        // What a caller called before includes an update whose function runs just now. Somebody who waits on
+        // his own thread is no caller whose calls are held.
+        let (later, now): (Vec<_>, Vec<_>) =
+            self.flushes.drain(..).partition(|ticket| self.engine.holds_calls_of(ticket));
+        self.flushes = later;
+        if now.is_empty() {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish())).unwrap_or_else(|_| {
+            self.engine.distrust_memory();
+            Err(Error::internal("the end could not be written"))
+        });
+        for ticket in now {
             ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
         }
     }

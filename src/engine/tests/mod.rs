@@ -9,7 +9,12 @@
 
 mod catch_up_table;
 mod events;
+mod held;
+mod idle;
+mod leftovers;
 mod mirror_table;
+mod old_logs;
+mod panics;
 mod properties;
 mod recovery;
 mod reference;

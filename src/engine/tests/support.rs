@@ -24,7 +24,7 @@ use proptest::prelude::ProptestConfig;
 
 use crate::engine::{
     Answer, Engine, FsyncMode, Job, JobDone, Line, LogName, Member, Notice, NoticeSink, OnCorruption,
-    Options, Outcome, Outlet, Request, Scope, Ticket, Work, collection, object_of,
+    Options, Outcome, Outlet, Request, Scope, Ticket, Work, Writer, collection, object_of,
 };
 use crate::error::Result;
 use crate::vfs::{File, FileSystem, RealFileSystem, Stamp};
@@ -77,16 +77,35 @@ pub fn check_rows<R>(rows: impl IntoIterator<Item = (String, R)>, check: impl Fn
     assert!(failed.is_empty(), "{} rows failed: {failed:#?}", failed.len());
 }
 
-/// The machine's files, with a clock that can be put forward and a count of the files read.
+/// Comes before a call (its name as in `FileSystem`) on a path; may fail it, or panic.
+pub type Meddler = Box<dyn FnMut(&str, &Path) -> Result<()> + Send>;
+
+/// The machine's files, with a clock that can be put forward, a count of the files read, and somebody who may
+/// fail calls.
 pub struct BenchFiles {
     real: RealFileSystem,
     ahead_ms: AtomicU64,
     /// What each look at the clock puts it forward.
     step_ms: AtomicU64,
     opened_to_read: AtomicUsize,
+    meddler: Mutex<Option<Meddler>>,
 }
 
 impl BenchFiles {
+    /// From now on `meddler` comes before the calls that change names or open files.
+    pub fn meddle(&self, meddler: impl FnMut(&str, &Path) -> Result<()> + Send + 'static) {
+        *self.meddler.lock() = Some(Box::new(meddler));
+    }
+
+    /// Nobody meddles any more.
+    pub fn leave_alone(&self) {
+        *self.meddler.lock() = None;
+    }
+
+    fn before(&self, call: &str, path: &Path) -> Result<()> {
+        self.meddler.lock().as_mut().map_or(Ok(()), |meddler| meddler(call, path))
+    }
+
     /// Lets time pass at once, for what is due later.
     pub fn put_forward(&self, duration_ms: u64) {
         self.ahead_ms.fetch_add(duration_ms, Ordering::Relaxed);
@@ -105,6 +124,7 @@ impl BenchFiles {
 
 impl FileSystem for BenchFiles {
     fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
+        self.before("stamp", path)?;
         self.real.stamp(path)
     }
 
@@ -114,6 +134,7 @@ impl FileSystem for BenchFiles {
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
+        self.before("open_append", path)?;
         self.real.open_append(path)
     }
 
@@ -122,6 +143,7 @@ impl FileSystem for BenchFiles {
     }
 
     fn create_like(&self, path: &Path, like: &Path) -> Result<Box<dyn File>> {
+        self.before("create_like", path)?;
         self.real.create_like(path, like)
     }
 
@@ -130,18 +152,22 @@ impl FileSystem for BenchFiles {
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
+        self.before("truncate", path)?;
         self.real.truncate(path, size_bytes, sync)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.before("rename", to)?;
         self.real.rename(from, to)
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.before("hard_link", to)?;
         self.real.hard_link(from, to)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.before("copy", to)?;
         self.real.copy(from, to)
     }
 
@@ -205,6 +231,7 @@ impl Bench {
                 ahead_ms: AtomicU64::new(0),
                 step_ms: AtomicU64::new(0),
                 opened_to_read: AtomicUsize::new(0),
+                meddler: Mutex::default(),
             }),
             notices: Arc::default(),
             options: Options { fsync: FsyncMode::Never, ..Options::default() },
@@ -215,6 +242,13 @@ impl Bench {
     pub fn refusing(mut self) -> Self {
         self.options.on_corruption = OnCorruption::Refuse;
         self
+    }
+
+    /// The same folder with the threads of a process around its engine.
+    pub fn start(&self) -> Writer {
+        let files: Arc<BenchFiles> = Arc::clone(&self.files);
+        let notices = Arc::clone(&self.notices);
+        Writer::start(files, self.folder.path().to_owned(), self.options, notices).expect("a thread")
     }
 
     /// Opens the log `players` with its mirror.
@@ -435,6 +469,15 @@ impl Session {
             }
             assert!(self.run_job(), "a call is not answered, and nothing is under way");
         }
+    }
+
+    /// The same on another log.
+    pub fn call_on(&mut self, log: &str, work: Work) -> Result<Answer> {
+        let other = LogName::new(log).expect("a valid name");
+        let own = std::mem::replace(&mut self.log, other);
+        let answer = self.call(work);
+        self.log = own;
+        answer
     }
 
     /// Runs the next job and hands its result over. False when there is none.
