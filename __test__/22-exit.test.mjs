@@ -1,6 +1,6 @@
 /**
  * A process ends with work under way. If it can still do anything (natural end, process.exit(), an uncaught error, a
- * signal handler that exits), all that was called is on disk and the mirror shows it. If it cannot (SIGTERM without a
+ * signal handler that exits, a listener of 'exit'), all that was called is on disk and the mirror shows it. If it cannot (SIGTERM without a
  * handler, SIGKILL), what was acked is there, and the rest is there whole or not at all.
  */
 import assert from 'node:assert/strict';
@@ -8,25 +8,26 @@ import fs from 'node:fs';
 import test from 'node:test';
 import { manyPlayers, pretty, range, scene, seededRandom } from './support/durability.mjs';
 
-for (const [way, code] of [
-  ['natural', 0],
-  ['exit', 7],
-  ['throw', 1],
-  ['rejection', 1],
-  ['sigint', 130],
+for (const [way, code, count] of [
+  ['natural', 0, 1000],
+  ['exit', 7, 1000],
+  ['throw', 1, 1000],
+  ['rejection', 1, 1000],
+  ['sigint', 130, 1000],
+  ['listener', 0, 100],
 ]) {
   for (const api of ['module', 'object']) {
     const skip = way === 'sigint' && process.platform === 'win32' && 'Windows has no SIGINT for a child';
-    test(`1,000 appends that nobody awaits, then ${way} (${api})`, { skip }, async (t) => {
+    test(`${count} appends that nobody awaits, then ${way} (${api})`, { skip }, async (t) => {
       const place = scene(t);
-      const { stderr } = await place.run('exit-with-work.mjs', [1000, way, api], {
+      const { stderr } = await place.run('exit-with-work.mjs', [count, way, api], {
         env: { PROGRESSIVE_STORAGE_DIR: place.data },
         expectCode: code,
       });
       if (way === 'throw' || way === 'rejection') assert.match(stderr, /on purpose/);
       assert.deepEqual(
         Object.keys(place.replayed()),
-        range(1000).map((i) => `key-${i}`),
+        range(count).map((i) => `key-${i}`),
       );
       assert.equal(place.mirrorText(), pretty(place.replayed()));
       assert.deepEqual(await place.open().loadPlayers(), place.replayed());

@@ -1,7 +1,8 @@
 /**
  * Calls `count` appends without waiting for any, and then ends in the way that is asked for.
  * Arguments: count, way of ending, module | object. The data directory is in PROGRESSIVE_STORAGE_DIR.
- * Ways: natural, exit, throw, rejection, sigint.
+ * Ways: natural, exit, throw, rejection, sigint, listener. The last one calls them from a listener of 'exit' that was
+ * added when the storage was in use already, so that it is called behind the storage's own.
  */
 import * as ps from '../../index.js';
 
@@ -10,12 +11,21 @@ const storage = api === 'object' ? new ps.Storage({ dataDir: process.env.PROGRES
 
 if (way === 'sigint') process.on('SIGINT', () => process.exit(130));
 
-for (let i = 0; i < Number(count); i++) {
-  const value = { note: `entry ${i}`, filling: 'x'.repeat(100) };
-  // The promise is left alone on purpose; were it rejected, that would show as an unhandled rejection.
-  storage.appendLogEntry('players', { op: 'SET', key: `key-${i}`, value });
+function append(from, to) {
+  for (let i = from; i < to; i++) {
+    const value = { note: `entry ${i}`, filling: 'x'.repeat(100) };
+    // The promise is left alone on purpose; were it rejected, that would show as an unhandled rejection.
+    storage.appendLogEntry('players', { op: 'SET', key: `key-${i}`, value });
+  }
 }
 
+if (way === 'listener') {
+  append(0, 1);
+  process.on('exit', () => append(1, Number(count)));
+  process.exit(0);
+}
+
+append(0, Number(count));
 if (way === 'exit') process.exit(7);
 if (way === 'throw') throw new Error('thrown on purpose');
 if (way === 'rejection') Promise.reject(new Error('rejected on purpose'));

@@ -26,7 +26,10 @@ use crate::game::{LOGS, log_name as bot_log};
 fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<Value> {
     let js = Js::new(env);
     thrown(env, |_| match call(js) {
-        Ok(promise) => Ok(promise),
+        Ok(promise) => {
+            Environment::of(js)?.finish_if_exiting(js);
+            Ok(promise)
+        }
         Err(refusal) => {
             let (deferred, promise) = js.promise()?;
             js.settle(deferred, Err(refusal));

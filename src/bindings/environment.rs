@@ -93,6 +93,8 @@ pub struct Environment {
     /// Listeners and loggers of this thread.
     pub events: Events,
     is_exit_hooked: Cell<bool>,
+    /// The listener of `exit` was called, so nobody will wait for what is called from now on.
+    is_exiting: Cell<bool>,
 }
 
 /// Answers and events on their way to the JavaScript thread.
@@ -198,6 +200,7 @@ impl Environment {
             configured: RefCell::default(),
             events: Events::default(),
             is_exit_hooked: Cell::new(false),
+            is_exiting: Cell::new(false),
         })
     }
 
@@ -468,11 +471,19 @@ impl Environment {
         let environment = Rc::downgrade(self);
         let finish = js.function("finishProgressiveStorage", move |js| {
             if let Some(environment) = environment.upgrade() {
+                environment.is_exiting.set(true);
                 environment.finish(js);
             }
         })?;
         js.call(js.get(process, "once")?, process, &[js.string("exit")?, finish])?;
         Ok(())
+    }
+
+    /// After a call: listeners of `exit` that were added later than ours may call, too, and each may be the last one.
+    pub fn finish_if_exiting(self: &Rc<Self>, js: Js) {
+        if self.is_exiting.get() {
+            self.finish(js);
+        }
     }
 
     /// Waits until all that was called is on disk and the mirrors are current. Functions given to

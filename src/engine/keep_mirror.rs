@@ -3,7 +3,7 @@
 //! | state                     | mirror is written                                   | synced        |
 //! |---------------------------|-----------------------------------------------------|---------------|
 //! | small (up to 64 KiB)      | in the commit, before the promise resolves          | at a clean end or compaction |
-//! | larger                    | by a job, within a second (a tenth of the time at most) | before the rename |
+//! | larger                    | by a job, within a second; later where writing takes over half of it | before the rename |
 //! | any                       | at `finish`: flush, close, exit                     | always        |
 //!
 //! A mirror that cannot be written never fails the call: the log has the data. It is reported once

@@ -1,8 +1,9 @@
 //! What is due when: pure functions of numbers and time.
 
-/// A large mirror follows its log after this time, while writing it is quick.
+/// A large mirror follows its log within a second: one half of it is waited, the other one is there for writing it.
 const MIRROR_DELAY_MS: u64 = 500;
-/// Writing mirrors takes at most one part in this many of the time.
+const MIRROR_WRITE_MS: u64 = 500;
+/// What writing takes over that is one part in this many of the time.
 const MIRROR_SHARE: u64 = 10;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -18,7 +19,8 @@ pub fn is_compaction_due(log_bytes: u64, live_bytes: u64, threshold_bytes: u64) 
 /// Milliseconds from the first change that a mirror lacks to writing it.
 #[must_use]
 pub fn mirror_delay_ms(last_duration_ms: u64) -> u64 {
-    MIRROR_DELAY_MS.max(last_duration_ms.saturating_mul(MIRROR_SHARE - 1))
+    let over_ms = last_duration_ms.saturating_sub(MIRROR_WRITE_MS);
+    MIRROR_DELAY_MS.max(over_ms.saturating_mul(MIRROR_SHARE - 1))
 }
 
 /// How many old logs are kept, and how.
@@ -166,10 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn large_mirrors_take_a_tenth_of_the_time_at_most() {
-        assert_eq!(mirror_delay_ms(0), 500);
-        assert_eq!(mirror_delay_ms(50), 500);
-        assert_eq!(mirror_delay_ms(2000), 18_000);
+    fn large_mirrors_follow_within_a_second_as_long_as_they_can_be_written_in_half_of_it() {
+        for duration_ms in [0, 50, 350, 500] {
+            assert_eq!(mirror_delay_ms(duration_ms), 500);
+            assert!(mirror_delay_ms(duration_ms) + duration_ms <= 1000);
+        }
+        assert_eq!(mirror_delay_ms(2000), 13_500);
+        assert_eq!(mirror_delay_ms(u64::MAX), u64::MAX);
     }
 
     const MONTH_MS: i64 = 30 * DAY_MS;
