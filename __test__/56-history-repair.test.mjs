@@ -4,7 +4,11 @@
 import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { test } from 'node:test';
+import * as restore from '../bin/commands/restore.mjs';
+import { Endings } from '../bin/support/endings.mjs';
+import { Terminal } from '../bin/support/terminal.mjs';
 import { Storage } from '../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
 import {
@@ -157,6 +161,34 @@ test('restore: all logs as they were, in a new folder', async (t) => {
   assert.deepEqual(JSON.parse(await readFile(mirrorPath(target, 'players'), 'utf8')), players);
   assert.equal((await runCli(t, ['verify', target])).code, 0);
   assert.deepEqual(await readdir(path.dirname(target)), ['then'], 'nothing else is left');
+});
+
+test('restore: Ctrl-C while the new folder is being closed', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const endings = new Endings();
+  const terminal = new Terminal({ json: true, stdout: new Writable({ write: (_, __, done) => done() }) });
+  const { waiting } = terminal;
+  let interrupted;
+  terminal.waiting = async (label, ...rest) => {
+    const result = await waiting.call(terminal, label, ...rest);
+    // The close that follows begins at once, and ends with a message from the thread that writes: later than this.
+    if (label === 'Syncing')
+      interrupted = new Promise((resolve, reject) => {
+        setImmediate(() => endings.run().then(resolve, reject));
+      });
+    return result;
+  };
+  await restore.run({
+    terminal,
+    options: { at: between, into: 'then', yes: true },
+    positionals: [dataDir],
+    cwd: place,
+    atEnd: (work) => endings.add(work),
+  });
+  await interrupted;
+  assert.deepEqual(await readdir(place), ['then'], 'it was written by then, and nothing else is left');
+  assert.equal((await playersOf(t, path.join(place, 'then'))).ann.totalScore, 30);
 });
 
 test('restore refuses what it cannot do, and leaves nothing', async (t) => {

@@ -143,13 +143,7 @@ export const KEEP_BACKUPS = { backups: 100_000, archives: 100_000, compressBacku
 // A Storage that is closed when the command ends.
 export function openStorage(dataDir, atEnd, options = {}) {
   const storage = new Storage({ dataDir, ...KEEP_BACKUPS, ...options });
-  let isClosed = false;
-  const close = async () => {
-    if (isClosed) return;
-    isClosed = true;
-    await storage.close();
-  };
-  atEnd(close);
+  atEnd(() => storage.close());
   return storage;
 }
 
