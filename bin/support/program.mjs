@@ -45,11 +45,8 @@ async function loadCommand(name) {
 export async function main(argv) {
   let terminal = new Terminal({ json: argv.includes('--json') });
   const endings = new Endings();
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
-
   let isInterrupted = false;
-  const interrupt = async () => {
+  const interrupt = async (exitCode, said) => {
     if (isInterrupted) return;
     isInterrupted = true;
     try {
@@ -57,11 +54,14 @@ export async function main(argv) {
     } catch (error) {
       tellError(terminal, error);
     }
-    terminal.note('\nInterrupted.');
-    process.exit(EXIT.interrupted);
+    if (said) terminal.note(said);
+    process.exit(exitCode);
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const onSignal = () => interrupt(EXIT.interrupted, '\nInterrupted.');
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error) => interrupt(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
 
   try {
     const [name, ...rest] = argv;
