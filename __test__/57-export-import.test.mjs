@@ -137,6 +137,27 @@ test('sqlite: a table for each log', { skip: !sqlite && 'this runtime has no nod
   database.close();
 });
 
+test('sqlite: logs whose names are none for a table, or the same in another case', {
+  skip:
+    (!sqlite && 'this runtime has no node:sqlite') ||
+    (['win32', 'darwin'].includes(process.platform) && 'these are the same file'),
+}, async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  for (const [n, name] of ['sqlite_stat', 'coins', 'Coins'].entries()) {
+    await storage.collection(name).set('a', { n });
+  }
+  await closeStorage(storage);
+  const output = path.join(await temporaryFolder(t), 'bot.sqlite');
+  const { code, json } = await runCliJson(t, ['export', dataDir, '-o', output]);
+  assert.equal(code, 0, JSON.stringify(json));
+  const database = new sqlite.DatabaseSync(output);
+  const found = ['_sqlite_stat', 'coins', 'Coins_', 'Coins', 'coins_']
+    .filter((table) => database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table))
+    .map((table) => database.prepare(`SELECT n FROM "${table}"`).get().n);
+  assert.deepEqual(found.sort(), [0, 1, 2]);
+  database.close();
+});
+
 test('every form comes back as it was', async (t) => {
   const { dataDir, players } = await folderWithPlayers(t);
   for (const format of ['json', 'jsonl', 'csv']) {
