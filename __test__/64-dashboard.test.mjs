@@ -86,6 +86,19 @@ test('a key with its history, and wrong ones refused', async (t) => {
     [2, 1],
   );
   assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
+  // An edit by hand counts at once, and is logged with the next write.
+  fs.writeFileSync(place.file('coins.json'), '{"ann":7,"ben":3}');
+  const edited = async (key) => {
+    const told = JSON.parse((await look({ log: 'coins', key })).text);
+    return [told.found, told.value, told.records];
+  };
+  assert.deepEqual(
+    [await edited('ann'), await edited('ben')],
+    [
+      [true, 7, 2],
+      [true, 3, 0],
+    ],
+  );
   for (const query of [{ log: '../x', key: 'a' }, { log: 'coins', key: '' }, {}]) {
     assert.equal((await look(query)).status, 400);
   }
