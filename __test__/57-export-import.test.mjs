@@ -207,6 +207,7 @@ test('import: files that cannot be used are refused before anything is written',
     ['e.jsonl', '{"value":1}\n', /without a key/],
     ['f.csv', 'id,score\n1,2\n', /no column 'key'/],
     ['g.txt', 'x', /format .* not known/],
+    ['h.csv', 'key,name\r\n"ann","An', /ends within quotes/],
   ]) {
     const file = path.join(place, name);
     await writeFile(file, text);
@@ -216,6 +217,16 @@ test('import: files that cannot be used are refused before anything is written',
   }
   assert.equal((await runCli(t, ['import', path.join(place, 'none.json'), dataDir, '--yes'])).code, 2);
   assert.deepEqual(await contentsOf(dataDir), before);
+  // A byte order mark is none of the content.
+  for (const [name, text] of [
+    ['a.json', '{"ann":{"n":1}}'],
+    ['b.jsonl', '{"key":"ann","value":{"n":1}}\n'],
+    ['c.csv', 'key,n\r\nann,1\r\n'],
+  ]) {
+    await writeFile(path.join(place, name), `\ufeff${text}`);
+    const args = ['import', path.join(place, name), dataDir, '--log', 'things', '--dry-run'];
+    assert.equal((await runCliJson(t, args)).json.added, 1, name);
+  }
 });
 
 test('beside a bot that writes', async (t) => {
