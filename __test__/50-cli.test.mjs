@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Endings } from '../bin/support/endings.mjs';
 import { commandNames } from '../bin/support/program.mjs';
 import { progressText } from '../bin/support/progress.mjs';
 import { bytes, duration } from '../bin/support/terminal.mjs';
@@ -85,4 +86,24 @@ test('progress tells share, amount, rate and time left', () => {
   assert.equal(progressText('Reading', 5, 0, 1000), 'Reading 5 · 5/s');
   assert.equal(bytes(1536), '1.5 KiB');
   assert.equal(duration(90_000), '90 s');
+});
+
+test('what a command must do at its end is done once, last first, also where something of it fails', async () => {
+  const endings = new Endings();
+  const done = [];
+  const after = (name) => () => new Promise((resolve) => setImmediate(() => resolve(done.push(name))));
+  endings.add(after('first'));
+  endings.add(async () => {
+    await after('fails')();
+    throw new Error('of the second');
+  });
+  endings.add(() => {
+    done.push('at once');
+    throw new Error('of the third');
+  });
+  endings.add(after('last'));
+  // Ctrl-C while they are being done waits for the same.
+  const both = await Promise.allSettled([endings.run(), endings.run()]);
+  assert.deepEqual(done, ['last', 'at once', 'fails', 'first']);
+  for (const { reason } of both) assert.match(reason.message, /of the third/);
 });

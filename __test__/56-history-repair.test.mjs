@@ -4,7 +4,12 @@
 import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import * as restore from '../bin/commands/restore.mjs';
+import { Endings } from '../bin/support/endings.mjs';
+import { Terminal } from '../bin/support/terminal.mjs';
 import { Storage } from '../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
 import {
@@ -159,6 +164,34 @@ test('restore: all logs as they were, in a new folder', async (t) => {
   assert.deepEqual(await readdir(path.dirname(target)), ['then'], 'nothing else is left');
 });
 
+test('restore: Ctrl-C while the new folder is being closed', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const endings = new Endings();
+  const terminal = new Terminal({ json: true, stdout: new Writable({ write: (_, __, done) => done() }) });
+  const { waiting } = terminal;
+  let interrupted;
+  terminal.waiting = async (label, ...rest) => {
+    const result = await waiting.call(terminal, label, ...rest);
+    // The close that follows begins at once, and ends with a message from the thread that writes: later than this.
+    if (label === 'Syncing')
+      interrupted = new Promise((resolve, reject) => {
+        setImmediate(() => endings.run().then(resolve, reject));
+      });
+    return result;
+  };
+  await restore.run({
+    terminal,
+    options: { at: between, into: 'then', yes: true },
+    positionals: [dataDir],
+    cwd: place,
+    atEnd: (work) => endings.add(work),
+  });
+  await interrupted;
+  assert.deepEqual(await readdir(place), ['then'], 'it was written by then, and nothing else is left');
+  assert.equal((await playersOf(t, path.join(place, 'then'))).ann.totalScore, 30);
+});
+
 test('restore refuses what it cannot do, and leaves nothing', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const place = await temporaryFolder(t);
@@ -174,8 +207,8 @@ test('restore refuses what it cannot do, and leaves nothing', async (t) => {
   assert.deepEqual(await readdir(place), []);
 });
 
-async function damageLine(dataDir, number, change) {
-  const file = logPath(dataDir, 'players');
+async function damageLine(dataDir, number, change, name = 'players') {
+  const file = logPath(dataDir, name);
   const lines = (await readFile(file, 'utf8')).split('\n');
   lines[number - 1] = change(lines[number - 1]);
   await writeFile(file, lines.join('\n'));
@@ -247,6 +280,82 @@ test('repair: a damaged line of one key, which no backup has as it was', async (
   // What was set aside earlier is looked at again.
   const later = await runCli(t, ['repair', dataDir]);
   assert.match(later.stdout, /set aside earlier: players\.log\.corrupt/);
+});
+
+test('repair: an older value that the log has is never replaced by one of a backup, older still', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const coins = storage.collection('coins');
+  await coins.set('ann', 1);
+  await storage.compactLog('coins');
+  await coins.set('ann', 2);
+  await coins.set('ann', 3);
+  await coins.set('ben', 1);
+  await closeStorage(storage);
+  await damageLine(dataDir, 3, (line) => line.replace('"value":3', '"value":4'), 'coins');
+  await rm(mirrorPath(dataDir, 'coins'));
+  const { json } = await runCliJson(t, ['repair', dataDir, '--dry-run']);
+  assert.deepEqual([json.logs[0].offers, json.logs[0].hopeless], [[], [{ key: 'ann', now: 2 }]]);
+  assert.match((await runCli(t, ['repair', dataDir, '--yes'])).stdout, /"ann": stays at its older value, 2/);
+  const { storage: after } = await openStorage(t, Storage, { dataDir });
+  assert.deepEqual(await after.collection('coins').entries(), [
+    ['ann', 2],
+    ['ben', 1],
+  ]);
+  await closeStorage(after);
+});
+
+test('repair --trust-damaged: a whole game in one line, in the log and set aside', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const results = (score) => ['ann', 'ben', 'cat'].map((userId) => ({ userId, username: userId, score }));
+  await storage.updatePlayersStats(results(1));
+  await pause();
+  await storage.updatePlayersStats(results(2));
+  await pause();
+  await storage.updatePlayerStats('cat', 'cat', 5);
+  await closeStorage(storage);
+  await damageLine(dataDir, 2, (line) => line.replace('"totalGames":2', '"totalGames":7'));
+  await rm(mirrorPath(dataDir, 'players'));
+  const offered = async () => {
+    const { json } = await runCliJson(t, ['repair', dataDir, '--trust-damaged', '--dry-run']);
+    return json.logs[0].offers.map(({ key, now, value }) => [key, now.totalScore, value.totalScore]);
+  };
+  // What came later counts.
+  const lost = [
+    ['ann', 1, 3],
+    ['ben', 1, 3],
+  ];
+  assert.deepEqual(await offered(), lost);
+  const { storage: bot } = await openStorage(t, Storage, { dataDir, logger: null });
+  await bot.updatePlayerStats('dan', 'dan', 1);
+  await closeStorage(bot);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0, 'the write has set the line aside');
+  assert.deepEqual(await offered(), lost);
+  assert.equal((await runCli(t, ['repair', dataDir, '--trust-damaged', '--yes'])).code, 0);
+  assert.deepEqual(
+    Object.values(await playersOf(t, dataDir)).map(({ totalScore }) => totalScore),
+    [3, 3, 8, 1],
+  );
+  assert.deepEqual(await offered(), []);
+});
+
+test('a compressed backup that cannot be read is named, and others are used', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const broken = `${logPath(dataDir, 'players')}.backup.9000000000000.gz`;
+  await writeFile(broken, gzipSync('{"op":"SET","key":"ben","value":1}\n').subarray(0, 30));
+  const verified = await runCliJson(t, ['verify', dataDir, '--backups']);
+  assert.equal(verified.code, 1);
+  const { ok, problem } = verified.json.files.find(({ file }) => file === broken);
+  assert.deepEqual([ok, problem], [false, `'${broken}' cannot be uncompressed: unexpected end of file.`]);
+  assert.equal(verified.json.files.length, 3, 'the others were looked at');
+  const repaired = await runCliJson(t, ['repair', dataDir, '--yes']);
+  assert.deepEqual(repaired.json.logs[0].unreadable, [{ file: broken, problem }]);
+  assert.deepEqual(repaired.json.logs[0].applied, [{ key: 'ben', isApplied: true }]);
+  const differed = await runCli(t, ['diff', dataDir, '--backup', 'newest']);
+  assert.equal(differed.code, 3);
+  assert.ok(differed.stderr.includes(problem));
 });
 
 test('repair: a torn end is set aside', async (t) => {

@@ -137,6 +137,27 @@ test('sqlite: a table for each log', { skip: !sqlite && 'this runtime has no nod
   database.close();
 });
 
+test('sqlite: logs whose names are none for a table, or the same in another case', {
+  skip:
+    (!sqlite && 'this runtime has no node:sqlite') ||
+    (['win32', 'darwin'].includes(process.platform) && 'these are the same file'),
+}, async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  for (const [n, name] of ['sqlite_stat', 'coins', 'Coins'].entries()) {
+    await storage.collection(name).set('a', { n });
+  }
+  await closeStorage(storage);
+  const output = path.join(await temporaryFolder(t), 'bot.sqlite');
+  const { code, json } = await runCliJson(t, ['export', dataDir, '-o', output]);
+  assert.equal(code, 0, JSON.stringify(json));
+  const database = new sqlite.DatabaseSync(output);
+  const found = ['_sqlite_stat', 'coins', 'Coins_', 'Coins', 'coins_']
+    .filter((table) => database.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table))
+    .map((table) => database.prepare(`SELECT n FROM "${table}"`).get().n);
+  assert.deepEqual(found.sort(), [0, 1, 2]);
+  database.close();
+});
+
 test('every form comes back as it was', async (t) => {
   const { dataDir, players } = await folderWithPlayers(t);
   for (const format of ['json', 'jsonl', 'csv']) {
@@ -186,6 +207,7 @@ test('import: files that cannot be used are refused before anything is written',
     ['e.jsonl', '{"value":1}\n', /without a key/],
     ['f.csv', 'id,score\n1,2\n', /no column 'key'/],
     ['g.txt', 'x', /format .* not known/],
+    ['h.csv', 'key,name\r\n"ann","An', /ends within quotes/],
   ]) {
     const file = path.join(place, name);
     await writeFile(file, text);
@@ -195,6 +217,16 @@ test('import: files that cannot be used are refused before anything is written',
   }
   assert.equal((await runCli(t, ['import', path.join(place, 'none.json'), dataDir, '--yes'])).code, 2);
   assert.deepEqual(await contentsOf(dataDir), before);
+  // A byte order mark is none of the content.
+  for (const [name, text] of [
+    ['a.json', '{"ann":{"n":1}}'],
+    ['b.jsonl', '{"key":"ann","value":{"n":1}}\n'],
+    ['c.csv', 'key,n\r\nann,1\r\n'],
+  ]) {
+    await writeFile(path.join(place, name), `\ufeff${text}`);
+    const args = ['import', path.join(place, name), dataDir, '--log', 'things', '--dry-run'];
+    assert.equal((await runCliJson(t, args)).json.added, 1, name);
+  }
 });
 
 test('beside a bot that writes', async (t) => {

@@ -165,6 +165,18 @@ test('--json is known to the two commands that do not end', { skip: notOnDeno },
   await ended;
 });
 
+test('a reader that has seen enough is no error, and leaves nothing behind', {
+  skip: notOnDeno || (process.platform === 'win32' && 'a pipe is closed in another way'),
+}, async (t) => {
+  const place = await folderFor(t, {});
+  // Its first line comes when the backup lies in a temporary folder.
+  const { child, ended } = await startCli(t, ['diff', 'data', '--backup', 'newest'], place);
+  child.stdout.destroy();
+  const { code, stderr } = await ended;
+  assert.deepEqual([code, stderr], [0, '']);
+  await assertWhole(t, place, 'diff');
+});
+
 test('on a terminal a bar is drawn in place, and taken away', {
   skip:
     notOnDeno ||

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import test from 'node:test';
 import { listenForWarnings, plain, ps, scene, set, waitFor } from './support/durability.mjs';
 import { parsePrometheus } from './support/prometheus.mjs';
@@ -85,6 +86,19 @@ test('a key with its history, and wrong ones refused', async (t) => {
     [2, 1],
   );
   assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
+  // An edit by hand counts at once, and is logged with the next write.
+  fs.writeFileSync(place.file('coins.json'), '{"ann":7,"ben":3}');
+  const edited = async (key) => {
+    const told = JSON.parse((await look({ log: 'coins', key })).text);
+    return [told.found, told.value, told.records];
+  };
+  assert.deepEqual(
+    [await edited('ann'), await edited('ben')],
+    [
+      [true, 7, 2],
+      [true, 3, 0],
+    ],
+  );
   for (const query of [{ log: '../x', key: 'a' }, { log: 'coins', key: '' }, {}]) {
     assert.equal((await look(query)).status, 400);
   }
@@ -157,6 +171,43 @@ test('a port that is taken is an ordinary error, and close ends all', async (t) 
   await dashboard.close();
   assert.match(await live.text(), /^retry: 2000\nevent: hello\n/);
   await assert.rejects(ask(dashboard.url), { code: 'ECONNREFUSED' });
+});
+
+test('a page that takes nothing does not fill the memory', async (t) => {
+  const place = scene(t);
+  const listeners = [];
+  const storage = {
+    on: (_, listener) => listeners.push(listener),
+    off() {},
+    metrics: () => ({ dataDir: place.data, logs: {}, much: 'x'.repeat(1 << 20) }),
+  };
+  const dashboard = await ps.startDashboard({ port: 0, storage });
+  place.beforeEnd(() => dashboard.close());
+  const idle = net.connect(dashboard.port, '127.0.0.1', () => {
+    idle.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  });
+  idle.pause();
+  place.beforeEnd(() => idle.destroy());
+  let [text, taken] = ['', 0];
+  const request = http.get(`${dashboard.url}events`, (response) => {
+    response.setEncoding('utf8').on('data', (piece) => {
+      text = text.slice(-100) + piece;
+      for (const [, news] of text.matchAll(/"news (\d+)"/g)) taken = Number(news);
+    });
+  });
+  request.on('error', () => {});
+  place.beforeEnd(() => request.destroy());
+  await waitFor(() => text !== '', 'the other page to be told');
+  const size = () => process.memoryUsage().heapUsed + process.memoryUsage().external;
+  const before = size();
+  const told = 200;
+  for (let news = 1; news <= told; news++) {
+    listeners[0]({ event: 'backup', message: `news ${news}` });
+    await waitFor(() => taken === news, 'the news to be taken');
+  }
+  assert.ok(size() - before < (told << 20) / 2, `${size() - before} bytes for what nobody took`);
+  // The one that reads goes on, and who asks for the head alone is no page.
+  assert.equal((await ask(`${dashboard.url}events`, { method: 'HEAD' })).status, 200);
 });
 
 test('a failed compaction makes it unwell until one is done, and looking on hides no warning', async (t) => {

@@ -103,13 +103,13 @@ class Recorder {
     return found?.message;
   }
 
-  /** A key's value and its history, newest first. */
+  /** A key's value, which may stand in the JSON file alone yet, and its history, newest first. */
   async lookUp(log, key) {
     const history = await this.#storage.history(log, key);
-    const last = history.at(-1);
+    const value = await this.#storage.collection(log).get(key);
     return {
-      found: last !== undefined && last.op !== 'DELETE',
-      value: last?.value,
+      found: value !== undefined,
+      value,
       records: history.length,
       history: history.slice(-HISTORY_MAX).reverse(),
     };

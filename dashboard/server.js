@@ -14,6 +14,8 @@ const { Recorder } = require('./recorder.js');
 const PORT = 8377;
 const TOKEN_LENGTH_MIN = 16;
 const CLIENTS_MAX = 50;
+/** A page that does not take what it is told is let go; one that comes back begins anew. */
+const UNREAD_BYTES_MAX = 4 << 20;
 const COOKIE = 'progressive_storage_token';
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 const page = () => fs.readFileSync(path.join(__dirname, 'page.html'), 'utf8');
@@ -86,7 +88,10 @@ class Server {
 
   #send(event, data) {
     const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    for (const client of this.#clients) client.write(text);
+    for (const client of this.#clients) {
+      if (client.writableLength > UNREAD_BYTES_MAX) client.destroy();
+      else client.write(text);
+    }
   }
 
   /** The token of a request: of a header, or of the cookie that the page got. */
@@ -179,6 +184,7 @@ class Server {
   #events(request, response, fail) {
     if (this.#clients.size >= CLIENTS_MAX) return fail(503, 'Too many are looking already.');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (request.method === 'HEAD') return response.end();
     response.write(`retry: 2000\nevent: hello\ndata: ${JSON.stringify(this.#recorder.all())}\n\n`);
     this.#clients.add(response);
     request.on('close', () => this.#clients.delete(response));

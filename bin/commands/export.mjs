@@ -222,10 +222,12 @@ async function writeSqlite(terminal, { DatabaseSync }, file, storage, logs) {
   const counts = {};
   const database = new DatabaseSync(file);
   const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
+  const tables = new Set();
   try {
     database.exec('BEGIN');
     for (const log of logs) {
       const { name } = log;
+      const table = tableName(name, tables);
       const entries = await entriesOf(terminal, storage, log);
       const taken = new Set(['key', 'value']);
       // Names of columns are the same whatever their case.
@@ -238,9 +240,9 @@ async function writeSqlite(terminal, { DatabaseSync }, file, storage, logs) {
         return isSimple && isFree;
       });
       const columns = fields.map((field) => `, ${quoted(field)}`).join('');
-      database.exec(`CREATE TABLE ${quoted(name)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${columns})`);
+      database.exec(`CREATE TABLE ${quoted(table)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${columns})`);
       const marks = fields.map(() => ', ?').join('');
-      const insert = database.prepare(`INSERT INTO ${quoted(name)} VALUES (?, ?${marks})`);
+      const insert = database.prepare(`INSERT INTO ${quoted(table)} VALUES (?, ?${marks})`);
       await eachShown(terminal, name, entries, entries.length, ([key, value]) => {
         const cells = fields.map((field) => (isRecord(value) ? sqlValue(value[field]) : null));
         insert.run(key, JSON.stringify(value), ...cells);
@@ -252,6 +254,14 @@ async function writeSqlite(terminal, { DatabaseSync }, file, storage, logs) {
     database.close();
   }
   return counts;
+}
+
+// A log's name as a table's: those are the same whatever their case, and some belong to SQLite.
+function tableName(name, tables) {
+  let table = /^sqlite_/i.test(name) ? `_${name}` : name;
+  while (tables.has(table.toLowerCase())) table += '_';
+  tables.add(table.toLowerCase());
+  return table;
 }
 
 function sqlValue(value) {

@@ -105,7 +105,8 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 function read(file, format, current) {
   let text;
   try {
-    text = readFileSync(file, 'utf8');
+    // Some programs begin a file with a byte order mark.
+    text = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
     throw usageError(`'${file}' cannot be read: ${error.code}.`, 'Give a file that is there.');
   }
@@ -149,7 +150,9 @@ function fromJsonLines(text, file) {
 }
 
 function fromCsv(text, file, current) {
-  const [head, ...rows] = parseCsv(text);
+  const parsed = parseCsv(text);
+  if (parsed === null) throw usageError(`'${file}' ends within quotes.`, 'It may have been cut short.');
+  const [head, ...rows] = parsed;
   const at = head?.indexOf('key') ?? -1;
   if (at < 0) throw usageError(`'${file}' has no column 'key' in its first row.`);
   const isPlain = head.length === 2 && head.includes('value');

@@ -2,7 +2,8 @@
 //
 // What is lost is told by the keys of damaged lines, in the log and in what was set aside earlier, that no later
 // line has set again; and, where a damaged line names no key (a checkpoint, say), by keys that a backup has and the
-// log neither has nor removes.
+// log neither has nor removes. A backup is older than every line of the log: what it has is offered for keys that are
+// gone, never in the place of a value that there is.
 // Invariant: a key that changed since it was shown is left alone; the log is kept before anything is written.
 
 import { constants, copyFileSync } from 'node:fs';
@@ -20,7 +21,7 @@ import {
   stateOfFile,
 } from '../support/folder.mjs';
 import { eachChange, eachLine, examine } from '../support/lines.mjs';
-import { bytes, plural } from '../support/terminal.mjs';
+import { bytes, count, plural } from '../support/terminal.mjs';
 import { equal, short } from '../support/values.mjs';
 import { describeDamage } from './verify.mjs';
 
@@ -29,9 +30,9 @@ export const summary =
 export const usage = '[path] [options]';
 export const help = `
 Looks at the damaged lines of the logs below path (a data folder or a bot's folder; default: the current folder),
-and at those that were set aside earlier. For each key that they have cost it shows the value there is now and the
-newest one that a backup or archive has; what differs is offered. A key that the JSON file still has is left as it
-is there. After the question, the log and JSON file are kept as NAME.log.before-repair.N and
+and at those that were set aside earlier. For each key that they have cost, and that has no older value in the log,
+it offers the newest one that a backup or archive has. A key that the JSON file still has is left as it is there.
+After the question, the log and JSON file are kept as NAME.log.before-repair.N and
 NAME.json.before-repair.N, damaged lines are set aside, and the values are written as new entries. A bot may be
 running; a key that it changes meanwhile is left alone.
 
@@ -48,6 +49,9 @@ export const options = {
   },
   ...confirmOptions,
 };
+
+// Of each kind; --json has all.
+const KEYS_SHOWN = 20;
 
 export async function run(context) {
   const { terminal, options, positionals, cwd, atEnd } = context;
@@ -103,34 +107,46 @@ async function look({ terminal, options, atEnd }, storage, log) {
     }));
   progress.end();
   const damaged = examined?.damaged ?? [];
+  // By key: what the damaged line would have set, where that can be read.
   const losses = new Map();
   let isKeyUnknown = false;
-  const lose = (key, text) => {
-    if (key === null || key === undefined) isKeyUnknown = true;
-    else losses.set(key, text);
+  const lose = (damage, text, isSetAgain) => {
+    const { members, ms } = contentOf(text);
+    if (members.length === 0 && damage.key !== null) members.push([damage.key, undefined]);
+    if (members.length === 0) isKeyUnknown = true;
+    for (const [key, value] of members) if (!isSetAgain(later.get(key), ms)) losses.set(key, value);
   };
-  const texts = log.log ? await textsOf(log.log.path, damaged) : [];
-  for (const [index, damage] of damaged.entries()) {
-    const isSetAgain = damage.key !== null && (later.get(damage.key)?.line ?? 0) > damage.line;
-    if (!isSetAgain) lose(damage.key, texts[index]);
-  }
   for (const file of log.corrupt) {
+    const lines = [];
     await eachLine(file.path, {
-      onLine: (line) => {
-        if (line.state === 'empty') return;
-        const key = line.key ?? line.entry?.key;
-        if (!((later.get(key)?.ms ?? 0) > file.number)) lose(key, undefined);
+      onLine: ({ state, offset, sizeBytes, key, entry }) => {
+        if (state !== 'empty') lines.push({ offset, sizeBytes, key: key ?? entry?.key ?? null });
       },
     });
+    const texts = await textsOf(file.path, lines);
+    for (const [index, line] of lines.entries()) {
+      // Where it stood in the log is not known any more: times tell what came later.
+      lose(line, texts[index], (last, ms) => last?.ms >= (Number.isNaN(ms) ? file.number : ms));
+    }
+  }
+  const texts = log.log ? await textsOf(log.log.path, damaged) : [];
+  for (const [index, damage] of damaged.entries()) {
+    lose(damage, texts[index], (last) => last?.line > damage.line);
   }
   if (damaged.length === 0 && !examined?.torn && log.corrupt.length === 0) return undefined;
 
   const current = Object.fromEntries(log.mirror || log.log ? await entriesOf(terminal, storage, log) : []);
   const backups = [...log.backups, ...log.archives].sort((one, other) => other.number - one.number);
   const states = [];
-  if (losses.size > 0 || isKeyUnknown) {
-    for (const backup of backups)
+  const unreadable = [];
+  for (const backup of losses.size > 0 || isKeyUnknown ? backups : []) {
+    try {
       states.push({ from: path.basename(backup.path), state: await stateOfFile(terminal, backup, atEnd) });
+    } catch (error) {
+      // Others may have what it had.
+      if (error.code !== 'ERR_BACKUP_CORRUPT') throw error;
+      unreadable.push({ file: backup.path, problem: error.message });
+    }
   }
   if (isKeyUnknown) {
     for (const { state } of states) {
@@ -144,16 +160,18 @@ async function look({ terminal, options, atEnd }, storage, log) {
   const offers = [];
   const hopeless = [];
   const kept = [];
-  for (const [key, text] of losses) {
+  for (const [key, value] of losses) {
     const now = own(current, key);
-    const trusted = options['trust-damaged'] ? fromDamaged(key, text) : undefined;
-    if (!trusted && now !== undefined && !equal(now, own(alone, key))) {
-      kept.push(key);
+    const isTrusted = options['trust-damaged'] && value !== undefined;
+    if (!isTrusted && now !== undefined && !equal(now, own(alone, key))) {
+      kept.push({ key });
       continue;
     }
-    const offer = trusted ?? fromBackups(key, states);
-    if (offer && !equal(offer.value, now)) offers.push({ key, now, ...offer });
-    else if (!offer) hopeless.push(key);
+    let offer;
+    if (isTrusted) offer = { value, from: 'the damaged line' };
+    else if (now === undefined) offer = fromBackups(key, states);
+    if (!offer) hopeless.push({ key, now });
+    else if (!equal(offer.value, now)) offers.push({ key, now, ...offer });
   }
   return {
     name: log.name,
@@ -162,6 +180,7 @@ async function look({ terminal, options, atEnd }, storage, log) {
     damaged,
     torn: examined?.torn ?? null,
     setAside: log.corrupt.map((file) => file.path),
+    unreadable,
     offers,
     hopeless,
     kept,
@@ -179,15 +198,17 @@ function fromBackups(key, states) {
   return found && { value: found.state[key], from: found.from };
 }
 
-function fromDamaged(key, text) {
+// What a damaged line would set and when, where its text can still be read.
+function contentOf(text) {
+  const members = [];
+  let entry;
   try {
-    const entry = JSON.parse(text);
-    if (entry.op === 'SET' && entry.key === key && entry.value !== undefined)
-      return { value: entry.value, from: 'the damaged line' };
+    entry = JSON.parse(text);
   } catch {
     // It cannot be read.
   }
-  return undefined;
+  if (entry) eachChange(entry, (key, value) => value !== undefined && members.push([key, value]));
+  return { members, ms: Date.parse(entry?.timestamp ?? entry?.compactedAt ?? '') };
 }
 
 async function textsOf(file, damaged) {
@@ -205,20 +226,29 @@ async function textsOf(file, damaged) {
   }
 }
 
-function show(terminal, { name, damaged, torn, setAside, offers, hopeless, kept }) {
+function show(terminal, { name, damaged, torn, setAside, unreadable, offers, hopeless, kept }) {
   terminal.title(name);
   for (const damage of damaged) terminal.line(`  ${terminal.red('✘')} ${describeDamage(damage)}`);
   if (torn) terminal.line(`  · ${describeDamage(torn)}; it was never acknowledged`);
   for (const file of setAside) terminal.line(`  · set aside earlier: ${path.basename(file)}`);
+  for (const { problem } of unreadable) terminal.line(`  · ${problem}`);
   if (damaged.length > 0 || torn)
     terminal.line(`  ${plural(damaged.length + (torn ? 1 : 0), 'line')} will be set aside.`);
-  for (const { key, now, value, from } of offers) {
-    terminal.line(`  ${terminal.bold(JSON.stringify(key))} from ${from}`);
+  const each = (items, tell) => {
+    for (const item of items.slice(0, KEYS_SHOWN)) tell(item, terminal.bold(JSON.stringify(item.key)));
+    if (items.length > KEYS_SHOWN) terminal.line(`  … and ${count(items.length - KEYS_SHOWN)} more`);
+  };
+  each(offers, ({ now, value, from }, key) => {
+    terminal.line(`  ${key} from ${from}`);
     terminal.line(`      now  ${short(now)}`);
     terminal.line(`      then ${terminal.green(short(value))}`);
-  }
-  for (const key of kept) terminal.line(`  ${terminal.bold(JSON.stringify(key))}: the JSON file has it`);
-  for (const key of hopeless) terminal.line(`  ${terminal.bold(JSON.stringify(key))}: no backup has it`);
+  });
+  each(kept, (_, key) => terminal.line(`  ${key}: the JSON file has it`));
+  each(hopeless, ({ now }, key) =>
+    terminal.line(
+      `  ${key}: ${now === undefined ? 'no backup has it' : `stays at its older value, ${short(now)}`}`,
+    ),
+  );
   terminal.line();
 }
 

@@ -86,11 +86,12 @@ async function write(terminal, states, target, atEnd) {
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
   // Synced by the flush at its end; until then nobody needs it.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });
-  // Before it is removed, so that nothing is written there afterwards; closing twice is refused.
-  let isClosed = false;
-  const close = async () => {
-    if (!isClosed) await storage.close();
-    isClosed = true;
+  // Before it is removed, so that nothing is written there afterwards. Ctrl-C may come while it is being closed: whoever
+  // comes second waits for the same end, as closing twice is refused.
+  let closing;
+  const close = () => {
+    closing ??= storage.close();
+    return closing;
   };
   atEnd(close);
   try {

@@ -42,7 +42,14 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
 async function verifyLog(terminal, file, atEnd) {
   const name = path.basename(file.path);
-  const plain = await plainFile(terminal, file, atEnd);
+  let plain;
+  try {
+    plain = await plainFile(terminal, file, atEnd);
+  } catch (error) {
+    if (error.code !== 'ERR_BACKUP_CORRUPT') throw error;
+    terminal.check({ ok: false, text: `${name}: damaged`, details: [error.message, error.hint] });
+    return { file: file.path, ok: false, problem: error.message };
+  }
   const progress = terminal.progress(`Reading ${name}`, statSync(plain).size, bytes);
   const found = await examine(plain, { progress });
   progress.end();

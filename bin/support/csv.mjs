@@ -10,7 +10,7 @@ function csvCell(value) {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// Rows of cells.
+// Rows of cells; null where the text ends within quotes, as one that was cut short.
 export function parseCsv(text) {
   const rows = [];
   let row = [];
@@ -29,7 +29,7 @@ export function parseCsv(text) {
     row = [];
     isAnything = false;
   };
-  for (let i = text.charCodeAt(0) === 0xfeff ? 1 : 0; i < text.length; i++) {
+  for (let i = 0; i < text.length; i++) {
     const character = text[i];
     if (isQuoted) {
       if (character !== '"') cell += character;
@@ -49,6 +49,7 @@ export function parseCsv(text) {
       isAnything = true;
     }
   }
+  if (isQuoted) return null;
   endRow();
   return rows;
 }

@@ -20,7 +20,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Storage } from '../../index.js';
-import { usageError } from './errors.mjs';
+import { Stop, usageError } from './errors.mjs';
 import { bytes } from './terminal.mjs';
 
 export const BOT_LOGS = ['players', 'tokens', 'game_state'];
@@ -143,13 +143,7 @@ export const KEEP_BACKUPS = { backups: 100_000, archives: 100_000, compressBacku
 // A Storage that is closed when the command ends.
 export function openStorage(dataDir, atEnd, options = {}) {
   const storage = new Storage({ dataDir, ...KEEP_BACKUPS, ...options });
-  let isClosed = false;
-  const close = async () => {
-    if (isClosed) return;
-    isClosed = true;
-    await storage.close();
-  };
-  atEnd(close);
+  atEnd(() => storage.close());
   return storage;
 }
 
@@ -172,15 +166,25 @@ export async function entriesOf(terminal, storage, log) {
   return terminal.waiting(`Reading ${log.name}`, work, bytesToRead(log));
 }
 
-// The path of a file's plain content: itself, or what gunzip makes of it in a temporary folder.
+// The path of a file's plain content: itself, or what gunzip makes of it in a temporary folder. Rejects with
+// ERR_BACKUP_CORRUPT where it makes nothing of it.
 export async function plainFile(terminal, file, atEnd) {
   if (!file.isGzip) return file.path;
   const name = path.basename(file.path);
   const plain = path.join(temporaryFolder(atEnd), path.basename(name, '.gz'));
   const packed = createReadStream(file.path);
   const progress = terminal.progress(`Unpacking ${name}`, file.sizeBytes, bytes, () => packed.bytesRead);
-  await pipeline(packed, createGunzip(), createWriteStream(plain));
-  progress.end();
+  try {
+    await pipeline(packed, createGunzip(), createWriteStream(plain));
+  } catch (error) {
+    if (!error.code?.startsWith('Z_')) throw error;
+    throw new Stop(`'${file.path}' cannot be uncompressed: ${error.message}.`, {
+      code: 'ERR_BACKUP_CORRUPT',
+      hint: 'Remove it, or put a good copy in its place.',
+    });
+  } finally {
+    progress.end();
+  }
   return plain;
 }
 

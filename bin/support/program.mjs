@@ -11,6 +11,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Endings } from './endings.mjs';
 import { EXIT, Stop, usageError } from './errors.mjs';
 import { Terminal } from './terminal.mjs';
 
@@ -43,26 +44,24 @@ async function loadCommand(name) {
 
 export async function main(argv) {
   let terminal = new Terminal({ json: argv.includes('--json') });
-  const endings = [];
-  const runEndings = async () => {
-    while (endings.length > 0) await endings.pop()();
-  };
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
-
+  const endings = new Endings();
   let isInterrupted = false;
-  const interrupt = async () => {
+  const interrupt = async (exitCode, said) => {
     if (isInterrupted) return;
     isInterrupted = true;
     try {
-      await runEndings();
-    } finally {
-      terminal.note('\nInterrupted.');
-      process.exit(EXIT.interrupted);
+      await endings.run();
+    } catch (error) {
+      tellError(terminal, error);
     }
+    if (said) terminal.note(said);
+    process.exit(exitCode);
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const onSignal = () => interrupt(EXIT.interrupted, '\nInterrupted.');
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error) => interrupt(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
 
   try {
     const [name, ...rest] = argv;
@@ -90,7 +89,7 @@ export async function main(argv) {
         options: values,
         positionals,
         cwd: process.cwd(),
-        atEnd: (work) => endings.push(work),
+        atEnd: (work) => endings.add(work),
       })) ?? EXIT.ok;
   } catch (error) {
     // What an interruption cuts off is no failure to tell of.
@@ -98,7 +97,7 @@ export async function main(argv) {
   } finally {
     if (!isInterrupted) {
       try {
-        await runEndings();
+        await endings.run();
       } catch (error) {
         process.exitCode = tellError(terminal, error);
       }
