@@ -107,18 +107,55 @@ test('node_modules of another system: the packages found are named', async (t) =
   assert.ok(message.includes('.dockerignore'), message);
 });
 
-test('a lock file without the package for this system is named', async (t) => {
-  const bot = await botWithoutBinary(t);
-  const packages = { [`node_modules/${NAME}`]: {}, [`node_modules/${NAME}-${ELSEWHERE}`]: {} };
-  await writeFile(path.join(bot, 'package-lock.json'), JSON.stringify({ packages }));
-  const message = await load(t, bot);
-  assert.ok(message.includes('the lock file was made on another system'), message);
-  assert.ok(message.includes('rm -rf node_modules package-lock.json && npm install'), message);
-  // A lock file that names it is not to blame.
-  packages[`node_modules/${NAME}-${HERE}`] = {};
-  await writeFile(path.join(bot, 'package-lock.json'), JSON.stringify({ packages }));
-  assert.ok(!(await load(t, bot)).includes('the lock file'));
-});
+// As each package manager writes it: the entry of the main package names all the packages of platforms, whether or not
+// the lock file has an entry for them.
+const LOCK_FILES = {
+  'package-lock.json': (named, locked) =>
+    JSON.stringify(
+      {
+        packages: {
+          [`node_modules/${NAME}`]: {
+            version: '0.1.0',
+            optionalDependencies: Object.fromEntries(named.map((name) => [name, '0.1.0'])),
+          },
+          ...Object.fromEntries(locked.map((name) => [`node_modules/${name}`, { version: '0.1.0' }])),
+        },
+      },
+      null,
+      2,
+    ),
+  'yarn.lock': (named, locked) =>
+    [
+      `${NAME}@^0.1.0:\n  version "0.1.0"\n  optionalDependencies:`,
+      ...named.map((name) => `    ${name} "0.1.0"`),
+      ...locked.map((name) => `\n${name}@0.1.0:\n  version "0.1.0"`),
+    ].join('\n'),
+  'pnpm-lock.yaml': (named, locked) =>
+    [
+      ...locked.map((name) => `  ${name}@0.1.0:\n    resolution: {integrity: sha512-x}`),
+      `snapshots:\n  ${NAME}@0.1.0:\n    optionalDependencies:`,
+      ...named.map((name) => `      ${name}: 0.1.0`),
+    ].join('\n'),
+  'bun.lock': (named, locked) =>
+    [
+      `    "${NAME}": ["${NAME}@0.1.0", "", { "optionalDependencies": { ${named.map((name) => `"${name}": "0.1.0"`)} } }],`,
+      ...locked.map((name) => `    "${name}": ["${name}@0.1.0", "", { "os": "x" }],`),
+    ].join('\n'),
+};
+
+for (const [lock, text] of Object.entries(LOCK_FILES)) {
+  test(`a ${lock} without the package for this system is named`, async (t) => {
+    const bot = await botWithoutBinary(t);
+    const named = [`${NAME}-${HERE}`, `${NAME}-${ELSEWHERE}`];
+    await writeFile(path.join(bot, lock), text(named, [`${NAME}-${ELSEWHERE}`]));
+    const message = await load(t, bot);
+    assert.ok(message.includes('the lock file was made on another system'), message);
+    assert.ok(message.includes(`rm -rf node_modules ${lock} && npm install`), message);
+    // A lock file that has it is not to blame.
+    await writeFile(path.join(bot, lock), text(named, named));
+    assert.ok(!(await load(t, bot)).includes('the lock file'));
+  });
+}
 
 test('optional packages switched off, in the environment or in .npmrc', async (t) => {
   const bot = await botWithoutBinary(t);

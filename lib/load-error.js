@@ -165,13 +165,21 @@ function lockFileWithout(name) {
       const file = path.join(folder, lock);
       try {
         const text = fs.readFileSync(file, 'utf8');
-        if (text.includes(NAME)) return text.includes(name) ? null : file;
+        if (text.includes(NAME)) return isLocked(name, text) ? null : file;
       } catch {
         // No such lock file here; look further up.
       }
     }
     if (folder === path.dirname(folder)) return null;
   }
+}
+
+/**
+ * Whether a lock file has an entry of its own for a package. Its bare name does not tell: the entry of this package
+ * names all the optional ones. npm: `"node_modules/NAME": {`, before version 7 `"NAME": {`; yarn, pnpm and Bun: `NAME@`.
+ */
+function isLocked(name, text) {
+  return [`node_modules/${name}"`, `"${name}": {`, `${name}@`].some((entry) => text.includes(entry));
 }
 
 /** Where optional packages were switched off: this environment, or an `.npmrc` above the package. */
