@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { atEnd, repositoryRoot, runScript, temporaryFolder } from './support/temp.mjs';
@@ -266,6 +266,36 @@ test('a damaged file, by the real loader', { skip: process.platform !== 'linux' 
   await addPlatform(bot, HERE, { text: 'not a binary' });
   const message = await load(t, bot);
   assert.ok(message.includes('the file is damaged, or for another system'), message);
+});
+
+// The system's loader ends the process at the first, and calls the second "No such file or directory".
+const isElf = (await readFile(path.join(repositoryRoot, builtBinary))).toString('latin1', 0, 4) === '\x7fELF';
+const notChecked = process.versions.deno
+  ? 'Deno does not load by process.dlopen'
+  : !isElf && 'needs ELF files';
+
+test('a file that is cut short', { skip: notChecked }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const file = await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
+  const { size } = await stat(file);
+  for (const length of [size - 1, size >> 1, 1000, 63, 0]) {
+    await truncate(file, length);
+    const message = await load(t, bot);
+    assert.ok(message.includes('the file is damaged, or for another system'), message);
+    assert.ok(message.includes(`${file}: file too short`), message);
+  }
+});
+
+test('a file for another processor', { skip: notChecked }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const file = await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
+  const binary = await readFile(file);
+  // That of RISC-V.
+  binary.writeUInt16LE(243, 18);
+  await writeFile(file, binary);
+  const message = await load(t, bot);
+  assert.ok(message.includes('another processor than this Node.js'), message);
+  assert.ok(message.includes(file), message);
 });
 
 test('a package without its file', async (t) => {

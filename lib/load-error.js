@@ -315,10 +315,10 @@ function diagnoseFile({ file, result }) {
   if (/permission denied|EACCES/i.test(result)) {
     return { why: 'it may not be read.', help: [`Give this user the right to read ${file}.`] };
   }
-  if (/invalid ELF header|file too short|not a mach-o|slice is not valid/i.test(result)) {
+  if (/invalid ELF header|file too short|exec format error|not a mach-o|slice is not valid/i.test(result)) {
     return {
       why: 'the file is damaged, or for another system.',
-      help: [`npm cache verify && ${INSTALL_AGAIN}`],
+      help: [`See that the disk is not full, then: npm cache verify && ${INSTALL_AGAIN}`],
     };
   }
   return { why: 'the system refused it.', help: [`On this machine: ${INSTALL_AGAIN}`, BUILD] };
