@@ -339,3 +339,61 @@ test('a real noexec mount is named', async (t) => {
   assert.ok(message.includes(`nothing may be run from ${folder} (mounted noexec)`), message);
   assert.ok(message.includes(`copy ${file}`), message);
 });
+
+// --- Building it where none loads ---
+
+// npm's install script, as `npm rebuild` runs it, with a `cargo` of the test's own in front of the others; without
+// one, there is none.
+async function rebuild(t, bot, cargo) {
+  const programs = await temporaryFolder(t);
+  const installed = path.join(bot, 'node_modules', NAME);
+  for (const name of ['scripts/install.js', 'scripts/rust.js', 'Cargo.toml']) {
+    await cp(path.join(repositoryRoot, name), path.join(installed, name));
+  }
+  if (cargo) await writeFile(path.join(programs, 'cargo'), `#!/bin/sh\n${cargo}\n`, { mode: 0o755 });
+  return runScript(t, {
+    file: path.join(installed, 'scripts', 'install.js'),
+    cwd: bot,
+    env: {
+      PATH: cargo ? `${programs}:${process.env.PATH}` : programs,
+      npm_command: 'rebuild',
+      npm_config_omit: '',
+      NAPI_RS_NATIVE_LIBRARY_PATH: '',
+    },
+  });
+}
+
+const noShell = process.platform === 'win32' && 'the stand-in for cargo is a shell script';
+
+test('a rebuild without Rust, or with one that is too old, says so', { skip: noShell }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  for (const [cargo, says] of [
+    [null, /cargo was not found\. Install it from https:\/\/rustup\.rs/],
+    ['echo "cargo 1.63.0 (fd9c4297c 2022-07-01)"', /Rust 1\.\d+ or newer is needed; this is cargo 1\.63\.0/],
+    ['echo "no default toolchain is configured" >&2; exit 1', /cargo does not run: no default toolchain/],
+  ]) {
+    const { code, stderr } = await rebuild(t, bot, cargo);
+    assert.equal(code, 1);
+    assert.match(stderr, says);
+  }
+});
+
+test('a rebuild puts the binary in place, and leaves nothing else', { skip: noShell }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const installed = path.join(bot, 'node_modules', NAME);
+  const library = path.join(installed, 'target', 'release', 'libstore.so');
+  const artifact = { reason: 'compiler-artifact', target: { kind: ['cdylib'] }, filenames: [library] };
+  const { code, stdout, stderr } = await rebuild(
+    t,
+    bot,
+    `if [ "$1" = --version ]; then echo "cargo 1.99.0"; exit; fi
+     mkdir -p '${path.dirname(library)}'
+     cp '${path.join(repositoryRoot, builtBinary)}' '${library}'
+     echo '${JSON.stringify(artifact)}'`,
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /built progressive-storage\./);
+  assert.ok(existsSync(path.join(installed, builtBinary)));
+  assert.ok(!existsSync(path.join(installed, 'target')));
+  assert.equal(await load(t, bot), null);
+});
