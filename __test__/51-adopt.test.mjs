@@ -112,6 +112,22 @@ test('adopt is done once, and revert only what was adopted', async (t) => {
   assert.deepEqual(await contentsOf(folder), before);
 });
 
+test('re-exports that were written by hand are left alone, either way', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  for (const part of ['append-log', 'storage']) {
+    const text = `import { configure } from 'progressive-storage';\nconfigure({ dataDir: 'data' });\nexport * from "progressive-storage/${part}";\n`;
+    await writeFile(path.join(folder, 'services', `${part}.js`), text);
+  }
+  const before = await contentsOf(folder);
+  const adopted = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0);
+  assert.match(adopted.stdout, /already/);
+  const reverted = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(reverted.code, 3);
+  assert.match(reverted.stderr, /was not written by `adopt`/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
 test('the data folder is that of the bot, wherever it is started from', { skip: notOnDeno }, async (t) => {
   const folder = await exampleBot(t, { services: 'old', name: "a bot's #1 folder 100%" });
   await playNight(t, folder);
