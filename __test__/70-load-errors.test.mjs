@@ -317,6 +317,23 @@ test('NAPI_RS_NATIVE_LIBRARY_PATH: used, and named when it is wrong', async (t) 
   assert.ok(message.includes('Unset NAPI_RS_NATIVE_LIBRARY_PATH'), message);
 });
 
+test('the program tells it once, with exit code 3', async (t) => {
+  const bot = await botWithoutBinary(t);
+  const bin = path.join(bot, 'node_modules', NAME, 'bin');
+  await cp(path.join(repositoryRoot, 'bin'), bin, { recursive: true });
+  const file = path.join(bin, 'progressive-storage.mjs');
+  const env = { npm_config_omit: '', NAPI_RS_NATIVE_LIBRARY_PATH: '' };
+  for (const args of [['doctor'], ['adopt', '.'], ['--help']]) {
+    const { code, stderr } = await runScript(t, { file, args, cwd: bot, env });
+    assert.equal(code, 3, stderr);
+    assert.equal(stderr.split('could not load its binary').length, 2, stderr);
+    assert.ok(stderr.includes('What to do:'), stderr);
+  }
+  const version = await runScript(t, { file, args: ['--version'], cwd: bot, env });
+  assert.equal(version.code, 0);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+/);
+});
+
 // A file system that forbids to run what is on it, made for the test; null where that is not allowed.
 async function noexecFolder(t) {
   const folder = await temporaryFolder(t);
