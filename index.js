@@ -4,10 +4,18 @@
 //
 // One assignment of a `require` on purpose: it is what lets `import { name }` see the addon's names.
 
+// Deno loads in a way of its own and is not reached by this.
+const { dlopen } = process;
+process.dlopen = (...args) => {
+  require('./lib/binary-file.js').checkBinaryFile(args[1]);
+  return dlopen.apply(process, args);
+};
 try {
   module.exports = require('./native.js');
 } catch (error) {
   throw require('./lib/load-error.js').explain(error);
+} finally {
+  process.dlopen = dlopen;
 }
 
 // Read only when it is started.

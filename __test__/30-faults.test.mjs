@@ -213,6 +213,49 @@ test('a folder that may not be written to: EACCES', { skip }, async (t) => {
   assert.equal((await place.open().updatePlayerStats('user', 'name', 1)).totalGames, 2);
 });
 
+// An administrator's command beside the bot, or one start of the bot as root by mistake.
+test('root in the folder of another user leaves everything to its owner', {
+  skip: skip || (!isRoot && 'needs root'),
+}, async (t) => {
+  const place = scene(t);
+  const nobody = 65534;
+  fs.mkdirSync(place.data);
+  fs.chownSync(place.data, nobody, nobody);
+  const storage = place.open();
+  await storage.updatePlayerStats('user', 'name', 1);
+  await storage.compactLog('players');
+  await storage.collection('coins').set('user', 1);
+  await storage.close();
+  const { stdout } = await place.run('without-rights.mjs', [place.data, 'write']);
+  const { unhandled, ...report } = JSON.parse(stdout);
+  for (const [name, { error }] of Object.entries(report)) assert.equal(error, undefined, name);
+  assert.equal(report.update.value.totalGames, 2);
+  assert.equal(unhandled, 0);
+  const again = place.open();
+  await again.updatePlayerStats('user', 'name', 1);
+  await again.compactLog('players');
+  await again.close();
+  for (const name of ['', ...fs.readdirSync(place.data, { recursive: true })]) {
+    const { uid, gid } = fs.lstatSync(path.join(place.data, name));
+    assert.deepEqual([uid, gid], [nobody, nobody], name);
+  }
+});
+
+test('root gives away nothing that it reached through a link', {
+  skip: skip || (!isRoot && 'needs root'),
+}, async (t) => {
+  const place = scene(t);
+  const nobody = 65534;
+  const target = path.join(path.dirname(place.data), 'of-root');
+  fs.mkdirSync(place.file('logs'), { recursive: true });
+  for (const folder of [place.data, place.file('logs')]) fs.chownSync(folder, nobody, nobody);
+  fs.symlinkSync(target, place.log());
+  const storage = place.open();
+  await storage.updatePlayerStats('user', 'name', 1);
+  await storage.close();
+  assert.equal(fs.statSync(target).uid, 0);
+});
+
 for (const firstUse of ['before', 'after']) {
   test(`no file descriptors left, first used ${firstUse} that: EMFILE`, { skip }, async (t) => {
     const place = scene(t);

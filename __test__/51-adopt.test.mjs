@@ -2,16 +2,28 @@
 // where a check fails. A night is played before, between and after, by the old code and by the new.
 
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   contentsOf,
   exampleBot,
   notOnDeno,
   oldServices,
+  program,
   renameService,
   runCli,
   runCliJson,
@@ -97,6 +109,22 @@ test('adopt is done once, and revert only what was adopted', async (t) => {
   const again = await runCli(t, ['adopt', folder, '--yes']);
   assert.equal(again.code, 0);
   assert.match(again.stdout, /already/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('re-exports that were written by hand are left alone, either way', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  for (const part of ['append-log', 'storage']) {
+    const text = `import { configure } from 'progressive-storage';\nconfigure({ dataDir: 'data' });\nexport * from "progressive-storage/${part}";\n`;
+    await writeFile(path.join(folder, 'services', `${part}.js`), text);
+  }
+  const before = await contentsOf(folder);
+  const adopted = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0);
+  assert.match(adopted.stdout, /already/);
+  const reverted = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(reverted.code, 3);
+  assert.match(reverted.stderr, /was not written by `adopt`/);
   assert.deepEqual(await contentsOf(folder), before);
 });
 
@@ -382,4 +410,53 @@ test('a services folder that may not be written', {
   assert.equal(refused.code, 3);
   assert.match(refused.stderr, /EACCES/);
   assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('data that may only be read is tried on a copy that may be written, and the copy is removed', {
+  skip: process.platform === 'win32' ? 'no modes' : notOnDeno,
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const data = path.join(folder, 'data');
+  const trials = path.join(folder, 'trials');
+  await mkdir(trials);
+  const isRoot = process.getuid() === 0;
+  for (const name of [data, path.join(data, 'logs')]) await chmod(name, 0o555);
+  // Root may write in spite of the mode, so there the child becomes nobody instead.
+  const nobodys = [path.dirname(folder), folder, path.join(folder, 'services'), trials];
+  if (isRoot) for (const name of nobodys) await chown(name, 65534, 65534);
+  const source = `
+    if (${isRoot}) {
+      process.setgid(65534);
+      process.setuid(65534);
+    }
+    process.argv.splice(1, 1, ...${JSON.stringify([program, 'adopt', folder, '--yes'])});
+    await import(${JSON.stringify(pathToFileURL(program).href)});`;
+  const { code, stdout, stderr } = await runScript(t, { source, cwd: folder, env: { TMPDIR: trials } });
+  for (const name of [data, path.join(data, 'logs')]) await chmod(name, 0o755);
+  assert.equal(code, 0, stdout + stderr);
+  assert.deepEqual(await readdir(trials), []);
+});
+
+test('the files keep their mode, and their owner where root adopts and reverts', {
+  skip: process.platform === 'win32' && 'no modes',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const services = path.join(folder, 'services');
+  const modes = { 'append-log.js': 0o640, 'storage.js': 0o600 };
+  const owner = process.getuid() === 0 ? 65534 : process.getuid();
+  for (const [name, mode] of Object.entries(modes)) {
+    await chmod(path.join(services, name), mode);
+    if (process.getuid() === 0) await chown(path.join(services, name), owner, owner);
+  }
+  for (const command of ['adopt', 'revert']) {
+    const { code, stdout, stderr } = await runCli(t, [command, folder, '--yes']);
+    assert.equal(code, 0, stdout + stderr);
+    for (const name of await readdir(services)) {
+      const { mode, uid } = await stat(path.join(services, name));
+      const found = [(mode & 0o777).toString(8), uid];
+      assert.deepEqual(found, [modes[name.replace('.orig', '')].toString(8), owner], `${command}: ${name}`);
+    }
+  }
 });

@@ -2,7 +2,7 @@
 // do. Machines that are not at hand are given as text: mount tables and environments.
 
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { clockFindings } from '../bin/doctor/clock.mjs';
@@ -93,6 +93,24 @@ test('a folder without rights', { skip: process.getuid?.() === 0 && 'root may do
   const { code, json } = await runCliJson(t, ['doctor', dataDir]);
   assert.equal(code, 1);
   assert.match(found(json, 'writable')[0].what, /players\.log/);
+});
+
+test('root is told whose files lock the bot out', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, async (t) => {
+  const dataDir = await healthyFolder(t);
+  const store = path.join(dataDir, '.progressive-storage');
+  for (const name of [dataDir, path.join(dataDir, 'logs'), store, mirrorPath(dataDir, 'players')]) {
+    await chown(name, 65534, 65534);
+  }
+  for (const name of ['players', 'game_state']) await chown(logPath(dataDir, name), 65534, 65534);
+  const { json } = await runCliJson(t, ['doctor', dataDir]);
+  const [owner, ...more] = found(json, 'owner');
+  assert.equal(more.length, 0);
+  assert.ok(owner.what.endsWith(`: ${mirrorPath(dataDir, 'game_state')}`), owner.what);
+  assert.match(owner.advice, /chown -R 65534/);
+  await chown(mirrorPath(dataDir, 'game_state'), 65534, 65534);
+  assert.deepEqual(found((await runCliJson(t, ['doctor', dataDir])).json, 'owner'), []);
 });
 
 test('a folder that everybody may write to', {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { atEnd, repositoryRoot, runScript, temporaryFolder } from './support/temp.mjs';
@@ -107,18 +107,58 @@ test('node_modules of another system: the packages found are named', async (t) =
   assert.ok(message.includes('.dockerignore'), message);
 });
 
-test('a lock file without the package for this system is named', async (t) => {
-  const bot = await botWithoutBinary(t);
-  const packages = { [`node_modules/${NAME}`]: {}, [`node_modules/${NAME}-${ELSEWHERE}`]: {} };
-  await writeFile(path.join(bot, 'package-lock.json'), JSON.stringify({ packages }));
-  const message = await load(t, bot);
-  assert.ok(message.includes('the lock file was made on another system'), message);
-  assert.ok(message.includes('rm -rf node_modules package-lock.json && npm install'), message);
-  // A lock file that names it is not to blame.
-  packages[`node_modules/${NAME}-${HERE}`] = {};
-  await writeFile(path.join(bot, 'package-lock.json'), JSON.stringify({ packages }));
-  assert.ok(!(await load(t, bot)).includes('the lock file'));
-});
+// As each package manager writes it: the entry of the main package names all the packages of platforms, whether or not
+// the lock file has an entry for them.
+const LOCK_FILES = {
+  'package-lock.json': (named, locked) =>
+    JSON.stringify(
+      {
+        packages: {
+          [`node_modules/${NAME}`]: {
+            version: '0.1.0',
+            optionalDependencies: Object.fromEntries(named.map((name) => [name, '0.1.0'])),
+          },
+          ...Object.fromEntries(locked.map((name) => [`node_modules/${name}`, { version: '0.1.0' }])),
+        },
+      },
+      null,
+      2,
+    ),
+  'yarn.lock': (named, locked) =>
+    [
+      `${NAME}@^0.1.0:\n  version "0.1.0"\n  optionalDependencies:`,
+      ...named.map((name) => `    ${name} "0.1.0"`),
+      ...locked.map((name) => `\n${name}@0.1.0:\n  version "0.1.0"`),
+    ].join('\n'),
+  'pnpm-lock.yaml': (named, locked) =>
+    [
+      ...locked.map((name) => `  ${name}@0.1.0:\n    resolution: {integrity: sha512-x}`),
+      `snapshots:\n  ${NAME}@0.1.0:\n    optionalDependencies:`,
+      ...named.map((name) => `      ${name}: 0.1.0`),
+    ].join('\n'),
+  'bun.lock': (named, locked) =>
+    [
+      `    "${NAME}": ["${NAME}@0.1.0", "", { "optionalDependencies": { ${named.map((name) => `"${name}": "0.1.0"`)} } }],`,
+      ...locked.map((name) => `    "${name}": ["${name}@0.1.0", "", { "os": "x" }],`),
+    ].join('\n'),
+};
+
+for (const [lock, text] of Object.entries(LOCK_FILES)) {
+  test(`a ${lock} without the package for this system is named`, async (t) => {
+    const bot = await botWithoutBinary(t);
+    const named = [`${NAME}-${HERE}`, `${NAME}-${ELSEWHERE}`];
+    await writeFile(path.join(bot, lock), text(named, [`${NAME}-${ELSEWHERE}`]));
+    const message = await load(t, bot);
+    assert.ok(message.includes('the lock file was made on another system'), message);
+    const manager = { 'package-lock.json': 'npm' }[lock] ?? lock.split(/[.-]/)[0];
+    assert.ok(message.includes(`rm -rf node_modules ${lock} && ${manager} install`), message);
+    // A lock file that has it is not to blame.
+    await writeFile(path.join(bot, lock), text(named, named));
+    const other = await load(t, bot);
+    assert.ok(!other.includes('the lock file'), other);
+    assert.ok(other.includes(`rm -rf node_modules && ${manager} install`), other);
+  });
+}
 
 test('optional packages switched off, in the environment or in .npmrc', async (t) => {
   const bot = await botWithoutBinary(t);
@@ -231,6 +271,36 @@ test('a damaged file, by the real loader', { skip: process.platform !== 'linux' 
   assert.ok(message.includes('the file is damaged, or for another system'), message);
 });
 
+// The system's loader ends the process at the first, and calls the second "No such file or directory".
+const isElf = (await readFile(path.join(repositoryRoot, builtBinary))).toString('latin1', 0, 4) === '\x7fELF';
+const notChecked = process.versions.deno
+  ? 'Deno does not load by process.dlopen'
+  : !isElf && 'needs ELF files';
+
+test('a file that is cut short', { skip: notChecked }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const file = await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
+  const { size } = await stat(file);
+  for (const length of [size - 1, size >> 1, 1000, 63, 0]) {
+    await truncate(file, length);
+    const message = await load(t, bot);
+    assert.ok(message.includes('the file is damaged, or for another system'), message);
+    assert.ok(message.includes(`${file}: file too short`), message);
+  }
+});
+
+test('a file for another processor', { skip: notChecked }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const file = await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
+  const binary = await readFile(file);
+  // That of RISC-V.
+  binary.writeUInt16LE(243, 18);
+  await writeFile(file, binary);
+  const message = await load(t, bot);
+  assert.ok(message.includes('another processor than this Node.js'), message);
+  assert.ok(message.includes(file), message);
+});
+
 test('a package without its file', async (t) => {
   const bot = await botWithoutBinary(t);
   const file = await addPlatform(bot, HERE, { throws: () => 'there is no such file' });
@@ -248,6 +318,23 @@ test('NAPI_RS_NATIVE_LIBRARY_PATH: used, and named when it is wrong', async (t) 
   const message = await load(t, bot, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: gone } });
   assert.ok(message.includes(`${gone} (from NAPI_RS_NATIVE_LIBRARY_PATH): not there`), message);
   assert.ok(message.includes('Unset NAPI_RS_NATIVE_LIBRARY_PATH'), message);
+});
+
+test('the program tells it once, with exit code 3', async (t) => {
+  const bot = await botWithoutBinary(t);
+  const bin = path.join(bot, 'node_modules', NAME, 'bin');
+  await cp(path.join(repositoryRoot, 'bin'), bin, { recursive: true });
+  const file = path.join(bin, 'progressive-storage.mjs');
+  const env = { npm_config_omit: '', NAPI_RS_NATIVE_LIBRARY_PATH: '' };
+  for (const args of [['doctor'], ['adopt', '.'], ['--help']]) {
+    const { code, stderr } = await runScript(t, { file, args, cwd: bot, env });
+    assert.equal(code, 3, stderr);
+    assert.equal(stderr.split('could not load its binary').length, 2, stderr);
+    assert.ok(stderr.includes('What to do:'), stderr);
+  }
+  const version = await runScript(t, { file, args: ['--version'], cwd: bot, env });
+  assert.equal(version.code, 0);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+/);
 });
 
 // A file system that forbids to run what is on it, made for the test; null where that is not allowed.
@@ -271,4 +358,62 @@ test('a real noexec mount is named', async (t) => {
   const message = await load(t, bot);
   assert.ok(message.includes(`nothing may be run from ${folder} (mounted noexec)`), message);
   assert.ok(message.includes(`copy ${file}`), message);
+});
+
+// --- Building it where none loads ---
+
+// npm's install script, as `npm rebuild` runs it, with a `cargo` of the test's own in front of the others; without
+// one, there is none.
+async function rebuild(t, bot, cargo) {
+  const programs = await temporaryFolder(t);
+  const installed = path.join(bot, 'node_modules', NAME);
+  for (const name of ['scripts/install.js', 'scripts/rust.js', 'Cargo.toml']) {
+    await cp(path.join(repositoryRoot, name), path.join(installed, name));
+  }
+  if (cargo) await writeFile(path.join(programs, 'cargo'), `#!/bin/sh\n${cargo}\n`, { mode: 0o755 });
+  return runScript(t, {
+    file: path.join(installed, 'scripts', 'install.js'),
+    cwd: bot,
+    env: {
+      PATH: cargo ? `${programs}:${process.env.PATH}` : programs,
+      npm_command: 'rebuild',
+      npm_config_omit: '',
+      NAPI_RS_NATIVE_LIBRARY_PATH: '',
+    },
+  });
+}
+
+const noShell = process.platform === 'win32' && 'the stand-in for cargo is a shell script';
+
+test('a rebuild without Rust, or with one that is too old, says so', { skip: noShell }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  for (const [cargo, says] of [
+    [null, /cargo was not found\. Install it from https:\/\/rustup\.rs/],
+    ['echo "cargo 1.63.0 (fd9c4297c 2022-07-01)"', /Rust 1\.\d+ or newer is needed; this is cargo 1\.63\.0/],
+    ['echo "no default toolchain is configured" >&2; exit 1', /cargo does not run: no default toolchain/],
+  ]) {
+    const { code, stderr } = await rebuild(t, bot, cargo);
+    assert.equal(code, 1);
+    assert.match(stderr, says);
+  }
+});
+
+test('a rebuild puts the binary in place, and leaves nothing else', { skip: noShell }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const installed = path.join(bot, 'node_modules', NAME);
+  const library = path.join(installed, 'target', 'release', 'libstore.so');
+  const artifact = { reason: 'compiler-artifact', target: { kind: ['cdylib'] }, filenames: [library] };
+  const { code, stdout, stderr } = await rebuild(
+    t,
+    bot,
+    `if [ "$1" = --version ]; then echo "cargo 1.99.0"; exit; fi
+     mkdir -p '${path.dirname(library)}'
+     cp '${path.join(repositoryRoot, builtBinary)}' '${library}'
+     echo '${JSON.stringify(artifact)}'`,
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /built progressive-storage\./);
+  assert.ok(existsSync(path.join(installed, builtBinary)));
+  assert.ok(!existsSync(path.join(installed, 'target')));
+  assert.equal(await load(t, bot), null);
 });

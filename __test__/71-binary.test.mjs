@@ -55,6 +55,7 @@ const PLATFORMS = {
 };
 
 test('each target has its package, for its system only', async () => {
+  const licence = await readFile(path.join(repositoryRoot, 'LICENSE'), 'utf8');
   assert.deepEqual([...manifest.napi.targets].sort(), Object.keys(PLATFORMS).sort());
   const folders = await readdir(path.join(repositoryRoot, 'npm'));
   assert.deepEqual(
@@ -75,6 +76,12 @@ test('each target has its package, for its system only', async () => {
     assert.equal(platform.main, `${manifest.name}.${folder}.node`);
     assert.deepEqual(platform.files, [platform.main]);
     assert.equal(platform.license, manifest.license);
+    // npm packs it in any case; the licence asks for it in every copy.
+    assert.equal(
+      await readFile(path.join(repositoryRoot, 'npm', folder, 'LICENSE'), 'utf8'),
+      licence,
+      folder,
+    );
     assert.deepEqual(platform.engines, manifest.engines);
   }
 });

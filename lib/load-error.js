@@ -9,9 +9,15 @@ const CODE = 'ERR_NATIVE_BINDING';
 const packageFolder = path.dirname(__dirname);
 const ownManifest = JSON.parse(fs.readFileSync(path.join(packageFolder, 'package.json'), 'utf8'));
 const NAME = ownManifest.name;
-const LOCK_FILES = ['package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock'];
+/** Lock files, and the programs that write them. */
+const LOCK_FILES = {
+  'package-lock.json': 'npm',
+  'npm-shrinkwrap.json': 'npm',
+  'yarn.lock': 'yarn',
+  'pnpm-lock.yaml': 'pnpm',
+  'bun.lock': 'bun',
+};
 
-const INSTALL_AGAIN = 'rm -rf node_modules && npm install';
 const BUILD = `With Rust (https://rustup.rs) on this machine: npm rebuild ${NAME} --foreground-scripts`;
 
 /**
@@ -158,20 +164,30 @@ function noexecMount(file) {
   return nearest?.options.split(',').includes('noexec') ? nearest.point : null;
 }
 
-/** The lock file above the package that was made without this machine's binary in it. */
-function lockFileWithout(name) {
+/** `{ file, manager, text }` of the nearest lock file above the package that knows it; null when there is none. */
+function lockFile() {
   for (let folder = packageFolder; ; folder = path.dirname(folder)) {
-    for (const lock of LOCK_FILES) {
-      const file = path.join(folder, lock);
+    for (const [name, manager] of Object.entries(LOCK_FILES)) {
+      const file = path.join(folder, name);
       try {
         const text = fs.readFileSync(file, 'utf8');
-        if (text.includes(NAME)) return text.includes(name) ? null : file;
+        if (text.includes(NAME)) return { file, manager, text };
       } catch {
         // No such lock file here; look further up.
       }
     }
     if (folder === path.dirname(folder)) return null;
   }
+}
+
+const installAgain = () => `rm -rf node_modules && ${lockFile()?.manager ?? 'npm'} install`;
+
+/**
+ * Whether a lock file has an entry of its own for a package. Its bare name does not tell: the entry of this package
+ * names all the optional ones. npm: `"node_modules/NAME": {`, before version 7 `"NAME": {`; yarn, pnpm and Bun: `NAME@`.
+ */
+function isLocked(name, text) {
+  return [`node_modules/${name}"`, `"${name}": {`, `${name}@`].some((entry) => text.includes(entry));
 }
 
 /** Where optional packages were switched off: this environment, or an `.npmrc` above the package. */
@@ -238,15 +254,17 @@ function diagnoseMissing({ wanted }) {
   if (switchedOff) {
     return {
       why: `the package ${name} was left out, because optional packages are switched off.`,
-      help: [`Take that out of ${switchedOff}, then: ${INSTALL_AGAIN}`],
+      help: [`Take that out of ${switchedOff}, then: ${installAgain()}`],
     };
   }
-  const lock = lockFileWithout(name);
-  if (lock) {
+  const lock = lockFile();
+  if (lock && !isLocked(name, lock.text)) {
+    const folder = path.dirname(lock.file);
+    const known = 'npm may forget optional packages of other systems, https://github.com/npm/cli/issues/4828';
     return {
       why: `the lock file was made on another system and does not name the package ${name}.`,
       help: [
-        `rm -rf node_modules ${path.basename(lock)} && npm install   (in ${path.dirname(lock)}; npm may forget optional packages of other systems, https://github.com/npm/cli/issues/4828)`,
+        `rm -rf node_modules ${path.basename(lock.file)} && ${lock.manager} install   (in ${folder}${lock.manager === 'npm' ? `; ${known}` : ''})`,
         BUILD,
       ],
     };
@@ -255,7 +273,7 @@ function diagnoseMissing({ wanted }) {
     return {
       why: 'node_modules was installed on another system and copied here.',
       help: [
-        `On this machine: ${INSTALL_AGAIN}`,
+        `On this machine: ${installAgain()}`,
         'In a Dockerfile: run npm ci inside the image, and list node_modules in .dockerignore.',
       ],
     };
@@ -263,7 +281,7 @@ function diagnoseMissing({ wanted }) {
   return {
     why: `the package ${name} is not installed.`,
     help: [
-      `${INSTALL_AGAIN}   (without --no-optional and --omit=optional: the binary is an optional package)`,
+      `${installAgain()}   (without --no-optional and --omit=optional: the binary is an optional package)`,
       BUILD,
     ],
   };
@@ -291,7 +309,7 @@ function diagnoseFile({ file, result }) {
     return {
       why: `it was built for another processor than this Node.js (${process.arch}).`,
       help: [
-        `Install a Node.js for this machine's own processor (64-bit on a 64-bit system), then: ${INSTALL_AGAIN}`,
+        `Install a Node.js for this machine's own processor (64-bit on a 64-bit system), then: ${installAgain()}`,
       ],
     };
   }
@@ -299,7 +317,7 @@ function diagnoseFile({ file, result }) {
     return {
       why: 'it was built for the other C library (glibc or musl) than this system has.',
       help: [
-        `On this machine: ${INSTALL_AGAIN}`,
+        `On this machine: ${installAgain()}`,
         'In a Dockerfile: install in the same base image as the bot runs in (Alpine has musl, Debian glibc).',
       ],
     };
@@ -307,13 +325,13 @@ function diagnoseFile({ file, result }) {
   if (/permission denied|EACCES/i.test(result)) {
     return { why: 'it may not be read.', help: [`Give this user the right to read ${file}.`] };
   }
-  if (/invalid ELF header|file too short|not a mach-o|slice is not valid/i.test(result)) {
+  if (/invalid ELF header|file too short|exec format error|not a mach-o|slice is not valid/i.test(result)) {
     return {
       why: 'the file is damaged, or for another system.',
-      help: [`npm cache verify && ${INSTALL_AGAIN}`],
+      help: [`See that the disk is not full, then: ${installAgain()}`],
     };
   }
-  return { why: 'the system refused it.', help: [`On this machine: ${INSTALL_AGAIN}`, BUILD] };
+  return { why: 'the system refused it.', help: [`On this machine: ${installAgain()}`, BUILD] };
 }
 
 module.exports.CODE = CODE;

@@ -6,8 +6,9 @@
 // which was asked for, fails.
 
 const { spawnSync } = require('node:child_process');
-const { copyFileSync, existsSync, readFileSync, renameSync } = require('node:fs');
+const { copyFileSync, existsSync, readFileSync, renameSync, rmSync } = require('node:fs');
 const { join } = require('node:path');
+const { whyNoLinker, whyNoRust } = require('./rust.js');
 
 const root = join(__dirname, '..');
 const isRebuild = process.env.npm_command === 'rebuild';
@@ -38,6 +39,8 @@ function fileNameFrom(reason) {
 }
 
 function build(name) {
+  const noRust = whyNoRust();
+  if (noRust) return noRust;
   const isMusl = name.includes('-musl');
   const flags = isMusl ? '-C target-feature=-crt-static' : '';
   const args = ['build', '--release', '--lib', '--locked', '--message-format=json-render-diagnostics'];
@@ -48,8 +51,8 @@ function build(name) {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, RUSTFLAGS: `${process.env.RUSTFLAGS ?? ''} ${flags}`.trim() },
   });
-  if (error) return `cargo could not be run: ${error.message}. Install Rust from https://rustup.rs`;
-  if (status !== 0) return `cargo ended with ${status}; its messages are above.`;
+  if (error) return `cargo could not be run: ${error.message}`;
+  if (status !== 0) return whyNoLinker() ?? `cargo ended with ${status}; its messages are above.`;
   const library = stdout
     .split('\n')
     .filter((line) => line.includes('"compiler-artifact"') && line.includes('"cdylib"'))
@@ -59,6 +62,8 @@ function build(name) {
   // Beside, then renamed: a process that has the old file open keeps it.
   copyFileSync(library, join(root, `${name}.new`));
   renameSync(join(root, `${name}.new`), join(root, name));
+  // What cargo made on the way is a hundred times as large as the package.
+  if (!existsSync(join(root, '.git'))) rmSync(join(root, 'target'), { recursive: true, force: true });
   return null;
 }
 

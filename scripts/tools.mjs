@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whyNoLinker, whyNoRust } from './rust.js';
 
 /** The project's folder. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,11 +41,11 @@ export function prepare() {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20)
     fail(`Building needs Node 20 or newer; this is ${process.version}. (Using the package needs Node 18.)`);
-  if (!has('cargo')) {
-    fail(
-      'Building needs Rust (cargo), which was not found. Install it from https://rustup.rs, open a new terminal and try again.',
-    );
-  }
+  const whyNot = whyNoRust();
+  if (whyNot) fail(whyNot);
+  const noLinker = whyNoLinker();
+  // Another one may be configured, so it is only told at a failure, below all that cargo and npm say about it.
+  if (noLinker) process.once('exit', (code) => code !== 0 && console.error(`\n${noLinker}`));
   if (!existsSync(join(root, 'node_modules', '@napi-rs', 'cli'))) {
     console.log('Installing the development tools (npm ci) …');
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);

@@ -15,11 +15,13 @@ export const PARTS = ['append-log', 'storage'];
 export const PACKAGE = 'progressive-storage';
 export const MARK = '// Written by `progressive-storage adopt`; `progressive-storage revert` takes it back.';
 
+const USES_PACKAGE = new RegExp(`(from|import|require\\()\\s*['"]${PACKAGE}(/[^'"]*)?['"]`);
 const ENDINGS = ['.js', '.mjs', '.cjs'];
 const SEARCH_DEPTH = 4;
 const DATA_FILES = ['players.json', 'tokens.json', 'game_state.json', 'logs'];
 
-// `{ root, servicesDir, dataDir, files: [{ part, path, orig, isOurs, isModule }] }`
+// `{ root, servicesDir, dataDir, files: [{ part, path, orig, isOurs, isByHand, isModule }] }`; by hand: a re-export that
+// somebody else wrote.
 export function findBot(root, { services, data } = {}) {
   if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
     throw usageError(`'${root}' is not a folder.`, "Give the bot's folder, where its package.json is.");
@@ -94,6 +96,7 @@ function serviceFile(folder, part) {
     orig: `${file}.orig`,
     text,
     isOurs: text.startsWith(MARK),
+    isByHand: !text.startsWith(MARK) && USES_PACKAGE.test(text),
     isModule: isModule(file, text),
   };
 }

@@ -1,16 +1,20 @@
 // Putting the checked files in place, and taking them back.
 //
 // Invariant: at every instant each of the two files is whole, old or new: a file is written beside, synced, and
-// renamed over. The old text is on disk as .orig before its place is taken.
+// renamed over. The old text is on disk as .orig before its place is taken. All of them have the mode of the old file,
+// and its owner, also where the superuser does this for the one that runs the bot.
 
 import {
   closeSync,
   existsSync,
+  fchmodSync,
+  fchownSync,
   fsyncSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -34,11 +38,11 @@ export function putNewFiles(bot) {
   const written = [];
   const old = bot.files.filter(({ isOurs }) => !isOurs);
   for (const file of old) {
-    replace(file.orig, readFileSync(file.path));
+    replace(file.orig, readFileSync(file.path), file.path);
     written.push(file.orig);
   }
   for (const file of old) {
-    replace(file.path, serviceText(file, bot));
+    replace(file.path, serviceText(file, bot), file.path);
     written.push(file.path);
   }
   return written;
@@ -61,10 +65,13 @@ export function putOldFiles(bot) {
   return written;
 }
 
-function replace(file, content) {
+function replace(file, content, like) {
   const temporary = `${file}.tmp`;
+  const { mode, uid, gid } = statSync(like);
   const handle = openSync(temporary, 'w');
   try {
+    if (process.getuid?.() === 0) fchownSync(handle, uid, gid);
+    fchmodSync(handle, mode);
     writeSync(handle, content);
     fsyncSync(handle);
   } finally {

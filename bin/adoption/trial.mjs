@@ -8,6 +8,7 @@
 
 import { spawn } from 'node:child_process';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -66,8 +67,10 @@ export class Trial {
       const isOnTheWay =
         stat.isDirectory() &&
         [this.bot.servicesDir, this.bot.dataDir].some((folder) => isInside(source, folder));
-      if (source === this.bot.dataDir) await cp(source, target, { recursive: true, dereference: true });
-      else if (isOnTheWay) await this.copy(path.join(below, entry));
+      if (source === this.bot.dataDir) {
+        await cp(source, target, { recursive: true, dereference: true });
+        makeWritable(target);
+      } else if (isOnTheWay) await this.copy(path.join(below, entry));
       else if (stat.isDirectory()) symlinkSync(source, target, 'junction');
       else if (isServices || entry === 'package.json' || process.platform === 'win32')
         copyFileSync(source, target);
@@ -116,6 +119,16 @@ export class Trial {
     );
     this.progress?.add(sizeOf(this.dataDir));
     return probe;
+  }
+}
+
+// A copy has the modes of what it was copied from, which may only be read.
+function makeWritable(folder) {
+  chmodSync(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const name = path.join(folder, entry.name);
+    if (entry.isDirectory()) makeWritable(name);
+    else if (entry.isFile()) chmodSync(name, 0o600);
   }
 }
 

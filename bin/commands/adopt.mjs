@@ -48,7 +48,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     done: false,
   };
 
-  if (bot.files.every(({ isOurs }) => isOurs)) {
+  if (bot.files.every(({ isOurs, isByHand }) => isOurs || isByHand)) {
     terminal.line(`The bot in ${root} uses this package already. Nothing to do.`);
     terminal.result({ ...report, done: true });
     return EXIT.ok;

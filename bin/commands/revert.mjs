@@ -45,6 +45,13 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     changed: [],
     done: false,
   };
+  const byHand = bot.files.filter(({ isByHand }) => isByHand);
+  if (byHand.length > 0) {
+    throw new Stop(`'${byHand[0].path}' uses this package, but was not written by \`adopt\`.`, {
+      code: 'ERR_NOT_ADOPTED',
+      hint: 'Put the two old files back by hand; README.md, "Going back", says how. Nothing was changed.',
+    });
+  }
   if (ours.length === 0) {
     terminal.line(`The bot in ${root} does not use this package. Nothing to do.`);
     terminal.result({ ...report, done: true });

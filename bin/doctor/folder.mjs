@@ -41,21 +41,28 @@ function may(file, mode) {
   }
 }
 
-function accessFindings(dataDir) {
+// The folders of the store and the files of its logs.
+function partsOf(dataDir) {
   const files = logsIn(dataDir).flatMap(({ log, mirror }) =>
     [log, mirror].filter(Boolean).map((file) => file.path),
   );
   const folders = [dataDir, path.join(dataDir, 'logs'), path.join(dataDir, '.progressive-storage')].filter(
     (folder) => statSync(folder, { throwIfNoEntry: false }),
   );
+  return { files, folders };
+}
+
+const shown = (list) =>
+  list.slice(0, SHOWN_MAX).join(', ') +
+  (list.length > SHOWN_MAX ? ` and ${list.length - SHOWN_MAX} more` : '');
+
+function accessFindings(dataDir) {
+  const { files, folders } = partsOf(dataDir);
   const noRead = [
     ...folders.filter((folder) => !may(folder, constants.R_OK | constants.X_OK)),
     ...files.filter((file) => !may(file, constants.R_OK)),
   ];
   const noWrite = [...folders, ...files].filter((file) => !may(file, constants.W_OK));
-  const shown = (list) =>
-    list.slice(0, SHOWN_MAX).join(', ') +
-    (list.length > SHOWN_MAX ? ` and ${list.length - SHOWN_MAX} more` : '');
   const user = process.getuid ? `user ${process.getuid()}` : 'this user';
   const findings = [];
   if (noRead.length > 0) {
@@ -86,7 +93,20 @@ function ownerFindings(dataDir, stat) {
   if (!process.getuid) return [];
   const findings = [];
   const uid = process.getuid();
-  if (stat.uid !== uid) {
+  const { files, folders } = partsOf(dataDir);
+  const strange = [...folders, ...files].filter((file) => statSync(file).uid !== stat.uid);
+  // Root may do everything, and leaves what it makes to the folder's owner; who owns the rest is all that it can see.
+  if (uid === 0 && strange.length > 0) {
+    findings.push(
+      warn(
+        'owner',
+        `The folder belongs to user ${stat.uid}, but not these in it: ${shown(strange)}`,
+        'If the bot runs as the user who owns the folder, writing may fail with EACCES.',
+        `chown -R ${stat.uid} '${dataDir}'`,
+      ),
+    );
+  }
+  if (uid !== 0 && stat.uid !== uid) {
     findings.push(
       warn(
         'owner',

@@ -10,6 +10,7 @@
 // Invariant: however a command ends, what it registered with `atEnd` is done, last first.
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { Endings } from './endings.mjs';
 import { EXIT, Stop, usageError } from './errors.mjs';
@@ -33,6 +34,12 @@ export function commandNames() {
     .filter((name) => name.endsWith('.mjs'))
     .map((name) => name.slice(0, -'.mjs'.length))
     .sort();
+}
+
+// The commands import the addon. Node reports an error of a module that is imported so a second time, as uncaught, also
+// where it was caught.
+function loadAddon() {
+  createRequire(import.meta.url)('../../index.js');
 }
 
 async function loadCommand(name) {
@@ -66,6 +73,7 @@ export async function main(argv) {
   try {
     const [name, ...rest] = argv;
     if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+      loadAddon();
       process.stdout.write(await overview());
       process.exitCode = name === undefined ? EXIT.usage : EXIT.ok;
       return;
@@ -74,6 +82,7 @@ export async function main(argv) {
       process.stdout.write(`${packageVersion()}\n`);
       return;
     }
+    loadAddon();
     const commandName = name === 'help' ? rest[0] : name;
     const command = await loadCommand(commandName);
     if (name === 'help' || rest.includes('--help') || rest.includes('-h')) {

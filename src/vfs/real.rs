@@ -105,6 +105,34 @@ fn nanoseconds(time: SystemTime) -> i64 {
     }
 }
 
+/// What the superuser makes in somebody else's folder is given to the owner of its model: of the file that it
+/// replaces, or of the folder. An administrator's command, or one start as root by mistake, would lock the
+/// bot out of its own files otherwise. What cannot be given away stays as it is. Nothing that was reached through a
+/// link is given away, which could be any file of the system.
+#[cfg(unix)]
+fn give_to_owner_of(model: &Path, file: &fs::File, path: &Path) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let Ok(made) = file.metadata() else { return };
+    if made.uid() != 0 {
+        return;
+    }
+    let (Ok(model), Ok(here)) = (fs::metadata(model), fs::symlink_metadata(path)) else { return };
+    let is_this = (here.dev(), here.ino()) == (made.dev(), made.ino());
+    if model.uid() != 0 && is_this && (made.is_dir() || made.nlink() == 1) {
+        let _ = fchown(file, Some(model.uid()), Some(model.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner_of(_model: &Path, _file: &fs::File, _path: &Path) {}
+
+/// The same for what replaces nothing.
+fn give_to_owner_of_folder(file: &fs::File, path: &Path) {
+    if let Some(folder) = path.parent() {
+        give_to_owner_of(folder, file, path);
+    }
+}
+
 #[cfg(unix)]
 fn stamp_of(metadata: &fs::Metadata) -> Stamp {
     use std::os::unix::fs::MetadataExt;
@@ -160,6 +188,7 @@ impl FileSystem for RealFileSystem {
             Ok(file) => Ok((RealFile::boxed(file, path), false)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = options.create(true).open(path).map_err(failed("open", path))?;
+                give_to_owner_of_folder(&file, path);
                 Ok((RealFile::boxed(file, path), true))
             }
             Err(error) => Err(Error::io(&error, "open", path)),
@@ -174,6 +203,7 @@ impl FileSystem for RealFileSystem {
             .truncate(true)
             .open(path)
             .map_err(failed("open", path))?;
+        give_to_owner_of_folder(&file, path);
         Ok(RealFile::boxed(file, path))
     }
 
@@ -188,6 +218,7 @@ impl FileSystem for RealFileSystem {
         if file.metadata().map_err(failed("fstat", path))?.permissions().mode() & 0o777 != mode {
             file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed("fchmod", path))?;
         }
+        give_to_owner_of(like, &file, path);
         Ok(RealFile::boxed(file, path))
     }
 
@@ -196,7 +227,8 @@ impl FileSystem for RealFileSystem {
         options.read(true).write(true);
         let opened = match options.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                options.create(true).open(path)
+                let made = options.create(true).open(path);
+                made.inspect(|file| give_to_owner_of_folder(file, path))
             }
             // A folder that may only be read: its lock file can still be locked for reading.
             Err(error)
@@ -231,6 +263,7 @@ impl FileSystem for RealFileSystem {
         fs::copy(from, to).map_err(failed("copyfile", to))?;
         // Windows flushes only what was opened for writing.
         let file = fs::OpenOptions::new().write(true).open(to).map_err(failed("open", to))?;
+        give_to_owner_of(from, &file, to);
         file.sync_all().map_err(failed("fsync", to))
     }
 
@@ -240,7 +273,12 @@ impl FileSystem for RealFileSystem {
 
     fn create_dir(&self, path: &Path) -> Result<bool> {
         match fs::create_dir(path) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if let Ok(folder) = fs::File::open(path) {
+                    give_to_owner_of_folder(&folder, path);
+                }
+                Ok(true)
+            }
             Err(_) if path.is_dir() => Ok(false),
             Err(error) => Err(Error::io(&error, "mkdir", path)),
         }
