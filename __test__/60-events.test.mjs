@@ -273,3 +273,33 @@ test('a storage that was closed lets go of its listeners and its logger', {
     return refs.every((ref) => ref.deref() === undefined);
   }, 'both to be garbage');
 });
+
+test('the logger that was configured stays when the default storage is closed and opened again', async (t) => {
+  const { data } = scene(t);
+  const said = [];
+  const logger = { warn: (text) => said.push(text), info: (text) => said.push(text) };
+  const compactions = [];
+  const heard = ({ log }) => compactions.push(log);
+  ps.configure({ dataDir: `${data}/one`, fsync: 'never', logger });
+  ps.on('compaction', heard);
+  t.after(async () => {
+    ps.off('compaction', heard);
+    await ps.close();
+    ps.configure({ dataDir: data });
+  });
+  const compact = async (log) => {
+    await ps.appendLogEntry(log, { op: 'SET', key: 'k', value: 1 });
+    await ps.compactLog(log);
+    await waitFor(() => compactions.at(-1) === log, 'the compaction');
+    assert.ok(
+      said.splice(0).some((text) => text.includes('[PS_COMPACTION]')),
+      log,
+    );
+  };
+  await compact('first');
+  await ps.close();
+  await compact('again');
+  await ps.close();
+  ps.configure({ dataDir: `${data}/two`, fsync: 'never', logger });
+  await compact('elsewhere');
+});

@@ -255,12 +255,26 @@ impl Events {
         }
     }
 
-    /// The last storage of this thread in that folder was closed: nothing is told there any more. What the
-    /// default storage has stays for when it is opened again.
-    pub fn closed(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>) {
-        if self.default_hub.borrow().as_ref().is_some_and(|default| Arc::ptr_eq(default, hub)) {
+    /// The default storage was closed, if it was the one in this folder: its logger is kept for when it is opened
+    /// again, there or elsewhere.
+    pub fn default_closed(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>) {
+        if !self.default_hub.borrow().as_ref().is_some_and(|default| Arc::ptr_eq(default, hub)) {
             return;
         }
+        *self.default_hub.borrow_mut() = None;
+        let kept = {
+            let mut loggers = self.loggers.borrow_mut();
+            let place = loggers.iter().position(|(known, _)| Arc::ptr_eq(known, hub));
+            place.map(|at| LoggerChoice::To(loggers.swap_remove(at).1))
+        };
+        let is_silent = hub.member(thread, |member| member.logger) == Some(false);
+        *self.default_logger.borrow_mut() = kept.or_else(|| is_silent.then_some(LoggerChoice::Silent));
+        self.choose(js, thread, hub, LoggerChoice::Default);
+        self.publish(thread, Some(hub));
+    }
+
+    /// The last storage of this thread in that folder was closed: nothing is told there any more.
+    pub fn closed(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>) {
         let listeners = self.listeners.take();
         let is_there = |listener: &Listener| listener.hub.as_ref().is_some_and(|of| Arc::ptr_eq(of, hub));
         let (gone, stay): (Vec<_>, Vec<_>) = listeners.into_iter().partition(is_there);

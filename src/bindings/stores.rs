@@ -94,6 +94,10 @@ impl Handle {
         store.handles.set(store.handles.get() - 1);
         let user = Rc::clone(&store);
         let then = Then::Do(Box::new(move |environment, js, answer| {
+            let default = environment.default_handle.borrow().clone();
+            if default.is_none_or(|handle| handle.is_closed()) {
+                environment.events.default_closed(js, &environment.outlet, &store.hub);
+            }
             if store.handles.get() == 0 {
                 environment.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, &store));
                 environment.events.closed(js, &environment.outlet, &store.hub);

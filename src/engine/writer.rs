@@ -411,6 +411,10 @@ impl Shell {
 
     fn start_jobs(&mut self) {
         for job in self.engine.take_jobs() {
+            if matches!(job, Job::Compress(_)) && self.inbox.queue.lock().is_closed {
+                // Nobody waits for it, and somebody for the end.
+                continue;
+            }
             self.jobs_under_way += 1;
             let helper = if job.is_read() { &mut self.reader } else { &mut self.worker };
             helper.give(job, &self.files, &self.inbox);

@@ -1,7 +1,14 @@
-//! Old logs on systems that are stricter than ours.
+//! Compressing old logs: on systems that are stricter than ours, and when the process ends.
 
-use super::support::{Bench, set_line};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use super::support::{Bench, call, flush, set_line};
 use crate::engine::{Maintenance, Work};
+
+const LOOK: Work =
+    Work::Maintain(Maintenance { threshold_bytes: 1 << 20, rotate_over_bytes: None, boundary_ms: None });
 
 #[test]
 fn what_is_compressed_is_read_back_through_the_handle_that_holds_its_lock() {
@@ -11,8 +18,7 @@ fn what_is_compressed_is_read_back_through_the_handle_that_holds_its_lock() {
     }
     let mut session = bench.open();
     session.set("a", "2");
-    let wanted = Maintenance { threshold_bytes: 1 << 20, rotate_over_bytes: None, boundary_ms: None };
-    session.send(vec![Work::Maintain(wanted)]);
+    session.send(vec![LOOK]);
     bench.files.take_opened();
     let done = session.run_job_beside().expect("the older one is compressed");
     assert_eq!(bench.files.take_opened(), 1, "Windows lets nobody else read a locked file");
@@ -23,4 +29,34 @@ fn what_is_compressed_is_read_back_through_the_handle_that_holds_its_lock() {
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&compressed[..]), &mut text).expect("whole");
     assert_eq!(text, set_line("a", "1"));
     assert!(!bench.exists("logs/players.log.backup.1000"));
+}
+
+#[test]
+fn an_end_waits_for_the_file_that_is_being_compressed_and_for_no_other() {
+    let mut bench = Bench::new();
+    bench.options.retention.backups = 10;
+    for number in 1..=5 {
+        bench.write(&format!("logs/players.log.backup.{number}000"), set_line("a", "1"));
+    }
+    let writer = Arc::new(bench.start());
+    let ((is_begun, begun), (go_on, wait)) = (channel(), channel::<()>());
+    bench.files.meddle(move |call, path| {
+        if call == "create_like" && path.extension().is_some_and(|it| it == "tmp") {
+            let _ = is_begun.send(());
+            let _ = wait.recv();
+        }
+        Ok(())
+    });
+    call(&writer, LOOK).expect("a look");
+    begun.recv().expect("the first one is compressed");
+    let ending = {
+        let writer = Arc::clone(&writer);
+        thread::spawn(move || writer.stop())
+    };
+    // Until it is heard that this is the end.
+    while flush(&writer).err() != Some("ERR_STORAGE_CLOSED") {}
+    drop(go_on);
+    ending.join().expect("no panic").expect("an end");
+    let names = bench.contents().into_keys().filter(|path| path.extension().is_some_and(|it| it == "gz"));
+    assert_eq!(names.count(), 1);
 }

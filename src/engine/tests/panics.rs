@@ -1,45 +1,11 @@
 //! A panic on any of the threads: whoever waits is told, and the next call works.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
 
 use super::reference::quoted;
-use super::support::Bench;
-use crate::engine::{Answer, LogName, Outlet, Request, Ticket, Work, Writer, collection};
-use crate::error::Result;
-
-/// Waited for in vain only where something is wrong.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-struct Heard(Sender<Result<Answer>>);
-
-impl Outlet for Heard {
-    fn deliver(&self, _id: usize, answer: Result<Answer>) {
-        let _ = self.0.send(answer);
-    }
-
-    fn flush(&self) {}
-}
-
-fn ticket() -> (Ticket, Receiver<Result<Answer>>) {
-    let (said, heard) = channel();
-    (Ticket::new(Arc::new(Heard(said)), 0), heard)
-}
-
-fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, &'static str> {
-    let (ticket, heard) = ticket();
-    let log = LogName::new("players").expect("a valid name");
-    writer.call(Request { log, is_collection: true, work, size_bytes: 0, ticket });
-    heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code)
-}
-
-fn flush(writer: &Writer) -> std::result::Result<Answer, &'static str> {
-    let (ticket, heard) = ticket();
-    writer.flush(ticket);
-    heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code)
-}
+use super::support::{Bench, DEADLINE, call, flush};
+use crate::engine::{Work, collection};
 
 /// Panics at the next call of this name on a file whose name begins like this; tells that it did.
 fn panic_once(bench: &Bench, name: &'static str, begins: &'static str) -> Receiver<()> {

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::SystemTime;
 use std::{fs, thread, time};
 
@@ -416,6 +417,36 @@ impl Outlet for Answers {
     }
 
     fn flush(&self) {}
+}
+
+/// Waited for in vain only where something is wrong.
+pub const DEADLINE: time::Duration = time::Duration::from_secs(30);
+
+struct Heard(Sender<Result<Answer>>);
+
+impl Outlet for Heard {
+    fn deliver(&self, _id: usize, answer: Result<Answer>) {
+        let _ = self.0.send(answer);
+    }
+
+    fn flush(&self) {}
+}
+
+fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, &'static str> {
+    let (said, heard) = channel();
+    ask(Ticket::new(Arc::new(Heard(said)), 0));
+    heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code)
+}
+
+/// A call on `players` to an engine with its threads; an error is its code.
+pub fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, &'static str> {
+    let log = LogName::new("players").expect("a valid name");
+    asked(|ticket| writer.call(Request { log, is_collection: true, work, size_bytes: 0, ticket }))
+}
+
+/// The same for a flush.
+pub fn flush(writer: &Writer) -> std::result::Result<Answer, &'static str> {
+    asked(|ticket| writer.flush(ticket))
 }
 
 /// See the header of this file.
