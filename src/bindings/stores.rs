@@ -107,7 +107,8 @@ impl Handle {
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
         let ticket = environment.ticket(js, &user, then);
-        writer.flush(ticket);
+        // So that the threads end at once when the writer is dropped.
+        writer.close(ticket);
         Ok(promise)
     }
 }

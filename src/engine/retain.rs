@@ -22,7 +22,7 @@ use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::catch_up::Log;
-use super::core::Context;
+use super::core::{Context, Engine};
 use super::event::Details;
 use super::job::{CompressDone, CompressJob, Job};
 use super::json;
@@ -36,6 +36,15 @@ use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem};
 
 const COPY_BYTES: usize = 1 << 20;
+
+impl Engine {
+    /// A file that was to be compressed is left to a later look.
+    pub fn leave_uncompressed(&mut self, job: &CompressJob) {
+        if let Some(log) = self.logs.get_mut(&job.log) {
+            log.is_compressing = false;
+        }
+    }
+}
 
 impl Log {
     /// What the scheduler asks for: a rotation or a compaction if it is due, and a look at the old logs.

@@ -45,6 +45,7 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 enum Message {
     Call(Request),
     Flush(Ticket),
+    Close(Ticket),
     /// A JavaScript thread ends.
     Abandon(Arc<dyn Outlet>),
     Read(EntryCursor, Ticket),
@@ -71,8 +72,10 @@ impl Inbox {
     fn push(&self, message: Message, size_bytes: usize) {
         let mut queue = self.queue.lock();
         if queue.is_closed
-            && let Message::Call(Request { ticket, .. }) | Message::Flush(ticket) | Message::Read(_, ticket) =
-                message
+            && let Message::Call(Request { ticket, .. })
+            | Message::Flush(ticket)
+            | Message::Close(ticket)
+            | Message::Read(_, ticket) = message
         {
             drop(queue);
             return ticket.answer(Err(Error::closed())).flush();
@@ -152,6 +155,7 @@ impl Writer {
             reader: Helper::new("ps-reader"),
             jobs_under_way: 0,
             flushes: Vec::new(),
+            closes: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("ps-writer".to_owned())
@@ -223,6 +227,11 @@ impl Writer {
     /// Answers once all that was called before is on disk and the mirrors of what was written are current.
     pub fn flush(&self, ticket: Ticket) {
         self.inbox.push(Message::Flush(ticket), 0);
+    }
+
+    /// The same, and once nothing is under way on the helper threads either: `stop` need not wait any more.
+    pub fn close(&self, ticket: Ticket) {
+        self.inbox.push(Message::Close(ticket), 0);
     }
 
     /// Tells that a JavaScript thread will not come back to what it left unfinished.
@@ -342,6 +351,8 @@ struct Shell {
     reader: Helper,
     jobs_under_way: usize,
     flushes: Vec<Ticket>,
+    /// Flushes that wait for all jobs.
+    closes: Vec<Ticket>,
 }
 
 impl Shell {
@@ -388,6 +399,10 @@ impl Shell {
                     self.run_batch(&mut batch);
                     self.flushes.push(ticket);
                 }
+                Message::Close(ticket) => {
+                    self.run_batch(&mut batch);
+                    self.closes.push(ticket);
+                }
                 Message::Abandon(outlet) => {
                     self.run_batch(&mut batch);
                     self.engine.abandon(&outlet);
@@ -411,8 +426,11 @@ impl Shell {
 
     fn start_jobs(&mut self) {
         for job in self.engine.take_jobs() {
-            if matches!(job, Job::Compress(_)) && self.inbox.queue.lock().is_closed {
+            if let Job::Compress(job) = &job
+                && (!self.closes.is_empty() || self.inbox.queue.lock().is_closed)
+            {
                 // Nobody waits for it, and somebody for the end.
+                self.engine.leave_uncompressed(job);
                 continue;
             }
             self.jobs_under_way += 1;
@@ -423,6 +441,9 @@ impl Shell {
 
     /// A flush waits for compactions and mirrors that are under way, then does the rest itself.
     fn answer_flushes(&mut self) {
+        if self.jobs_under_way == 0 {
+            self.flushes.append(&mut self.closes);
+        }
         if self.flushes.is_empty() || self.engine.is_busy() {
             return;
         }

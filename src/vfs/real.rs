@@ -289,7 +289,11 @@ impl FileSystem for RealFileSystem {
         let folder = fs::File::open(path).map_err(failed("open", path))?;
         match folder.sync_all() {
             // Some file systems (network shares, FUSE) cannot sync a folder.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                Ok(())
+            }
             other => other.map_err(failed("fsync", path)),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use super::support::{Bench, call, flush, set_line};
+use super::support::{Bench, DEADLINE, call, flush, set_line, ticket};
 use crate::engine::{Maintenance, Work};
 
 const LOOK: Work =
@@ -59,4 +59,38 @@ fn an_end_waits_for_the_file_that_is_being_compressed_and_for_no_other() {
     ending.join().expect("no panic").expect("an end");
     let names = bench.contents().into_keys().filter(|path| path.extension().is_some_and(|it| it == "gz"));
     assert_eq!(names.count(), 1);
+}
+
+#[test]
+fn a_close_is_answered_once_nothing_is_under_way_and_a_flush_before() {
+    let mut bench = Bench::new();
+    bench.options.retention.backups = 10;
+    for number in 1..=5 {
+        bench.write(&format!("logs/players.log.backup.{number}000"), set_line("a", "1"));
+    }
+    let writer = bench.start();
+    let ((is_begun, begun), (go_on, wait)) = (channel(), channel::<()>());
+    bench.files.meddle(move |call, path| {
+        if call == "create_like" && path.extension().is_some_and(|it| it == "tmp") {
+            let _ = is_begun.send(());
+            let _ = wait.recv();
+        }
+        Ok(())
+    });
+    call(&writer, LOOK).expect("a look");
+    begun.recv().expect("the first one is compressed");
+    let (closing, closed) = ticket();
+    writer.close(closing);
+    flush(&writer).expect("a flush waits for no compression");
+    assert!(closed.try_recv().is_err(), "the worker is still at it");
+    drop(go_on);
+    closed.recv_timeout(DEADLINE).expect("an answer").expect("no failure");
+    let compressed =
+        || bench.contents().into_keys().filter(|path| path.extension().is_some_and(|it| it == "gz"));
+    assert_eq!(compressed().count(), 1, "nothing more is begun for somebody who waits for the end");
+    // Others may go on with the same writer.
+    call(&writer, LOOK).expect("a look");
+    begun.recv_timeout(DEADLINE).expect("the next one is compressed");
+    writer.stop().expect("an end");
+    assert!(compressed().count() > 1);
 }

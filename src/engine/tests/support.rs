@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 use std::{fs, thread, time};
 
@@ -432,9 +432,15 @@ impl Outlet for Heard {
     fn flush(&self) {}
 }
 
-fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, &'static str> {
+/// A ticket, and where its answer is heard.
+pub fn ticket() -> (Ticket, Receiver<Result<Answer>>) {
     let (said, heard) = channel();
-    ask(Ticket::new(Arc::new(Heard(said)), 0));
+    (Ticket::new(Arc::new(Heard(said)), 0), heard)
+}
+
+fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, &'static str> {
+    let (ticket, heard) = ticket();
+    ask(ticket);
     heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code)
 }
 
