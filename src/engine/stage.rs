@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A call that looks at the whole state (│) first commits what was staged before it. A call that looks at
-//! one key sees what was staged before it and is answered with the batch.
+//! one key sees what was staged before it and is answered with the batch. What comes to more than a MiB is
+//! committed in parts, so that the first callers work on their answers while the next part is made.
 //!
 //! Invariant: nothing here changes a file or the published state.
 
@@ -34,6 +35,8 @@ use super::request::{
 use super::state::Member;
 use crate::error::{Error, Result};
 
+/// So much is staged before it is committed.
+const COMMIT_BYTES_MAX: usize = 1 << 20;
 /// A SET of more than this becomes several lines.
 const SET_MANY_BYTES_MAX: usize = 16 << 20;
 /// Numbers of at most this many fields are kept for leaderboards.
@@ -57,6 +60,13 @@ impl Run<'_> {
         let outlet = ticket.answer(answer);
         if !self.outlets.iter().any(|known| Arc::ptr_eq(known, &outlet)) {
             self.outlets.push(outlet);
+        }
+    }
+
+    /// Hands over what was answered so far.
+    fn hand_over(&mut self) {
+        for outlet in self.outlets.drain(..) {
+            outlet.flush();
         }
     }
 }
@@ -174,6 +184,10 @@ impl Log {
                     self.commit(context, run);
                     self.answer_alone(context, other, ticket, run);
                 }
+            }
+            if run.batch.lines.bytes.len() >= COMMIT_BYTES_MAX {
+                self.commit(context, run);
+                run.hand_over();
             }
         }
         self.commit(context, run);
