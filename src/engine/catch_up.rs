@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::batch::Held;
 use super::compact::Compaction;
-use super::core::Context;
+use super::context::Context;
 use super::entry::Lines;
 use super::event::Details;
 use super::lines::Damage;

@@ -9,7 +9,7 @@
 //! state are as before, and every write of the batch gets the error.
 
 use super::catch_up::Log;
-use super::core::Context;
+use super::context::Context;
 use super::entry::Lines;
 use super::log::{Appended, SyncOf};
 use super::mirror::Edit;

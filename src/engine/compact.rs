@@ -16,7 +16,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::catch_up::Log;
-use super::core::{Context, Engine};
+use super::context::Context;
+use super::core::Engine;
 use super::event::Details;
 use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
 use super::lock::Purpose;

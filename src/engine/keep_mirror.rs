@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 
 use super::catch_up::Log;
-use super::core::Context;
+use super::context::Context;
 use super::event::Details;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;

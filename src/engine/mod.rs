@@ -8,6 +8,7 @@ mod catch_up;
 pub mod collection;
 mod commit;
 mod compact;
+mod context;
 mod core;
 mod entry;
 pub mod event;

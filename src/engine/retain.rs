@@ -22,7 +22,8 @@ use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::catch_up::Log;
-use super::core::{Context, Engine};
+use super::context::Context;
+use super::core::Engine;
 use super::event::Details;
 use super::job::{CompressDone, CompressJob, Job};
 use super::json;

@@ -21,7 +21,7 @@ use hashbrown::HashMap;
 use super::batch::is_again;
 use super::catch_up::Log;
 use super::commit::chunks;
-use super::core::Context;
+use super::context::Context;
 use super::entry::{Change, Entry, Lines};
 use super::history::Past;
 use super::job::{Job, ReadJob};
