@@ -1,6 +1,6 @@
 // `npm run test:runtimes`: the JavaScript tests on every runtime that the package serves, each fetched from the npm
-// registry into target/runtimes. Bun and Deno run the same test files with their own runners. Only
-// `40-large-state`, which wants gigabytes, runs in `npm test` alone.
+// registry into target/runtimes. Bun and Deno run the same test files with their own runners, one file after the other,
+// and so side by side. Only `40-large-state`, which wants gigabytes, runs in `npm test` alone.
 //
 //   --short         only the tests of the API, of threads, exit, arguments and loading
 //   --only NAMES    some of them, such as node18,bun
@@ -8,7 +8,7 @@
 //
 // The addon must be built (`npm run build`).
 
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,6 +29,8 @@ const node = (major) => ({
   name: `node${major}`,
   spec: `npm:node-${os}-${arch}@${major}`,
   program: `bin/node${exe}`,
+  // It runs several files at once by itself.
+  isAlone: true,
   // Named one by one: Node versions differ in how they look for test files.
   test: (files) => ['--test', '--test-concurrency=2', '--test-reporter=tap', ...files],
 });
@@ -83,23 +85,27 @@ const files = readdirSync(join(root, '__test__'))
   .sort()
   .map((name) => `__test__/${name}`);
 
-function testWith(runtime) {
-  const started = Date.now();
-  const result = spawnSync(programOf(runtime), runtime.test(files), {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-    env: { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },
+/** Runs a program to its end: `{ error, output }`, the error's `code` being the exit code. */
+function ended(program, args) {
+  const env = { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' };
+  return new Promise((resolve) => {
+    execFile(program, args, { cwd: root, maxBuffer: 1 << 28, env }, (error, stdout, stderr) =>
+      resolve({ error, output: `${stdout}\n${stderr}` }),
+    );
   });
-  if (result.error) fail(`${runtime.name} could not be run: ${result.error.message}`);
-  const output = `${result.stdout}\n${result.stderr}`;
+}
+
+async function testWith(runtime) {
+  console.log(`${runtime.name}: ${files.length} test files …`);
+  const started = Date.now();
+  const { error, output } = await ended(programOf(runtime), runtime.test(files));
   // Each runner counts in its own words.
   const count = (...patterns) =>
     Number(patterns.map((pattern) => [...output.matchAll(pattern)].at(-1)?.[1]).find(Boolean) ?? 0);
   const passed = count(/^# pass (\d+)/gm, /^ *(\d+) pass$/gm, /(\d+) passed/g);
-  if (result.status !== 0 || passed === 0) {
+  if (error || passed === 0) {
     console.error(failuresIn(output));
-    fail(`${runtime.name}: tests failed (exit code ${result.status}).`);
+    fail(`${runtime.name}: tests failed (${error?.code ?? 'none was run'}).`);
   }
   const version = spawnSync(programOf(runtime), ['--version'], { encoding: 'utf8' }).stdout.split('\n', 1)[0];
   const skipped = count(/^# skipped (\d+)/gm, /^ *(\d+) skip$/gm, /(\d+) ignored/g);
@@ -125,9 +131,7 @@ if (!options.fetch) {
   if (!readdirSync(root).some((name) => name.endsWith('.node')))
     fail('There is no built addon: npm run build');
   const results = [];
-  for (const runtime of runtimes) {
-    console.log(`${runtime.name}: ${files.length} test files …`);
-    results.push(testWith(runtime));
-  }
+  for (const runtime of runtimes.filter(({ isAlone }) => isAlone)) results.push(await testWith(runtime));
+  results.push(...(await Promise.all(runtimes.filter(({ isAlone }) => !isAlone).map(testWith))));
   console.table(results);
 }
