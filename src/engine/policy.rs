@@ -1,9 +1,12 @@
 //! What is due when: pure functions of numbers and time.
 
-/// A large mirror follows its log within a second: one half of it is waited, the other one is there for writing it.
+/// A large mirror waits at least so long for further changes.
 const MIRROR_DELAY_MS: u64 = 500;
-const MIRROR_WRITE_MS: u64 = 500;
-/// What writing takes over that is one part in this many of the time.
+/// It follows its log within a second where it can be written in this time …
+const MIRROR_WRITE_MS_MAX: u64 = 500;
+/// … with some time to spare as long as there is any.
+const MIRROR_FOLLOWS_MS: u64 = 850;
+/// Otherwise, and where a second leaves room for it, writing mirrors takes one part in this many of the time.
 const MIRROR_SHARE: u64 = 10;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -19,8 +22,11 @@ pub fn is_compaction_due(log_bytes: u64, live_bytes: u64, threshold_bytes: u64) 
 /// Milliseconds from the first change that a mirror lacks to writing it.
 #[must_use]
 pub fn mirror_delay_ms(last_duration_ms: u64) -> u64 {
-    let over_ms = last_duration_ms.saturating_sub(MIRROR_WRITE_MS);
-    MIRROR_DELAY_MS.max(over_ms.saturating_mul(MIRROR_SHARE - 1))
+    let tenth_of_time_ms = last_duration_ms.saturating_mul(MIRROR_SHARE - 1);
+    if last_duration_ms > MIRROR_WRITE_MS_MAX {
+        return tenth_of_time_ms;
+    }
+    tenth_of_time_ms.min(MIRROR_FOLLOWS_MS.saturating_sub(last_duration_ms)).max(MIRROR_DELAY_MS)
 }
 
 /// How many old logs are kept, and how.
@@ -169,11 +175,13 @@ mod tests {
 
     #[test]
     fn large_mirrors_follow_within_a_second_as_long_as_they_can_be_written_in_half_of_it() {
-        for duration_ms in [0, 50, 350, 500] {
-            assert_eq!(mirror_delay_ms(duration_ms), 500);
-            assert!(mirror_delay_ms(duration_ms) + duration_ms <= 1000);
+        for duration_ms in 0..=500 {
+            let delay_ms = mirror_delay_ms(duration_ms);
+            assert!(delay_ms >= 500 && delay_ms + duration_ms <= 1000, "{duration_ms} ms");
         }
-        assert_eq!(mirror_delay_ms(2000), 13_500);
+        // A tenth of the time where a second leaves room for it.
+        assert_eq!([0, 50, 80, 300].map(mirror_delay_ms), [500, 500, 720, 550]);
+        assert_eq!(mirror_delay_ms(2000), 18_000);
         assert_eq!(mirror_delay_ms(u64::MAX), u64::MAX);
     }
 
