@@ -252,6 +252,7 @@ impl Life {
         };
         if self.is_shown {
             eprintln!("  crash: {outcome}");
+            show_operations(&history);
         }
         // On a copy: this disk goes on as the crash left it.
         check(&self.setting, &crashed, self.random.draw(), false)?;
@@ -312,11 +313,7 @@ impl Life {
     /// Shows what led to a failure.
     fn show(&self) {
         let record = self.play.record.lock();
-        for (op, status) in record.history.ops.iter().zip(&record.history.status) {
-            let effects: Vec<String> =
-                op.effects.iter().map(|it| format!("{it:?}").chars().take(50).collect()).collect();
-            eprintln!("  log {} {status:?}: {}", op.log, effects.join(" "));
-        }
+        show_operations(&record.history);
         record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
         drop(record);
         for call in self.play.disk.take_trace() {
@@ -338,6 +335,14 @@ impl Life {
         let mut record = self.play.record.lock();
         record.history = record.history.after(models);
         record.others.clear();
+    }
+}
+
+fn show_operations(history: &History) {
+    for (op, status) in history.ops.iter().zip(&history.status) {
+        let effects: Vec<String> =
+            op.effects.iter().map(|it| format!("{it:?}").chars().take(50).collect()).collect();
+        eprintln!("  log {} {status:?}: {}", op.log, effects.join(" "));
     }
 }
 
