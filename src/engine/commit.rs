@@ -5,8 +5,9 @@
 //! in the mirror, if there is one.
 //!
 //! Invariant: a write is answered with success only after its lines were synced (by the mode that the
-//! user chose) and are part of the published state. When the append fails, the log and the published
-//! state are as before, and every write of the batch gets the error.
+//! user chose) and are part of the published state. One that found nothing to change has no lines; what it
+//! found is made to last in their place. When that or the append fails, the log and the published state are
+//! as before, and every write of the batch gets the error.
 
 use super::catch_up::Log;
 use super::context::Context;
@@ -28,8 +29,12 @@ impl Log {
         if batch.waiting.is_empty() {
             return;
         }
-        let written =
-            if batch.lines.bytes.is_empty() { Ok(()) } else { self.append_and_publish(context, &batch) };
+        let is_write = batch.waiting.iter().any(|(_, waiting)| matches!(waiting, Waiting::Written(_)));
+        let written = match (batch.lines.bytes.is_empty(), is_write) {
+            (false, _) => self.append_and_publish(context, &batch),
+            (true, true) => self.keep_what_was_found(context),
+            (true, false) => Ok(()),
+        };
         let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
             if let (Some(asked_us), Waiting::Written(_), Ok(())) = (ticket.asked_us(), &waiting, &written) {
@@ -44,6 +49,21 @@ impl Log {
             };
             run.answer(ticket, answer);
         }
+    }
+
+    /// A removal that finds nothing is acknowledged without a line. Neither an edit that is not logged yet,
+    /// nor lines that a power cut may undo, nor rejected lines that another process would take for written
+    /// may change that afterwards.
+    fn keep_what_was_found(&mut self, context: &Context) -> Result<()> {
+        self.log_pending_edit(context)?;
+        if self.file.has_failed_append() || self.file.mending().is_doubtful {
+            self.mend(context)?;
+            self.publish_stamps();
+        }
+        if self.file.is_unsynced && context.options.fsync == FsyncMode::Always {
+            self.file.sync(&*context.files, &self.paths)?;
+        }
+        Ok(())
     }
 
     fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {

@@ -32,6 +32,8 @@ mod play;
 pub mod random;
 mod scripts;
 mod stage;
+#[cfg(test)]
+mod unchanged;
 
 /// The case that is to be played alone, if `PS_REPLAY` (or, for random lives, `PS_SEED`) names one.
 #[cfg(test)]

@@ -20,3 +20,4 @@ mod recovery;
 mod reference;
 mod support;
 mod text_properties;
+mod unchanged;

@@ -147,7 +147,7 @@ impl Model {
         state
     }
 
-    /// With any write, an edit that was found is logged first.
+    /// With any write, also one that changes nothing, an edit that was found is logged first.
     fn log_edit(&mut self) {
         self.logged = self.state();
         self.taken_over = self.edit.take().map(|edit| edit.shown).or(self.taken_over.take());
@@ -226,7 +226,7 @@ impl World {
                 Write::Clear => state.in_order().is_empty(),
                 _ => false,
             };
-            if !changes_nothing {
+            if !changes_nothing || self.model.edit.is_some() {
                 has_lines = true;
                 self.model.log_edit();
                 apply(write, &mut self.model.logged);
