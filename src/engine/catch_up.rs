@@ -121,6 +121,11 @@ impl Log {
         }
     }
 
+    /// Another process has had the lock since this one had it.
+    pub fn others_were_here(&mut self) {
+        self.file.others_were_here();
+    }
+
     /// Forgets what is in memory; the next call reads the files.
     pub fn distrust(&mut self) {
         self.is_loaded = false;
@@ -164,7 +169,11 @@ impl Log {
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
             Some(known) if is_continued => Before::SameLog(Box::new(known), self.mirror.placed_seen),
-            _ if self.is_loaded => Before::OtherLog,
+            known if self.is_loaded => {
+                let is_edited = self.pending.is_some() || self.mirror.is_broken;
+                let is_as_seen = found_mirror.is_some() && found_mirror == self.mirror.seen;
+                Before::OtherLog(known.filter(|_| is_as_seen && !is_edited).map(|known| known.id.hash))
+            }
             _ => Before::Nothing,
         };
         self.reload(context, before)
@@ -381,7 +390,7 @@ impl Log {
             let mirror = self.paths.mirror.display();
             let is_news = context.tell(
                 "PS_FOREIGN_EDIT",
-                &format!("{mirror} {}", pending.mirror_hash),
+                &format!("{mirror} {}", pending.tag.mirror_hash),
                 format!(
                     "'{mirror}' holds changes of {} keys that the log '{log}' does not have (an edit by hand, or data \
                      of the old module). They count, and are logged with the next write",

@@ -145,7 +145,7 @@ impl Log {
     fn edit_lines(&self, context: &Context, log_end: u64) -> Option<Lines> {
         let pending = self.pending.as_ref().filter(|pending| !pending.is_in_log)?;
         let mut lines = Lines::default();
-        let (now_ms, edit) = (context.files.now_ms(), Some(pending.mirror_hash));
+        let (now_ms, edit) = (context.files.now_ms(), Some(pending.tag));
         if log_end == 0 {
             // Old data without a log: the log begins with all of it.
             let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);

@@ -30,8 +30,8 @@ pub struct Context {
     /// What is counted of the folder.
     pub metrics: Arc<FolderMetrics>,
     temporaries: AtomicU64,
-    /// Tells our temporary files from those of others, whatever they call their processes.
-    unique: u64,
+    /// Tells us, and our temporary files, from others, whatever they call their processes.
+    pub unique: u64,
 }
 
 impl Context {

@@ -55,8 +55,9 @@ impl Engine {
         options: Options,
         notices: Arc<dyn NoticeSink>,
     ) -> Self {
-        let lock = DirectoryLock::new(&data_folder.join(".progressive-storage"));
+        let own_folder = data_folder.join(".progressive-storage");
         let context = Context::new(files, data_folder, options, notices);
+        let lock = DirectoryLock::new(&own_folder, context.unique);
         Self {
             context,
             lock,
@@ -90,6 +91,9 @@ impl Engine {
         }
         let asked_us = self.context.files.monotonic_us();
         self.lock.acquire(&*self.context.files, purpose)?;
+        if self.lock.was_others() {
+            self.logs.values_mut().for_each(Log::others_were_here);
+        }
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
         let waited_ms = waited_us / 1000;

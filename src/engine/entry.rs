@@ -11,7 +11,8 @@
 //!
 //! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
 //! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
-//! mirror of that hash, see `mirror`) and `"_more":N` (the operation goes on for N more lines).
+//! mirror of that hash, see `mirror`; with `-old` behind the hash where that mirror lacked newer entries)
+//! and `"_more":N` (the operation goes on for N more lines).
 //!
 //! An operation of several lines ends with the line END, which changes nothing and which no caller sees. It
 //! is written when the others are on disk: so a hole that a power cut left in them is never behind an
@@ -28,7 +29,8 @@ use super::time::iso;
 const CRC_START: &str = ",\"_crc\":\"";
 const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
 const EDIT_START: &str = ",\"_edit\":\"";
-const EDIT_BYTES: usize = EDIT_START.len() + 16 + 1;
+const HASH_BYTES: usize = 16;
+const EDIT_OF_OLD: &str = "-old";
 const MORE_START: &str = ",\"_more\":";
 
 /// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
@@ -50,14 +52,23 @@ pub enum Change<'a> {
     Delete(&'a str),
 }
 
+/// Where a change was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditTag {
+    /// Hash of the mirror.
+    pub mirror_hash: u64,
+    /// The mirror was edited when it was old: what it held is no state of the log.
+    pub is_of_old: bool,
+}
+
 /// A valid line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The object without its closing brace and without our properties.
     open: &'a str,
     has_crc: bool,
-    /// Hash of the mirror in which this change was found.
-    pub edit: Option<u64>,
+    /// The mirror in which this change was found.
+    pub edit: Option<EditTag>,
     /// For how many more lines the operation goes on.
     pub more: u64,
 }
@@ -115,12 +126,15 @@ impl<'a> Entry<'a> {
             open = before;
         }
         let mut edit = None;
-        if let Some(before) = open.len().checked_sub(EDIT_BYTES)
-            && let Some(stated) = open.get(before..).and_then(|rest| rest.strip_prefix(EDIT_START))
-            && let Ok(hash) = u64::from_str_radix(&stated[..16], 16)
-        {
-            edit = Some(hash);
-            open = &open[..before];
+        if let Some(tagged) = open.strip_suffix('"') {
+            let of_old = tagged.strip_suffix(EDIT_OF_OLD);
+            let (before, hash) = tagged_hash(of_old.unwrap_or(tagged));
+            if let Some(before) = before.strip_suffix(EDIT_START)
+                && let Ok(mirror_hash) = u64::from_str_radix(hash, 16)
+            {
+                edit = Some(EditTag { mirror_hash, is_of_old: of_old.is_some() });
+                open = before;
+            }
         }
         Ok(Self { open, has_crc, edit, more })
     }
@@ -224,6 +238,11 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Cuts off what may be the hash of a mirror.
+fn tagged_hash(text: &str) -> (&str, &str) {
+    text.len().checked_sub(HASH_BYTES).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
+}
+
 /// The property that JavaScript makes of a `key`; `None` where `if (key)` is false.
 fn key_literal(key: &str) -> Option<Cow<'_, str>> {
     if key.starts_with('"') {
@@ -243,8 +262,8 @@ fn hex(crc: u32) -> [u8; 8] {
 /// Appends lines to a buffer.
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
-    /// Hash of the mirror in which the changes were found.
-    pub edit: Option<u64>,
+    /// The mirror in which the changes were found.
+    pub edit: Option<EditTag>,
 }
 
 impl<'a> Encoder<'a> {
@@ -323,8 +342,9 @@ impl<'a> Encoder<'a> {
     }
 
     fn close(&mut self, start: usize, more: u64) {
-        if let Some(hash) = self.edit {
-            self.push(&[EDIT_START, &format!("{hash:016x}"), "\""]);
+        if let Some(edit) = self.edit {
+            let of_old = if edit.is_of_old { EDIT_OF_OLD } else { "" };
+            self.push(&[EDIT_START, &format!("{:016x}", edit.mirror_hash), of_old, "\""]);
         }
         if more > 0 {
             self.push(&[MORE_START, &more.to_string()]);
@@ -364,7 +384,7 @@ impl Lines {
     /// Adds an operation: `write` writes the line of an item, behind which so many more lines follow.
     pub fn operation<I: ExactSizeIterator>(
         &mut self,
-        edit: Option<u64>,
+        edit: Option<EditTag>,
         items: I,
         mut write: impl FnMut(&mut Encoder, I::Item, u64),
     ) {
@@ -440,17 +460,20 @@ mod tests {
                     b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
                 )))
         );
-        let group = line(|lines| {
-            lines.edit = Some(0xabc);
-            lines.delete(0, "\"u1\"", 12);
-        });
-        assert!(group.contains(",\"key\":\"u1\",\"_edit\":\"0000000000000abc\",\"_more\":12,\"_crc\":\""));
-        let entry = Entry::decode(group.trim_end().as_bytes()).unwrap();
-        assert_eq!((entry.edit, entry.more), (Some(0xabc), 12));
-        assert_eq!(
-            entry.text(),
-            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
-        );
+        for (is_of_old, tag) in [(false, "0000000000000abc"), (true, "0000000000000abc-old")] {
+            let edit = Some(EditTag { mirror_hash: 0xabc, is_of_old });
+            let group = line(|lines| {
+                lines.edit = edit;
+                lines.delete(0, "\"u1\"", 12);
+            });
+            assert!(group.contains(&format!(",\"key\":\"u1\",\"_edit\":\"{tag}\",\"_more\":12,\"_crc\":\"")));
+            let entry = Entry::decode(group.trim_end().as_bytes()).unwrap();
+            assert_eq!((entry.edit, entry.more), (edit, 12));
+            assert_eq!(
+                entry.text(),
+                "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
+            );
+        }
         let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), 0));
         let empty_key = line(|lines| lines.set(0, EMPTY_KEY, "1", 0));
         assert_eq!(changes(&empty_key), ["\"\"=1"], "{empty_key}");

@@ -326,18 +326,24 @@ impl Log {
 
     /// An edit that was found in the mirror is in the log now.
     pub(super) fn edit_was_logged(&mut self, pending: PendingEdit) {
-        self.last_edit = Some(LoggedEdit { mirror_hash: pending.mirror_hash, log_end: self.file.end() });
+        self.last_edit = Some(LoggedEdit { mirror_hash: pending.tag.mirror_hash, log_end: self.file.end() });
         if let Some(known) = &mut self.mirror.known {
             known.shows = Shows::Content(pending.shown);
         }
     }
 
-    /// The log was written anew: what the mirror shows now stands at another offset.
+    /// The log was written anew: what the mirror shows, and the last edit, now stand at other offsets.
     pub(super) fn mirror_offsets_moved(&mut self, moved: impl Fn(u64) -> u64) {
+        if let Some(edit) = &mut self.last_edit {
+            edit.log_end = moved(edit.log_end);
+        }
         if let Some(known) = &mut self.mirror.known
             && let Shows::LogUpTo(offset) = &mut known.shows
         {
             *offset = moved(*offset);
+            let shown_end = *offset;
+            // The mirror in which it was found is gone: should it come back, it is a new one.
+            self.last_edit = self.last_edit.filter(|edit| edit.log_end > shown_end);
         }
     }
 

@@ -14,6 +14,7 @@
 //! | its hash is in the last `_edit`, no mirror written since | any | -                      | log's state (edit is logged)    |
 //! | other, this process knew it    | not replaced           | what it showed, or another process's since then | log's state + edit |
 //! | a later state of the log, this process knew an older one | no record fits | that position | log's state (another process wrote it) |
+//! | as this process knew it        | replaced by another process, fits the record | -        | log's state                     |
 //! | other, this process was running | replaced by another process | the record                | log's state + edit              |
 //! | other, clean record            | ends where it says     | log's final state             | log's state + edit              |
 //! | other (crash, copy, old data)  | any, also none         | the nearest position in the log | log's state + edit (none: the mirror is old) |
@@ -25,6 +26,7 @@
 //!
 //! Nothing is written here.
 
+use super::entry::EditTag;
 use super::log::{LogFile, LogPaths};
 use super::mirror::{
     Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
@@ -42,8 +44,9 @@ use crate::vfs::{File, FileSystem};
 pub enum Before {
     /// Nothing: it starts.
     Nothing,
-    /// It has been running, but the log is not the one that it knew.
-    OtherLog,
+    /// It has been running, but the log is not the one that it knew. The hash of the mirror, if that seems to be
+    /// the file that it knew, and there was no edit in it.
+    OtherLog(Option<u64>),
     /// It has been running on this log, and knew this mirror; and the placed mirror of which the record
     /// spoke when it last looked.
     SameLog(Box<KnownMirror>, Option<PlacedMirror>),
@@ -188,6 +191,14 @@ fn reconcile(
         take(loaded, content.id, Shows::LogUpTo(end), false);
         return Ok(());
     }
+    let is_whole = loaded.file.mending().damages.is_empty();
+    if matches!(before, Before::OtherLog(Some(hash)) if hash == content.id.hash)
+        && is_whole
+        && record.as_ref().is_some_and(|record| record.placed().is_some())
+    {
+        take(loaded, content.id, Shows::Content(shown), false);
+        return Ok(());
+    }
     // No record, or one of a mirror that may never have come: another process may have written this one since.
     let later = match (&before, &record, &mut log) {
         (Before::SameLog(known, _), record, Some(log))
@@ -214,14 +225,11 @@ fn reconcile(
                 known.shows
             }
         }
-        (Before::OtherLog, Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
+        (Before::OtherLog(_), Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
         (Before::SameLog(known, _), _) => known.shows,
         (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
         _ => match &mut log {
-            Some(log) => {
-                let is_whole = loaded.file.mending().damages.is_empty();
-                nearest_base(&mut **log, end, &shown, is_whole.then_some(content.id.hash))?
-            }
+            Some(log) => nearest_base(&mut **log, end, &shown, is_whole.then_some(content.id.hash))?,
             None => Shows::LogUpTo(0),
         },
     };
@@ -235,7 +243,9 @@ fn reconcile(
         // All of it is there already, so it is over.
         take(loaded, content.id, Shows::Content(shown), false);
     } else {
-        loaded.pending = Some(PendingEdit { edits, mirror_hash: content.id.hash, shown, is_in_log: false });
+        let is_of_old = !difference(&loaded.state, &shown).is_empty();
+        let tag = EditTag { mirror_hash: content.id.hash, is_of_old };
+        loaded.pending = Some(PendingEdit { edits, tag, shown, is_in_log: false });
         // Until the edit is logged, a further change is again compared with the same base.
         take(loaded, content.id, base, false);
     }

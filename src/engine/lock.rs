@@ -1,7 +1,8 @@
 //! The lock between processes: `.progressive-storage/lock`, held for one batch.
 //!
 //! The kernel owns the lock, so it is free the moment its holder dies; there are no times in it and
-//! no heartbeats. The file's content names the last holder, for messages only.
+//! no heartbeats. The file's content names the last holder that could write: for messages, and so that the
+//! next one knows whether somebody else has been there since its own last time.
 //!
 //! Two locks make it fair: who waits for `lock` holds `queue`, and who has just given `lock` back must
 //! pass `queue` first, so a busy process cannot overtake one that waits.
@@ -24,6 +25,9 @@ pub struct DirectoryLock {
     queue: LockFile,
     main: LockFile,
     is_held: bool,
+    /// Always of the same length, so that writing it takes no room on a full disk.
+    name: String,
+    was_others: bool,
 }
 
 /// Why the lock is taken.
@@ -36,12 +40,15 @@ pub enum Purpose {
 }
 
 impl DirectoryLock {
-    /// The lock of the folder `own_folder`.
-    pub fn new(own_folder: &std::path::Path) -> Self {
+    /// The lock of the folder `own_folder`; `unique` tells this holder from others, whatever they call their
+    /// processes.
+    pub fn new(own_folder: &std::path::Path, unique: u64) -> Self {
         Self {
             queue: LockFile::new(own_folder.join("queue")),
             main: LockFile::new(own_folder.join("lock")),
             is_held: false,
+            name: format!("process {:<10}\n{unique:016x}\n", std::process::id()),
+            was_others: false,
         }
     }
 
@@ -55,11 +62,25 @@ impl DirectoryLock {
         }
         let taken = self.main.acquire(files, purpose);
         self.queue.release();
-        self.is_held = taken?;
-        if self.is_held && purpose == Purpose::Write {
-            self.main.name_holder();
+        if !taken? {
+            return Ok(());
         }
+        self.was_others = !self.main.is_named(&self.name);
+        if self.was_others
+            && purpose == Purpose::Write
+            && let Err(error) = self.main.overwrite(&self.name)
+        {
+            // Others would not know that we have been here.
+            self.main.release();
+            return Err(error);
+        }
+        self.is_held = true;
         Ok(())
+    }
+
+    /// Whether another one may have written since we had the lock the last time.
+    pub fn was_others(&self) -> bool {
+        self.was_others
     }
 
     /// Whether the lock is taken.
@@ -127,7 +148,8 @@ impl LockFile {
             .flatten()
             .and_then(|mut file| file.read_at(&mut holder, 0).ok())
             .unwrap_or(0);
-        let holder = String::from_utf8_lossy(&holder[..read]).trim().to_owned();
+        let holder = String::from_utf8_lossy(&holder[..read]);
+        let holder = holder.lines().next().unwrap_or_default().trim().to_owned();
         let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
         let mut error = Error::new(
             "ERR_LOCKED",
@@ -151,17 +173,14 @@ impl LockFile {
         }
     }
 
-    /// Writes this process's name into the file, for the message of one that waits in vain.
-    fn name_holder(&mut self) {
-        let name = format!("process {}\n", std::process::id());
+    /// Whether the file holds this name. Where that cannot be read, it may be another.
+    fn is_named(&mut self, name: &str) -> bool {
         let mut written = [0; 64];
-        if let Some(handle) = &mut self.handle {
-            let is_written =
-                handle.read_at(&mut written, 0).is_ok_and(|read| &written[..read] == name.as_bytes());
-            if !is_written {
-                // Only a message would lack the name.
-                let _ = handle.overwrite(name.as_bytes());
-            }
-        }
+        let Some(handle) = &mut self.handle else { return false };
+        handle.read_at(&mut written, 0).is_ok_and(|read| &written[..read] == name.as_bytes())
+    }
+
+    fn overwrite(&mut self, name: &str) -> Result<()> {
+        self.handle.as_mut().map_or(Ok(()), |handle| handle.overwrite(name.as_bytes()))
     }
 }

@@ -212,6 +212,8 @@ pub struct LogFile {
     /// Lines before `end`.
     lines: u64,
     mending: Mending,
+    /// Another process has had the lock since an append failed that could not be undone.
+    is_failure_shared: bool,
     is_folder_unsynced: bool,
     are_parents_synced: bool,
     /// How long the last sync took, until somebody asks.
@@ -316,16 +318,23 @@ impl LogFile {
         !self.mending.failed_append.is_empty()
     }
 
-    /// Somebody else has written since. Where it is still our file, he may have taken over what we failed to
+    /// Another process has had the lock since this one had it. What we failed to undo may be written to it: it
+    /// may have logged, shown in a mirror or acknowledged something on the strength of it.
+    pub fn others_were_here(&mut self) {
+        self.is_failure_shared |= self.has_failed_append();
+    }
+
+    /// Somebody else has been there since. Where it is still our file, he may have taken over what we failed to
     /// sync, so the next write has all of the log synced anew.
     pub fn doubt_failed_append(&mut self, found: Option<Stamp>) {
         self.mending.failed_append = Vec::new();
+        self.is_failure_shared = false;
         self.mending.is_doubtful |= found.is_some() && found.map(|it| it.id) == self.stamp.map(|it| it.id);
         self.handle = None;
     }
 
-    /// True when an append of ours failed and nothing but a part of it stands behind the end. Anything else
-    /// was written since, by a process to which it is a part of the log.
+    /// True when an append of ours failed, nobody else has been there since, and nothing but a part of it stands
+    /// behind the end. Anything else was written since, by a program to which it is a part of the log.
     pub fn has_only_failed_append_behind(
         &self,
         files: &dyn FileSystem,
@@ -339,8 +348,8 @@ impl LogFile {
         if attempted.is_empty() || found.id != known.id {
             return Ok(false);
         }
-        if left.is_empty() {
-            return Ok(true);
+        if left.is_empty() || self.is_failure_shared {
+            return Ok(left.is_empty());
         }
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(false) };
         let mut behind = vec![0; left.len()];
@@ -419,6 +428,7 @@ impl LogFile {
             Err(error) => {
                 let line_break: &[u8] = if self.mending.is_unterminated { b"\n" } else { b"" };
                 self.mending.failed_append = [line_break, bytes].concat();
+                self.is_failure_shared = false;
                 // Where this fails too, the next append tries again before anything else.
                 if self.mend(files, paths, is_all, &Lines::default()).is_err() {
                     self.handle = None;

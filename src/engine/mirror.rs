@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::entry::EditTag;
 use super::json;
 use super::log::LogPaths;
 use super::record::{MirrorId, read_all};
@@ -60,8 +61,8 @@ pub enum Edit {
 pub struct PendingEdit {
     /// What it changes.
     pub edits: Vec<Edit>,
-    /// Hash of the mirror in which it was found.
-    pub mirror_hash: u64,
+    /// The mirror in which it was found.
+    pub tag: EditTag,
     /// All that the mirror holds.
     pub shown: State,
     /// It is in the log, whose name may not be durable: so it is when that was mended.

@@ -3,7 +3,7 @@
 //! ```text
 //! log      a=1 │ b=1 │ b=2 │ edit c=1 │ d=1
 //! states    P₁    P₂    P₃      P₄      P₅        a mirror that was written shows one of these
-//!           └─────┴──── + c=1                     one that was old when it was edited, and was logged, one of those
+//!           └─────┴──── + c=1                     one that was edited when it was old, one of those
 //! ```
 //!
 //! Each is compared with what the mirror shows now, a key at a time; the one from which the fewest keys
@@ -17,7 +17,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use super::entry::Change;
+use super::entry::{Change, Entry};
 use super::log::for_each_entry;
 use super::mirror::{Shows, difference};
 use super::replay::{Replayed, continue_replay};
@@ -53,7 +53,7 @@ pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State, hash: Option<u
 /// Whether an edit was logged that was found in a mirror with this hash.
 fn was_logged(file: &mut dyn File, end: u64, hash: Option<u64>) -> Result<bool> {
     let mut is_found = false;
-    for_each_entry(file, end, |entry| is_found |= entry.edit == hash)?;
+    for_each_entry(file, end, |entry| is_found |= entry.edit.map(|tag| tag.mirror_hash) == hash)?;
     Ok(is_found)
 }
 
@@ -98,12 +98,17 @@ struct Walk {
     entries: usize,
 }
 
-/// Of the states of the log with all logged edits that come behind them, the nearest one. `None` where no
-/// edit was logged.
+/// Whether a line holds an edit of a mirror that was old: any other left the mirror at a state of the log.
+fn is_of_old(entry: &Entry) -> bool {
+    entry.edit.is_some_and(|tag| tag.is_of_old)
+}
+
+/// Of the states of the log with all edits of old mirrors that come behind them, the nearest one. `None` where
+/// none was logged.
 fn nearest_edited(file: &mut dyn File, end: u64, shown: &State) -> Result<Option<Walk>> {
     let mut edited: HashMap<String, Edited> = HashMap::new();
     for_each_entry(file, end, |entry| {
-        if entry.edit.is_some() {
+        if is_of_old(entry) {
             entry.changes(|change| {
                 let (key, value) = parts(change);
                 let edited = edited.entry(key.to_owned()).or_default();
@@ -143,7 +148,7 @@ fn walk(
         entry.changes(|change| {
             let (key, value) = parts(change);
             if let Some(later) = edited.get_mut(key) {
-                later.left -= usize::from(entry.edit.is_some());
+                later.left -= usize::from(is_of_old(entry));
                 if later.left == 0 {
                     edited.remove(key);
                 }

@@ -141,7 +141,7 @@ pub fn continue_replay(
 /// Takes an entry over; gives for how many more lines its operation goes on.
 fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) -> u64 {
     apply(entry, replayed, on_change);
-    let logged = entry.edit.map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
+    let logged = entry.edit.map(|tag| LoggedEdit { mirror_hash: tag.mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
     entry.more
 }

@@ -11,6 +11,7 @@ use super::reference::Ordered;
 use super::support::{
     Bench, LOG, MIRROR, RECORD, Session, TIME, check_rows, old_set_line, ours, set_line, set_more_line,
 };
+use crate::engine::Work;
 use crate::engine::entry::end_line;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -443,7 +444,7 @@ fn a_line_that_sets_nothing_is_no_position_of_its_own() {
 fn an_old_mirror_is_recognised_where_it_shows_an_operation_of_several_lines() {
     // The mirror stopped at b = 2, was edited (c), which was logged, and is edited again (e) after a crash.
     let edit = ours(&format!(
-        "{{\"timestamp\":\"{TIME}\",\"op\":\"SET\",\"key\":\"c\",\"value\":1,\"_edit\":\"0000000000000abc\"}}"
+        "{{\"timestamp\":\"{TIME}\",\"op\":\"SET\",\"key\":\"c\",\"value\":1,\"_edit\":\"0000000000000abc-old\"}}"
     ));
     let log = [set_line("a", "1"), set_more_line("b", "2", 1), end_line(), set_line("b", "3"), edit];
     let bench = Bench::new();
@@ -479,4 +480,53 @@ fn an_edited_mirror_that_comes_back_is_told_by_the_hash_that_its_edit_was_logged
     assert_eq!(bench.take_notices(), [""; 0], "the mirror is merely old");
     session.set("z", "1");
     bench.assert_files_hold(r#"{"a":1,"b":3,"c":1,"e":1,"z":1}"#, "after a write");
+}
+
+#[test]
+fn an_edit_back_to_one_that_was_logged_before_the_log_was_written_anew_is_an_edit() {
+    type Renew = fn(&Bench, &mut Session);
+    let renewals: [(&str, Renew); 2] = [
+        ("a compaction", |_, session| session.compact()),
+        ("mended damage", |bench, session| {
+            let log = bench.read(LOG).expect("a log");
+            bench.replace(
+                LOG,
+                [b"damage that is longer than a line of this log".repeat(9), vec![b'\n'], log].concat(),
+            );
+            session.set("a", "1");
+        }),
+    ];
+    for (name, renew) in renewals {
+        let bench = Bench::new();
+        let (mut session, mut other) = (bench.open(), bench.open());
+        session.set("a", "1");
+        let edited = "{\n  \"a\": 1,\n  \"b\": 2\n}";
+        bench.write(MIRROR, edited);
+        other.set("c", "3");
+        assert_eq!(session.state(), r#"{"a":1,"b":2,"c":3}"#, "{name}");
+        renew(&bench, &mut session);
+        bench.write(MIRROR, edited);
+        assert_eq!(session.state(), r#"{"a":1,"b":2}"#, "{name}");
+        session.set("d", "4");
+        bench.assert_files_hold(r#"{"a":1,"b":2,"d":4}"#, name);
+    }
+}
+
+#[test]
+fn a_compaction_over_a_torn_tail_and_an_old_mirror_undoes_nothing() {
+    let bench = Bench::new();
+    let mut session = bench.open();
+    session.set("a", "1");
+    session.crash();
+    bench.append(LOG, b"{");
+    bench.write(MIRROR, "{}");
+    let (mut session, mut other) = (bench.open(), bench.open());
+    assert_eq!((session.state(), other.state()), (r#"{"a":1}"#.to_owned(), r#"{"a":1}"#.to_owned()));
+    session.send(vec![Work::Compact(None)]);
+    let done = session.run_job_beside().expect("a compaction");
+    other.set("b", "2");
+    session.deliver(done);
+    session.run_jobs();
+    assert_eq!(session.state(), r#"{"a":1,"b":2}"#);
+    bench.assert_files_hold(r#"{"a":1,"b":2}"#, "after it");
 }

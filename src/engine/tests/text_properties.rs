@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::reference::{Json, quoted};
 use super::support::property_config;
-use crate::engine::entry::{Change, Encoder, Entry, OWN_PROPERTIES};
+use crate::engine::entry::{Change, EditTag, Encoder, Entry, OWN_PROPERTIES};
 use crate::engine::json::{
     Members, array_index, canonical_key, compact, elements, is_object, key_for_people, number,
     number_of_field, push_pretty, quote, quote_utf16,
@@ -390,7 +390,7 @@ proptest! {
         value in json(),
         others in vec((key_literal(), json()), 0..4),
         now_ms in 0_i64..4_000_000_000_000,
-        edit in proptest::option::of(any::<u64>()),
+        edit in proptest::option::of((any::<u64>(), any::<bool>())),
         more in prop_oneof![Just(0_u64), 1_u64..1000, Just(u64::MAX)],
         kind in 0..5,
     ) {
@@ -400,6 +400,7 @@ proptest! {
         let all_set: Vec<String> = others.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let mut out = Vec::new();
         let mut encoder = Encoder::new(&mut out);
+        let edit = edit.map(|(mirror_hash, is_of_old)| EditTag { mirror_hash, is_of_old });
         encoder.edit = edit;
         let members = members.iter().map(String::as_str);
         let expected = match kind {

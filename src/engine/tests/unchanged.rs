@@ -71,3 +71,33 @@ fn a_removal_that_finds_nothing_because_of_an_edit_logs_the_edit() {
     assert_eq!(bench.replayed(), r#"{"b":2}"#);
     bench.assert_files_hold(r#"{"b":2}"#, "at the end");
 }
+
+#[test]
+fn a_rejected_entry_that_another_process_took_for_written_is_not_cut_off_any_more() {
+    let bench = Bench::new();
+    let (mut session, mut other) = (bench.open(), bench.open());
+    session.set("a", "1");
+    spoil_appends(&bench);
+    session.call(collection::delete(quoted("a"))).expect_err("the write is spoilt");
+    bench.files.leave_alone();
+    // To the other one the key is gone, and that is acknowledged.
+    other.delete("a");
+    assert_eq!(session.state(), "{}");
+    session.set("b", "2");
+    assert_eq!(other.state(), r#"{"b":2}"#);
+    bench.assert_files_hold(r#"{"b":2}"#, "at the end");
+}
+
+#[test]
+fn a_rejected_entry_is_cut_off_where_another_process_only_looked() {
+    let bench = Bench::new();
+    let (mut session, mut other) = (bench.open(), bench.open());
+    session.set("a", "1");
+    spoil_appends(&bench);
+    session.call(collection::set(&quoted("b"), "2")).expect_err("the write is spoilt");
+    bench.files.leave_alone();
+    assert_eq!(other.state(), r#"{"a":1,"b":2}"#);
+    session.set("c", "3");
+    assert_eq!(other.state(), r#"{"a":1,"c":3}"#);
+    bench.assert_files_hold(r#"{"a":1,"c":3}"#, "at the end");
+}
