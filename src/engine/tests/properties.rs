@@ -158,6 +158,10 @@ impl Model {
     fn edited(&mut self, before: Ordered, shown: Ordered) {
         let base = self.edit.take().map_or(before, |edit| edit.base);
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
+        if self.state() == self.logged {
+            // All of it is there already, so it is over.
+            self.edit = None;
+        }
     }
 
     /// A process starts where none is running.
@@ -343,6 +347,7 @@ impl World {
         // Those that only looked end without a trace. Those that did not end in order were killed.
         self.sessions = [self.bench.open(), self.bench.open()];
         self.has_written = [false; 2];
+        let base = self.model.edit.as_ref().map(|edit| edit.base.clone()).or_else(|| self.mirror());
         self.note_other_mirror();
         if torn_bytes > 0 && self.bench.exists(LOG) {
             self.bench.append(LOG, &torn_line()[..torn_bytes]);
@@ -350,6 +355,15 @@ impl World {
         }
         self.edit_by_hand(edits, true);
         self.model.started(&self.log(), self.mirror());
+        if let (false, Some(base), Some(shown)) = (self.model.is_clean, base, self.mirror())
+            && base != shown
+        {
+            // Where the nearest state is not the one that was edited, what was really edited is right too.
+            let guessed = self.model.edit.replace(Edit { base, shown });
+            if self.sessions[0].state() != self.model.state().text() {
+                self.model.edit = guessed;
+            }
+        }
         self.look();
     }
 
