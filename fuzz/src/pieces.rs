@@ -168,7 +168,10 @@ impl Piece {
                 });
                 lines.collect::<Vec<_>>().join(&b'\n')
             }
-            Self::Edit(entry, hash) => sealed(&entry.text(), &format!(",\"_edit\":\"{hash:016x}\"")),
+            Self::Edit(entry, hash) => {
+                let of_old = if hash % 2 == 1 { "-old" } else { "" };
+                sealed(&entry.text(), &format!(",\"_edit\":\"{hash:016x}{of_old}\""))
+            }
             Self::Old(entry) => entry.text().into_bytes(),
             Self::Spaced(entry) => entry.text().replace(":{", ": {\t").replace(",\"", " , \"").into_bytes(),
             Self::Cut(entry, at) => {
