@@ -205,7 +205,7 @@ fn reconcile(
             if record.as_ref().is_none_or(|record| record.placed().is_none())
                 && let Shows::LogUpTo(from) = known.shows =>
         {
-            Some(nearest(&mut **log, end, &shown)?)
+            Some(nearest(&mut **log, 0..=end, &shown)?)
                 .filter(|found| found.differing == 0 && found.position > from)
         }
         _ => None,
@@ -214,15 +214,13 @@ fn reconcile(
         (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
         _ if let Some(later) = &later => Shows::LogUpTo(later.position),
         // Another process has written a mirror since. Whoever edited the file had that one before him, unless
-        // the other one was stopped before its mirror was in its place: then the nearer one decides.
+        // the other one was stopped before its mirror was in its place: then it may have been any since ours.
         (Before::SameLog(known, seen), Some(record)) if seen.is_none() || seen != record.placed() => {
-            let others = Shows::LogUpTo(record.log_end);
-            let was_there = record.placed().is_some();
-            let from_others = edits_since(&others, log.as_deref_mut(), &shown)?.len();
-            if was_there || from_others <= edits_since(&known.shows, log.as_deref_mut(), &shown)?.len() {
-                others
-            } else {
-                known.shows
+            match &mut log {
+                Some(log) if record.placed().is_none() => {
+                    nearest_since(&mut **log, known.shows, record.log_end, &shown)?
+                }
+                _ => Shows::LogUpTo(record.log_end),
             }
         }
         (Before::OtherLog(_), Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
@@ -250,6 +248,14 @@ fn reconcile(
         take(loaded, content.id, base, false);
     }
     Ok(())
+}
+
+/// The nearest of what mirrors have shown since one showed `known`, up to one that shows the log up to `end`.
+fn nearest_since(log: &mut (dyn File + 'static), known: Shows, end: u64, shown: &State) -> Result<Shows> {
+    let from = if let Shows::LogUpTo(position) = known { position } else { 0 };
+    let found = nearest(log, from.min(end)..=end, shown)?;
+    let from_known = edits_since(&known, Some(log), shown)?.len();
+    Ok(if from_known < found.differing { known } else { Shows::LogUpTo(found.position) })
 }
 
 /// What was done to a mirror that showed `base` to make it show `shown`.

@@ -16,6 +16,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use super::entry::{Change, Entry};
 use super::log::for_each_entry;
@@ -36,7 +37,7 @@ pub struct Nearest {
 /// What the mirror showed before, by the log alone. `hash` is that of the mirror's content, if no line is
 /// missing with which an edit of it was logged.
 pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State, hash: Option<u64>) -> Result<Shows> {
-    let plain = nearest(file, end, shown)?;
+    let plain = nearest(file, 0..=end, shown)?;
     if plain.differing > 0 {
         if hash.is_some() && was_logged(file, end, hash)? {
             return Ok(Shows::Content(shown.clone()));
@@ -57,21 +58,22 @@ fn was_logged(file: &mut dyn File, end: u64, hash: Option<u64>) -> Result<bool> 
     Ok(is_found)
 }
 
-/// The position in the log whose state is nearest to what the mirror shows.
-pub fn nearest(file: &mut dyn File, end: u64, shown: &State) -> Result<Nearest> {
+/// The position in a part of the log whose state is nearest to what the mirror shows.
+pub fn nearest(file: &mut dyn File, part: RangeInclusive<u64>, shown: &State) -> Result<Nearest> {
     // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
     let differing = Cell::new(shown.len());
-    let (mut fewest, mut position) = (differing.get(), 0);
+    let (mut fewest, mut position) =
+        if part.contains(&0) { (differing.get(), 0) } else { (usize::MAX, *part.end()) };
     continue_replay(
         file,
-        end,
+        *part.end(),
         &mut Replayed::default(),
         &mut |key, before, after| {
             let is_worse = usize::from(differs(shown, key, after));
             differing.set(differing.get() - usize::from(differs(shown, key, before)) + is_worse);
         },
         &mut |offset| {
-            if differing.get() <= fewest {
+            if differing.get() <= fewest && part.contains(&offset) {
                 (fewest, position) = (differing.get(), offset);
             }
         },

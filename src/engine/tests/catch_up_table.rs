@@ -5,6 +5,7 @@
 //! Each row begins with two sessions that both know `a` and `b`, each 1. Then something happens, and
 //! the first session, which had no part in it, looks.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::reference::Ordered;
@@ -12,6 +13,7 @@ use super::support::{
     Bench, LOG, MIRROR, RECORD, Session, append_text, check_rows, old_set_line, set_line, set_more_line,
 };
 use crate::engine::{Answer, Work};
+use crate::error::Error;
 
 /// Two processes on one folder.
 struct Two {
@@ -927,4 +929,25 @@ fn an_edit_that_leads_to_a_content_seen_before_counts() {
     first.delete("\"");
     bench.replace(MIRROR, "{\r\n}\n\n");
     assert_eq!((first.state().as_str(), other.state().as_str()), ("{}", "{}"));
+}
+
+#[test]
+fn an_edit_of_a_mirror_that_no_record_names_any_more_is_told_from_what_others_wrote() {
+    let Two { bench, mut first, mut other } = Two::new();
+    other.set("a", "2");
+    // A further mirror is announced and does not come, and the record of the last one is lost with it.
+    let mut has_failed = false;
+    bench.files.meddle(move |call, path| {
+        let fails = (call == "rename" && path.ends_with(MIRROR)) || (has_failed && call == "open_in_place");
+        has_failed |= fails;
+        if fails { Err(Error::io(&ErrorKind::StorageFull.into(), "write", path)) } else { Ok(()) }
+    });
+    other.set("c", "3");
+    other.delete("b");
+    bench.files.leave_alone();
+    bench.write(MIRROR, r#"{"a":2,"b":1,"d":4}"#);
+    assert_eq!(first.state(), r#"{"a":2,"c":3,"d":4}"#);
+    first.set("z", "1");
+    bench.assert_files_hold(r#"{"a":2,"c":3,"d":4,"z":1}"#, "after a write");
+    assert_eq!(other.state(), r#"{"a":2,"c":3,"d":4,"z":1}"#);
 }

@@ -149,6 +149,7 @@ impl FileSystem for BenchFiles {
     }
 
     fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        self.before("open_in_place", path)?;
         self.real.open_in_place(path, create)
     }
 
