@@ -1,8 +1,9 @@
 //! The long form of the simulations: `cargo run --release --features simulation --bin soak -- --minutes N`.
 //!
 //! First the crashes and faults of the scripts, more of them the longer it may take, then random lives
-//! until the time is over, each on its own seed, on `--threads` threads (as many as there are cores). Ends with an error when anything failed; what is printed
-//! then plays it again. With `--script` only the crashes of the scripts whose names begin so.
+//! until the time is over, each on its own seed, on `--threads` threads (as many as there are cores). Ends with
+//! an error when anything failed; what is printed then plays it again. With `--script` only the crashes of the
+//! scripts whose names begin so, with `--script random` only random lives.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T] [--script NAME]
 const STATES_PERCENT_A_MINUTE: usize = 2;
 /// The same where only some scripts run.
 const STATES_PERCENT_A_MINUTE_OF_SOME: usize = 20;
+/// As a script: random lives alone.
+const RANDOM: &str = "random";
 /// Of all cases.
 const FAULTS_PERCENT_A_MINUTE: usize = 10;
 
@@ -62,11 +65,16 @@ fn main() {
         percent: minutes.saturating_mul(percent_a_minute),
         ..crash::Effort::LONG
     };
-    let crashes = crash::run_all(effort, wanted.script.as_deref().unwrap_or_default());
-    if wanted.script.is_some() {
-        std::process::exit(i32::from(!crashes.failures.is_empty()));
-    }
-    let faults = faults::run_all("", wanted.seed, minutes.saturating_mul(FAULTS_PERCENT_A_MINUTE).min(100));
+    let (crashes, faults) = if wanted.script.as_deref() == Some(RANDOM) {
+        Default::default()
+    } else {
+        let crashes = crash::run_all(effort, wanted.script.as_deref().unwrap_or_default());
+        if wanted.script.is_some() {
+            std::process::exit(i32::from(!crashes.failures.is_empty()));
+        }
+        let percent = minutes.saturating_mul(FAULTS_PERCENT_A_MINUTE).min(100);
+        (crashes, faults::run_all("", wanted.seed, percent))
+    };
     // On a slow or busy machine the time is over by now; some lives are played all the same.
     let end = end.max(Instant::now() + Duration::from_secs(15 * wanted.minutes));
     let lives: Vec<random::Lives> = std::thread::scope(|scope| {
