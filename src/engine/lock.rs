@@ -100,11 +100,13 @@ impl DirectoryLock {
 struct LockFile {
     path: PathBuf,
     handle: Option<Box<dyn File>>,
+    /// The handle was opened to write: one to read may be all that a read-only folder gives.
+    is_to_write: bool,
 }
 
 impl LockFile {
     fn new(path: PathBuf) -> Self {
-        Self { path, handle: None }
+        Self { path, handle: None, is_to_write: false }
     }
 
     /// False when there is no such file and none is to be made.
@@ -112,11 +114,13 @@ impl LockFile {
         let started_ms = files.monotonic_ms();
         let mut pause_us = PAUSE_US_FIRST;
         loop {
-            if self.handle.is_none() {
-                if let (Purpose::Write, Some(folder)) = (purpose, self.path.parent()) {
+            let is_to_write = purpose == Purpose::Write;
+            if self.handle.is_none() || (is_to_write && !self.is_to_write) {
+                if let (true, Some(folder)) = (is_to_write, self.path.parent()) {
                     create_folder(files, folder, true)?;
                 }
-                self.handle = files.open_in_place(&self.path, purpose == Purpose::Write)?;
+                self.handle = files.open_in_place(&self.path, is_to_write)?;
+                self.is_to_write = is_to_write;
             }
             let Some(handle) = &mut self.handle else { return Ok(false) };
             if handle.try_lock()? {
