@@ -115,18 +115,15 @@ impl Calls {
         self.store.writer.call(Request { log: log.clone(), is_collection, work, size_bytes: 0, ticket });
     }
 
-    fn resolved(&self, value: Value) -> Fallible<Value> {
+    fn resolved(&self, answer: Answer) -> Fallible<Value> {
+        let value = self.environment.value_of(self.js, answer)?;
         let (deferred, promise) = self.js.promise()?;
         self.js.settle(deferred, Ok(value));
         Ok(promise)
     }
 
     /// The answer from memory, if that is allowed now.
-    fn answer_from_memory(
-        &self,
-        log: &LogName,
-        answer: impl FnOnce(&State) -> Option<Answer>,
-    ) -> Option<Answer> {
+    fn answer_from_memory(&self, log: &LogName, answer: &dyn Fn(&State) -> Option<Answer>) -> Option<Answer> {
         if self.store.pending.get() > 0 {
             return None;
         }
@@ -134,8 +131,8 @@ impl Calls {
     }
 
     fn look(&self, log: &LogName, read: impl Fn(&View) -> Answer + Send + 'static) -> Fallible<Value> {
-        match self.answer_from_memory(log, |state| Some(read(&View::of(state)))) {
-            Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
+        match self.answer_from_memory(log, &|state| Some(read(&View::of(state)))) {
+            Some(answer) => self.resolved(answer),
             None => self.send(log, true, Work::Read(Scope::Keys, Box::new(read))),
         }
     }
@@ -147,8 +144,8 @@ impl Calls {
     {
         let small =
             |state: &State| (state.live_bytes() <= SMALL_STATE_BYTES).then(|| answer(&mut state.iter()));
-        match self.answer_from_memory(log, small) {
-            Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
+        match self.answer_from_memory(log, &small) {
+            Some(answer) => self.resolved(answer),
             None => self.send(log, true, Work::Whole(Box::new(move |members| answer(&mut members.iter())))),
         }
     }
@@ -163,8 +160,8 @@ impl Calls {
             let is_quick = state.has_field(&field) || state.live_bytes() <= SMALL_STATE_BYTES;
             is_quick.then(|| read(state, &field))
         };
-        if let Some(answer) = self.answer_from_memory(log, quick) {
-            self.resolved(self.environment.value_of(self.js, answer)?)
+        if let Some(answer) = self.answer_from_memory(log, &quick) {
+            self.resolved(answer)
         } else {
             let name = field.clone();
             self.send(log, true, Work::ReadField(name, Box::new(move |view| read(view.state(), &field))))
@@ -558,8 +555,8 @@ impl Calls {
     pub fn collection_size(&self, log: &LogName) -> Fallible<Value> {
         #[expect(clippy::cast_precision_loss, reason = "fewer than 2^32 keys")]
         let size = |state: &State| Answer::Number(state.len() as f64);
-        match self.answer_from_memory(log, |state| Some(size(state))) {
-            Some(answer) => self.resolved(self.environment.value_of(self.js, answer)?),
+        match self.answer_from_memory(log, &|state| Some(size(state))) {
+            Some(answer) => self.resolved(answer),
             None => self.send(log, true, Work::Read(Scope::Whole, Box::new(move |view| size(view.state())))),
         }
     }
