@@ -530,3 +530,18 @@ fn a_compaction_over_a_torn_tail_and_an_old_mirror_undoes_nothing() {
     assert_eq!(session.state(), r#"{"a":1,"b":2}"#);
     bench.assert_files_hold(r#"{"a":1,"b":2}"#, "after it");
 }
+
+#[test]
+fn an_edit_after_a_crash_counts_in_full_also_where_another_one_was_logged_before() {
+    let bench = Bench::new();
+    let mut session = bench.open();
+    session.set("a", "1");
+    bench.write(MIRROR, r#"{"a":1,"b":2}"#);
+    session.set("a", "3");
+    session.crash();
+    bench.write(MIRROR, r#"{"b":2,"d":4}"#);
+    let mut session = bench.open();
+    assert_eq!(session.state(), r#"{"b":2,"d":4}"#);
+    session.set("z", "1");
+    bench.assert_files_hold(r#"{"b":2,"d":4,"z":1}"#, "after a write");
+}
