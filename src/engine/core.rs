@@ -90,10 +90,12 @@ impl Engine {
             return Ok(());
         }
         let asked_us = self.context.files.monotonic_us();
-        self.lock.acquire(&*self.context.files, purpose)?;
+        let taken = self.lock.acquire(&*self.context.files, purpose);
         if self.lock.was_others() {
+            // Also where it could not be taken: the next time it may look as if nobody had been there.
             self.logs.values_mut().for_each(Log::others_were_here);
         }
+        taken?;
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
         let waited_ms = waited_us / 1000;
