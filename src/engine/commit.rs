@@ -6,7 +6,7 @@
 //!
 //! Invariant: a write is answered with success only after its lines were synced (by the mode that the
 //! user chose) and are part of the published state. One that found nothing to change has no lines; what it
-//! found is made to last in their place. When that or the append fails, the log and the published state are
+//! found is made as durable as lines are (`keep_what_was_found`). When that or the append fails, the log and the published state are
 //! as before, and every write of the batch gets the error.
 
 use super::catch_up::Log;

@@ -12,7 +12,7 @@
 //! | its hash is the record's       | fits the record        | -                             | log's state (ours, maybe old)   |
 //! | the same                       | damaged before that    | what the valid lines show there | log's state + what only the mirror still has |
 //! | its hash is in the last `_edit`, no mirror written since | any | -                      | log's state (edit is logged)    |
-//! | other, this process knew it    | not replaced           | what it showed, or another process's since then | log's state + edit |
+//! | other, this process knew it    | not replaced           | what it showed, or another process's since then (no record: the nearest since) | log's state + edit |
 //! | a later state of the log, this process knew an older one | no record fits | that position | log's state (another process wrote it) |
 //! | as this process knew it        | replaced by another process, fits the record | -        | log's state                     |
 //! | other, this process was running | replaced by another process | the record                | log's state + edit              |

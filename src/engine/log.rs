@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Invariant: `end` is the offset behind the last whole line. Nothing is appended while other bytes
-//! stand behind `end`, and a failed append is cut off again, at the latest before the next one.
+//! stand behind `end`, and a failed append is cut off again, at the latest before the next one; where that
+//! was not possible and another process has had the lock since, it counts as written.
 
 use std::path::{Path, PathBuf};
 

@@ -3,11 +3,11 @@
 use std::io::{Error as IoError, ErrorKind};
 
 use super::reference::quoted;
-use super::support::{Bench, LOG, MIRROR};
+use super::support::{Bench, LOG, MIRROR, Session};
 use crate::engine::{Work, collection};
 use crate::error::Error;
 
-/// Appends by `append` fail behind the write, and what they wrote cannot be cut off.
+/// Appends fail behind the write, and what they wrote cannot be cut off.
 fn spoil_appends(bench: &Bench) {
     let log = bench.path(LOG);
     let known_bytes = bench.read(LOG).expect("a log").len();
@@ -25,6 +25,17 @@ fn spoil_appends(bench: &Bench) {
             Ok(())
         }
     });
+}
+
+/// Two processes: the first has set `a`, and its next write was rejected and could not be cut off.
+fn with_rejected(work: Work) -> (Bench, Session, Session) {
+    let bench = Bench::new();
+    let (mut session, other) = (bench.open(), bench.open());
+    session.set("a", "1");
+    spoil_appends(&bench);
+    session.call(work).expect_err("the write is spoilt");
+    bench.files.leave_alone();
+    (bench, session, other)
 }
 
 #[test]
@@ -74,12 +85,7 @@ fn a_removal_that_finds_nothing_because_of_an_edit_logs_the_edit() {
 
 #[test]
 fn a_rejected_entry_that_another_process_took_for_written_is_not_cut_off_any_more() {
-    let bench = Bench::new();
-    let (mut session, mut other) = (bench.open(), bench.open());
-    session.set("a", "1");
-    spoil_appends(&bench);
-    session.call(collection::delete(quoted("a"))).expect_err("the write is spoilt");
-    bench.files.leave_alone();
+    let (bench, mut session, mut other) = with_rejected(collection::delete(quoted("a")));
     // To the other one the key is gone, and that is acknowledged.
     other.delete("a");
     assert_eq!(session.state(), "{}");
@@ -90,12 +96,7 @@ fn a_rejected_entry_that_another_process_took_for_written_is_not_cut_off_any_mor
 
 #[test]
 fn a_rejected_entry_is_cut_off_where_another_process_only_looked() {
-    let bench = Bench::new();
-    let (mut session, mut other) = (bench.open(), bench.open());
-    session.set("a", "1");
-    spoil_appends(&bench);
-    session.call(collection::set(&quoted("b"), "2")).expect_err("the write is spoilt");
-    bench.files.leave_alone();
+    let (bench, mut session, mut other) = with_rejected(collection::set(&quoted("b"), "2"));
     assert_eq!(other.state(), r#"{"a":1,"b":2}"#);
     session.set("c", "3");
     assert_eq!(other.state(), r#"{"a":1,"c":3}"#);
