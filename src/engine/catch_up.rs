@@ -7,12 +7,21 @@
 //! |------------------|---------------------------|-------------------------------------------------|
 //! | same             | same                      | nothing                                         |
 //! | grown            | any                       | the new lines are replayed                      |
-//! | shorter, other   | any                       | loaded anew, as at a start                      |
 //! | same or grown    | ours, by record or hash   | noted                                           |
 //! | same or grown    | missing                   | noted; rebuilt at the next write                |
 //! | same or grown    | other                     | loaded anew: the difference to what it showed is an edit |
+//! | missing          | missing                   | there is no data                                |
+//! | a successor      | any                       | loaded anew, as at a start                      |
+//! | put there together with a mirror of the same state | | loaded anew, as at a start              |
+//! | missing, shorter, other | any other          | memory is kept, and logged with the next write  |
 //!
-//! Invariant: `file.end()` is where the published state stands in the log (plus `pending`).
+//! A log is a *successor* of the one that is known if a process of ours made it from that: it has our last line,
+//! or the known log is among the old logs, or a record that this process has not seen fits it. Where another
+//! process has logged its memory already (lines with `_memory`), it is one if that process knew the lost log at
+//! least as far; else what it did not know is logged on top.
+//!
+//! Invariant: `file.end()` is where the published state stands in the log (plus `pending`), unless
+//! `is_memory_ahead`: then the log has less.
 
 use std::sync::Arc;
 
@@ -21,13 +30,17 @@ use super::compact::Compaction;
 use super::context::Context;
 use super::entry::Lines;
 use super::event::Details;
+use super::json::key_for_people;
 use super::lines::Damage;
-use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
+use super::load::{Before, Loaded, LoadedMirror, is_logged, load, load_log, reconcile};
 use super::log::{LogFile, LogPaths};
-use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
+use super::mirror::{
+    KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
+};
+use super::old_logs::old_logs;
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
-use super::replay::{Ending, Replayed, continue_replay};
+use super::replay::{Ending, LoggedMemory, Replayed, continue_replay, replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::vfs::Stamp;
@@ -39,6 +52,12 @@ pub struct Log {
     pub(super) file: LogFile,
     pub(super) mirror: Mirror,
     pub(super) pending: Option<PendingEdit>,
+    /// Another program removed, cut or replaced the log: memory has what was acknowledged, the next write logs it.
+    pub(super) is_memory_ahead: bool,
+    /// Up to where this process knew the log that was lost last.
+    pub(super) lost_end: u64,
+    /// What processes remembered of lost logs, as this log has it.
+    memories: Vec<LoggedMemory>,
     pub(super) compaction: Compaction,
     /// An old log is being compressed.
     pub(super) is_compressing: bool,
@@ -49,6 +68,8 @@ pub struct Log {
     pub(super) is_loaded: bool,
     /// Something was written since the last clean end.
     pub(super) is_touched: bool,
+    /// This process has written to the log, so it may do so without being asked.
+    pub(super) has_written: bool,
     /// When `fsync: 'interval'` wants the next sync.
     pub(super) sync_due_ms: Option<u64>,
 }
@@ -65,6 +86,8 @@ pub struct Mirror {
     pub known: Option<KnownMirror>,
     /// The mirror in its place of which the record spoke when it was last looked at or written.
     pub placed_seen: Option<PlacedMirror>,
+    /// The record that was last read or written.
+    pub record_seen: Option<MirrorRecord>,
     /// The file is not a JSON object.
     pub is_broken: bool,
     /// A sync of the file failed: that a later one succeeds proves nothing.
@@ -102,6 +125,9 @@ impl Log {
             file: LogFile::default(),
             mirror: Mirror::default(),
             pending: None,
+            is_memory_ahead: false,
+            lost_end: 0,
+            memories: Vec::new(),
             compaction: Compaction::default(),
             is_compressing: false,
             held: Held::default(),
@@ -109,6 +135,7 @@ impl Log {
             generation: 0,
             is_loaded: false,
             is_touched: false,
+            has_written: false,
             sync_due_ms: None,
         }
     }
@@ -159,12 +186,17 @@ impl Log {
         }
         let is_grown_log = self.is_loaded && !is_same_log && self.has_grown(context, found_log)?;
         let is_up_to_date =
-            is_same_log || (is_grown_log && self.pending.is_none() && self.replay_appended(context)?);
+            is_same_log || (is_grown_log && !self.has_to_log_first() && self.replay_appended(context)?);
         if is_up_to_date
+            && !self.is_memory_ahead
             && (self.mirror.is_as_seen(found_mirror) || self.recognise_mirror(context, found_mirror)?)
         {
             self.publish_stamps();
             return Ok(());
+        }
+        if self.is_loaded && self.is_memory_newest(context, found_log, found_mirror)? {
+            let is_begun = self.is_memory_ahead && self.file.stamp().is_none();
+            return self.keep_memory(context, is_grown_log || is_begun);
         }
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
@@ -177,6 +209,175 @@ impl Log {
             _ => Before::Nothing,
         };
         self.reload(context, before)
+    }
+
+    /// Whether the log has less than memory, through the doing of another program.
+    fn is_memory_newest(
+        &mut self,
+        context: &Context,
+        found_log: Option<Stamp>,
+        found_mirror: Option<Stamp>,
+    ) -> Result<bool> {
+        if found_mirror.is_none() || (self.file.end() == 0 && !self.is_memory_ahead) {
+            return Ok(false);
+        }
+        if found_log.is_none() {
+            return Ok(true);
+        }
+        match self.memory_logged_by_another(context)? {
+            Some(other) => return Ok(other.known_end < self.known_end()),
+            None if self.is_successor(context)? => return Ok(false),
+            None => {}
+        }
+        Ok(found_mirror == self.mirror.seen || !self.is_pair(context)?)
+    }
+
+    /// Up to where this process knows the log, or knew the one that was lost.
+    fn known_end(&self) -> u64 {
+        if self.is_memory_ahead { self.lost_end } else { self.file.end() }
+    }
+
+    /// What another process of ours has logged from memory in the log that was found: the first of it, with the
+    /// farthest end that any of them knew.
+    fn memory_logged_by_another(&self, context: &Context) -> Result<Option<LoggedMemory>> {
+        let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(None) };
+        let found = replay(&mut *log, u64::MAX)?.memories;
+        let news = found.iter().filter(|memory| !self.memories.contains(memory));
+        let known_end = news.clone().map(|memory| memory.known_end).max();
+        let first = news.clone().next();
+        Ok(first.zip(known_end).map(|(first, known_end)| LoggedMemory { known_end, ..*first }))
+    }
+
+    /// Whether the log that was found was made from the known one by a process of ours (see the header).
+    fn is_successor(&mut self, context: &Context) -> Result<bool> {
+        let files = &*context.files;
+        let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(false) };
+        let found = log.stamp()?;
+        let known = self.file.stamp();
+        if self.is_memory_ahead
+            || known.is_some_and(|known| known.id == found.id && found.size_bytes < self.file.end())
+        {
+            return Ok(false);
+        }
+        if self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)? {
+            return Ok(true);
+        }
+        let record = MirrorRecord::read(files, &self.paths)?;
+        if let Some(record) = record.filter(|_| record != self.mirror.record_seen)
+            && (1..=found.size_bytes).contains(&record.log_end)
+            && log_mark(&mut *log, record.log_end)? == record.log_mark
+        {
+            return Ok(true);
+        }
+        for old in old_logs(files, &self.paths)? {
+            if files.stamp(&old.path)?.map(|old| old.id) == known.map(|known| known.id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the mirror shows just what the log comes to: somebody put both there.
+    fn is_pair(&self, context: &Context) -> Result<bool> {
+        let files = &*context.files;
+        let (Some(mut log), Some(content)) =
+            (files.open_read(&self.paths.log)?, MirrorContent::read(files, &self.paths)?)
+        else {
+            return Ok(false);
+        };
+        let Some(shown) = content.parse() else { return Ok(false) };
+        Ok(difference(&replay(&mut *log, u64::MAX)?.state, &shown).is_empty())
+    }
+
+    /// Memory has what was acknowledged, the log has not: the next write logs it. With `is_grown`, lines that
+    /// another program has appended since that was noticed count.
+    fn keep_memory(&mut self, context: &Context, is_grown: bool) -> Result<()> {
+        let files = &*context.files;
+        let mut memory = self.shelf.published.read().state.clone();
+        let mut known_end = self.known_end();
+        let mut log = files.open_read(&self.paths.log)?;
+        let other = self.memory_logged_by_another(context)?;
+        if let (Some(log), Some(other)) = (&mut log, other) {
+            // It knew less. What it did not know, and nobody has changed since, still counts.
+            let theirs = replay(&mut **log, other.log_end)?.state;
+            let mut merged = replay(&mut **log, u64::MAX)?.state;
+            let mut ours = difference(&theirs, &memory);
+            ours.retain(|edit| merged.get(edit.key()) == theirs.get(edit.key()));
+            apply_edits(&mut merged, ours);
+            memory = merged;
+        } else if let Some(log) = log.as_mut().filter(|_| is_grown && self.is_memory_ahead) {
+            let mut replayed = Replayed { end: self.file.end(), state: memory, ..Replayed::default() };
+            continue_replay(&mut **log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+            memory = replayed.state;
+        }
+        // What the mirror shows stood at a place in a log that is gone.
+        let content = MirrorContent::read(files, &self.paths)?;
+        let record = MirrorRecord::read(files, &self.paths)?;
+        let mut shows = match self.mirror.known.as_ref().map(|known| &known.shows) {
+            Some(Shows::Content(shown)) => Shows::Content(shown.clone()),
+            _ => Shows::Content(memory.clone()),
+        };
+        if let Some(content) = &content {
+            let is_known = self.mirror.known.as_ref().is_some_and(|known| known.id.hash == content.id.hash);
+            // Another process of ours has written it since, from a log that went on.
+            let is_newer = record.is_some_and(|record| {
+                Some(record) != self.mirror.record_seen
+                    && record.mirror.hash == content.id.hash
+                    && record.log_end > self.file.end()
+                    && !self.is_memory_ahead
+            });
+            if let Some(shown) = content.parse().filter(|_| is_known || is_newer) {
+                if let Some(record) = record.filter(|_| is_newer) {
+                    memory = shown.clone();
+                    known_end = record.log_end;
+                }
+                shows = Shows::Content(shown);
+            }
+        }
+        let before = match self.mirror.known.clone() {
+            Some(known) => Before::SameLog(Box::new(KnownMirror { shows, ..known }), None),
+            None => Before::Nothing,
+        };
+        let mut loaded = load_log(log.as_deref_mut())?;
+        let is_all_there = difference(&loaded.state, &memory).is_empty();
+        loaded.state = memory;
+        loaded.last_edit = None;
+        self.distrust();
+        self.generation += 1;
+        reconcile(files, &self.paths, &mut loaded, None, before.clone())?;
+        if let LoadedMirror::Known(known) = &mut loaded.mirror
+            && matches!(known.shows, Shows::LogUpTo(_))
+        {
+            known.shows = Shows::Content(loaded.state.clone());
+        }
+        if !is_all_there && !self.is_memory_ahead {
+            self.tell_log_lost(context);
+        }
+        self.tell(context, &loaded);
+        self.lost_end = known_end;
+        self.is_memory_ahead = true;
+        if self.has_written {
+            self.is_touched = true;
+            self.mirror.due_ms = Some(context.files.monotonic_ms());
+        }
+        self.take(loaded, before);
+        Ok(())
+    }
+
+    fn tell_log_lost(&self, context: &Context) {
+        let log = self.paths.log.display();
+        context.tell(
+            "PS_LOG_LOST",
+            &format!("{log} {} {}", self.generation, context.unique),
+            format!(
+                "The log '{log}' was removed, cut or replaced by another program while it was in use. This process \
+                 has all data in memory; the next write logs it again. Do not rotate, move or edit this file \
+                 while the bot runs"
+            ),
+            &Details::of_log(&self.paths.name)
+                .path("path", &self.paths.log)
+                .number("keys", self.shelf.published.read().state.len() as u64),
+        );
     }
 
     /// Whether the log is the one we know with something behind it.
@@ -203,6 +404,7 @@ impl Log {
             end: self.file.end(),
             lines: self.file.lines(),
             last_edit: self.last_edit,
+            memories: self.memories.clone(),
             ..Replayed::default()
         };
         {
@@ -219,6 +421,7 @@ impl Log {
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
         self.file.has_unsynced_edit |= self.last_edit != replayed.last_edit;
         self.last_edit = replayed.last_edit;
+        self.memories = replayed.memories;
         self.is_loaded = true;
         self.shelf.published.write().state = replayed.state;
         Ok(true)
@@ -233,7 +436,9 @@ impl Log {
             // An edit that was seen in it and is not logged went with it.
             return Ok(self.pending.is_none());
         };
-        let record = match MirrorRecord::read(files, &self.paths)? {
+        let record = MirrorRecord::read(files, &self.paths)?;
+        self.mirror.record_seen = record;
+        let record = match record {
             Some(record) if self.fits(context, &record)? => Some(record),
             _ => None,
         };
@@ -309,8 +514,17 @@ impl Log {
         self.tell(context, &loaded);
         // For the metrics alone, so not being able to is no failure.
         let _ = self.count_old(context);
-        let Loaded { state, file, pending, mirror, last_edit, placed_seen } = loaded;
+        self.is_memory_ahead = false;
+        self.take(loaded, before);
+        Ok(())
+    }
+
+    /// From now on memory is what was loaded.
+    fn take(&mut self, loaded: Loaded, before: Before) {
+        let Loaded { state, file, pending, mirror, last_edit, memories, placed_seen, record_seen } = loaded;
+        self.memories = memories;
         self.mirror.placed_seen = placed_seen;
+        self.mirror.record_seen = record_seen;
         self.file.replace_by(file);
         self.pending = pending;
         self.last_edit = last_edit;
@@ -323,7 +537,6 @@ impl Log {
         self.is_loaded = true;
         self.shelf.published.write().state = state;
         self.publish_stamps();
-        Ok(())
     }
 
     /// Lets readers answer from memory again.
@@ -388,21 +601,51 @@ impl Log {
         }
         if let Some(pending) = &loaded.pending {
             let mirror = self.paths.mirror.display();
-            let is_news = context.tell(
-                "PS_FOREIGN_EDIT",
-                &format!("{mirror} {}", pending.tag.mirror_hash),
-                format!(
-                    "'{mirror}' holds changes of {} keys that the log '{log}' does not have (an edit by hand, or data \
-                     of the old module). They count, and are logged with the next write",
-                    pending.edits.len()
-                ),
-                &details.path("path", &self.paths.mirror).number("keys", pending.edits.len() as u64),
+            let keys = pending.edits.len();
+            let subject = format!("{mirror} {}", pending.tag.mirror_hash);
+            let details = details.path("path", &self.paths.mirror).number("keys", keys as u64);
+            if pending.is_recovered {
+                let message = format!(
+                    "'{mirror}' still has {} that damaged lines of the log '{log}' have lost. The values count, and \
+                     are logged with the next write",
+                    counted_keys(keys)
+                );
+                context.tell("PS_RECOVERED_FROM_MIRROR", &subject, message, &details);
+                return;
+            }
+            let message = format!(
+                "'{mirror}' holds changes of {} that the log '{log}' does not have (an edit by hand, or data of the \
+                 old module). They count, and are logged with the next write{}",
+                counted_keys(keys),
+                ambiguity(&pending.ambiguous)
             );
-            if is_news {
+            let details = details.keys("ambiguousKeys", &pending.ambiguous);
+            if context.tell("PS_FOREIGN_EDIT", &subject, message, &details) {
                 metrics.external_edits.add(1);
             }
         }
     }
+}
+
+fn counted_keys(count: usize) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
+/// What a person is told of keys that may be meant otherwise.
+fn ambiguity(keys: &[String]) -> String {
+    const NAMED_MAX: usize = 5;
+    if keys.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<String> = keys.iter().take(NAMED_MAX).map(|key| key_for_people(key)).collect();
+    if keys.len() > NAMED_MAX {
+        named.push(format!("and {} more", keys.len() - NAMED_MAX));
+    }
+    format!(
+        ". The file was made from an older state: see whether what it says of {} is meant ({})",
+        counted_keys(keys.len()),
+        named.join(", ")
+    )
 }
 
 fn damage_details(details: Details, first: &Damage, count: usize) -> Details {

@@ -11,12 +11,13 @@
 
 use super::catch_up::Log;
 use super::context::Context;
-use super::entry::Lines;
+use super::entry::{Lines, MemoryTag, Tag};
 use super::log::{Appended, SyncOf};
-use super::mirror::Edit;
+use super::mirror::{Edit, LoggedEdit};
 use super::options::FsyncMode;
+use super::replay::replay;
 use super::stage::{Batch, Run, Waiting};
-use super::state::Member;
+use super::state::{Member, State};
 use crate::error::Result;
 
 /// Size of a checkpoint's lines.
@@ -68,7 +69,7 @@ impl Log {
 
     fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
         self.mend(context)?;
-        let with_edit = self.edit_lines(context, self.file.end()).map(|mut lines| {
+        let with_edit = self.edit_lines(context, self.file.end())?.map(|mut lines| {
             lines.append(&batch.lines);
             lines
         });
@@ -76,7 +77,7 @@ impl Log {
         let sync = match context.options.fsync {
             FsyncMode::Never => SyncOf::Nothing,
             // What only the mirror has for certain is about to lose its place there.
-            FsyncMode::Interval(_) if self.pending.is_none() && !self.file.has_unsynced_edit => {
+            FsyncMode::Interval(_) if !self.has_to_log_first() && !self.file.has_unsynced_edit => {
                 SyncOf::Barriers
             }
             _ => SyncOf::All,
@@ -89,8 +90,14 @@ impl Log {
         self.shelf.metrics.entries.add(lines.count);
         self.shelf.metrics.bytes.add(lines.bytes.len() as u64);
         self.is_touched = true;
+        self.has_written = true;
         if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
             self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);
+        }
+        if std::mem::take(&mut self.is_memory_ahead)
+            && let Some(known) = &self.mirror.known
+        {
+            self.last_edit = Some(LoggedEdit { mirror_hash: known.id.hash, log_end: self.file.end() });
         }
         if let Some(pending) = self.pending.take() {
             self.edit_was_logged(pending);
@@ -108,17 +115,25 @@ impl Log {
             published.log = self.file.stamp();
         }
         if appended == Appended::Interleaved {
-            self.distrust();
             // What was written is safe; should reading fail, the next call tries again and reports it.
             let _ = self.catch_up(context);
+            if self.is_memory_ahead {
+                // What was acknowledged before was cut from the log in the very moment of the append.
+                return self.append_and_publish(context, &Batch::default());
+            }
         }
         self.mirror_after_commit(context);
         Ok(())
     }
 
-    /// Logs an edit that was found, before something is done that must not come first.
+    /// Whether the state has something that the log has not: an edit that was found, or all of it.
+    pub(super) fn has_to_log_first(&self) -> bool {
+        self.pending.is_some() || self.is_memory_ahead
+    }
+
+    /// Logs what the state has more than the log, before something is done that must not come first.
     pub(super) fn log_pending_edit(&mut self, context: &Context) -> Result<()> {
-        if self.pending.is_none() { Ok(()) } else { self.append_and_publish(context, &Batch::default()) }
+        if self.has_to_log_first() { self.append_and_publish(context, &Batch::default()) } else { Ok(()) }
     }
 
     /// Sets damage aside and cuts what is not in use, keeping the known offsets right.
@@ -128,7 +143,7 @@ impl Log {
     pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
         let before = self.file.mending().clone();
         let is_rewritten = before.needs_rewrite();
-        let edit = if is_rewritten { self.edit_lines(context, before.moved(self.file.end())) } else { None };
+        let edit = if is_rewritten { self.edit_lines(context, before.moved(self.file.end()))? } else { None };
         let edit = edit.unwrap_or_default();
         let mended = self.file.mend(&*context.files, &self.paths, context.sync_ever(), &edit);
         if is_rewritten && !self.file.mending().needs_rewrite() {
@@ -141,25 +156,68 @@ impl Log {
         mended
     }
 
-    /// The lines by which a foreign edit enters the log of `log_end` bytes; `None` when there is none to enter.
-    fn edit_lines(&self, context: &Context, log_end: u64) -> Option<Lines> {
-        let pending = self.pending.as_ref().filter(|pending| !pending.is_in_log)?;
+    /// The lines by which what the state has more than the log of `log_end` bytes enters it: all of the state where
+    /// memory is ahead, then a foreign edit. `None` when there is nothing to enter.
+    fn edit_lines(&self, context: &Context, log_end: u64) -> Result<Option<Lines>> {
         let mut lines = Lines::default();
-        let (now_ms, edit) = (context.files.now_ms(), Some(pending.tag));
-        if log_end == 0 {
-            // Old data without a log: the log begins with all of it.
-            let parts = chunks(self.shelf.published.read().state.snapshot(), CHECKPOINT_LINE_BYTES);
-            lines.operation(edit, parts.iter(), |encoder, part, more| {
-                encoder.checkpoint(now_ms, part.iter().map(Member::text), more);
-            });
-        } else {
-            lines.operation(edit, pending.edits.iter(), |encoder, edit, more| match edit {
-                Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
-                Edit::Delete(key) => encoder.delete(now_ms, key, more),
-            });
+        if self.is_memory_ahead {
+            let mirror_hash = self.mirror.known.as_ref().map_or(0, |known| known.id.hash);
+            let tag = MemoryTag { known_end: self.lost_end, mirror_hash };
+            self.push_state(context, Tag::Memory(tag), &mut lines)?;
         }
-        Some(lines)
+        if let Some(pending) = self.pending.as_ref().filter(|pending| !pending.is_in_log) {
+            let (now_ms, tag) = (context.files.now_ms(), Tag::Edit(pending.tag));
+            if log_end == 0 && !self.is_memory_ahead {
+                // Old data without a log: the log begins with all of it.
+                self.push_state(context, tag, &mut lines)?;
+            } else {
+                lines.operation(tag, pending.edits.iter(), |encoder, edit, more| match edit {
+                    Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
+                    Edit::Delete(key) => encoder.delete(now_ms, key, more),
+                });
+            }
+        }
+        Ok((!lines.bytes.is_empty()).then_some(lines))
     }
+
+    /// The whole state as one operation: tombstones for keys that only the log has, and a checkpoint.
+    fn push_state(&self, context: &Context, tag: Tag, lines: &mut Lines) -> Result<()> {
+        enum Part {
+            Checkpoint(Vec<Member>),
+            Delete(String),
+        }
+        let state = self.shelf.published.read().state.clone();
+        let in_log = match context.files.open_read(&self.paths.log)? {
+            Some(mut log) => replay(&mut *log, self.file.end())?.state,
+            None => State::default(),
+        };
+        let checkpoint = chunks(state.snapshot(), CHECKPOINT_LINE_BYTES).into_iter().map(Part::Checkpoint);
+        let parts: Vec<Part> =
+            tombstones(in_log, &state).into_iter().map(Part::Delete).chain(checkpoint).collect();
+        let now_ms = context.files.now_ms();
+        lines.operation(tag, parts.iter(), |encoder, part, more| match part {
+            Part::Checkpoint(members) => {
+                encoder.checkpoint(now_ms, members.iter().map(Member::text), more);
+            }
+            Part::Delete(key) => encoder.delete(now_ms, key, more),
+        });
+        Ok(())
+    }
+}
+
+/// The keys that must go before a checkpoint of `state` is merged, so that it leads to that state in its order.
+fn tombstones(mut in_log: State, state: &State) -> Vec<String> {
+    let keys =
+        |state: &State| -> Vec<String> { state.iter().map(|member| member.key().to_owned()).collect() };
+    let all = keys(&in_log);
+    let only_in_log: Vec<String> = all.iter().filter(|key| state.get(key).is_none()).cloned().collect();
+    for key in &only_in_log {
+        in_log.remove(key);
+    }
+    for member in state.iter() {
+        in_log.set(member.clone());
+    }
+    if keys(&in_log) == keys(state) { only_in_log } else { all }
 }
 
 /// Cuts members into runs of about `bytes_max`, at least one member each.

@@ -385,6 +385,7 @@ impl Log {
         let files = &*context.files;
         self.generation += 1;
         self.is_touched = true;
+        self.has_written = true;
         let Some(mut log) = files.open_read(&self.paths.log)? else {
             self.distrust();
             return Ok(());

@@ -11,8 +11,9 @@
 //!
 //! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
 //! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
-//! mirror of that hash, see `mirror`; with `-old` behind the hash where that mirror lacked newer entries)
-//! and `"_more":N` (the operation goes on for N more lines).
+//! mirror of that hash, see `mirror`; with `-old` behind the hash where that mirror lacked newer entries) or
+//! `"_memory":"0123456789abcdef-0123456789abcdef"` (the log was lost, and this is what a process remembered that knew
+//! it up to that offset; behind it the hash of the mirror that stood there then, see `catch_up`), and `"_more":N` (the operation goes on for N more lines).
 //!
 //! An operation of several lines ends with the line END, which changes nothing and which no caller sees. It
 //! is written when the others are on disk: so a hole that a power cut left in them is never behind an
@@ -31,6 +32,7 @@ const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
 const EDIT_START: &str = ",\"_edit\":\"";
 const HASH_BYTES: usize = 16;
 const EDIT_OF_OLD: &str = "-old";
+const MEMORY_START: &str = ",\"_memory\":\"";
 const MORE_START: &str = ",\"_more\":";
 
 /// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
@@ -39,7 +41,7 @@ const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
 const EMPTY_KEY: &str = "\"\"";
 
 /// Properties of a line that are ours and that no caller sees.
-pub const OWN_PROPERTIES: [&str; 4] = ["\"_crc\"", "\"_edit\"", "\"_more\"", END_PROPERTY];
+pub const OWN_PROPERTIES: [&str; 5] = ["\"_crc\"", "\"_edit\"", "\"_memory\"", "\"_more\"", END_PROPERTY];
 const END_PROPERTY: &str = "\"_end\"";
 const END: &str = "{\"op\":\"END\",\"_end\":true";
 
@@ -61,6 +63,26 @@ pub struct EditTag {
     pub is_of_old: bool,
 }
 
+/// What is known of an operation beside what it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// Nothing: a call.
+    Call,
+    /// It was found in a mirror.
+    Edit(EditTag),
+    /// A process remembered it when the log was lost.
+    Memory(MemoryTag),
+}
+
+/// What a process knew that logs its memory of a lost log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryTag {
+    /// Up to where it knew the log.
+    pub known_end: u64,
+    /// Hash of the mirror that it knew: nothing in that is new.
+    pub mirror_hash: u64,
+}
+
 /// A valid line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -69,6 +91,8 @@ pub struct Entry<'a> {
     has_crc: bool,
     /// The mirror in which this change was found.
     pub edit: Option<EditTag>,
+    /// A process remembered it when the log was lost.
+    pub memory: Option<MemoryTag>,
     /// For how many more lines the operation goes on.
     pub more: u64,
 }
@@ -111,7 +135,7 @@ impl<'a> Entry<'a> {
             if !json::is_object(line) {
                 return Err(Invalid::NotAnObject);
             }
-            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, more: 0 });
+            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, memory: None, more: 0 });
         }
         if stated != hex(crc32fast::hash(checked)) || !checked.starts_with(b"{") {
             return Err(Invalid::Checksum);
@@ -136,12 +160,24 @@ impl<'a> Entry<'a> {
                 open = before;
             }
         }
-        Ok(Self { open, has_crc, edit, more })
+        let mut memory = None;
+        if let Some(tagged) = open.strip_suffix('"') {
+            let (before, mirror_hash) = tagged_hash(tagged);
+            let (before, known_end) = tagged_hash(before.strip_suffix('-').unwrap_or_default());
+            let number = |digits| u64::from_str_radix(digits, 16);
+            if let Some(before) = before.strip_suffix(MEMORY_START)
+                && let (Ok(known_end), Ok(mirror_hash)) = (number(known_end), number(mirror_hash))
+            {
+                memory = Some(MemoryTag { known_end, mirror_hash });
+                open = before;
+            }
+        }
+        Ok(Self { open, has_crc, edit, memory, more })
     }
 
     /// An entry that is about to be written: its text without the closing brace.
     pub fn of_text(open: &'a str) -> Self {
-        Self { open, has_crc: true, edit: None, more: 0 }
+        Self { open, has_crc: true, edit: None, memory: None, more: 0 }
     }
 
     /// The line that ends an operation of several lines, which is nothing for callers.
@@ -151,6 +187,12 @@ impl<'a> Entry<'a> {
             || (!self.has_crc
                 && self.open.len() < FORMATTED_BYTES_MAX
                 && self.members().any(|(name, _)| name == END_PROPERTY))
+    }
+
+    /// Hash of a mirror in which nothing is new since this entry.
+    pub fn mirror_hash(&self) -> Option<u64> {
+        let of_memory = self.memory.map(|tag| tag.mirror_hash);
+        self.edit.map(|tag| tag.mirror_hash).or(of_memory)
     }
 
     /// The entry as callers see it: a JSON object without our properties.
@@ -262,14 +304,14 @@ fn hex(crc: u32) -> [u8; 8] {
 /// Appends lines to a buffer.
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
-    /// The mirror in which the changes were found.
-    pub edit: Option<EditTag>,
+    /// What is known of the operation.
+    pub tag: Tag,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder at the end of `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, edit: None }
+        Self { out, tag: Tag::Call }
     }
 
     /// The line of an entry's text: a JSON object without its closing brace.
@@ -342,9 +384,15 @@ impl<'a> Encoder<'a> {
     }
 
     fn close(&mut self, start: usize, more: u64) {
-        if let Some(edit) = self.edit {
-            let of_old = if edit.is_of_old { EDIT_OF_OLD } else { "" };
-            self.push(&[EDIT_START, &format!("{:016x}", edit.mirror_hash), of_old, "\""]);
+        match self.tag {
+            Tag::Call => {}
+            Tag::Edit(edit) => {
+                let of_old = if edit.is_of_old { EDIT_OF_OLD } else { "" };
+                self.push(&[EDIT_START, &format!("{:016x}", edit.mirror_hash), of_old, "\""]);
+            }
+            Tag::Memory(MemoryTag { known_end, mirror_hash }) => {
+                self.push(&[MEMORY_START, &format!("{known_end:016x}-{mirror_hash:016x}"), "\""]);
+            }
         }
         if more > 0 {
             self.push(&[MORE_START, &more.to_string()]);
@@ -384,7 +432,7 @@ impl Lines {
     /// Adds an operation: `write` writes the line of an item, behind which so many more lines follow.
     pub fn operation<I: ExactSizeIterator>(
         &mut self,
-        edit: Option<EditTag>,
+        tag: Tag,
         items: I,
         mut write: impl FnMut(&mut Encoder, I::Item, u64),
     ) {
@@ -392,7 +440,7 @@ impl Lines {
         let has_end = count > 1;
         for (number, item) in (0..).zip(items) {
             let more = if has_end { count - number } else { 0 };
-            write(&mut Encoder { out: &mut self.bytes, edit }, item, more);
+            write(&mut Encoder { out: &mut self.bytes, tag }, item, more);
         }
         if has_end {
             self.barriers.push(self.bytes.len());
@@ -463,7 +511,7 @@ mod tests {
         for (is_of_old, tag) in [(false, "0000000000000abc"), (true, "0000000000000abc-old")] {
             let edit = Some(EditTag { mirror_hash: 0xabc, is_of_old });
             let group = line(|lines| {
-                lines.edit = edit;
+                lines.tag = edit.map_or(Tag::Call, Tag::Edit);
                 lines.delete(0, "\"u1\"", 12);
             });
             assert!(group.contains(&format!(",\"key\":\"u1\",\"_edit\":\"{tag}\",\"_more\":12,\"_crc\":\"")));

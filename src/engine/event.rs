@@ -3,7 +3,7 @@
 //! | event              | code                                   | is         | repeated               |
 //! |--------------------|----------------------------------------|------------|------------------------|
 //! | `corruption`       | `PS_LOG_DAMAGED`, `PS_MIRROR_BROKEN`   | a finding  | never for the same one |
-//! | `recovery`         | `PS_TORN_TAIL`                         | a finding  | never for the same one |
+//! | `recovery`         | `PS_TORN_TAIL`, `PS_LOG_LOST`, `PS_RECOVERED_FROM_MIRROR` | a finding | never for the same one |
 //! | `externalEdit`     | `PS_FOREIGN_EDIT`                      | a finding  | never for the same one |
 //! | `compactionFailed` | `PS_COMPACTION_FAILED`                 | a problem  | each time, printed by who has no promise to reject |
 //! | `mirrorFailed`     | `PS_MIRROR_FAILED`                     | a problem  | each time, printed once |
@@ -86,7 +86,7 @@ fn event_of(code: &str) -> usize {
         "PS_COMPACTION" => 0,
         "PS_COMPACTION_FAILED" => 1,
         "PS_LOG_DAMAGED" | "PS_MIRROR_BROKEN" => 2,
-        "PS_TORN_TAIL" => 3,
+        "PS_TORN_TAIL" | "PS_LOG_LOST" | "PS_RECOVERED_FROM_MIRROR" => 3,
         "PS_FOREIGN_EDIT" => 4,
         "PS_SLOW_SYNC" => 5,
         "PS_LOCK_WAIT" => 6,
@@ -122,6 +122,13 @@ impl Details {
     #[must_use]
     pub fn text(mut self, name: &str, value: &str) -> Self {
         let _ = write!(self.0, ",\"{name}\":{}", quote(value));
+        self
+    }
+
+    /// An array of keys, from their literals.
+    #[must_use]
+    pub fn keys(mut self, name: &str, literals: &[String]) -> Self {
+        let _ = write!(self.0, ",\"{name}\":[{}]", literals.join(","));
         self
     }
 
@@ -257,6 +264,8 @@ mod tests {
             ("PS_LOG_DAMAGED", "corruption"),
             ("PS_MIRROR_BROKEN", "corruption"),
             ("PS_TORN_TAIL", "recovery"),
+            ("PS_LOG_LOST", "recovery"),
+            ("PS_RECOVERED_FROM_MIRROR", "recovery"),
             ("PS_FOREIGN_EDIT", "externalEdit"),
             ("PS_SLOW_SYNC", "slowSync"),
             ("PS_LOCK_WAIT", "lockWait"),

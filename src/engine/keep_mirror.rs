@@ -46,7 +46,7 @@ impl Log {
             self.sync_due_ms = None;
             // Should the log have to be written anew, it is with what others have appended since, and with
             // the edit that stands in for its damage.
-            let may_rewrite = self.pending.is_some() || self.file.mending().is_doubtful;
+            let may_rewrite = self.has_to_log_first() || self.file.mending().is_doubtful;
             let synced = ready
                 .clone()
                 .and_then(|()| if may_rewrite { self.catch_up(context) } else { Ok(()) })
@@ -68,8 +68,17 @@ impl Log {
         }
         if self.mirror.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.mirror.due_ms = None;
+            if self.is_memory_ahead
+                && let Err(error) = ready
+                    .clone()
+                    .and_then(|()| self.catch_up(context))
+                    .and_then(|()| self.log_pending_edit(context))
+            {
+                self.mirror_failed(context, &error);
+                return;
+            }
             let is_current = self.mirror.shown_log_end() == Some(self.file.end());
-            if self.is_loaded && self.pending.is_none() && !self.mirror.is_being_written && !is_current {
+            if self.is_loaded && !self.has_to_log_first() && !self.mirror.is_being_written && !is_current {
                 self.start_mirror(context, jobs);
             }
         }
@@ -203,7 +212,7 @@ impl Log {
         let mut is_in_place = false;
         let published = (|| {
             let is_as_seen = |log: &Self| Ok(files.stamp(&log.paths.mirror)? == log.mirror.seen);
-            if self.pending.is_some() || self.mirror.is_broken || !is_as_seen(self)? {
+            if self.has_to_log_first() || self.mirror.is_broken || !is_as_seen(self)? {
                 return Ok(false);
             }
             self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Announced)?;
@@ -247,7 +256,7 @@ impl Log {
 
     /// The mirror that was announced did not come: the one in its place is still the base of an edit. Where
     /// this fails, the nearer of the two decides.
-    fn restore_record(&self, context: &Context) {
+    fn restore_record(&mut self, context: &Context) {
         let files = &*context.files;
         let Some(known) = &self.mirror.known else { return };
         let Shows::LogUpTo(log_end) = known.shows else { return };
@@ -258,6 +267,7 @@ impl Log {
                 let log_mark = log_mark(&mut *log, log_end)?;
                 let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };
                 record.write(files, &self.paths, false)?;
+                self.mirror.record_seen = Some(record);
             }
             Ok::<(), Error>(())
         })();
@@ -275,6 +285,7 @@ impl Log {
         let record = MirrorRecord { log_end, log_mark, mirror, stage };
         record.write(&*context.files, &self.paths, record.is_clean() && context.sync_ever())?;
         self.mirror.placed_seen = record.placed().or(self.mirror.placed_seen);
+        self.mirror.record_seen = Some(record);
         Ok(())
     }
 
@@ -352,6 +363,7 @@ impl Log {
         let files = &*context.files;
         if files.stamp(&self.paths.log)?.is_none() && files.stamp(&self.paths.mirror)?.is_none() {
             self.is_touched = false;
+            self.is_memory_ahead = false;
             self.mirror.due_ms = None;
             self.distrust();
         }

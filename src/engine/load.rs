@@ -26,18 +26,21 @@
 //!
 //! Nothing is written here.
 
+use std::collections::HashSet;
+
 use super::entry::EditTag;
+use super::json;
 use super::log::{LogFile, LogPaths};
 use super::mirror::{
     Edit, KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
-use super::nearest::{nearest, nearest_base};
+use super::nearest::{History, Nearest, Origin, nearest};
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
-use super::replay::{Replayed, replay};
+use super::replay::{LoggedMemory, replay};
 use super::same_mirror::same_mirror;
 use super::state::State;
 use crate::error::Result;
-use crate::vfs::{File, FileSystem};
+use crate::vfs::{File, FileSystem, Stamp};
 
 /// What this process knows from before.
 #[derive(Clone)]
@@ -75,8 +78,12 @@ pub struct Loaded {
     pub mirror: LoadedMirror,
     /// The edit that was logged last.
     pub last_edit: Option<LoggedEdit>,
+    /// What processes remembered of a log that was lost.
+    pub memories: Vec<LoggedMemory>,
     /// The mirror of which the record speaks, if there is one in its place.
     pub placed_seen: Option<PlacedMirror>,
+    /// The record.
+    pub record_seen: Option<MirrorRecord>,
 }
 
 /// What was found of the mirror.
@@ -92,178 +99,306 @@ pub enum LoadedMirror {
 /// Opens a log and, if `is_mirrored`, its mirror.
 pub fn load(files: &dyn FileSystem, paths: &LogPaths, is_mirrored: bool, before: Before) -> Result<Loaded> {
     let mut log = files.open_read(&paths.log)?;
-    let replayed = match &mut log {
-        Some(log) => replay(&mut **log, u64::MAX)?,
-        None => Replayed::default(),
-    };
-    let mut file = match &mut log {
-        Some(log) => LogFile::at(&mut **log, replayed.end, replayed.lines, replayed.mending)?,
-        None => LogFile::default(),
-    };
-    file.has_unsynced_edit = replayed.last_edit.is_some();
-    // Where lines before its last one are lost, a part of the edit may be among them: then the mirror itself
-    // is looked at.
-    let is_behind = |edit: &LoggedEdit| file.mending().damages.iter().all(|it| it.offset >= edit.log_end);
-    let last_edit = replayed.last_edit.filter(is_behind);
-    let mut loaded = Loaded {
-        state: replayed.state,
-        file,
-        pending: None,
-        mirror: LoadedMirror::Missing,
-        last_edit,
-        placed_seen: None,
-    };
+    let mut loaded = load_log(log.as_deref_mut())?;
     if is_mirrored {
         reconcile(files, paths, &mut loaded, log.as_deref_mut(), before)?;
     }
     Ok(loaded)
 }
 
-/// Decides by the table above.
-fn reconcile(
+/// A log by itself; without a file, an empty one.
+pub fn load_log(log: Option<&mut (dyn File + 'static)>) -> Result<Loaded> {
+    let mut loaded = Loaded {
+        state: State::default(),
+        file: LogFile::default(),
+        pending: None,
+        mirror: LoadedMirror::Missing,
+        last_edit: None,
+        memories: Vec::new(),
+        placed_seen: None,
+        record_seen: None,
+    };
+    if let Some(log) = log {
+        let replayed = replay(log, u64::MAX)?;
+        loaded.state = replayed.state;
+        loaded.memories = replayed.memories;
+        loaded.file = LogFile::at(log, replayed.end, replayed.lines, replayed.mending)?;
+        loaded.file.has_unsynced_edit = replayed.last_edit.is_some();
+        // Where lines before its last one are lost, a part of the edit may be among them: then the mirror itself
+        // is read.
+        let damages = &loaded.file.mending().damages;
+        let is_behind = |edit: &LoggedEdit| damages.iter().all(|damage| damage.offset >= edit.log_end);
+        loaded.last_edit = replayed.last_edit.filter(is_behind);
+    }
+    Ok(loaded)
+}
+
+/// Decides by the table above what a mirror means for what was loaded of the log.
+pub fn reconcile(
     files: &dyn FileSystem,
     paths: &LogPaths,
     loaded: &mut Loaded,
-    mut log: Option<&mut (dyn File + 'static)>,
+    log: Option<&mut (dyn File + 'static)>,
     before: Before,
 ) -> Result<()> {
     let Some(stamp) = files.stamp(&paths.mirror)? else { return Ok(()) };
-    let end = loaded.file.end();
-    let mut record = MirrorRecord::read(files, paths)?;
+    let record = MirrorRecord::read(files, paths)?;
     loaded.placed_seen = record.as_ref().and_then(MirrorRecord::placed);
-    record = record.filter(|record| record.log_end <= end);
-    if let Some(found) = &record {
-        let is_of_this_log = match &mut log {
-            Some(log) => log_mark(&mut **log, found.log_end)? == found.log_mark,
-            None => false,
-        };
-        record = record.filter(|_| is_of_this_log);
-    }
-    let now_ms = files.now_ms();
-    let take = |loaded: &mut Loaded, id, shows, is_synced| {
-        let is_settled = is_settled(stamp, now_ms);
-        loaded.mirror = LoadedMirror::Known(KnownMirror { id, shows, is_settled, is_synced });
-    };
-    let is_damaged = record.as_ref().is_some_and(|record| {
-        loaded.file.mending().damages.iter().any(|damage| damage.offset < record.log_end)
-    });
-    if let Some(record) = &record
-        && record.is_clean()
-        && record.mirror.stamp == stamp
-        && matches!(before, Before::Nothing)
-        && !is_damaged
-    {
-        let id = MirrorId { stamp, ..record.mirror };
-        take(loaded, id, Shows::LogUpTo(record.log_end), record.is_clean());
-        return Ok(());
-    }
-    if !is_damaged
-        && record.is_none()
-        && let Some(id) = same_mirror(files, paths, &loaded.state)?
-    {
-        // No edit, whatever it showed before.
-        take(loaded, id, Shows::LogUpTo(end), false);
+    loaded.record_seen = record;
+    let history = History { files, paths, log, end: loaded.file.end() };
+    let mut found = Found { history, loaded, stamp, record: None, before };
+    found.record = found.fitting(record)?;
+    if found.is_ours_by_stamp()? || found.is_same_as_state()? {
         return Ok(());
     }
     let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };
-    let is_ours = |record: &MirrorRecord| record.mirror.hash == content.id.hash;
-    if let Some(record) = &record
-        && is_ours(record)
-        && !is_damaged
-    {
-        take(loaded, content.id, Shows::LogUpTo(record.log_end), false);
+    if found.is_ours_by_hash(content.id) {
         return Ok(());
     }
     let Some(shown) = content.parse() else {
-        loaded.mirror = LoadedMirror::Broken(content);
+        found.loaded.mirror = LoadedMirror::Broken(content);
         return Ok(());
     };
-    // A process that starts may do so after a power cut, which can have taken the mirror of a record.
-    let is_start = matches!(before, Before::Nothing);
-    let proves = |record: &MirrorRecord| {
-        if is_start { record.is_clean() } else { record.placed().is_some() }
-    };
-    if is_logged(loaded.last_edit, content.id.hash, record.as_ref(), proves) {
-        take(loaded, content.id, Shows::Content(shown), false);
+    if found.is_known_content(content.id, &shown) {
         return Ok(());
     }
-    if difference(&loaded.state, &shown).is_empty() {
-        take(loaded, content.id, Shows::LogUpTo(end), false);
-        return Ok(());
+    let origin = found.origin(content.id, &shown)?;
+    found.take_edit(content.id, shown, origin)
+}
+
+/// A mirror that was found, and what is known of it.
+struct Found<'a> {
+    history: History<'a>,
+    loaded: &'a mut Loaded,
+    stamp: Stamp,
+    /// The record, if it speaks of this log.
+    record: Option<MirrorRecord>,
+    before: Before,
+}
+
+impl Found<'_> {
+    /// The record, if the log is the one that it speaks of.
+    fn fitting(&mut self, record: Option<MirrorRecord>) -> Result<Option<MirrorRecord>> {
+        let (Some(record), Some(log)) = (record, &mut self.history.log) else { return Ok(None) };
+        let fits =
+            record.log_end <= self.history.end && log_mark(&mut **log, record.log_end)? == record.log_mark;
+        Ok(fits.then_some(record))
     }
-    let is_whole = loaded.file.mending().damages.is_empty();
-    if matches!(before, Before::OtherLog(Some(hash)) if hash == content.id.hash)
-        && is_whole
-        && record.as_ref().is_some_and(|record| record.placed().is_some())
-    {
-        take(loaded, content.id, Shows::Content(shown), false);
-        return Ok(());
+
+    /// Lines are damaged of which the mirror of the record may hold more than the log.
+    fn is_damaged(&self) -> bool {
+        let damages = &self.loaded.file.mending().damages;
+        self.record.is_some_and(|record| damages.iter().any(|damage| damage.offset < record.log_end))
     }
-    // No record, or one of a mirror that may never have come: another process may have written this one since.
-    let later = match (&before, &record, &mut log) {
-        (Before::SameLog(known, _), record, Some(log))
-            if record.as_ref().is_none_or(|record| record.placed().is_none())
-                && let Shows::LogUpTo(from) = known.shows =>
-        {
-            Some(nearest(&mut **log, 0..=end, &shown)?)
-                .filter(|found| found.differing == 0 && found.position > from)
-        }
-        _ => None,
-    };
-    let base = match (before, record) {
-        (_, Some(record)) if is_ours(&record) => Shows::LogUpTo(record.log_end),
-        _ if let Some(later) = &later => Shows::LogUpTo(later.position),
-        // Another process has written a mirror since. Whoever edited the file had that one before him, unless
-        // the other one was stopped before its mirror was in its place: then it may have been any since ours.
-        (Before::SameLog(known, seen), Some(record)) if seen.is_none() || seen != record.placed() => {
-            match &mut log {
-                Some(log) if record.placed().is_none() => {
-                    nearest_since(&mut **log, known.shows, record.log_end, &shown)?
-                }
-                _ => Shows::LogUpTo(record.log_end),
+
+    /// A process that starts may do so after a power cut.
+    fn is_start(&self) -> bool {
+        matches!(self.before, Before::Nothing)
+    }
+
+    fn know(&mut self, id: MirrorId, shows: Shows, is_synced: bool) {
+        let is_settled = is_settled(self.stamp, self.history.files.now_ms());
+        self.loaded.mirror = LoadedMirror::Known(KnownMirror { id, shows, is_settled, is_synced });
+    }
+
+    fn is_ours_by_stamp(&mut self) -> Result<bool> {
+        match self.record {
+            Some(record)
+                if record.is_clean()
+                    && record.mirror.stamp == self.stamp
+                    && self.is_start()
+                    && !self.is_damaged() =>
+            {
+                let id = MirrorId { stamp: self.stamp, ..record.mirror };
+                self.know(id, Shows::LogUpTo(record.log_end), true);
+                Ok(true)
             }
+            _ => Ok(false),
         }
-        (Before::OtherLog(_), Some(record)) if record.placed().is_some() => Shows::LogUpTo(record.log_end),
-        (Before::SameLog(known, _), _) => known.shows,
-        (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => Shows::LogUpTo(end),
-        _ => match &mut log {
-            Some(log) => nearest_base(&mut **log, end, &shown, is_whole.then_some(content.id.hash))?,
-            None => Shows::LogUpTo(0),
-        },
-    };
-    let edits = edits_since(&base, log, &shown)?;
-    if edits.is_empty() {
-        take(loaded, content.id, base, false);
-        return Ok(());
     }
-    let edits = apply_edits(&mut loaded.state, edits);
-    if edits.is_empty() {
-        // All of it is there already, so it is over.
-        take(loaded, content.id, Shows::Content(shown), false);
-    } else {
-        let is_of_old = !difference(&loaded.state, &shown).is_empty();
-        let tag = EditTag { mirror_hash: content.id.hash, is_of_old };
-        loaded.pending = Some(PendingEdit { edits, tag, shown, is_in_log: false });
+
+    /// No edit, whatever it showed before.
+    fn is_same_as_state(&mut self) -> Result<bool> {
+        if self.record.is_some() {
+            return Ok(false);
+        }
+        let same = same_mirror(self.history.files, self.history.paths, &self.loaded.state)?;
+        if let Some(id) = same {
+            self.know(id, Shows::LogUpTo(self.history.end), false);
+        }
+        Ok(same.is_some())
+    }
+
+    fn is_ours_by_hash(&mut self, id: MirrorId) -> bool {
+        match self.record {
+            Some(record) if record.mirror.hash == id.hash && !self.is_damaged() => {
+                self.know(id, Shows::LogUpTo(record.log_end), false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Content in which nothing is new: its edit is logged, or it is the state, or it is the mirror as it was
+    /// before another process replaced the log.
+    fn is_known_content(&mut self, id: MirrorId, shown: &State) -> bool {
+        let is_start = self.is_start();
+        let proves = |record: &MirrorRecord| {
+            if is_start { record.is_clean() } else { record.placed().is_some() }
+        };
+        let is_whole = self.loaded.file.mending().damages.is_empty();
+        let is_as_before = is_whole
+            && matches!(self.before, Before::OtherLog(Some(hash)) if hash == id.hash)
+            && self.record.is_some_and(|record| record.placed().is_some());
+        if is_as_before || is_logged(self.loaded.last_edit, id.hash, self.record.as_ref(), proves) {
+            self.know(id, Shows::Content(shown.clone()), false);
+            return true;
+        }
+        let is_state = difference(&self.loaded.state, shown).is_empty();
+        if is_state {
+            self.know(id, Shows::LogUpTo(self.history.end), false);
+        }
+        is_state
+    }
+
+    /// What the content was made from (see `nearest`).
+    fn origin(&mut self, id: MirrorId, shown: &State) -> Result<Origin> {
+        let end = self.history.end;
+        let last = match (self.before.clone(), self.record) {
+            // Damage behind its back: what the valid lines show there is what the mirror has more.
+            (_, Some(record)) if record.mirror.hash == id.hash => Shows::LogUpTo(record.log_end),
+            (Before::SameLog(known, seen), record) => match self.shown_by_another(&known, record, shown)? {
+                Some(later) => return Ok(Origin { shows: later, is_placed: true, is_older: false }),
+                None => self.last_known(known.shows, seen, record, shown)?,
+            },
+            (Before::OtherLog(_), Some(record)) if record.placed().is_some() => {
+                Shows::LogUpTo(record.log_end)
+            }
+            (Before::Nothing, Some(record)) if record.is_clean() && record.log_end == end => {
+                Shows::LogUpTo(end)
+            }
+            // Without a log the mirror is all there is.
+            _ if end == 0 => Shows::LogUpTo(0),
+            (_, record) => {
+                let is_whole = self.loaded.file.mending().damages.is_empty();
+                let last = record.filter(|record| record.placed().is_some()).map(|record| record.log_end);
+                return self.history.origin_after_crash(last, shown, is_whole.then_some(id.hash));
+            }
+        };
+        if end == 0 && matches!(last, Shows::LogUpTo(_)) {
+            return Ok(Origin { shows: last, is_placed: true, is_older: false });
+        }
+        self.history.origin(last, shown)
+    }
+
+    /// No record, or one of a mirror that may never have come: another process may have written this one since.
+    fn shown_by_another(
+        &mut self,
+        known: &KnownMirror,
+        record: Option<MirrorRecord>,
+        shown: &State,
+    ) -> Result<Option<Shows>> {
+        let is_unsure = record.is_none_or(|record| record.placed().is_none());
+        let (true, Shows::LogUpTo(from), Some(log)) = (is_unsure, &known.shows, &mut self.history.log) else {
+            return Ok(None);
+        };
+        let exact = nearest(&mut **log, 0..=self.history.end, shown, 0)?;
+        let is_later = |found: &Nearest| found.differing == 0 && found.position > *from;
+        Ok(exact.filter(is_later).map(|found| Shows::LogUpTo(found.position)))
+    }
+
+    /// The last mirror of a log that this process has known. Another process may have written one since: whoever
+    /// edited the file had that one before them, unless the other one was stopped before its mirror was in its
+    /// place. Then it may have been any since ours.
+    fn last_known(
+        &mut self,
+        known: Shows,
+        seen: Option<PlacedMirror>,
+        record: Option<MirrorRecord>,
+        shown: &State,
+    ) -> Result<Shows> {
+        let Some(record) = record.filter(|record| seen.is_none() || seen != record.placed()) else {
+            return Ok(known);
+        };
+        match &mut self.history.log {
+            Some(log) if record.placed().is_none() => nearest_since(&mut **log, known, record.log_end, shown),
+            _ => Ok(Shows::LogUpTo(record.log_end)),
+        }
+    }
+
+    /// Takes the difference between origin and content over into the state.
+    fn take_edit(&mut self, id: MirrorId, shown: State, origin: Origin) -> Result<()> {
+        let Origin { shows, is_placed, is_older } = origin;
+        let before = match (&shows, &mut self.history.log) {
+            (Shows::Content(before), _) => before.clone(),
+            (Shows::LogUpTo(position), Some(log)) => replay(&mut **log, *position)?.state,
+            (Shows::LogUpTo(_), None) => State::default(),
+        };
+        let mut edits = difference(&before, &shown);
+        if !is_placed {
+            edits.retain(|edit| matches!(edit, Edit::Set(_)));
+        }
+        let is_recovered = self.is_recovered(id, &edits);
+        let mut ambiguous = ambiguous_keys(&self.loaded.state, &before, &edits);
+        if is_older && !edits.is_empty() {
+            ambiguous.extend(keys_left_alone(&self.loaded.state, &shown, &edits));
+        }
+        let edits = apply_edits(&mut self.loaded.state, edits);
+        if edits.is_empty() {
+            // Nothing was edited, or all of it is there already.
+            let shows = if difference(&before, &shown).is_empty() { shows } else { Shows::Content(shown) };
+            self.know(id, shows, false);
+            return Ok(());
+        }
+        let is_of_old = !difference(&self.loaded.state, &shown).is_empty();
+        let tag = EditTag { mirror_hash: id.hash, is_of_old };
+        self.loaded.pending =
+            Some(PendingEdit { edits, tag, shown, is_in_log: false, is_recovered, ambiguous });
         // Until the edit is logged, a further change is again compared with the same base.
-        take(loaded, content.id, base, false);
+        self.know(id, shows, false);
+        Ok(())
     }
-    Ok(())
+
+    /// Whether the edits are what damaged lines of the log have lost, and nobody's doing.
+    fn is_recovered(&self, id: MirrorId, edits: &[Edit]) -> bool {
+        let damages = &self.loaded.file.mending().damages;
+        if damages.is_empty() {
+            return false;
+        }
+        let has_nameless = damages.iter().any(|damage| damage.key.is_none());
+        let is_lost = |edit: &Edit| {
+            let Edit::Set(member) = edit else { return false };
+            let key = member.key();
+            let key = json::key_for_people(&key[1..key.len() - 1]);
+            damages.iter().any(|damage| damage.key.as_ref() == Some(&key))
+                || (has_nameless && self.loaded.state.get(member.key()).is_none())
+        };
+        self.record.is_some_and(|record| record.mirror.hash == id.hash) || edits.iter().all(is_lost)
+    }
+}
+
+/// Keys that an edit changes although they have changed since what it was made from: both may be meant.
+fn ambiguous_keys(newest: &State, origin: &State, edits: &[Edit]) -> Vec<String> {
+    edits.iter().map(Edit::key).filter(|key| newest.get(key) != origin.get(key)).map(str::to_owned).collect()
+}
+
+/// Keys that the content shows as they were, and that are left as they are now.
+fn keys_left_alone(newest: &State, shown: &State, edits: &[Edit]) -> Vec<String> {
+    let edited: HashSet<&str> = edits.iter().map(Edit::key).collect();
+    let differing = difference(newest, shown);
+    differing.iter().map(Edit::key).filter(|key| !edited.contains(key)).map(str::to_owned).collect()
 }
 
 /// The nearest of what mirrors have shown since one showed `known`, up to one that shows the log up to `end`.
 fn nearest_since(log: &mut (dyn File + 'static), known: Shows, end: u64, shown: &State) -> Result<Shows> {
     let from = if let Shows::LogUpTo(position) = known { position } else { 0 };
-    let found = nearest(log, from.min(end)..=end, shown)?;
-    let from_known = edits_since(&known, Some(log), shown)?.len();
-    Ok(if from_known < found.differing { known } else { Shows::LogUpTo(found.position) })
-}
-
-/// What was done to a mirror that showed `base` to make it show `shown`.
-fn edits_since(base: &Shows, log: Option<&mut (dyn File + 'static)>, shown: &State) -> Result<Vec<Edit>> {
-    Ok(match (base, log) {
-        (Shows::Content(before), _) => difference(before, shown),
-        (Shows::LogUpTo(position), Some(log)) => difference(&replay(log, *position)?.state, shown),
-        (Shows::LogUpTo(_), None) => difference(&State::default(), shown),
+    let of_known = match &known {
+        Shows::Content(before) => difference(before, shown).len(),
+        Shows::LogUpTo(position) => difference(&replay(log, *position)?.state, shown).len(),
+    };
+    Ok(match nearest(log, from.min(end)..=end, shown, 0)? {
+        Some(found) if found.differing <= of_known => Shows::LogUpTo(found.position),
+        _ => known,
     })
 }
 

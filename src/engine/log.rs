@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::entry::{Entry, Invalid, Lines, end_line};
@@ -280,6 +281,23 @@ impl LogFile {
         Ok(log_mark(file, self.end)? == self.mark())
     }
 
+    /// Whether our last bytes stand anywhere in `file`: then it has all that we know, maybe without damaged lines.
+    pub fn is_in(&self, file: &mut dyn File) -> Result<bool> {
+        let finder = memmem::Finder::new(&self.tail);
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut at = 0;
+        loop {
+            let read = read_full(file, &mut buffer, at)?;
+            if finder.find(&buffer[..read]).is_some() {
+                return Ok(true);
+            }
+            if read < buffer.len() {
+                return Ok(false);
+            }
+            at += (read - TAIL_BYTES) as u64;
+        }
+    }
+
     /// Takes over lines that another process appended: the log now ends at `end`.
     pub fn advance(
         &mut self,
@@ -424,7 +442,12 @@ impl LogFile {
                 self.has_unsynced_edit &= !is_all;
                 self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
                 self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
-                Ok(if stamp.size_bytes == self.end { Appended::Alone } else { Appended::Interleaved })
+                if stamp.size_bytes == self.end {
+                    return Ok(Appended::Alone);
+                }
+                // The file is not what it should be, and is to be read again.
+                self.stamp = Some(Stamp { size_bytes: self.end, ..stamp });
+                Ok(Appended::Interleaved)
             }
             Err(error) => {
                 let line_break: &[u8] = if self.mending.is_unterminated { b"\n" } else { b"" };

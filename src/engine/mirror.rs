@@ -57,6 +57,16 @@ pub enum Edit {
     Delete(String),
 }
 
+impl Edit {
+    /// The key literal.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Set(member) => member.key(),
+            Self::Delete(key) => key,
+        }
+    }
+}
+
 /// A foreign edit that is part of the state but not yet for certain of the log.
 pub struct PendingEdit {
     /// What it changes.
@@ -67,6 +77,11 @@ pub struct PendingEdit {
     pub shown: State,
     /// It is in the log, whose name may not be durable: so it is when that was mended.
     pub is_in_log: bool,
+    /// It is what damaged lines of the log have lost, and nobody's doing.
+    pub is_recovered: bool,
+    /// Key literals of which nothing tells for certain what is meant: those that changed since the mirror was
+    /// made from which the edit was made, whether the edit changes them or not.
+    pub ambiguous: Vec<String>,
 }
 
 /// An edit that is in the log.

@@ -1,13 +1,23 @@
-//! What did a mirror show before somebody edited it, when nothing but the log can tell?
+//! What was a mirror made from that somebody edited?
 //!
 //! ```text
-//! log      a=1 │ b=1 │ b=2 │ edit c=1 │ d=1
-//! states    P₁    P₂    P₃      P₄      P₅        a mirror that was written shows one of these
-//!           └─────┴──── + c=1                     one that was edited when it was old, one of those
+//! backup   a=1 │ b=1 │ CHECKPOINT …
+//! log      CHECKPOINT a=1 b=1 │ b=2 │ edit c=1 │ d=1
+//!                             P₁    P₂         P₃    P₄      a mirror that was written shows one of these
+//!                             └── + e=5                      one that was edited was made from one of these
 //! ```
 //!
-//! Each is compared with what the mirror shows now, a key at a time; the one from which the fewest keys
-//! differ is taken for what it showed. Of several the last one, and a plain state before an edited one.
+//! The last mirror is what a person usually had before them. An editor that was open for an hour had an older
+//! one. The rule, for a running process and for a start alike:
+//!
+//! 1. Candidates are the last mirror, and each position in the log and in its backups from whose state at least
+//!    half of the content's keys come unchanged.
+//! 2. The candidate from which the fewest keys differ is the origin. Of several: the last mirror, then the
+//!    latest position.
+//! 3. Content that is exactly an older state is a copy that somebody put back where the last mirror is known
+//!    for certain: the origin is the last mirror. After a crash it is a stale mirror: there is no edit.
+//! 4. Without any candidate (after a crash, no record) the nearest position is taken, and the edit removes
+//!    nothing: keys that the content lacks may have joined later.
 //!
 //! An edit that was logged names the mirror it was found in by its hash. Where it is this very mirror, as when
 //! a power cut has brought an older file back, nothing in it is new.
@@ -19,14 +29,37 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use super::entry::{Change, Entry};
-use super::log::for_each_entry;
+use super::log::{LogPaths, for_each_entry};
 use super::mirror::{Shows, difference};
-use super::replay::{Replayed, continue_replay};
+use super::old_logs::{Kind, OldLog, old_logs};
+use super::replay::{Replayed, continue_replay, replay};
 use super::state::{Member, State};
 use crate::error::Result;
-use crate::vfs::File;
+use crate::vfs::{File, FileSystem};
 
-/// A position in the log, and how many keys differ there.
+/// The files that tell what a mirror may have shown.
+pub struct History<'a> {
+    /// Where they are.
+    pub files: &'a dyn FileSystem,
+    /// Their names.
+    pub paths: &'a LogPaths,
+    /// The log, if there is one.
+    pub log: Option<&'a mut (dyn File + 'static)>,
+    /// Offset behind its last whole line.
+    pub end: u64,
+}
+
+/// What an edited mirror was made from.
+pub struct Origin {
+    /// What it showed then.
+    pub shows: Shows,
+    /// False where nothing tells for certain: then an edit removes nothing.
+    pub is_placed: bool,
+    /// It is an older state than the last mirror's.
+    pub is_older: bool,
+}
+
+/// A position in a log, and how many keys differ there.
 pub struct Nearest {
     /// Offset behind an operation.
     pub position: u64,
@@ -34,51 +67,172 @@ pub struct Nearest {
     pub differing: usize,
 }
 
-/// What the mirror showed before, by the log alone. `hash` is that of the mirror's content, if no line is
-/// missing with which an edit of it was logged.
-pub fn nearest_base(file: &mut dyn File, end: u64, shown: &State, hash: Option<u64>) -> Result<Shows> {
-    let plain = nearest(file, 0..=end, shown)?;
-    if plain.differing > 0 {
-        if hash.is_some() && was_logged(file, end, hash)? {
-            return Ok(Shows::Content(shown.clone()));
-        }
-        if let Some(edited) = nearest_edited(file, end, shown)?
-            && edited.fewest < plain.differing
+impl History<'_> {
+    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3).
+    pub fn origin(&mut self, last: Shows, shown: &State) -> Result<Origin> {
+        let differing = self.edits_since(&last, shown)?;
+        // Nearer than one key is only content that is exactly an older state, and that is a copy put back.
+        if differing > 1
+            && let Some(nearer) = self.nearest_of_all(shown, differing - 1)?
+            && nearer.differing > 0
         {
-            return Ok(Shows::Content(edited.state));
+            return Ok(Origin { shows: nearer.shows, is_placed: true, is_older: true });
         }
+        Ok(Origin { shows: last, is_placed: true, is_older: false })
     }
-    Ok(Shows::LogUpTo(plain.position))
+
+    /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be
+    /// the one that was edited; `hash` is that of the content, if no line is missing with which an edit of it
+    /// was logged.
+    pub fn origin_after_crash(
+        &mut self,
+        last: Option<u64>,
+        shown: &State,
+        hash: Option<u64>,
+    ) -> Result<Origin> {
+        let of_last = match last {
+            Some(position) => Some(self.edits_since(&Shows::LogUpTo(position), shown)?),
+            None => None,
+        };
+        let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
+        let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound)? };
+        let fewest = found.as_ref().map(|found| found.differing).or(of_last);
+        if fewest != Some(0)
+            && let Some(log) = &mut self.log
+        {
+            if hash.is_some() && was_logged(&mut **log, self.end, hash)? {
+                return Ok(Origin { shows: Shows::Content(shown.clone()), is_placed: true, is_older: true });
+            }
+            if let Some(edited) = nearest_edited(&mut **log, self.end, shown)?
+                && fewest.is_none_or(|fewest| edited.fewest < fewest)
+                && unchanged(&edited.state, shown) >= needed(shown)
+            {
+                return Ok(Origin { shows: Shows::Content(edited.state), is_placed: true, is_older: true });
+            }
+        }
+        if let Some(found) = found {
+            return Ok(Origin { shows: found.shows, is_placed: true, is_older: true });
+        }
+        if let Some(position) = last {
+            return Ok(Origin { shows: Shows::LogUpTo(position), is_placed: true, is_older: false });
+        }
+        let position = match &mut self.log {
+            Some(log) => nearest(&mut **log, 0..=self.end, shown, 0)?.map_or(0, |found| found.position),
+            None => 0,
+        };
+        Ok(Origin { shows: Shows::LogUpTo(position), is_placed: false, is_older: true })
+    }
+
+    /// In how many keys the content differs from what was shown.
+    fn edits_since(&mut self, shows: &Shows, shown: &State) -> Result<usize> {
+        Ok(match (shows, &mut self.log) {
+            (Shows::Content(before), _) => difference(before, shown).len(),
+            (Shows::LogUpTo(position), Some(log)) => {
+                difference(&replay(&mut **log, *position)?.state, shown).len()
+            }
+            (Shows::LogUpTo(_), None) => shown.len(),
+        })
+    }
+
+    /// The nearest position of the log and its backups in which at most `differing_max` keys differ and half of the
+    /// content's keys are unchanged.
+    fn nearest_of_all(&mut self, shown: &State, differing_max: usize) -> Result<Option<Found>> {
+        let mut best: Option<Found> = None;
+        if let Some(log) = &mut self.log
+            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, needed(shown))?
+            && found.differing <= differing_max
+        {
+            best = Some(Found { differing: found.differing, shows: Shows::LogUpTo(found.position) });
+        }
+        let backups = old_logs(self.files, self.paths)?;
+        for backup in backups.iter().rev().filter(|old| old.kind == Kind::Backup) {
+            let fewest = best.as_ref().map_or(differing_max.saturating_add(1), |best| best.differing);
+            if fewest == 0 {
+                break;
+            }
+            // A backup that cannot be read must not keep anybody from their data.
+            if let Ok(Some((differing, state))) = nearest_in_backup(self.files, backup, shown)
+                && differing < fewest
+            {
+                best = Some(Found { differing, shows: Shows::Content(state) });
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// A state of the past, and how many keys differ from it.
+struct Found {
+    differing: usize,
+    shows: Shows,
+}
+
+/// So many keys of a content come unchanged from what it was made from.
+fn needed(shown: &State) -> usize {
+    shown.len().div_ceil(2)
+}
+
+/// Keys of the content that are the same in `state`.
+fn unchanged(state: &State, shown: &State) -> usize {
+    shown.iter().filter(|member| state.get(member.key()) == Some(member)).count()
+}
+
+fn nearest_in_backup(
+    files: &dyn FileSystem,
+    backup: &OldLog,
+    shown: &State,
+) -> Result<Option<(usize, State)>> {
+    let Some(mut file) = backup.open(files)? else { return Ok(None) };
+    let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, needed(shown))? else { return Ok(None) };
+    file.rewind()?;
+    let mut replayed = Replayed::default();
+    continue_replay(&mut *file, found.position, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+    Ok(Some((found.differing, replayed.state)))
 }
 
 /// Whether an edit was logged that was found in a mirror with this hash.
 fn was_logged(file: &mut dyn File, end: u64, hash: Option<u64>) -> Result<bool> {
     let mut is_found = false;
-    for_each_entry(file, end, |entry| is_found |= entry.edit.map(|tag| tag.mirror_hash) == hash)?;
+    for_each_entry(file, end, |entry| is_found |= entry.mirror_hash() == hash)?;
     Ok(is_found)
 }
 
-/// The position in a part of the log whose state is nearest to what the mirror shows.
-pub fn nearest(file: &mut dyn File, part: RangeInclusive<u64>, shown: &State) -> Result<Nearest> {
-    // Keys that differ between the replayed state and the mirror; at first all of the mirror's.
-    let differing = Cell::new(shown.len());
-    let (mut fewest, mut position) =
-        if part.contains(&0) { (differing.get(), 0) } else { (usize::MAX, *part.end()) };
+/// The position in a part of the log whose state is nearest to what the mirror shows, the last of several. `None`
+/// where nowhere `unchanged_min` keys of the content are unchanged.
+pub fn nearest(
+    file: &mut dyn File,
+    part: RangeInclusive<u64>,
+    shown: &State,
+    unchanged_min: usize,
+) -> Result<Option<Nearest>> {
+    // Keys that differ between the replayed state and the mirror, at first all of the mirror's; and how many of
+    // the mirror's do not.
+    let (differing, unchanged) = (Cell::new(shown.len()), Cell::new(0));
+    let mut best: Option<Nearest> = None;
+    let mut look = |position: u64| {
+        if part.contains(&position)
+            && unchanged.get() >= unchanged_min
+            && best.as_ref().is_none_or(|best| differing.get() <= best.differing)
+        {
+            best = Some(Nearest { position, differing: differing.get() });
+        }
+    };
+    look(0);
     continue_replay(
         file,
         *part.end(),
         &mut Replayed::default(),
         &mut |key, before, after| {
-            let is_worse = usize::from(differs(shown, key, after));
-            differing.set(differing.get() - usize::from(differs(shown, key, before)) + is_worse);
-        },
-        &mut |offset| {
-            if differing.get() <= fewest && part.contains(&offset) {
-                (fewest, position) = (differing.get(), offset);
+            let in_mirror = shown.get(key).map(Member::value);
+            let (was, is) = (before == in_mirror, after == in_mirror);
+            differing.set(differing.get() + usize::from(!is) - usize::from(!was));
+            if in_mirror.is_some() {
+                unchanged.set(unchanged.get() + usize::from(is) - usize::from(was));
             }
         },
+        &mut look,
     )?;
-    Ok(Nearest { position, differing: fewest })
+    Ok(best)
 }
 
 fn differs(shown: &State, key: &str, value: Option<&str>) -> bool {

@@ -22,7 +22,7 @@
 //!
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
-use super::entry::{Change, Entry};
+use super::entry::{Change, Entry, MemoryTag};
 use super::lines::{Damage, Line, LineBreak, LineReader};
 use super::log::Mending;
 use super::mirror::LoggedEdit;
@@ -43,6 +43,17 @@ pub struct Replayed {
     pub mending: Mending,
     /// The edit that was logged last.
     pub last_edit: Option<LoggedEdit>,
+    /// What processes remembered of a log that was lost.
+    pub memories: Vec<LoggedMemory>,
+}
+
+/// What a process remembered of a log that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedMemory {
+    /// Up to where it knew that log.
+    pub known_end: u64,
+    /// Offset behind its last line.
+    pub log_end: u64,
 }
 
 /// Told of each change of a key: key, value before, value after.
@@ -141,8 +152,16 @@ pub fn continue_replay(
 /// Takes an entry over; gives for how many more lines its operation goes on.
 fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) -> u64 {
     apply(entry, replayed, on_change);
-    let logged = entry.edit.map(|tag| LoggedEdit { mirror_hash: tag.mirror_hash, log_end: line.end() });
+    let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
+    if let Some(MemoryTag { known_end, .. }) = entry.memory {
+        let memory = LoggedMemory { known_end, log_end: line.end() };
+        match replayed.memories.last_mut() {
+            // One operation may have several lines.
+            Some(last) if last.known_end == known_end => *last = memory,
+            _ => replayed.memories.push(memory),
+        }
+    }
     entry.more
 }
 

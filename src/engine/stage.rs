@@ -22,7 +22,7 @@ use super::batch::is_again;
 use super::catch_up::Log;
 use super::commit::chunks;
 use super::context::Context;
-use super::entry::{Change, Entry, Lines};
+use super::entry::{Change, Entry, Lines, Tag};
 use super::history::Past;
 use super::job::{Job, ReadJob};
 use super::mirror::Edit;
@@ -114,7 +114,7 @@ impl Batch {
 
     fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
         let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
-        self.lines.operation(None, parts.iter(), |encoder, line, more| match line {
+        self.lines.operation(Tag::Call, parts.iter(), |encoder, line, more| match line {
             Line::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
             Line::SetMany(members) => encoder.set_many(now_ms, members.iter().map(Member::text), more),
             Line::Delete(key) => encoder.delete(now_ms, key, more),

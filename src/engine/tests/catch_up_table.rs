@@ -56,6 +56,10 @@ fn edit(name: &'static str, happens: fn(&mut Two), state: &'static str) -> Row {
     Row { name, happens, state, notices: EDIT }
 }
 
+fn lost(name: &'static str, happens: fn(&mut Two), state: &'static str) -> Row {
+    Row { name, happens, state, notices: &["PS_LOG_LOST"] }
+}
+
 /// The other process at work.
 fn rows_of_other_processes() -> Vec<Row> {
     vec![
@@ -243,7 +247,7 @@ fn rows_of_damage() -> Vec<Row> {
                 two.bench.write(LOG, log);
             },
             state: r#"{"b":1,"a":1}"#,
-            notices: &["PS_FOREIGN_EDIT", "PS_LOG_DAMAGED"],
+            notices: &["PS_LOG_DAMAGED", "PS_RECOVERED_FROM_MIRROR"],
         },
     ]
 }
@@ -287,11 +291,74 @@ fn rows_of_files() -> Vec<Row> {
         ),
         row("the record is removed", |two| two.bench.remove(RECORD), AB),
         row("the record is unreadable", |two| two.bench.write(RECORD, [0; 70]), AB),
-        edit("the log is removed", |two| two.bench.remove(LOG), AB),
+        lost("the log is removed", |two| two.bench.remove(LOG), AB),
+        lost("the log is emptied", |two| two.bench.write(LOG, ""), AB),
+        lost(
+            "the log is emptied, and another program goes on with it",
+            |two| two.bench.write(LOG, old_set_line("b", "0")),
+            AB,
+        ),
+        lost(
+            "the log is cut",
+            |two| {
+                let log = two.bench.text(LOG);
+                let first = log.split_inclusive('\n').next().expect("a line").to_owned();
+                two.bench.write(LOG, first);
+            },
+            AB,
+        ),
+        lost(
+            "the log is renamed and made anew, as by a rotation",
+            |two| {
+                let log = two.bench.read(LOG).expect("a log");
+                two.bench.write("logs/players.log.1", log);
+                two.bench.replace(LOG, "");
+            },
+            AB,
+        ),
+        lost(
+            "the log is removed while the other has written more",
+            |two| {
+                two.other.set("c", "1");
+                two.bench.remove(LOG);
+            },
+            ABC,
+        ),
+        lost(
+            "the log is removed, another program begins one after that was noticed",
+            |two| {
+                two.bench.remove(LOG);
+                assert_eq!(two.first.state(), AB);
+                two.bench.write(LOG, old_set_line("c", "1"));
+            },
+            ABC,
+        ),
+        row(
+            "the log is removed and the mirror edited",
+            |two| {
+                two.bench.remove(LOG);
+                assert_eq!(two.first.state(), AB);
+                two.bench.write(MIRROR, r#"{"a":1,"b":7}"#);
+                assert_eq!(two.first.state(), r#"{"a":1,"b":7}"#);
+                assert_eq!(two.bench.take_notices(), ["PS_FOREIGN_EDIT", "PS_LOG_LOST"]);
+                two.bench.append(LOG, &old_set_line("c", "1"));
+            },
+            r#"{"a":1,"b":7,"c":1}"#,
+        ),
         row(
             "log and mirror are removed",
             |two| {
                 two.bench.remove(LOG);
+                two.bench.remove(MIRROR);
+            },
+            "{}",
+        ),
+        row(
+            "log and mirror are removed one after the other",
+            |two| {
+                two.bench.remove(LOG);
+                assert_eq!(two.first.state(), AB);
+                two.bench.take_notices();
                 two.bench.remove(MIRROR);
             },
             "{}",
@@ -316,7 +383,7 @@ fn rows_of_files() -> Vec<Row> {
             },
             AB,
         ),
-        edit(
+        lost(
             "an older log is put back",
             |two| {
                 let log = two.bench.read(LOG);
@@ -443,12 +510,30 @@ fn rows_of_edits() -> Vec<Row> {
             r#"{"a":2,"b":7}"#,
         ),
         edit(
-            "an edit that takes back what the other wrote",
+            "an edit of what was there before the other wrote",
             |two| {
                 two.other.set("a", "2");
                 two.bench.write(MIRROR, r#"{"a":1,"b":1,"c":1}"#);
             },
-            ABC,
+            r#"{"a":2,"b":1,"c":1}"#,
+        ),
+        edit(
+            "the same after a compaction: the backup has what was there",
+            |two| {
+                two.other.set("a", "2");
+                two.other.compact();
+                two.other.set("d", "1");
+                two.bench.write(MIRROR, r#"{"a":1,"b":1,"c":1}"#);
+            },
+            r#"{"a":2,"b":1,"d":1,"c":1}"#,
+        ),
+        edit(
+            "a file that is replaced as a whole",
+            |two| {
+                two.other.set("c", "1");
+                two.bench.write(MIRROR, r#"{"a":7,"x":8,"y":9}"#);
+            },
+            r#"{"a":7,"x":8,"y":9}"#,
         ),
         edit(
             "an edit that takes back all that the other wrote",
@@ -829,6 +914,38 @@ fn whatever_happens_while_a_large_mirror_is_written_nothing_is_lost() {
         };
         check_meanwhile(name, &row, start, true);
     });
+}
+
+#[test]
+fn a_lost_log_costs_nothing_whichever_process_notices_first() {
+    // Both know a large state; this process goes on, and its mirror is not written yet. Then the log is cut.
+    for (name, is_known) in [("notices first", true), ("is the second", false)] {
+        let Two { bench, mut first, mut other } = Two::new();
+        large(&mut first);
+        assert!(first.tick());
+        first.run_jobs();
+        other.state();
+        first.set("a", "2");
+        first.delete("b");
+        bench.take_notices();
+        bench.write(LOG, "");
+        if is_known {
+            first.state();
+        }
+        other.set("c", "3");
+        let seen = Ordered::parse(&first.state()).expect("a state");
+        assert_eq!(["a", "b", "c"].map(|key| seen.get(key)), [Some("2"), None, Some("3")], "{name}");
+        first.set("d", "4");
+        for session in [&mut first, &mut other] {
+            let seen = Ordered::parse(&session.state()).expect("a state");
+            assert_eq!(
+                ["a", "b", "c", "d"].map(|key| seen.get(key)),
+                [Some("2"), None, Some("3"), Some("4")],
+                "{name}"
+            );
+        }
+        assert_eq!(bench.replayed(), first.state(), "{name}");
+    }
 }
 
 #[test]

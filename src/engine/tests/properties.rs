@@ -17,7 +17,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::reference::{Ordered, base_after_crash, quoted, replay};
+use super::reference::{Ordered, base_after_crash, base_of_edit, quoted, replay};
 use super::support::{Bench, LOG, MIRROR, Session, TIME, append_text, property_config, set_many};
 use crate::engine::{Answer, Work, collection};
 
@@ -121,7 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// What somebody changed in the mirror and nobody has logged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Edit {
     base: Ordered,
     shown: Ordered,
@@ -131,6 +131,8 @@ struct Edit {
 #[derive(Default, Debug)]
 struct Model {
     logged: Ordered,
+    /// What the processes remember of a log that is gone, until it is logged again.
+    memory: Option<Ordered>,
     edit: Option<Edit>,
     /// The mirror with the edit that was logged last, as long as nobody wrote another one.
     taken_over: Option<Ordered>,
@@ -140,7 +142,7 @@ struct Model {
 
 impl Model {
     fn state(&self) -> Ordered {
-        let mut state = self.logged.clone();
+        let mut state = self.memory.as_ref().unwrap_or(&self.logged).clone();
         if let Some(edit) = &self.edit {
             state.apply(&edit.base.changes_to(&edit.shown));
         }
@@ -150,25 +152,34 @@ impl Model {
     /// With any write, also one that changes nothing, an edit that was found is logged first.
     fn log_edit(&mut self) {
         self.logged = self.state();
+        self.memory = None;
         self.taken_over = self.edit.take().map(|edit| edit.shown).or(self.taken_over.take());
         self.is_clean = false;
     }
 
     /// The mirror's content changes under a running process.
-    fn edited(&mut self, before: Ordered, shown: Ordered) {
-        let base = self.edit.take().map_or(before, |edit| edit.base);
+    fn edited(&mut self, logs: &[Vec<u8>], before: Ordered, shown: Ordered) {
+        let last = self.edit.take().map_or(before, |edit| edit.base);
+        let base = base_of_edit(logs, &last, &shown);
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
-        if self.state() == self.logged {
+        if self.memory.is_none() && self.state() == self.logged {
             // All of it is there already, so it is over.
             self.edit = None;
         }
     }
 
     /// A process starts where none is running.
-    fn started(&mut self, log: &[u8], mirror: Option<Ordered>) {
+    fn started(&mut self, logs: &[Vec<u8>], mirror: Option<Ordered>) {
         self.edit = None;
+        self.memory = None;
         let Some(shown) = mirror.filter(|shown| self.taken_over.as_ref() != Some(shown)) else { return };
-        let base = if self.is_clean { self.logged.clone() } else { base_after_crash(log, &shown) };
+        let base = if self.is_clean {
+            base_of_edit(logs, &self.logged, &shown)
+        } else {
+            base_after_crash(logs, None, &shown)
+        };
+        // Without a log the mirror is all there is.
+        let base = if logs.last().is_some_and(Vec::is_empty) { Ordered::default() } else { base };
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
     }
 }
@@ -214,6 +225,13 @@ impl World {
         log
     }
 
+    /// The backups, oldest first, and the log.
+    fn logs(&self) -> Vec<Vec<u8>> {
+        let mut logs = self.bench.numbered("logs/players.log.backup.");
+        logs.push(self.log());
+        logs
+    }
+
     fn is_small(&self) -> bool {
         self.model.logged.pretty().len() <= SMALL_MIRROR_BYTES
     }
@@ -230,7 +248,7 @@ impl World {
                 Write::Clear => state.in_order().is_empty(),
                 _ => false,
             };
-            if !changes_nothing || self.model.edit.is_some() {
+            if !changes_nothing || self.model.edit.is_some() || self.model.memory.is_some() {
                 has_lines = true;
                 self.model.log_edit();
                 apply(write, &mut self.model.logged);
@@ -277,6 +295,10 @@ impl World {
             }
             Step::Tick(between) => {
                 self.sessions[who].tick();
+                if self.model.memory.is_some() && self.has_written[who] {
+                    // Whoever wrote to a lost log writes it again soon.
+                    self.model.log_edit();
+                }
                 if let Some(done) = self.sessions[who].run_job_beside() {
                     self.write_between(who, between);
                     self.sessions[who].deliver(done);
@@ -293,7 +315,7 @@ impl World {
                     self.look();
                 }
                 if let Some((before, shown)) = self.edit_by_hand(edits, *in_place) {
-                    self.model.edited(before, shown);
+                    self.model.edited(&self.logs(), before, shown);
                 }
                 if lags {
                     self.look();
@@ -333,7 +355,7 @@ impl World {
     /// Who starts while another process runs cannot know that an edit was made since that one started, so
     /// the one that runs logs it.
     fn log_edit_by(&mut self, who: usize) {
-        if self.model.edit.is_some() {
+        if self.model.edit.is_some() || self.model.memory.is_some() {
             self.write(who, &[Write::AppendNote]);
         }
     }
@@ -354,15 +376,24 @@ impl World {
             self.is_torn = true;
         }
         self.edit_by_hand(edits, true);
-        self.model.started(&self.log(), self.mirror());
-        if let (false, Some(base), Some(shown)) = (self.model.is_clean, base, self.mirror())
-            && base != shown
+        let logs = self.logs();
+        self.model.started(&logs, self.mirror());
+        if let (false, Some(last), Some(shown)) = (self.model.is_clean, base, self.mirror())
+            && last != shown
         {
-            // Where the nearest state is not the one that was edited, what was really edited is right too.
-            let guessed = self.model.edit.replace(Edit { base, shown });
-            if self.sessions[0].state() != self.model.state().text() {
-                self.model.edit = guessed;
-            }
+            // Where a record tells of the last mirror, that is a candidate too. And where the nearest state is not the
+            // one that was edited, what was really edited is right.
+            let guessed = self.model.edit.take();
+            let with_record = base_after_crash(&logs, Some(&last), &shown);
+            let found = self.sessions[0].state();
+            let right = [with_record, last]
+                .into_iter()
+                .map(|base| Some(Edit { base, shown: shown.clone() }))
+                .find(|edit| {
+                    self.model.edit.clone_from(edit);
+                    self.model.state().text() == found
+                });
+            self.model.edit = right.unwrap_or(guessed);
         }
         self.look();
     }
@@ -393,16 +424,19 @@ impl World {
         if mirror && self.bench.exists(MIRROR) {
             self.bench.remove(MIRROR);
             self.model.edit = None;
+            if self.model.memory.is_some() {
+                // Both files are gone now.
+                self.model = Model::default();
+            }
         }
         if log && self.bench.exists(LOG) {
+            // Memory is the newest truth, so both have all of it.
+            self.look();
             self.bench.remove(LOG);
             self.is_torn = false;
-            let shown = self.mirror().unwrap_or_default();
-            let base = Ordered::default();
-            self.model = Model {
-                edit: (!shown.in_order().is_empty()).then_some(Edit { base, shown }),
-                ..Model::default()
-            };
+            let memory = self.bench.exists(MIRROR).then(|| self.model.state());
+            self.model = Model { memory, ..Model::default() };
+            self.look();
         }
     }
 

@@ -281,11 +281,41 @@ pub fn replay(log: &[u8]) -> Ordered {
     state
 }
 
-/// What a mirror with this content showed before somebody changed it while no process ran, after a
-/// crash: the position in the log whose state is nearest to it, the last of the nearest.
-pub fn base_after_crash(log: &[u8], content: &Ordered) -> Ordered {
-    let states = states(log).into_iter().rev();
-    states.min_by_key(|state| state.distance(content)).unwrap_or_default()
+/// What an edited mirror was made from (contract Part 2 no. 6), where the last mirror is known: that, or the state of
+/// the logs (oldest first) that is nearer, of which half of the content's keys come unchanged. Content that is exactly
+/// an older state was put back as a whole.
+pub fn base_of_edit(logs: &[Vec<u8>], last: &Ordered, content: &Ordered) -> Ordered {
+    match nearest_candidate(logs, content) {
+        Some(state) if (1..last.distance(content)).contains(&state.distance(content)) => state,
+        _ => last.clone(),
+    }
+}
+
+/// The same after a crash, where the last mirror may be one that a record tells of: content that is exactly an older
+/// state is a stale mirror. Where nothing is near enough and nobody knows the last one, nothing is removed.
+pub fn base_after_crash(logs: &[Vec<u8>], last: Option<&Ordered>, content: &Ordered) -> Ordered {
+    let distance = |state: &Ordered| state.distance(content);
+    match (nearest_candidate(logs, content), last) {
+        (Some(state), Some(last)) if distance(&state) >= distance(last) => last.clone(),
+        (Some(state), _) => state,
+        (None, Some(last)) => last.clone(),
+        (None, None) => {
+            let all = logs.last().map(|log| states(log)).unwrap_or_default();
+            let mut nearest =
+                all.into_iter().rev().min_by_key(|state| state.distance(content)).unwrap_or_default();
+            nearest.0.retain(|(key, _)| content.get(key).is_some());
+            nearest
+        }
+    }
+}
+
+fn nearest_candidate(logs: &[Vec<u8>], content: &Ordered) -> Option<Ordered> {
+    let candidates = logs.iter().flat_map(|log| states(log)).rev();
+    let unchanged =
+        |state: &Ordered| content.0.iter().filter(|(key, value)| state.get(key) == Some(value)).count();
+    candidates
+        .filter(|state| 2 * unchanged(state) >= content.0.len())
+        .min_by_key(|state| state.distance(content))
 }
 
 fn for_each_line(log: &[u8], mut visit: impl FnMut(&Json)) {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::reference::{Json, quoted};
 use super::support::property_config;
-use crate::engine::entry::{Change, EditTag, Encoder, Entry, OWN_PROPERTIES};
+use crate::engine::entry::{Change, EditTag, Encoder, Entry, OWN_PROPERTIES, Tag};
 use crate::engine::json::{
     Members, array_index, canonical_key, compact, elements, is_object, key_for_people, number,
     number_of_field, push_pretty, quote, quote_utf16,
@@ -401,7 +401,7 @@ proptest! {
         let mut out = Vec::new();
         let mut encoder = Encoder::new(&mut out);
         let edit = edit.map(|(mirror_hash, is_of_old)| EditTag { mirror_hash, is_of_old });
-        encoder.edit = edit;
+        encoder.tag = edit.map_or(Tag::Call, Tag::Edit);
         let members = members.iter().map(String::as_str);
         let expected = match kind {
             0 => {
