@@ -32,7 +32,7 @@ use super::entry::Lines;
 use super::event::Details;
 use super::json::key_for_people;
 use super::lines::Damage;
-use super::load::{Before, Loaded, LoadedMirror, is_logged, load, load_log, reconcile};
+use super::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged, load, load_log, reconcile};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{
     KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
@@ -200,7 +200,11 @@ impl Log {
         }
         let is_continued = is_same_log || is_grown_log;
         let before = match self.mirror.known.take() {
-            Some(known) if is_continued => Before::SameLog(Box::new(known), self.mirror.placed_seen),
+            Some(mirror) if is_continued => Before::SameLog(Box::new(KnownBefore {
+                mirror,
+                placed_seen: self.mirror.placed_seen,
+                edited: self.pending.as_ref().map(|pending| pending.shown.clone()),
+            })),
             known if self.is_loaded => {
                 let is_edited = self.pending.is_some() || self.mirror.is_broken;
                 let is_as_seen = found_mirror.is_some() && found_mirror == self.mirror.seen;
@@ -335,7 +339,10 @@ impl Log {
             }
         }
         let before = match self.mirror.known.clone() {
-            Some(known) => Before::SameLog(Box::new(KnownMirror { shows, ..known }), None),
+            Some(known) => {
+                let mirror = KnownMirror { shows, ..known };
+                Before::SameLog(Box::new(KnownBefore { mirror, placed_seen: None, edited: None }))
+            }
             None => Before::Nothing,
         };
         let mut loaded = load_log(log.as_deref_mut())?;

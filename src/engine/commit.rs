@@ -13,7 +13,7 @@ use super::catch_up::Log;
 use super::context::Context;
 use super::entry::{Lines, MemoryTag, Tag};
 use super::log::{Appended, SyncOf};
-use super::mirror::{Edit, LoggedEdit};
+use super::mirror::{Edit, LoggedEdit, apply_changes};
 use super::options::FsyncMode;
 use super::replay::replay;
 use super::stage::{Batch, Run, Waiting};
@@ -82,7 +82,16 @@ impl Log {
             }
             _ => SyncOf::All,
         };
-        let appended = self.file.append(&*context.files, &self.paths, lines, sync)?;
+        let begun = self.begin_small_mirror(context, &batch.changes);
+        let appended = match self.file.append(&*context.files, &self.paths, lines, sync) {
+            Ok(appended) => appended,
+            Err(error) => {
+                if let Some(Ok(small)) = begun {
+                    small.discard(&*context.files);
+                }
+                return Err(error);
+            }
+        };
         if let Some(duration_us) = self.file.take_sync_us() {
             context.sync_took(&self.paths, duration_us);
             self.shelf.metrics.fsync.record(duration_us);
@@ -104,25 +113,23 @@ impl Log {
         }
         {
             let mut published = self.shelf.published.write();
-            for change in &batch.changes {
-                match change {
-                    Edit::Set(member) => published.state.set(member.clone()),
-                    Edit::Delete(key) => {
-                        published.state.remove(key);
-                    }
-                }
-            }
+            apply_changes(&mut published.state, &batch.changes);
             published.log = self.file.stamp();
         }
         if appended == Appended::Interleaved {
+            if let Some(Ok(small)) = begun {
+                small.discard(&*context.files);
+            }
             // What was written is safe; should reading fail, the next call tries again and reports it.
             let _ = self.catch_up(context);
             if self.is_memory_ahead {
                 // What was acknowledged before was cut from the log in the very moment of the append.
                 return self.append_and_publish(context, &Batch::default());
             }
+            self.mirror_after_commit(context, None);
+        } else {
+            self.mirror_after_commit(context, begun);
         }
-        self.mirror_after_commit(context);
         Ok(())
     }
 

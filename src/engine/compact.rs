@@ -133,7 +133,7 @@ impl Log {
         let log_end = self.file.end();
         let is_mirror_new = self.mirror.shown_log_end() == Some(log_end)
             && self.mirror.known.as_ref().is_some_and(|known| known.is_synced);
-        let needs_mirror = self.mirror.is_wanted && !is_mirror_new;
+        let needs_mirror = self.mirror.is_wanted && !is_mirror_new && !self.has_nothing_to_mirror();
         jobs.push(Job::Compact(CompactJob {
             log: self.paths.name.clone(),
             generation: self.generation,
@@ -278,6 +278,7 @@ impl Log {
             self.file.sync(files, &self.paths)?;
         }
         if self.mirror.is_wanted
+            && (running.mirror.is_some() || !self.has_nothing_to_mirror())
             && !self.bring_mirror_to(context, running.snapshot_end, running.mirror.take())?
         {
             return Ok(Step::Again);

@@ -7,6 +7,7 @@
 //! | `externalEdit`     | `PS_FOREIGN_EDIT`                      | a finding  | never for the same one |
 //! | `compactionFailed` | `PS_COMPACTION_FAILED`                 | a problem  | each time, printed by who has no promise to reject |
 //! | `mirrorFailed`     | `PS_MIRROR_FAILED`                     | a problem  | each time, printed once |
+//! | `mirrorFailed`     | `PS_MIRROR_IN_PLACE`                   | a finding  | never for the same one |
 //! | `syncFailed`       | `PS_SYNC_FAILED`                       | a problem  | each time, printed once |
 //! | `backupFailed`     | `PS_BACKUP_FAILED`                     | a problem  | each time, printed once |
 //! | `slowSync`         | `PS_SLOW_SYNC`                         | a problem  | each time, printed once |
@@ -91,7 +92,7 @@ fn event_of(code: &str) -> usize {
         "PS_SLOW_SYNC" => 5,
         "PS_LOCK_WAIT" => 6,
         "PS_BACKUP" => 7,
-        "PS_MIRROR_FAILED" => 8,
+        "PS_MIRROR_FAILED" | "PS_MIRROR_IN_PLACE" => 8,
         "PS_SYNC_FAILED" => 9,
         _ => 10,
     }
@@ -170,7 +171,7 @@ impl Teller {
         let is_news = is_news(code);
         let is_first = !is_news && self.is_first(format!("{code} {subject}"));
         let event = event_of(code);
-        let is_finding = (2..=4).contains(&event);
+        let is_finding = (2..=4).contains(&event) || code == "PS_MIRROR_IN_PLACE";
         if is_finding && !is_first {
             return false;
         }
@@ -271,6 +272,7 @@ mod tests {
             ("PS_LOCK_WAIT", "lockWait"),
             ("PS_BACKUP", "backup"),
             ("PS_MIRROR_FAILED", "mirrorFailed"),
+            ("PS_MIRROR_IN_PLACE", "mirrorFailed"),
             ("PS_SYNC_FAILED", "syncFailed"),
             ("PS_BACKUP_FAILED", "backupFailed"),
         ] {

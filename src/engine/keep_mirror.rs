@@ -2,7 +2,7 @@
 //!
 //! | state                     | mirror is written                                   | synced        |
 //! |---------------------------|-----------------------------------------------------|---------------|
-//! | small (up to 64 KiB)      | in the commit, before the promise resolves          | at a clean end or compaction |
+//! | small (up to 64 KiB)      | in the commit, before the promise resolves          | beside the log, before the rename; its name at a clean end or compaction |
 //! | larger                    | by a job, within a second; later where writing takes over half of it | before the rename |
 //! | any                       | at `finish`: flush, close, exit                     | always        |
 //!
@@ -17,11 +17,11 @@ use super::event::Details;
 use super::job::{Job, MirrorDone, MirrorJob};
 use super::log::free_name;
 use super::mirror::{
-    FreshMirror, LoggedEdit, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, small_text, write_large,
-    write_small,
+    Durable, Edit, FreshMirror, LoggedEdit, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, SmallMirror,
+    apply_changes, small_text, write_large,
 };
 use super::policy::{RETRY_DELAY_MS, mirror_delay_ms};
-use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark};
+use super::record::{MirrorId, MirrorRecord, RecordStage, log_mark, read_all};
 use crate::error::{Error, Result};
 
 impl Log {
@@ -159,10 +159,34 @@ impl Log {
         self.mirror.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
     }
 
-    /// After a commit: a small mirror at once, a large one soon.
-    pub(super) fn mirror_after_commit(&mut self, context: &Context) {
+    /// Before a commit: begins to write the mirror of the state with these changes, where that is small, so that it
+    /// is synced beside the log.
+    pub(super) fn begin_small_mirror(
+        &mut self,
+        context: &Context,
+        changes: &[Edit],
+    ) -> Option<Result<SmallMirror>> {
+        if !self.mirror.is_wanted || self.mirror.is_broken {
+            return None;
+        }
+        let text = {
+            let published = self.shelf.published.read();
+            if published.state.live_bytes() > SMALL_MIRROR_BYTES as u64 {
+                return None;
+            }
+            let mut state = published.state.clone();
+            apply_changes(&mut state, changes);
+            small_text(state.iter(), SMALL_MIRROR_BYTES)?
+        };
+        let temporary = context.temporary(&self.paths.mirror);
+        let files = &*context.files;
+        Some(SmallMirror::begin(files, temporary, &self.paths.mirror, &text, context.sync_ever()))
+    }
+
+    /// After a commit: a small mirror at once, a large one soon. `begun` shows what was committed.
+    pub(super) fn mirror_after_commit(&mut self, context: &Context, begun: Option<Result<SmallMirror>>) {
         if self.mirror.is_wanted {
-            match self.write_small_mirror(context) {
+            match self.write_small_mirror(context, begun) {
                 Ok(true) => self.mirror.due_ms = None,
                 Ok(false) => self.mirror_is_due(context),
                 Err(error) => self.mirror_failed(context, &error),
@@ -173,19 +197,12 @@ impl Log {
     }
 
     /// False when the state is too large, or somebody has just changed the file.
-    fn write_small_mirror(&mut self, context: &Context) -> Result<bool> {
+    fn write_small_mirror(&mut self, context: &Context, begun: Option<Result<SmallMirror>>) -> Result<bool> {
         self.set_broken_mirror_aside(context)?;
-        let text = {
-            let published = self.shelf.published.read();
-            if published.state.live_bytes() > SMALL_MIRROR_BYTES as u64 {
-                return Ok(false);
-            }
-            small_text(published.state.iter(), SMALL_MIRROR_BYTES)
+        let Some(small) = begun.or_else(|| self.begin_small_mirror(context, &[])).transpose()? else {
+            return Ok(false);
         };
-        let Some(text) = text else { return Ok(false) };
-        let temporary = context.temporary(&self.paths.mirror);
-        let fresh =
-            write_small(&*context.files, temporary, &self.paths.mirror, &text, self.file.end(), false)?;
+        let fresh = small.finish(&*context.files, self.file.end())?;
         self.publish_mirror(context, fresh, self.file.mark())
     }
 
@@ -222,14 +239,21 @@ impl Log {
             if !is_as_seen(self)? {
                 return Ok(false);
             }
-            files.rename(&fresh.temporary, &self.paths.mirror)?;
+            match files.rename(&fresh.temporary, &self.paths.mirror) {
+                Err(error) if error.code == "EBUSY" => {
+                    self.write_in_place(context, &mut fresh, &error)?;
+                    is_in_place = true;
+                    return Ok(true);
+                }
+                renamed => renamed?,
+            }
             is_in_place = true;
             if let Ok(Some(renamed)) = files.stamp(&self.paths.mirror)
                 && renamed.is_same_content(&fresh.id.stamp)
             {
                 fresh.id.stamp = renamed;
             }
-            if fresh.is_synced && context.sync_ever() {
+            if fresh.durable == Durable::Name {
                 files.sync_dir(&self.paths.data_folder)?;
             }
             Ok(true)
@@ -241,7 +265,7 @@ impl Log {
             // The content in which the last edit was found is gone: should it come back, it is a new one.
             self.last_edit = self.last_edit.filter(|edit| edit.log_end > fresh.log_end);
             if let Some(known) = &mut self.mirror.known {
-                known.is_synced = fresh.is_synced;
+                known.is_synced = fresh.durable == Durable::Name;
             }
             self.mirror.is_doubtful = false;
         } else {
@@ -252,6 +276,35 @@ impl Log {
             }
         }
         published
+    }
+
+    /// Writes over the mirror where the system refuses to replace it for good: a file that is mounted by itself. The
+    /// last resort: for a moment a reader may find a part of it.
+    fn write_in_place(&self, context: &Context, fresh: &mut FreshMirror, refused: &Error) -> Result<()> {
+        let (files, mirror) = (&*context.files, &self.paths.mirror);
+        let Some(mut written) = files.open_read(&fresh.temporary)? else { return Err(refused.clone()) };
+        let bytes = read_all(&mut *written, u64::MAX)?;
+        let Some(mut file) = files.open_in_place(mirror, false)? else { return Err(refused.clone()) };
+        file.overwrite(&bytes)?;
+        if fresh.durable != Durable::Nothing {
+            file.sync_data()?;
+            fresh.durable = Durable::Name;
+        }
+        fresh.id.stamp = file.stamp()?;
+        // Swept up later if this fails.
+        let _ = files.remove(&fresh.temporary);
+        context.tell(
+            "PS_MIRROR_IN_PLACE",
+            &mirror.display().to_string(),
+            format!(
+                "'{}' cannot be replaced ({}), so it is written in place: a reader may find half of it for a moment, \
+                 and after a power cut. Mount the data folder as a whole, not this file by itself",
+                mirror.display(),
+                refused.message
+            ),
+            &Details::of_log(&self.paths.name).path("path", mirror).text("reason", refused.code),
+        );
+        Ok(())
     }
 
     /// The mirror that was announced did not come: the one in its place is still the base of an edit. Where
@@ -370,6 +423,12 @@ impl Log {
         Ok(())
     }
 
+    /// There is no mirror, and no data that would be in it: nobody is to find one that the old module would not have
+    /// made.
+    pub(super) fn has_nothing_to_mirror(&self) -> bool {
+        self.mirror.seen.is_none() && self.shelf.published.read().state.is_empty()
+    }
+
     /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
     pub fn finish(&mut self, context: &Context) -> Result<()> {
         self.catch_up(context)?;
@@ -380,7 +439,8 @@ impl Log {
         }
         if self.mirror.is_wanted {
             self.set_broken_mirror_aside(context)?;
-            if self.mirror.shown_log_end() != Some(self.file.end()) || self.mirror.is_doubtful {
+            let is_stale = self.mirror.shown_log_end() != Some(self.file.end());
+            if (is_stale && !self.has_nothing_to_mirror()) || self.mirror.is_doubtful {
                 let temporary = context.temporary(&self.paths.mirror);
                 let snapshot = self.shelf.published.read().state.snapshot();
                 let fresh = write_large(

@@ -50,9 +50,19 @@ pub enum Before {
     /// It has been running, but the log is not the one that it knew. The hash of the mirror, if that seems to be
     /// the file that it knew, and there was no edit in it.
     OtherLog(Option<u64>),
-    /// It has been running on this log, and knew this mirror; and the placed mirror of which the record
-    /// spoke when it last looked.
-    SameLog(Box<KnownMirror>, Option<PlacedMirror>),
+    /// It has been running on this log.
+    SameLog(Box<KnownBefore>),
+}
+
+/// What a process knew of the mirror of a log that it has been running on.
+#[derive(Clone)]
+pub struct KnownBefore {
+    /// The mirror.
+    pub mirror: KnownMirror,
+    /// The placed mirror of which the record spoke when it was last read.
+    pub placed_seen: Option<PlacedMirror>,
+    /// What the mirror held when an edit was found in it that is not logged yet.
+    pub edited: Option<State>,
 }
 
 impl Before {
@@ -60,7 +70,7 @@ impl Before {
     pub fn known(self) -> Option<KnownMirror> {
         match self {
             // Its file is gone, so there is nothing about it that could go unnoticed.
-            Self::SameLog(known, _) => Some(KnownMirror { is_settled: true, ..*known }),
+            Self::SameLog(known) => Some(KnownMirror { is_settled: true, ..known.mirror }),
             _ => None,
         }
     }
@@ -264,13 +274,23 @@ impl Found<'_> {
     /// What the content was made from (see `nearest`).
     fn origin(&mut self, id: MirrorId, shown: &State) -> Result<Origin> {
         let end = self.history.end;
+        let mut edited = None;
         let last = match (self.before.clone(), self.record) {
-            // Damage behind its back: what the valid lines show there is what the mirror has more.
-            (_, Some(record)) if record.mirror.hash == id.hash => Shows::LogUpTo(record.log_end),
-            (Before::SameLog(known, seen), record) => match self.shown_by_another(&known, record, shown)? {
-                Some(later) => return Ok(Origin { shows: later, is_placed: true, is_older: false }),
-                None => self.last_known(known.shows, seen, record, shown)?,
-            },
+            // Ours, with damage in the log before it: the mirror has more than the valid lines show there.
+            (_, Some(record)) if record.mirror.hash == id.hash => {
+                return Ok(Origin {
+                    shows: Shows::LogUpTo(record.log_end),
+                    is_placed: true,
+                    is_older: false,
+                });
+            }
+            (Before::SameLog(known), record) => {
+                if let Some(later) = self.shown_by_another(&known.mirror, record, shown)? {
+                    return Ok(Origin { shows: later, is_placed: true, is_older: false });
+                }
+                edited = known.edited;
+                self.last_known(known.mirror.shows, known.placed_seen, record, shown)?
+            }
             (Before::OtherLog(_), Some(record)) if record.placed().is_some() => {
                 Shows::LogUpTo(record.log_end)
             }
@@ -288,7 +308,7 @@ impl Found<'_> {
         if end == 0 && matches!(last, Shows::LogUpTo(_)) {
             return Ok(Origin { shows: last, is_placed: true, is_older: false });
         }
-        self.history.origin(last, shown)
+        self.history.origin(last, edited.as_ref(), shown)
     }
 
     /// No record, or one of a mirror that may never have come: another process may have written this one since.

@@ -4,8 +4,10 @@
 //! {\n  "key": { … },\n  "key": { … }\n}          JSON.stringify(state, null, 2)
 //! ```
 //!
-//! Invariant: the file at the mirror's path is replaced by rename only, and only while it still has
-//! the content that was taken into account; so no edit is overwritten unseen.
+//! Invariant: the file at the mirror's path is replaced by rename only, after its content was synced (but with
+//! `fsync: 'never'`), and only while it still has the content that was taken into account. So any reader finds a
+//! whole file at any instant, also after a power cut, and no edit is overwritten unseen. Where the system refuses
+//! the rename for good (a file that is mounted by itself), the file is written in place, and a person is told.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ use super::log::LogPaths;
 use super::record::{MirrorId, read_all};
 use super::state::{Member, Snapshot, State};
 use crate::error::Result;
-use crate::vfs::{File, FileSystem, Stamp};
+use crate::vfs::{File, FileSystem, Stamp, SyncBeside};
 
 /// Up to this size the mirror is written before a promise resolves.
 pub const SMALL_MIRROR_BYTES: usize = 64 << 10;
@@ -152,6 +154,93 @@ pub fn apply_edits(state: &mut State, edits: Vec<Edit>) -> Vec<Edit> {
     edits.into_iter().filter(|edit| changes(state, edit)).collect()
 }
 
+/// Applies what calls or edits change.
+pub fn apply_changes(state: &mut State, changes: &[Edit]) {
+    for change in changes {
+        match change {
+            Edit::Set(member) => state.set(member.clone()),
+            Edit::Delete(key) => {
+                state.remove(key);
+            }
+        }
+    }
+}
+
+/// What of a mirror is on disk for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// Nothing: `fsync: 'never'`.
+    Nothing,
+    /// Its content. A power cut leaves the old mirror or this one.
+    Content,
+    /// Its content, and once it is in its place its name, too.
+    Name,
+}
+
+impl Durable {
+    /// Content and name, or nothing.
+    pub fn in_full(sync: bool) -> Self {
+        if sync { Self::Name } else { Self::Nothing }
+    }
+}
+
+/// A small mirror that is being synced beside the log.
+pub struct SmallMirror {
+    temporary: PathBuf,
+    id: MirrorId,
+    syncing: Option<Box<dyn SyncBeside>>,
+}
+
+impl SmallMirror {
+    /// Writes it beside its place and begins to sync it. For callers that hold the lock of the folder until it is in
+    /// its place.
+    pub fn begin(
+        files: &dyn FileSystem,
+        temporary: PathBuf,
+        mirror: &Path,
+        text: &str,
+        sync: bool,
+    ) -> Result<Self> {
+        let written = (|| {
+            let mut file = files.create_like(&temporary, mirror)?;
+            file.append(text.as_bytes())?;
+            Ok((MirrorId { hash: xxh3_64(text.as_bytes()), stamp: file.stamp()? }, file))
+        })();
+        match written {
+            Ok((id, file)) => {
+                let syncing = sync.then(|| files.sync_beside(file));
+                Ok(Self { temporary, id, syncing })
+            }
+            Err(error) => {
+                let _ = files.remove(&temporary);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for the sync. The mirror shows the log up to `log_end`.
+    pub fn finish(self, files: &dyn FileSystem, log_end: u64) -> Result<FreshMirror> {
+        let Self { temporary, id, syncing } = self;
+        let durable = if syncing.is_some() { Durable::Content } else { Durable::Nothing };
+        match syncing.map(SyncBeside::wait).transpose() {
+            Ok(_) => Ok(FreshMirror { temporary, id, log_end, durable, held: None }),
+            Err(error) => {
+                let _ = files.remove(&temporary);
+                Err(error)
+            }
+        }
+    }
+
+    /// The log does not have what it shows.
+    pub fn discard(self, files: &dyn FileSystem) {
+        if let Some(syncing) = self.syncing {
+            let _ = syncing.wait();
+        }
+        // Swept up later if this fails.
+        let _ = files.remove(&self.temporary);
+    }
+}
+
 /// A mirror that was written beside, ready to be renamed.
 pub struct FreshMirror {
     /// Where it is.
@@ -160,8 +249,8 @@ pub struct FreshMirror {
     pub id: MirrorId,
     /// The log's offset that it shows.
     pub log_end: u64,
-    /// True when its content is on disk.
-    pub is_synced: bool,
+    /// What of it is on disk.
+    pub durable: Durable,
     /// The open file with its lock, which tells other processes that somebody is at work on it.
     pub held: Option<Box<dyn File>>,
 }
@@ -188,27 +277,6 @@ pub fn push_member(text: &mut String, member: &Member, is_first: bool, size_byte
     text.push_str(member.key());
     text.push_str(": ");
     json::push_pretty(text, member.value(), 1, size_bytes_max);
-}
-
-/// Writes a mirror beside its place from a text that is made already. For callers that hold the lock of
-/// the folder until it is in its place.
-pub fn write_small(
-    files: &dyn FileSystem,
-    temporary: PathBuf,
-    mirror: &Path,
-    text: &str,
-    log_end: u64,
-    sync: bool,
-) -> Result<FreshMirror> {
-    let written = (|| {
-        let mut file = files.create_like(&temporary, mirror)?;
-        file.append(text.as_bytes())?;
-        if sync {
-            file.sync_data()?;
-        }
-        Ok((MirrorId { hash: xxh3_64(text.as_bytes()), stamp: file.stamp()? }, None))
-    })();
-    fresh(files, temporary, written, log_end, sync)
 }
 
 /// Writes a mirror beside its place from a snapshot, a piece at a time.
@@ -297,10 +365,10 @@ fn fresh(
     temporary: PathBuf,
     written: Result<Written>,
     log_end: u64,
-    is_synced: bool,
+    sync: bool,
 ) -> Result<FreshMirror> {
     match written {
-        Ok((id, held)) => Ok(FreshMirror { temporary, id, log_end, is_synced, held }),
+        Ok((id, held)) => Ok(FreshMirror { temporary, id, log_end, durable: Durable::in_full(sync), held }),
         Err(error) => {
             // What was begun beside the mirror is of no use; the mirror itself is as it was.
             let _ = files.remove(&temporary);

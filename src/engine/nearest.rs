@@ -65,15 +65,21 @@ pub struct Nearest {
     pub position: u64,
     /// Keys in which the state differs there from what the mirror shows.
     pub differing: usize,
+    /// Keys of the mirror that are the same there.
+    pub unchanged: usize,
 }
 
 impl History<'_> {
-    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3).
-    pub fn origin(&mut self, last: Shows, shown: &State) -> Result<Origin> {
-        let differing = self.edits_since(&last, shown)?;
+    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3). `edited` is what it held
+    /// after an edit that is not logged yet: this one then goes on from there, and both have the same origin.
+    pub fn origin(&mut self, last: Shows, edited: Option<&State>, shown: &State) -> Result<Origin> {
+        let differing = match edited {
+            Some(edited) => difference(edited, shown).len(),
+            None => self.edits_since(&last, shown)?,
+        };
         // Nearer than one key is only content that is exactly an older state, and that is a copy put back.
         if differing > 1
-            && let Some(nearer) = self.nearest_of_all(shown, differing - 1)?
+            && let Some(nearer) = self.nearest_of_all(shown, differing - 1, needed(shown))?
             && nearer.differing > 0
         {
             return Ok(Origin { shows: nearer.shows, is_placed: true, is_older: true });
@@ -95,7 +101,9 @@ impl History<'_> {
             None => None,
         };
         let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
-        let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound)? };
+        // Damaged lines make every position look farther away than it is.
+        let unchanged_min = if hash.is_some() { needed(shown) } else { 0 };
+        let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound, unchanged_min)? };
         let fewest = found.as_ref().map(|found| found.differing).or(of_last);
         if fewest != Some(0)
             && let Some(log) = &mut self.log
@@ -105,13 +113,14 @@ impl History<'_> {
             }
             if let Some(edited) = nearest_edited(&mut **log, self.end, shown)?
                 && fewest.is_none_or(|fewest| edited.fewest < fewest)
-                && unchanged(&edited.state, shown) >= needed(shown)
+                && unchanged(&edited.state, shown) >= unchanged_min
             {
                 return Ok(Origin { shows: Shows::Content(edited.state), is_placed: true, is_older: true });
             }
         }
         if let Some(found) = found {
-            return Ok(Origin { shows: found.shows, is_placed: true, is_older: true });
+            let is_placed = found.unchanged >= needed(shown);
+            return Ok(Origin { shows: found.shows, is_placed, is_older: true });
         }
         if let Some(position) = last {
             return Ok(Origin { shows: Shows::LogUpTo(position), is_placed: true, is_older: false });
@@ -134,15 +143,21 @@ impl History<'_> {
         })
     }
 
-    /// The nearest position of the log and its backups in which at most `differing_max` keys differ and half of the
-    /// content's keys are unchanged.
-    fn nearest_of_all(&mut self, shown: &State, differing_max: usize) -> Result<Option<Found>> {
+    /// The nearest position of the log and its backups in which at most `differing_max` keys differ and at least
+    /// `unchanged_min` of the content's keys are unchanged.
+    fn nearest_of_all(
+        &mut self,
+        shown: &State,
+        differing_max: usize,
+        unchanged_min: usize,
+    ) -> Result<Option<Found>> {
         let mut best: Option<Found> = None;
         if let Some(log) = &mut self.log
-            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, needed(shown))?
+            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, unchanged_min)?
             && found.differing <= differing_max
         {
-            best = Some(Found { differing: found.differing, shows: Shows::LogUpTo(found.position) });
+            let shows = Shows::LogUpTo(found.position);
+            best = Some(Found { differing: found.differing, unchanged: found.unchanged, shows });
         }
         let backups = old_logs(self.files, self.paths)?;
         for backup in backups.iter().rev().filter(|old| old.kind == Kind::Backup) {
@@ -151,10 +166,10 @@ impl History<'_> {
                 break;
             }
             // A backup that cannot be read must not keep anybody from their data.
-            if let Ok(Some((differing, state))) = nearest_in_backup(self.files, backup, shown)
-                && differing < fewest
+            if let Ok(Some(found)) = nearest_in_backup(self.files, backup, shown, unchanged_min)
+                && found.differing < fewest
             {
-                best = Some(Found { differing, shows: Shows::Content(state) });
+                best = Some(found);
             }
         }
         Ok(best)
@@ -164,6 +179,7 @@ impl History<'_> {
 /// A state of the past, and how many keys differ from it.
 struct Found {
     differing: usize,
+    unchanged: usize,
     shows: Shows,
 }
 
@@ -181,13 +197,15 @@ fn nearest_in_backup(
     files: &dyn FileSystem,
     backup: &OldLog,
     shown: &State,
-) -> Result<Option<(usize, State)>> {
+    unchanged_min: usize,
+) -> Result<Option<Found>> {
     let Some(mut file) = backup.open(files)? else { return Ok(None) };
-    let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, needed(shown))? else { return Ok(None) };
+    let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, unchanged_min)? else { return Ok(None) };
     file.rewind()?;
     let mut replayed = Replayed::default();
     continue_replay(&mut *file, found.position, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-    Ok(Some((found.differing, replayed.state)))
+    let shows = Shows::Content(replayed.state);
+    Ok(Some(Found { differing: found.differing, unchanged: found.unchanged, shows }))
 }
 
 /// Whether an edit was logged that was found in a mirror with this hash.
@@ -214,7 +232,7 @@ pub fn nearest(
             && unchanged.get() >= unchanged_min
             && best.as_ref().is_none_or(|best| differing.get() <= best.differing)
         {
-            best = Some(Nearest { position, differing: differing.get() });
+            best = Some(Nearest { position, differing: differing.get(), unchanged: unchanged.get() });
         }
     };
     look(0);

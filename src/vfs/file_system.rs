@@ -66,6 +66,11 @@ pub trait FileSystem: Send + Sync {
     fn sync_dir(&self, path: &Path) -> Result<()>;
     /// Names of the files in a folder; none when there is no folder.
     fn list(&self, path: &Path) -> Result<Vec<String>>;
+    /// Begins to sync `file` beside the caller, who goes on and waits for it later.
+    fn sync_beside(&self, mut file: Box<dyn File>) -> Box<dyn SyncBeside> {
+        let result = file.sync_data();
+        Box::new(Synced(result.map(|()| file)))
+    }
     /// Milliseconds since 1970.
     fn now_ms(&self) -> i64;
     /// Milliseconds of a clock that never jumps.
@@ -76,6 +81,24 @@ pub trait FileSystem: Send + Sync {
     }
     /// Waits.
     fn sleep_us(&self, duration_us: u64);
+}
+
+/// A sync that runs beside its caller.
+pub trait SyncBeside: Send {
+    /// Waits for it; gives the file back.
+    ///
+    /// # Errors
+    /// The system's, as `File::sync_data`.
+    fn wait(self: Box<Self>) -> Result<Box<dyn File>>;
+}
+
+/// A sync that is over already.
+struct Synced(Result<Box<dyn File>>);
+
+impl SyncBeside for Synced {
+    fn wait(self: Box<Self>) -> Result<Box<dyn File>> {
+        self.0
+    }
 }
 
 /// An open file. Not shared between threads: each reader opens its own.

@@ -5,6 +5,7 @@ mod file_system;
 mod real;
 #[cfg(feature = "simulation")]
 pub mod simulated;
+mod syncer;
 
-pub use file_system::{File, FileSystem, FileSystemRef, Stamp};
+pub use file_system::{File, FileSystem, FileSystemRef, Stamp, SyncBeside};
 pub use real::RealFileSystem;

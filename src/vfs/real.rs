@@ -10,19 +10,21 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{File, FileSystem, Stamp};
+use super::syncer::Syncer;
+use super::{File, FileSystem, Stamp, SyncBeside};
 use crate::error::{Error, Result};
 
 /// The real file system.
 pub struct RealFileSystem {
     started: Instant,
+    syncer: Syncer,
 }
 
 impl RealFileSystem {
     /// The file system of this machine.
     #[must_use]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), syncer: Syncer::default() }
     }
 }
 
@@ -316,6 +318,10 @@ impl FileSystem for RealFileSystem {
         }
         names.sort();
         Ok(names)
+    }
+
+    fn sync_beside(&self, file: Box<dyn File>) -> Box<dyn SyncBeside> {
+        self.syncer.ask(file)
     }
 
     fn now_ms(&self) -> i64 {

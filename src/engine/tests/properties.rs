@@ -159,8 +159,14 @@ impl Model {
 
     /// The mirror's content changes under a running process.
     fn edited(&mut self, logs: &[Vec<u8>], before: Ordered, shown: Ordered) {
-        let last = self.edit.take().map_or(before, |edit| edit.base);
-        let base = base_of_edit(logs, &last, &shown);
+        let base = match self.edit.take() {
+            // A further edit goes on from the one before, and both have the same base.
+            Some(edit) => match base_of_edit(logs, &edit.shown, &shown) {
+                base if base == edit.shown => edit.base,
+                base => base,
+            },
+            None => base_of_edit(logs, &before, &shown),
+        };
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
         if self.memory.is_none() && self.state() == self.logged {
             // All of it is there already, so it is over.
