@@ -177,7 +177,10 @@ test('diff: log and backup, gzip included', async (t) => {
     gzipSync(await readFile(logPath(dataDir, 'players'))),
   );
   assert.equal((await runCli(t, ['diff', dataDir, '--backup', '1000'])).code, 0);
-  assert.equal((await runCli(t, ['diff', dataDir, '--backup', '7', '--log', 'players'])).code, 2);
+  assert.equal((await runCli(t, ['diff', dataDir, '--backup', '7', '--log', 'players'])).code, 5);
+  const none = await runCliJson(t, ['diff', dataDir, '--backup', '5']);
+  assert.deepEqual([none.code, none.json.error.code], [5, 'ERR_NO_BACKUP']);
+  assert.match(none.json.error.hint, /1000/, 'those that there are');
 });
 
 test('diff: two folders', async (t) => {

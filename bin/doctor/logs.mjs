@@ -1,12 +1,14 @@
 // The health of the logs and of what stands beside them.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describeDamage } from '../commands/verify.mjs';
+import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
+import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
-import { fail, info, ok, warn } from './finding.mjs';
+import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const DAY_MS = 86_400_000;
 const LEFTOVER = /\.tmp$/;
@@ -19,15 +21,29 @@ export async function logFindings({ dataDir, terminal }) {
     try {
       findings.push(...(await logFinding(log, terminal)));
     } catch (error) {
+      const make = error.code === 'ERR_LOG_REPLACED' ? unchecked : fail;
       findings.push(
-        fail(
+        make(
           'log',
-          `${log.name}: ${error.message}`,
-          'It cannot be read.',
-          'See to the cause; the code says which it is.',
+          `${log.name}: ${failureText(error)}`,
+          'It could not be read, so nobody knows whether it is well.',
+          'See to the cause, and run this again.',
         ),
       );
     }
+    for (const file of log.odd) {
+      findings.push(
+        fail(
+          'not-a-file',
+          `${log.name}: '${file}' is not a file`,
+          'A folder, a device or a link to nothing stands where a log or JSON file should.',
+          'Move it away, and put the file there if you have it.',
+        ),
+      );
+    }
+  }
+  if (logs.some(({ backups, archives }) => backups.length + archives.length > 0)) {
+    findings.push(info('old-logs', 'Backups and archives are not read here; `verify --backups` does'));
   }
   findings.push(...leftovers(dataDir));
   return findings;
@@ -35,7 +51,22 @@ export async function logFindings({ dataDir, terminal }) {
 
 async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }, terminal) {
   const findings = [];
-  if (!log) {
+  // A compaction leaves at least a checkpoint, so a log with backups is never missing or empty by itself.
+  const isEmptied = backups.length > 0 && (log === null || log.sizeBytes === 0);
+  if (isEmptied) {
+    const make = mirror ? warn : fail;
+    findings.push(
+      make(
+        'emptied',
+        `${name}: the log is ${log ? 'empty' : 'gone'}, but not its ${plural(backups.length, 'backup')}`,
+        mirror
+          ? 'Somebody removed it or cut it off. What the JSON file has counts, and is logged with the first write.'
+          : 'Somebody removed it or cut it off, and there is no JSON file: the bot begins without this data.',
+        'Stop the bot and look with `progressive-storage repair`, or put a copy of the log back.',
+      ),
+    );
+  }
+  if (!log && mirror && !isEmptied) {
     findings.push(
       info(
         'log',
@@ -43,7 +74,8 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
         'Data of before there was a log, or the log was deleted. It is taken over with the first write.',
       ),
     );
-  } else {
+  }
+  if (log) {
     const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
     const found = await examine(log.path, { progress });
     progress.end();
@@ -66,7 +98,7 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
         ),
       );
     }
-    if (found && findings.length === 0) {
+    if (found && findings.length === 0 && !isEmptied) {
       findings.push(
         ok(
           'log',
@@ -75,7 +107,7 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
       );
     }
   }
-  if (mirror) findings.push(...mirrorFindings(name, mirror));
+  if (mirror) findings.push(...(await mirrorFindings(name, mirror)));
   if (corrupt.length + brokenMirrors.length > 0) {
     const files = [...corrupt, ...brokenMirrors].map((file) => path.basename(file.path)).join(', ');
     findings.push(
@@ -98,10 +130,10 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
   return findings;
 }
 
-function mirrorFindings(name, mirror) {
+async function mirrorFindings(name, mirror) {
   try {
-    const state = JSON.parse(readFileSync(mirror.path, 'utf8'));
-    if (state !== null && typeof state === 'object' && !Array.isArray(state)) return [];
+    await eachMember(mirror.path, { onMember: () => {} });
+    return [];
   } catch (error) {
     if (error.code) throw error;
   }
