@@ -2,7 +2,8 @@
 // colours and questions are for terminals only.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Endings } from '../bin/support/endings.mjs';
@@ -107,8 +108,10 @@ test('what somebody may have meant', () => {
   }
 });
 
-test('a failure names no file of the package itself, and says where it was only if asked', async () => {
-  const { stdout } = await import('node:child_process').then(({ spawnSync }) =>
+test('a failure names no file of the package itself, and says where it was only if asked', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(path.join(folder, 'players.json'), '{}');
+  const run = (env) =>
     spawnSync(
       process.execPath,
       [
@@ -122,10 +125,16 @@ test('a failure names no file of the package itself, and says where it was only 
          const { main } = await import(${JSON.stringify(new URL('../bin/support/program.mjs', import.meta.url).href)});
          await main(['verify']);`,
       ],
-      { encoding: 'utf8', env: { ...process.env, FOLDER: path.join(repositoryRoot, 'examples', 'bot') } },
-    ),
+      { encoding: 'utf8', env: { ...process.env, FOLDER: folder, ...env } },
+    );
+  const plain = run({});
+  assert.match(
+    plain.stdout,
+    /Cannot read properties of undefined[\s\S]*This is a mistake of progressive-storage itself/,
   );
-  assert.ok(!stdout.includes(repositoryRoot) && !stdout.includes('    at '), stdout);
+  assert.ok(!plain.stdout.includes(repositoryRoot) && !plain.stdout.includes('    at '), plain.stdout);
+  assert.equal(plain.status, EXIT.failed);
+  assert.match(run({ PROGRESSIVE_STORAGE_DEBUG: '1' }).stdout, /^ +at .*verify\.mjs/m);
 });
 
 test('in a pipe there are no colours', async (t) => {
@@ -145,7 +154,10 @@ test('progress tells share, amount, rate and time left', () => {
   assert.equal(progressText('Reading', 5, 0, 1000), 'Reading 5 · 5/s');
   // A total is an estimate: what goes beyond it has no share, and nothing is ever 0 ms from its end.
   assert.equal(progressText('Reading', 412, 322, 2000), 'Reading 412 · 206/s');
-  assert.equal(progressText('Reading', 200, 200, 2000), 'Reading [########################] 100 % 200 · 100/s');
+  assert.equal(
+    progressText('Reading', 200, 200, 2000),
+    'Reading [########################] 100 % 200 · 100/s',
+  );
   assert.doesNotMatch(progressText('Reading', 199, 200, 20_000), / 0 ms/);
   assert.equal(bytes(1536), '1.5 KiB');
   assert.equal(duration(90_000), '90 s');

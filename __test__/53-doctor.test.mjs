@@ -2,7 +2,17 @@
 // do. Machines that are not at hand are given as text: mount tables and environments.
 
 import assert from 'node:assert/strict';
-import { appendFile, chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { clockFindings } from '../bin/doctor/clock.mjs';

@@ -11,7 +11,14 @@ import { EXIT } from '../bin/support/errors.mjs';
 import { commandNames } from '../bin/support/program.mjs';
 import { Storage } from '../index.js';
 import { exampleBot, notOnDeno, runCli, runCliJson } from './support/cli.mjs';
-import { closeStorage, logPath, mirrorPath, openStorage, runScript, temporaryFolder } from './support/temp.mjs';
+import {
+  closeStorage,
+  logPath,
+  mirrorPath,
+  openStorage,
+  runScript,
+  temporaryFolder,
+} from './support/temp.mjs';
 
 // The arguments of each command for a place.
 const COMMANDS = {
@@ -129,7 +136,9 @@ test('what the environment names is a place like any other', { skip: notOnDeno }
   }
 });
 
-test('adopt takes a bot without data; what it is told to take must be a folder', { skip: notOnDeno }, async (t) => {
+test('adopt takes a bot without data; what it is told to take must be a folder', {
+  skip: notOnDeno,
+}, async (t) => {
   const bot = await exampleBot(t, { services: 'old' });
   const strange = await runCliJson(t, ['adopt', bot, '--data', places['a file'], '--yes']);
   assert.deepEqual([strange.code, strange.json.error.code], [EXIT.place, 'ERR_NOT_A_FOLDER']);
@@ -153,8 +162,11 @@ test('a log or JSON file that may not be read, or is none, is named', {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('key', 'Name', 1);
   await closeStorage(storage);
-  for (const folder of [path.dirname(dataDir), dataDir, path.join(dataDir, 'logs')]) await chmod(folder, 0o755);
-  const reading = Object.keys(COMMANDS).filter((name) => !['adopt', 'revert', 'doctor', 'import'].includes(name));
+  for (const folder of [path.dirname(dataDir), dataDir, path.join(dataDir, 'logs')])
+    await chmod(folder, 0o755);
+  const reading = Object.keys(COMMANDS).filter(
+    (name) => !['adopt', 'revert', 'doctor', 'import'].includes(name),
+  );
   const into = { ...others, into: path.join(dataDir, '..', 'restored') };
   const each = async (codeWanted, run) => {
     for (const name of reading) {

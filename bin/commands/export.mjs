@@ -89,7 +89,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     );
     return done(terminal, { output, format, counts });
   }
-  const write = output ? undefined : (text) => terminal.raw(text);
   const counts = output
     ? await throughTemporary(output, atEnd, async (file) => {
         const handle = openSync(file, 'wx');
@@ -103,7 +102,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
           closeSync(handle);
         }
       })
-    : await writeText(terminal, storage, logs, format, options, write);
+    : await writeText(terminal, storage, logs, format, options, (text) =>
+        terminal.raw(text, { isRecord: format === 'csv' }),
+      );
   if (output) return done(terminal, { output, format, counts });
   return undefined;
 }
@@ -195,7 +196,7 @@ async function eachShown(terminal, name, items, total, take) {
 }
 
 function* lineTexts(entries) {
-  for (const [key, value] of entries) yield `${JSON.stringify({ key, value })}\n`;
+  for (const [key, value] of entries) yield `${visibleJson({ key, value })}\n`;
 }
 
 // Member by member: the whole may be longer than the longest string.
@@ -286,7 +287,7 @@ function tableName(name, tables) {
 }
 
 // A number of JavaScript becomes a REAL, so whole ones that fit into 64 bits go as bigints: those become INTEGERs.
-function sqlValue(value) {
+export function sqlValue(value) {
   if (value === undefined || value === null) return null;
   if (typeof value === 'boolean') return value ? 1n : 0n;
   const isInteger = Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;

@@ -33,12 +33,12 @@ export const options = {
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [key, folder] = positionals;
   if (key === '') throw usageError('The key is empty.');
-  const dataDir = dataFolder(folder, cwd);
-  const log = chosenLog(dataDir, options.log);
-  const { name } = log;
   const newest = options.newest === undefined ? Number.POSITIVE_INFINITY : Number(options.newest);
   if (options.newest !== undefined && !(Number.isInteger(newest) && newest > 0))
     throw usageError(`--newest is '${options.newest}'; give a whole number from 1 on.`);
+  const dataDir = dataFolder(folder, cwd);
+  const log = chosenLog(dataDir, options.log);
+  const { name } = log;
   const since = options.since && parseTime(options.since, '--since').getTime();
   const storage = openStorage(dataDir, atEnd);
   const work = storage.history(name, key);

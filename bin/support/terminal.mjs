@@ -67,9 +67,11 @@ export class Terminal {
     return this.stdout.write(`${visibleJson(value)}\n`);
   }
 
-  // What a command makes for other programs, as it is. A terminal gets it line by line with escapes.
-  raw(text) {
+  // What a command makes for other programs, as it is. A terminal gets it with escapes: JSON has them in its strings, so
+  // there only the line breaks between them are left; with `isRecord`, the text is one record and its end of line.
+  raw(text, { isRecord = false } = {}) {
     if (this.stdout.isTTY !== true) return this.stdout.write(text);
+    if (isRecord) return this.stdout.write(`${visible(text.replace(/\r?\n$/, ''))}\n`);
     return this.stdout.write(text.split('\n').map(visible).join('\n'));
   }
 

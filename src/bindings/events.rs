@@ -20,6 +20,7 @@ use super::arguments::describe;
 use super::environment::{Environment, EnvironmentOutlet};
 use super::js::{Fallible, Js, Kept, Value};
 use super::stores::threads;
+use super::visible::visible;
 use crate::engine::event::EVENTS;
 use crate::engine::{Notice, NoticeSink};
 use crate::error::Error;
@@ -107,7 +108,7 @@ impl NoticeSink for Sink {
             return;
         }
         if !threads().iter().any(|thread| thread.tell(for_thread(true))) {
-            eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+            eprintln!("progressive-storage: {}: {}", notice.code, visible(&notice.message));
         }
     }
 }
@@ -369,7 +370,7 @@ impl Events {
             }
             method = js.get(logger, "warn")?;
         }
-        let text = format!("progressive-storage: [{}] {}", notice.code, notice.message);
+        let text = format!("progressive-storage: [{}] {}", notice.code, visible(&notice.message));
         js.call(method, logger, &[js.string(&text)?])?;
         Ok(())
     }
@@ -421,10 +422,10 @@ fn warn(js: Js, notice: &Notice) {
         let options = js.object()?;
         js.set(options, "type", js.string("ProgressiveStorageWarning")?)?;
         js.set(options, "code", js.string(notice.code)?)?;
-        js.call(js.get(process, "emitWarning")?, process, &[js.string(&notice.message)?, options])?;
+        js.call(js.get(process, "emitWarning")?, process, &[js.string(&visible(&notice.message))?, options])?;
         Ok(())
     };
     if emit().is_err() {
-        eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+        eprintln!("progressive-storage: {}: {}", notice.code, visible(&notice.message));
     }
 }

@@ -19,3 +19,4 @@ mod scheduler;
 mod stores;
 mod stream;
 mod update;
+mod visible;

@@ -347,10 +347,11 @@ impl Log {
                 "PS_TORN_TAIL",
                 &format!("{log} {}", loaded.file.end()),
                 format!(
-                    "The log '{log}' ends with {} bytes of an entry that was never finished (a crash while it was \
+                    "The log '{log}' ends with {} of an entry that was never finished (a crash while it was \
                      written). They are dropped; nothing that was acknowledged is affected. The next write moves \
                      them to '{}.torn.N'",
-                    mending.torn_bytes, log
+                    plural(mending.torn_bytes, "byte"),
+                    log
                 ),
                 &details.clone().path("path", &self.paths.log).number("droppedBytes", mending.torn_bytes),
             );
@@ -392,9 +393,9 @@ impl Log {
                 "PS_FOREIGN_EDIT",
                 &format!("{mirror} {}", pending.tag.mirror_hash),
                 format!(
-                    "'{mirror}' holds changes of {} keys that the log '{log}' does not have (an edit by hand, or data \
+                    "'{mirror}' holds changes of {} that the log '{log}' does not have (an edit by hand, or data \
                      of the old module). They count, and are logged with the next write",
-                    pending.edits.len()
+                    plural(pending.edits.len() as u64, "key")
                 ),
                 &details.path("path", &self.paths.mirror).number("keys", pending.edits.len() as u64),
             );
@@ -420,15 +421,21 @@ fn damage_details(details: Details, first: &Damage, count: usize) -> Details {
 
 fn describe(paths: &LogPaths, first: &Damage, count: usize) -> String {
     let key = first.key.as_ref().map(|key| format!(", key '{key}'")).unwrap_or_default();
-    let more = if count > 1 { format!(" and {} more lines", count - 1) } else { String::new() };
+    let more =
+        if count > 1 { format!(" and {}", plural(count as u64 - 1, "more line")) } else { String::new() };
     format!(
-        "The log '{}' is damaged: line {} at byte {} ({} bytes{key}) cannot be used, {}{more}.",
+        "The log '{}' is damaged: line {} at byte {} ({}{key}) cannot be used, {}{more}.",
         paths.log.display(),
         first.line,
         first.offset,
-        first.size_bytes,
+        plural(first.size_bytes, "byte"),
         first.reason
     )
+}
+
+/// `1 key`, `2 keys`.
+fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 fn corrupt(paths: &LogPaths, first: &Damage, count: usize) -> Error {
