@@ -136,14 +136,20 @@ test('a log that somebody emptied or removed, beside its backups', async (t) => 
   const { storage } = await openStorage(t, Storage, { dataDir });
   await storage.compactLog('players');
   await closeStorage(storage);
-  for (const change of [() => truncate(logPath(dataDir, 'players')), () => rm(logPath(dataDir, 'players'))]) {
+  const log = logPath(dataDir, 'players');
+  for (const [change, said] of [
+    [() => truncate(log), /players: the log is empty, and there are backups/],
+    [() => rm(log), /players: there is no log, and there are backups/],
+  ]) {
     await change();
-    const { json } = await runCliJson(t, ['doctor', dataDir, '--read-only']);
-    assert.equal(found(json, 'emptied')[0].level, 'warn', 'the JSON file has it');
+    const doctor = await runCliJson(t, ['doctor', dataDir, '--read-only']);
+    const failed = found(doctor.json, 'log').filter(({ level }) => level === 'fail');
+    assert.deepEqual([doctor.code, failed.length], [EXIT.found, 1]);
+    assert.match(failed[0].what, said);
+    const verify = await runCli(t, ['verify', dataDir]);
+    assert.equal(verify.code, EXIT.found);
+    assert.match(verify.stdout, said);
   }
-  await rm(mirrorPath(dataDir, 'players'));
-  const { code, json } = await runCliJson(t, ['doctor', dataDir, '--read-only']);
-  assert.deepEqual([code, found(json, 'emptied')[0].level], [EXIT.found, 'fail']);
 });
 
 test('a folder without rights', { skip: process.getuid?.() === 0 && 'root may do everything' }, async (t) => {

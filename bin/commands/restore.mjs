@@ -83,9 +83,8 @@ function checkTarget(target) {
 
 async function write(terminal, states, target, atEnd) {
   mkdirSync(path.dirname(target), { recursive: true });
-  // Made here, under a name that nobody can have put something at.
+  // A name that nobody can have put something at.
   const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
-  mkdirSync(temporary);
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
   // Synced by the flush at its end; until then nobody needs it.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });
@@ -98,6 +97,7 @@ async function write(terminal, states, target, atEnd) {
   };
   atEnd(close);
   try {
+    mkdirSync(temporary);
     for (const { name, state } of states) {
       const collection = storage.collection(name);
       const entries = Object.entries(state);

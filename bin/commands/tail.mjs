@@ -39,6 +39,8 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const show = (entry) =>
     terminal.json ? terminal.jsonLine(entry) : terminal.line(describe(terminal, entry));
   const file = log?.path;
+  if (file === undefined)
+    terminal.note(`note: there is no log '${name}' in '${dataDir}': only its JSON file or old logs of it.`);
   let last = [];
   const read = file
     ? await eachLine(file, {

@@ -26,7 +26,19 @@ export async function clockFindings({ dataDir, isReadOnly, now = Date.now() }) {
       ),
     );
   }
-  const newest = await newestTime(dataDir, findings);
+  let newest;
+  try {
+    newest = await newestTime(dataDir);
+  } catch (error) {
+    findings.push(
+      unchecked(
+        'log-times',
+        `The times of the logs: ${failureText(error)}`,
+        'They may be ahead of the clock.',
+        'See to the cause, and run this again.',
+      ),
+    );
+  }
   if (newest && Date.parse(newest.time) - now > AHEAD_MS_MAX) {
     findings.push(
       warn(
@@ -62,28 +74,17 @@ export async function clockFindings({ dataDir, isReadOnly, now = Date.now() }) {
   return findings;
 }
 
-async function newestTime(dataDir, findings) {
+async function newestTime(dataDir) {
   let newest;
   for (const { name, log } of logsIn(dataDir)) {
     if (!log) continue;
     let last;
-    try {
-      await eachLine(log.path, {
-        onLine: ({ entry }) => {
-          const time = entry?.timestamp ?? entry?.compactedAt;
-          if (typeof time === 'string' && !Number.isNaN(Date.parse(time))) last = time;
-        },
-      });
-    } catch (error) {
-      findings.push(
-        unchecked(
-          'log-times',
-          `The times of ${name}: ${failureText(error)}`,
-          'They may be ahead of the clock.',
-          'See to the cause, and run this again.',
-        ),
-      );
-    }
+    await eachLine(log.path, {
+      onLine: ({ entry }) => {
+        const time = entry?.timestamp ?? entry?.compactedAt;
+        if (typeof time === 'string' && !Number.isNaN(Date.parse(time))) last = time;
+      },
+    });
     if (last && (!newest || Date.parse(last) > Date.parse(newest.time))) newest = { log: name, time: last };
   }
   return newest;

@@ -49,24 +49,19 @@ export async function logFindings({ dataDir, terminal }) {
   return findings;
 }
 
-async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }, terminal) {
+async function logFinding({ name, log, mirror, backups, archives, corrupt, brokenMirrors }, terminal) {
   const findings = [];
-  // A compaction leaves at least a checkpoint, so a log with backups is never missing or empty by itself.
-  const isEmptied = backups.length > 0 && (log === null || log.sizeBytes === 0);
-  if (isEmptied) {
-    const make = mirror ? warn : fail;
+  const hasOld = backups.length + archives.length > 0;
+  if (hasOld && (log?.sizeBytes ?? 0) === 0) {
     findings.push(
-      make(
-        'emptied',
-        `${name}: the log is ${log ? 'empty' : 'gone'}, but not its ${plural(backups.length, 'backup')}`,
-        mirror
-          ? 'Somebody removed it or cut it off. What the JSON file has counts, and is logged with the first write.'
-          : 'Somebody removed it or cut it off, and there is no JSON file: the bot begins without this data.',
-        'Stop the bot and look with `progressive-storage repair`, or put a copy of the log back.',
+      fail(
+        'log',
+        `${name}: ${log ? 'the log is empty' : 'there is no log'}, and there are backups of it`,
+        'A compaction leaves a log and its backups, so somebody emptied or removed it.',
+        'See with `progressive-storage repair` what the backups have and the data lacks.',
       ),
     );
-  }
-  if (!log && mirror && !isEmptied) {
+  } else if (!log) {
     findings.push(
       info(
         'log',
@@ -74,8 +69,7 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
         'Data of before there was a log, or the log was deleted. It is taken over with the first write.',
       ),
     );
-  }
-  if (log) {
+  } else {
     const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
     const found = await examine(log.path, { progress });
     progress.end();
@@ -98,7 +92,7 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
         ),
       );
     }
-    if (found && findings.length === 0 && !isEmptied) {
+    if (found && findings.length === 0) {
       findings.push(
         ok(
           'log',
