@@ -194,6 +194,11 @@ test('a log that the old code cannot read: nothing is touched', async (t) => {
   const refused = await runCli(t, ['adopt', folder, '--yes']);
   assert.equal(refused.code, 3);
   assert.match(refused.stdout, /log of players: the old code cannot read it/);
+  assert.doesNotMatch(
+    refused.stdout + refused.stderr,
+    /storage-trial|probe\.mjs/,
+    'the copy is nobody else’s business',
+  );
   assert.deepEqual(await contentsOf(folder), before);
 });
 

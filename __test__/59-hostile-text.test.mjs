@@ -200,6 +200,7 @@ test('what the library warns of is as tame, in a process of its own', async (t) 
     const logged = [];
     for (const logger of [undefined, { warn: (text) => logged.push(text) }]) {
       const storage = new Storage({ dataDir: process.argv[2], ...(logger && { logger }) });
+      storage.on('corruption', ({ message }) => logged.push(message), { observe: true });
       await storage.loadPlayers();
       await storage.getAllGameStates();
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -46,18 +46,20 @@ function refuseProcesses(bot, pids) {
     throw new Stop(`The data folder '${bot.dataDir}' is in use.`, {
       code: 'ERR_IN_USE',
       details: open.map(show),
-      hint: 'Stop the bot, then try again. Nothing was changed.',
+      hint: `Stop the bot, then try again${orIgnore(open)}. Nothing was changed.`,
     });
   }
   if (running.length > 0) {
-    const [{ pid }] = running;
     throw new Stop(`The bot in '${bot.root}' seems to be running.`, {
       code: 'ERR_IN_USE',
       details: running.map(show),
-      hint: `Stop it, then try again; where that is not the bot, give --ignore-process ${pid}. Nothing was changed.`,
+      hint: `Stop it, then try again${orIgnore(running)}. Nothing was changed.`,
     });
   }
 }
+
+const orIgnore = ([{ pid }]) =>
+  pid === null ? '' : `; where that is not the bot, give --ignore-process ${pid}`;
 
 // Size, time and identity of each file of the data, by its path below the folder.
 function stampsOf(dataDir) {

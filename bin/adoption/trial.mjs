@@ -163,7 +163,9 @@ export async function runProbe(
       details: relevant(said, cwd, inPlaceOf).slice(0, 12),
     });
   }
-  return JSON.parse(readFileSync(result, 'utf8'));
+  // Messages name files of the copy, which is gone by the time that somebody reads them.
+  const inJson = (text) => JSON.stringify(text).slice(1, -1);
+  return JSON.parse(readFileSync(result, 'utf8').replaceAll(inJson(cwd), inJson(inPlaceOf)));
 }
 
 // What the bot's code said, in the words of its own folder: the copy is gone by then, and places in this package or in

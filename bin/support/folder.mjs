@@ -304,13 +304,20 @@ export async function stateOfFile(terminal, file, atEnd) {
   mkdirSync(path.join(folder, 'logs'));
   const plain = await plainFile(terminal, file, atEnd);
   symlinkSync(plain, path.join(folder, 'logs', 'state.log'));
-  // What it notices, it would tell of the temporary folder.
+  // What it tells, it would tell of the temporary folder.
+  const inPlace = (text) =>
+    text.replaceAll(path.join(folder, 'logs', 'state.log'), file.path).replaceAll(plain, file.path);
   const noted = new Set();
-  const tell = (text) => {
-    const told = text.replaceAll(path.join(folder, 'logs', 'state.log'), file.path).replaceAll(folder, '');
-    if (!noted.has(told)) terminal.note(`note: ${told}`);
-    noted.add(told);
+  const warn = (text) => {
+    if (!noted.has(text)) terminal.note(`note: ${inPlace(text)}`);
+    noted.add(text);
   };
-  const work = openStorage(folder, atEnd, { logger: { warn: tell } }).rebuildStateFromLog('state');
-  return terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
+  try {
+    const work = openStorage(folder, atEnd, { logger: { warn } }).rebuildStateFromLog('state');
+    return await terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
+  } catch (error) {
+    error.message = inPlace(error.message);
+    if (error.path) error.path = file.path;
+    throw error;
+  }
 }

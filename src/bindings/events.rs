@@ -20,10 +20,10 @@ use super::arguments::describe;
 use super::environment::{Environment, EnvironmentOutlet};
 use super::js::{Fallible, Js, Kept, Value};
 use super::stores::threads;
-use super::visible::visible;
 use crate::engine::event::EVENTS;
 use crate::engine::{Notice, NoticeSink};
 use crate::error::Error;
+use crate::visible::made_visible;
 
 /// An event for one thread.
 #[derive(Clone)]
@@ -67,6 +67,7 @@ impl Hub {
 
     /// Prints a problem that no promise tells, unless somebody listens or logs.
     pub fn print_unless_heard(&self, environment: &Environment, code: &'static str, message: String) {
+        let message = made_visible(message);
         let notice = Notice { code, message, payload: String::new(), is_printed: true };
         let event = notice.event_index();
         let is_heard = self.members.lock().iter().any(|member| {
@@ -108,7 +109,7 @@ impl NoticeSink for Sink {
             return;
         }
         if !threads().iter().any(|thread| thread.tell(for_thread(true))) {
-            eprintln!("progressive-storage: {}: {}", notice.code, visible(&notice.message));
+            eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
         }
     }
 }
@@ -370,7 +371,7 @@ impl Events {
             }
             method = js.get(logger, "warn")?;
         }
-        let text = format!("progressive-storage: [{}] {}", notice.code, visible(&notice.message));
+        let text = format!("progressive-storage: [{}] {}", notice.code, notice.message);
         js.call(method, logger, &[js.string(&text)?])?;
         Ok(())
     }
@@ -422,10 +423,10 @@ fn warn(js: Js, notice: &Notice) {
         let options = js.object()?;
         js.set(options, "type", js.string("ProgressiveStorageWarning")?)?;
         js.set(options, "code", js.string(notice.code)?)?;
-        js.call(js.get(process, "emitWarning")?, process, &[js.string(&visible(&notice.message))?, options])?;
+        js.call(js.get(process, "emitWarning")?, process, &[js.string(&notice.message)?, options])?;
         Ok(())
     };
     if emit().is_err() {
-        eprintln!("progressive-storage: {}: {}", notice.code, visible(&notice.message));
+        eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
     }
 }

@@ -14,8 +14,8 @@ use std::ptr;
 use napi::bindgen_prelude::{Object, ToNapiValue, TypeName, Unknown};
 use napi::{Env, JsValue, ValueType, sys};
 
-use super::visible::visible;
 use crate::error::Error;
+use crate::visible::visible;
 
 /// A text that is kept.
 pub fn owned(text: Cow<str>) -> String {

@@ -19,4 +19,3 @@ mod scheduler;
 mod stores;
 mod stream;
 mod update;
-mod visible;

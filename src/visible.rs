@@ -1,7 +1,7 @@
 //! Messages as a terminal may show them. A message names files and keys, which others have made: a terminal would obey
 //! the control characters in them.
 //!
-//! Invariant: what is printed or thrown has no control character, no line separator, and nothing that turns the
+//! Invariant: the message of an event, a warning or an error has no control character, no line separator, and nothing that turns the
 //! direction of the text. The program in `bin/` has the same rule in `bin/support/visible.mjs`.
 
 use std::borrow::Cow;
@@ -25,6 +25,7 @@ fn is_unsafe(character: char) -> bool {
 }
 
 /// The text with `\n`, `\t`, `\u001b` in the place of such characters.
+#[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -42,6 +43,15 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// The same of a text that is not needed any more.
+#[must_use]
+pub fn made_visible(text: String) -> String {
+    match visible(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    }
 }
 
 #[cfg(test)]
