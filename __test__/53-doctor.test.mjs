@@ -152,6 +152,20 @@ test('a log that somebody emptied or removed, beside its backups', async (t) => 
   }
 });
 
+test('a log that is gone with its JSON file', async (t) => {
+  const dataDir = await healthyFolder(t);
+  for (const name of ['players', 'game_state']) {
+    await rm(logPath(dataDir, name));
+    await rm(mirrorPath(dataDir, name));
+    const { code, json } = await runCliJson(t, ['doctor', dataDir, '--read-only']);
+    assert.equal(code, EXIT.found);
+    assert.match(found(json, 'gone').at(-1).what, /^players: its log and its JSON file are gone/);
+    const verify = await runCli(t, ['verify', dataDir]);
+    assert.equal(verify.code, EXIT.found);
+    assert.match(verify.stdout, /players: its log and its JSON file are gone/);
+  }
+});
+
 test('a folder without rights', { skip: process.getuid?.() === 0 && 'root may do everything' }, async (t) => {
   const dataDir = await healthyFolder(t);
   await chmod(logPath(dataDir, 'players'), 0o444);

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, plainFile } from '../support/folder.mjs';
+import { chosenLogs, dataFolder, plainFile, vanishedLogs } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
 import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
@@ -30,6 +30,11 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
     if (isEmptied(log)) report.files.push(tellEmptied(terminal, log));
     if (log.mirror) report.files.push(await verifyMirror(terminal, log.mirror));
+  }
+  for (const name of options.log ? [] : vanishedLogs(dataDir)) {
+    const problem = 'its log and its JSON file are gone';
+    terminal.check({ ok: false, text: `${name}: ${problem}` });
+    report.files.push({ file: null, log: name, ok: false, problem });
   }
   report.ok = report.files.every(({ ok }) => ok);
   if (!report.ok) {

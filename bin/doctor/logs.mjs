@@ -4,7 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describeDamage } from '../commands/verify.mjs';
 import { failureText } from '../support/errors.mjs';
-import { logsIn } from '../support/folder.mjs';
+import { logsIn, vanishedLogs } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
 import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
@@ -15,8 +15,15 @@ const LEFTOVER = /\.tmp$/;
 
 export async function logFindings({ dataDir, terminal }) {
   const logs = logsIn(dataDir);
-  if (logs.length === 0) return [info('logs', 'There are no logs yet')];
-  const findings = [];
+  const findings = vanishedLogs(dataDir).map((name) =>
+    warn(
+      'gone',
+      `${name}: its log and its JSON file are gone`,
+      'The store kept both here. Somebody removed them, so the bot begins without this data.',
+      'If that was not meant: stop the bot, and put them back from a copy or a backup (`progressive-storage repair`).',
+    ),
+  );
+  if (logs.length === 0 && findings.length === 0) return [info('logs', 'There are no logs yet')];
   for (const log of logs) {
     try {
       findings.push(...(await logFinding(log, terminal)));

@@ -208,6 +208,19 @@ function describe(file, number, gzip) {
   };
 }
 
+// Logs that the store kept a record of, and of which neither log nor JSON file is left.
+export function vanishedLogs(dataDir) {
+  const found = logsIn(dataDir);
+  const isLeft = (name) => found.some((log) => log.name === name && (log.log || log.mirror));
+  const records = namesIn(path.join(dataDir, '.progressive-storage')).filter((file) =>
+    file.endsWith('.mirror'),
+  );
+  return records
+    .map((file) => file.slice(0, -'.mirror'.length))
+    .filter((name) => !isLeft(name) && !statOf(path.join(dataDir, `${name}.json`)))
+    .sort();
+}
+
 // There, and neither a file nor one that went away meanwhile.
 const isOdd = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined && !statOf(file)?.isFile();
 
