@@ -149,7 +149,10 @@ export interface DashboardOptions {
   port?: number;
   /** The address to listen on. Any but loopback needs a token. Default: `'127.0.0.1'`. */
   host?: string;
-  /** What who looks at it must know, at least 16 characters. Default: none, which only loopback may have. */
+  /**
+   * What who looks at it must know: 16 to 512 visible ASCII characters, no spaces. In the address it is encoded as with
+   * `encodeURIComponent`. Default: none, which only loopback may have.
+   */
   token?: string;
   /** The storage to show. Default: that of the module's functions. */
   storage?: Storage;
@@ -168,7 +171,8 @@ export interface Dashboard {
 /**
  * Starts a web page that shows what a storage does, live: throughput, latencies, logs, compactions, backups, problems,
  * top players, and the history of any key. `/metrics` on the same port is for Prometheus, `/healthz` for whoever looks
- * whether it lives. It keeps the process alive until it is closed.
+ * whether it lives: without the token it says `ok` or `not ok`, with it also what is wrong. It only reads: it opens no
+ * log and changes no file. It keeps the process alive until it is closed.
  *
  * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, such as an address of
  * the network without a token, and with the system's code (`EADDRINUSE`, …) when it cannot listen.

@@ -2,10 +2,13 @@
 // colours and questions are for terminals only.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Endings } from '../bin/support/endings.mjs';
+import { EXIT } from '../bin/support/errors.mjs';
+import { nearest } from '../bin/support/nearest.mjs';
 import { commandNames } from '../bin/support/program.mjs';
 import { progressText } from '../bin/support/progress.mjs';
 import { bytes, duration } from '../bin/support/terminal.mjs';
@@ -50,10 +53,14 @@ test('every command has help that names its options, and a place in the document
 
 test('wrong usage: exit code 2, and a sentence that says what to do', async (t) => {
   for (const [args, said] of [
-    [['dance'], /There is no command 'dance'/],
-    [['adopt', '--colour'], /--colour/],
+    [['dance'], /There is no command 'dance'\.\n/],
+    [['dcotor'], /There is no command 'dcotor'\. Did you mean 'doctor'\?/],
+    [['insp'], /Did you mean 'inspect'\?/],
+    [['adopt', '--colour'], /There is no option '--colour' of 'adopt'\.\n/],
+    [['verify', '--bakcups'], /There is no option '--bakcups' of 'verify'\. Did you mean '--backups'\?/],
+    [['history', '-100123'], /Before an argument that begins with a minus, put --\./],
+    [['history', 'key', '-n', '0'], /--newest is '0'/],
     [['adopt', 'a', 'b'], /an argument too many: 'b'/],
-    [['adopt', 'not/there'], /is not a folder/],
   ]) {
     const result = await runCli(t, args);
     assert.equal(result.code, 2, args.join(' '));
@@ -64,9 +71,70 @@ test('wrong usage: exit code 2, and a sentence that says what to do', async (t) 
 
 test('an error with --json is JSON', async (t) => {
   const { code, json } = await runCliJson(t, ['adopt', 'not/there']);
-  assert.equal(code, 2);
-  assert.equal(json.error.code, 'ERR_USAGE');
-  assert.match(json.error.message, /is not a folder/);
+  assert.equal(code, EXIT.place);
+  assert.equal(json.error.code, 'ERR_NO_PLACE');
+  assert.match(json.error.message, /There is no folder/);
+});
+
+test('the exit codes are those of the documentation and of the help, each once', async (t) => {
+  const docs = await readFile(path.join(repositoryRoot, 'docs', 'cli.md'), 'utf8');
+  const table = docs.match(/## Exit codes\n([\s\S]*?)\n## /)[1];
+  const codes = Object.values(EXIT);
+  assert.deepEqual(
+    [...table.matchAll(/^\| (\d+) +\|/gm)].map(([, code]) => Number(code)),
+    codes,
+  );
+  assert.equal(new Set(codes).size, codes.length);
+  const help = (await runCli(t, ['--help'])).stdout.match(/^Exit codes: (.*)\.$/m)[1];
+  assert.deepEqual(
+    help.split(', ').map((text) => Number(text.split(' ')[0])),
+    codes,
+  );
+});
+
+test('what somebody may have meant', () => {
+  const names = ['doctor', 'diff', 'dashboard', 'export', 'history'];
+  for (const [typed, meant] of [
+    ['docter', 'doctor'],
+    ['DOCTOR', 'doctor'],
+    ['dif', 'diff'],
+    ['dfif', 'diff'],
+    ['expotr', 'export'],
+    ['hist', 'history'],
+    ['xyz', undefined],
+    ['x'.repeat(10_000), undefined],
+  ]) {
+    assert.equal(nearest(typed, names), meant, typed);
+  }
+});
+
+test('a failure names no file of the package itself, and says where it was only if asked', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(path.join(folder, 'players.json'), '{}');
+  const run = (env) =>
+    spawnSync(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        // A bug: a command that reads a property of nothing.
+        `import { Terminal } from ${JSON.stringify(new URL('../bin/support/terminal.mjs', import.meta.url).href)};
+         Terminal.prototype.title = () => undefined.nothing;
+         process.stderr.write = (text) => process.stdout.write(text);
+         process.chdir(process.env.FOLDER);
+         const { main } = await import(${JSON.stringify(new URL('../bin/support/program.mjs', import.meta.url).href)});
+         await main(['verify']);`,
+      ],
+      { encoding: 'utf8', env: { ...process.env, FOLDER: folder, ...env } },
+    );
+  const plain = run({});
+  assert.match(
+    plain.stdout,
+    /Cannot read properties of undefined[\s\S]*This is a mistake of progressive-storage itself/,
+  );
+  assert.ok(!plain.stdout.includes(repositoryRoot) && !plain.stdout.includes('    at '), plain.stdout);
+  assert.equal(plain.status, EXIT.failed);
+  assert.match(run({ PROGRESSIVE_STORAGE_DEBUG: '1' }).stdout, /^ +at .*verify\.mjs/m);
 });
 
 test('in a pipe there are no colours', async (t) => {
@@ -84,6 +152,13 @@ test('progress tells share, amount, rate and time left', () => {
     'Reading [######··················] 25 % 50 · 25/s · 6 s left',
   );
   assert.equal(progressText('Reading', 5, 0, 1000), 'Reading 5 · 5/s');
+  // A total is an estimate: what goes beyond it has no share, and nothing is ever 0 ms from its end.
+  assert.equal(progressText('Reading', 412, 322, 2000), 'Reading 412 · 206/s');
+  assert.equal(
+    progressText('Reading', 200, 200, 2000),
+    'Reading [########################] 100 % 200 · 100/s',
+  );
+  assert.doesNotMatch(progressText('Reading', 199, 200, 20_000), / 0 ms/);
   assert.equal(bytes(1536), '1.5 KiB');
   assert.equal(duration(90_000), '90 s');
 });

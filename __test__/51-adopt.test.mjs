@@ -12,6 +12,7 @@ import {
   rename,
   rm,
   stat,
+  symlink,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,15 @@ import {
   runCliJson,
   startCli,
 } from './support/cli.mjs';
-import { logPath, mirrorPath, readLogLines, runScript, startScript, waitUntil } from './support/temp.mjs';
+import {
+  logPath,
+  mirrorPath,
+  readLogLines,
+  runScript,
+  startScript,
+  temporaryFolder,
+  waitUntil,
+} from './support/temp.mjs';
 
 const NIGHT = fileURLToPath(new URL('./children/bot-night.mjs', import.meta.url));
 const MARK = '// Written by `progressive-storage adopt`';
@@ -185,6 +194,11 @@ test('a log that the old code cannot read: nothing is touched', async (t) => {
   const refused = await runCli(t, ['adopt', folder, '--yes']);
   assert.equal(refused.code, 3);
   assert.match(refused.stdout, /log of players: the old code cannot read it/);
+  assert.doesNotMatch(
+    refused.stdout + refused.stderr,
+    /storage-trial|probe\.mjs/,
+    'the copy is nobody else’s business',
+  );
   assert.deepEqual(await contentsOf(folder), before);
 });
 
@@ -233,7 +247,7 @@ test('what is missing is named: the files, the package, the old files', async (t
 
   await rm(path.join(folder, 'services', 'storage.js'));
   const noFile = await runCli(t, ['adopt', folder, '--yes']);
-  assert.equal(noFile.code, 2);
+  assert.equal(noFile.code, 5);
   assert.match(noFile.stderr, /No folder with append-log\.js and storage\.js/);
 
   const other = await exampleBot(t);
@@ -368,6 +382,95 @@ test('while the bot runs, both refuse', {
   child.kill();
   await ended;
   assert.equal((await runCli(t, ['revert', folder, '--yes'])).code, 0);
+});
+
+// The old module has no file open between two calls: what tells of it is what it runs.
+test('a bot of the old code that does nothing at the moment is found, and can be told from others', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const before = await contentsOf(path.join(folder, 'services'));
+  const source = "console.log('running'); setInterval(() => {}, 1000);";
+  const start = async (cwd, options) => {
+    const started = await startScript(t, { cwd, ...options });
+    await waitUntil(() => started.output.stdout.includes('running'), { what: 'the bot' });
+    return started;
+  };
+  const elsewhere = await temporaryFolder(t);
+  const file = path.join(folder, 'bot.mjs');
+  await writeFile(file, source);
+  // In its folder, and from another one by its path.
+  for (const cwd of [folder, elsewhere]) {
+    const { child, ended } = await start(cwd, { file });
+    const refused = await runCliJson(t, ['adopt', folder, '--yes']);
+    assert.equal(refused.code, 3);
+    assert.equal(refused.json.error.code, 'ERR_IN_USE');
+    assert.match(refused.json.error.details.join('\n'), new RegExp(`process ${child.pid}: .*bot\\.mjs`));
+    assert.match(refused.json.error.hint, new RegExp(`Stop it.*--ignore-process ${child.pid}`));
+    assert.deepEqual(await contentsOf(path.join(folder, 'services')), before);
+    child.kill();
+    await ended;
+  }
+  // What runs there, but not the bot's code, is only named; and what a person knows better is believed.
+  const tool = path.join(elsewhere, 'tool.mjs');
+  await writeFile(tool, source);
+  const other = await start(folder, { file: tool });
+  const { child } = await start(folder, { file });
+  const named = await runCli(t, ['adopt', folder, '--yes', '--ignore-process', String(child.pid)]);
+  assert.equal(named.code, 0, named.stderr);
+  assert.match(named.stderr, new RegExp(`process ${other.child.pid} runs in the bot's folder`));
+  assert.equal((await runCli(t, ['revert', folder, '--yes', '--ignore-process', 'x'])).code, 2);
+});
+
+test('a data folder that changes during the checks: that is said, and nothing is touched', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const before = await contentsOf(path.join(folder, 'services'));
+  // From elsewhere, and with no file open in between.
+  const source = `
+    import { appendFileSync } from 'node:fs';
+    setInterval(() => appendFileSync(process.argv[2], JSON.stringify({ op: 'NOTE' }) + '\\n'), 20);
+    console.log('running');`;
+  const args = [path.join(folder, 'data', 'logs', 'players.log')];
+  const { child, output, ended } = await startScript(t, { source, args });
+  await waitUntil(() => output.stdout.includes('running'), { what: 'the writer' });
+  const refused = await runCliJson(t, ['adopt', folder, '--yes', '--ignore-process', String(child.pid)]);
+  assert.equal(refused.code, 3);
+  assert.equal(refused.json.error.code, 'ERR_IN_USE');
+  assert.match(refused.json.error.message, /Something writes to the data folder/);
+  assert.match(refused.json.error.details.join(), /logs.players\.log/);
+  assert.deepEqual(await contentsOf(path.join(folder, 'services')), before);
+  child.kill();
+  await ended;
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+});
+
+test('links that were put in the way are not followed', {
+  skip: process.platform === 'win32' && 'links need rights',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const victim = path.join(await temporaryFolder(t), 'victim');
+  await writeFile(victim, 'of somebody else');
+  for (const part of ['append-log', 'storage']) {
+    for (const ending of ['.js.tmp', '.js.orig.tmp'])
+      await symlink(victim, path.join(folder, 'services', part + ending));
+  }
+  const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(code, 0, stderr);
+  assert.equal(await readFile(victim, 'utf8'), 'of somebody else');
+  assert.match(await readFile(path.join(folder, 'services', 'storage.js'), 'utf8'), /^\/\/ Written by/);
+  const left = (await readdir(path.join(folder, 'services'))).filter((name) => name.endsWith('.tmp'));
+  assert.equal(left.length, 4, 'those four, and none of ours');
+});
+
+test('what the old code says is told of its own folder, without ours', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await appendFile(path.join(folder, 'services', 'storage.js'), "\nthrow new Error('out of order');\n");
+  const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(code, 3);
+  assert.match(stderr, /out of order/);
+  assert.ok(stderr.includes(path.join(folder, 'services', 'storage.js')), stderr);
+  assert.doesNotMatch(stderr, /probe\.mjs|node:internal|storage-trial/);
 });
 
 test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {

@@ -2,15 +2,26 @@
 // do. Machines that are not at hand are given as text: mount tables and environments.
 
 import assert from 'node:assert/strict';
-import { appendFile, chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { clockFindings } from '../bin/doctor/clock.mjs';
 import { fileSystemFindings, mountOf } from '../bin/doctor/disk.mjs';
 import { hostingOf } from '../bin/doctor/platform.mjs';
+import { EXIT } from '../bin/support/errors.mjs';
 import { Storage } from '../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
-import { closeStorage, logPath, mirrorPath, openStorage } from './support/temp.mjs';
+import { closeStorage, logPath, mirrorPath, openStorage, runScript } from './support/temp.mjs';
 
 async function healthyFolder(t) {
   const { storage, dataDir } = await openStorage(t, Storage);
@@ -80,11 +91,79 @@ test('a torn end is no fault', async (t) => {
   assert.equal(found(json, 'torn')[0].level, 'info');
 });
 
-test('a folder that is not there yet', async (t) => {
-  const dataDir = path.join(await healthyFolder(t), '..', 'later');
-  const { json } = await runCliJson(t, ['doctor', dataDir]);
-  assert.equal(found(json, 'folder')[0].level, 'info');
-  assert.equal((await runCli(t, ['doctor', path.join(dataDir, 'not', 'there')])).code, 2);
+test('what cannot be checked is named, and is not well', async (t) => {
+  const dataDir = await healthyFolder(t);
+  // A FIFO in the place of a log, and a link to a disk that is not mounted.
+  await rm(mirrorPath(dataDir, 'game_state'));
+  await symlink('/nowhere/game_state.json', mirrorPath(dataDir, 'game_state'));
+  const odd = await runCliJson(t, ['doctor', dataDir, '--read-only']);
+  assert.equal(odd.code, EXIT.found);
+  assert.match(found(odd.json, 'not-a-file')[0].what, /game_state\.json' is not a file/);
+});
+
+test('an area that fails is named, the others go on, and the exit code says so', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async (t) => {
+  const dataDir = await healthyFolder(t);
+  // `statfs` of this child fails.
+  const source = `
+    import fs from 'node:fs';
+    fs.statfsSync = () => { throw Object.assign(new Error('EIO: i/o error, statfs'), { code: 'EIO', syscall: 'statfs', path: '/x' }); };
+    const { main } = await import(${JSON.stringify(new URL('../bin/support/program.mjs', import.meta.url).href)});
+    await main(['doctor', ${JSON.stringify(dataDir)}, '--read-only', ...process.argv.slice(2)]);`;
+  const { code, stdout } = await runScript(t, { source, args: ['--json'] });
+  const json = JSON.parse(stdout);
+  const [area] = found(json, 'area');
+  assert.equal(area.level, 'unchecked');
+  assert.match(area.what, /^Disk: .*the disk failed \(EIO, statfs\)/);
+  assert.ok(found(json, 'log').length > 0, 'the logs were looked at');
+  assert.equal(code, EXIT.unchecked);
+  assert.deepEqual([json.ok, json.unchecked], [false, [area.what]]);
+  const text = await runScript(t, { source });
+  assert.doesNotMatch(text.stdout, /all (that was checked )?is well/i);
+  assert.match(text.stdout, /1 thing could not be checked\.\n {2}not checked: Disk/);
+});
+
+test('what was left out on request is said, and is no "all is well"', async (t) => {
+  const dataDir = await healthyFolder(t);
+  const { stdout } = await runCli(t, ['doctor', dataDir, '--read-only']);
+  assert.doesNotMatch(stdout, /All is well/);
+  assert.match(stdout, /left out: writing and syncing \(--read-only\)/);
+});
+
+test('a log that somebody emptied or removed, beside its backups', async (t) => {
+  const dataDir = await healthyFolder(t);
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.compactLog('players');
+  await closeStorage(storage);
+  const log = logPath(dataDir, 'players');
+  for (const [change, said] of [
+    [() => truncate(log), /players: the log is empty, and there are backups/],
+    [() => rm(log), /players: there is no log, and there are backups/],
+  ]) {
+    await change();
+    const doctor = await runCliJson(t, ['doctor', dataDir, '--read-only']);
+    const failed = found(doctor.json, 'log').filter(({ level }) => level === 'fail');
+    assert.deepEqual([doctor.code, failed.length], [EXIT.found, 1]);
+    assert.match(failed[0].what, said);
+    const verify = await runCli(t, ['verify', dataDir]);
+    assert.equal(verify.code, EXIT.found);
+    assert.match(verify.stdout, said);
+  }
+});
+
+test('a log that is gone with its JSON file', async (t) => {
+  const dataDir = await healthyFolder(t);
+  for (const name of ['players', 'game_state']) {
+    await rm(logPath(dataDir, name));
+    await rm(mirrorPath(dataDir, name));
+    const { code, json } = await runCliJson(t, ['doctor', dataDir, '--read-only']);
+    assert.equal(code, EXIT.found);
+    assert.match(found(json, 'gone').at(-1).what, /^players: its log and its JSON file are gone/);
+    const verify = await runCli(t, ['verify', dataDir]);
+    assert.equal(verify.code, EXIT.found);
+    assert.match(verify.stdout, /players: its log and its JSON file are gone/);
+  }
 });
 
 test('a folder without rights', { skip: process.getuid?.() === 0 && 'root may do everything' }, async (t) => {
@@ -137,7 +216,7 @@ test('a folder in memory', async (t) => {
   if (!/ \/dev\/shm .* - tmpfs /.test(table)) return t.skip('there is no /dev/shm');
   const folder = await mkdtemp('/dev/shm/progressive-storage-');
   t.after(() => rm(folder, { recursive: true }));
-  await mkdir(path.join(folder, 'logs'));
+  await writeFile(path.join(folder, 'players.json'), '{}');
   const { code, json } = await runCliJson(t, ['doctor', folder]);
   assert.equal(code, 1);
   assert.match(found(json, 'file-system')[0].what, /tmpfs.*in memory/);
@@ -160,7 +239,7 @@ test('file systems by the mount table', () => {
     ['9p', 'file-system fail'],
     ['tmpfs', 'file-system fail'],
     ['overlay', 'file-system warn'],
-    ['something', 'file-system info'],
+    ['something', 'file-system unchecked'],
   ]) {
     assert.deepEqual(levels(table(mountLine('/', type))), [expected], type);
   }
@@ -170,7 +249,7 @@ test('file systems by the mount table', () => {
   ]);
   assert.deepEqual(levels(table(mountLine('/', 'ext4', 'ro'))), ['file-system ok', 'read-only fail']);
   assert.deepEqual(levels(table(mountLine('/', 'ext4')), true), ['file-system ok', 'container info']);
-  assert.deepEqual(levels(''), ['file-system info'], 'where the system does not tell');
+  assert.deepEqual(levels(''), ['file-system unchecked'], 'where the system does not tell');
 });
 
 test('the mount that counts is the nearest, and of two at one place the last', async (t) => {

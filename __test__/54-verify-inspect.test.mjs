@@ -194,10 +194,10 @@ test('paths and logs that are not there', async (t) => {
   const folder = await temporaryFolder(t);
   for (const command of ['verify', 'inspect']) {
     const nothing = await runCli(t, [command, folder]);
-    assert.equal(nothing.code, 2);
+    assert.equal(nothing.code, 5);
     assert.match(nothing.stderr, /There is no data in/);
     const noLog = await runCli(t, [command, dataDir, '--log', 'guilds']);
-    assert.equal(noLog.code, 2);
+    assert.equal(noLog.code, 5);
     assert.match(noLog.stderr, /no log 'guilds'.*\n.*players/);
   }
   // Without a path: what the package would take.

@@ -177,7 +177,36 @@ test('diff: log and backup, gzip included', async (t) => {
     gzipSync(await readFile(logPath(dataDir, 'players'))),
   );
   assert.equal((await runCli(t, ['diff', dataDir, '--backup', '1000'])).code, 0);
-  assert.equal((await runCli(t, ['diff', dataDir, '--backup', '7', '--log', 'players'])).code, 2);
+  assert.equal((await runCli(t, ['diff', dataDir, '--backup', '7', '--log', 'players'])).code, 5);
+  const none = await runCliJson(t, ['diff', dataDir, '--backup', '5']);
+  assert.deepEqual([none.code, none.json.error.code], [5, 'ERR_NO_BACKUP']);
+  assert.match(none.json.error.hint, /1000/, 'those that there are');
+});
+
+test('diff: a backup with damage is told by its own name, compressed or not', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.updatePlayerStats('a', 'Ann', 1);
+  await storage.compactLog('players');
+  await closeStorage(storage);
+  const damaged = Buffer.concat([
+    Buffer.from('{"op":"SET","key":"a","value":}\n'),
+    await readFile(logPath(dataDir, 'players')),
+  ]);
+  await writeFile(`${logPath(dataDir, 'players')}.backup.1000`, damaged);
+  await writeFile(`${logPath(dataDir, 'players')}.backup.2000.gz`, gzipSync(damaged));
+  for (const [number, name] of [
+    ['1000', 'players.log.backup.1000'],
+    ['2000', 'players.log.backup.2000.gz'],
+  ]) {
+    const { stderr } = await runCli(t, ['diff', dataDir, '--backup', number]);
+    const file = path.join(dataDir, 'logs', name);
+    assert.ok(
+      stderr.includes(`note: progressive-storage: [PS_LOG_DAMAGED] The log '${file}' is damaged`),
+      stderr,
+    );
+    assert.doesNotMatch(stderr, /state\.log/);
+    assert.equal(stderr.split('note:').length, 2, 'once');
+  }
 });
 
 test('diff: two folders', async (t) => {

@@ -9,7 +9,9 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import * as restore from '../bin/commands/restore.mjs';
 import { Endings } from '../bin/support/endings.mjs';
+import { describeChanges } from '../bin/support/structure.mjs';
 import { Terminal } from '../bin/support/terminal.mjs';
+import { columnsOf } from '../bin/support/visible.mjs';
 import { Storage } from '../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
 import {
@@ -49,6 +51,32 @@ async function playersOf(t, dataDir) {
 
 const scoreOf = async (t, dataDir, key) => (await playersOf(t, dataDir))[key]?.totalScore;
 
+test('what changed: by property, and of a list what came and went', () => {
+  const games = (...scores) => scores.map((score) => ({ date: 'x', score }));
+  for (const [before, after, told] of [
+    [{ a: 1, b: { c: 2 } }, { a: 1, b: { c: 3 } }, 'b.c: 2 → 3'],
+    [{ a: 1 }, { b: 2 }, 'a: 1 → nothing, b: nothing → 2'],
+    [{ 'x y': 1 }, { 'x y': 2 }, '["x y"]: 1 → 2'],
+    [{ g: games(1, 2) }, { g: games(1, 2, 3) }, 'g +1: {"date":"x","score":3}'],
+    // Only the newest are kept.
+    [{ g: games(1, 2, 3) }, { g: games(2, 3, 4) }, 'g -1 +1: {"date":"x","score":4}'],
+    [{ g: games(1, 2, 3) }, { g: games(1, 3) }, 'g -1: {"date":"x","score":2}'],
+    [{ g: games(1, 2, 3) }, { g: games(1, 5, 3) }, 'g[1].score: 2 → 5'],
+    [{ g: [] }, { g: [1] }, 'g +1: 1'],
+    [{ g: [1] }, { g: [] }, 'g -1: 1'],
+    [{ g: [1, 2] }, { g: [3, 4] }, 'g[0]: 1 → 3, g[1]: 2 → 4'],
+    [[1], [1, 2], 'items +1: 2'],
+    [1, 2, '1 → 2'],
+    [1, [1], '1 → [1]'],
+    [{ a: 1, b: 2 }, { b: 2, a: 1 }, ''],
+    [undefined, 1, 'added 1'],
+    [1, undefined, 'removed, was 1'],
+    [{}, JSON.parse('{"__proto__":1}'), '__proto__: nothing → 1'],
+  ]) {
+    assert.equal(describeChanges(before, after), told);
+  }
+});
+
 test('history: every value with time and file, over a compaction', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const before = await contentsOf(dataDir);
@@ -62,8 +90,20 @@ test('history: every value with time and file, over a compaction', async (t) => 
   const text = await runCli(t, ['history', 'ann', dataDir]);
   assert.match(
     text.stdout,
-    /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory: 1 → 2 items {2}players\.log\.backup\.\d+/,
+    /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory \+1: \{"date":.*"score":20,.*… {2}players\.log\.backup\.\d+/,
   );
+  // The newest ones; and no line is wider than the terminal.
+  const newest = await runCliJson(t, ['history', 'ann', dataDir, '-n', '2']);
+  assert.deepEqual(newest.json.history, json.history.slice(-2));
+  for (const columns of [120, 80, 60, 40]) {
+    const narrow = await runCli(t, ['history', 'ann', dataDir], { env: { COLUMNS: String(columns) } });
+    const lines = narrow.stdout.trimEnd().split('\n');
+    assert.equal(lines.length, 4);
+    for (const line of lines.slice(1)) assert.ok(columnsOf(line) <= columns, `${columns}: ${line}`);
+    if (columns >= 60) assert.match(lines[2], /SET +totalGames: 1 → 2/);
+  }
+  const whole = await runCli(t, ['history', 'ann', dataDir, '--values'], { env: { COLUMNS: '40' } });
+  assert.ok(whole.stdout.includes(JSON.stringify(json.history[2].value)), 'whole values are whole');
   const since = await runCliJson(t, ['history', 'ann', dataDir, '--since', between]);
   assert.deepEqual(
     since.json.history.map(({ value }) => value.totalScore),
@@ -73,7 +113,7 @@ test('history: every value with time and file, over a compaction', async (t) => 
   assert.equal(unknown.code, 1);
   assert.match(unknown.stdout, /never seen/);
   assert.equal((await runCli(t, ['history', 'ann', dataDir, '--since', 'yesterday'])).code, 2);
-  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--log', 'none'])).code, 2);
+  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--log', 'none'])).code, 5);
   assert.deepEqual(await contentsOf(dataDir), before);
 });
 
@@ -259,6 +299,7 @@ test('repair: a damaged line of one key, which no backup has as it was', async (
   await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
   const damaged = await readFile(file);
   const shown = await runCliJson(t, ['repair', dataDir, '--dry-run']);
+  assert.equal(shown.code, 1, 'the damage is still there');
   // The checkpoint has what the backup has, so there is nothing better than what is there.
   assert.deepEqual([shown.json.logs[0].damaged[0].key, shown.json.logs[0].offers], ['ann', []]);
   const trusting = await runCliJson(t, ['repair', dataDir, '--dry-run', '--trust-damaged']);

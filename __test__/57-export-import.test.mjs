@@ -1,10 +1,11 @@
 // `export` and `import`: the data in forms that other programs read, and back without a difference.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { parseCsv } from '../bin/support/csv.mjs';
+import { sqlValue } from '../bin/commands/export.mjs';
+import { csvLine, parseCsv } from '../bin/support/csv.mjs';
 import { Storage } from '../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from './support/cli.mjs';
 import { closeStorage, openStorage, readLogLines, temporaryFolder } from './support/temp.mjs';
@@ -101,10 +102,45 @@ test('a file: by its ending, whole or not there, never replaced without --force'
     ['-f', 'sqlite'],
     ['-f', 'csv', '--entries'],
     ['-f', 'csv', '--log', 'players', '--log', 'game_state'],
-    ['--log', 'none'],
   ]) {
     assert.equal((await runCli(t, ['export', dataDir, ...args])).code, 2, args.join(' '));
   }
+  assert.equal((await runCli(t, ['export', dataDir, '--log', 'none'])).code, 5);
+  if (process.platform !== 'win32')
+    assert.equal((await stat(output)).mode & 0o777, 0o666 & ~process.umask(), 'as any other new file');
+});
+
+test('csv: what a spreadsheet would run is a text for it, and comes back as it was', () => {
+  const guarded = (text) => csvLine([text]).replace(/\r\n$/, '');
+  for (const text of ['=HYPERLINK("http://x")', '+1 2', '-x', '@SUM(A1)', '＝1', "'=1", "''@x", '=', '-']) {
+    assert.ok(parseCsv(guarded(text))[0][0] === text, text);
+    assert.match(guarded(text), /^"?'/, text);
+  }
+  for (const text of ['\t=1', '\r=1', '\n=1']) {
+    assert.match(guarded(text), /^"?'/, JSON.stringify(text));
+    assert.equal(parseCsv(guarded(text))[0][0], text);
+  }
+  // Numbers are none, nor what only has such a character within.
+  for (const text of ['-3', '-1.5e-7', '-100123', "'x", 'a=1', 'x@y', '']) assert.equal(guarded(text), text);
+  assert.equal(guarded(-3), '-3');
+});
+
+test('sqlite: whole numbers of up to 64 bits are INTEGER, others REAL', () => {
+  for (const [value, type, given] of [
+    [3, 'bigint', 3n],
+    [-7, 'bigint', -7n],
+    [2 ** 53, 'bigint', 9007199254740992n],
+    [-(2 ** 63), 'bigint', -9223372036854775808n],
+    [2 ** 63, 'number', 2 ** 63],
+    [1e21, 'number', 1e21],
+    [1.5, 'number', 1.5],
+    [true, 'bigint', 1n],
+    ['3', 'string', '3'],
+  ]) {
+    assert.equal(typeof sqlValue(value), type, String(value));
+    assert.equal(sqlValue(value), given);
+  }
+  assert.equal(sqlValue(undefined), null);
 });
 
 test('sqlite: without node:sqlite the error says what to do', {
@@ -133,6 +169,17 @@ test('sqlite: a table for each log', { skip: !sqlite && 'this runtime has no nod
   );
   assert.deepEqual(JSON.parse(rows[1].value), players[101]);
   assert.equal(rows[2].username, '=1+1');
+  const types = database.prepare(
+    'SELECT key, typeof(totalGames) AS games, typeof(totalScore) AS score FROM players',
+  );
+  assert.deepEqual(
+    types.all().map(({ key, games, score }) => [key, games, score]),
+    [
+      ['101', 'integer', 'real'],
+      ['102', 'integer', 'integer'],
+      ['ben', 'integer', 'real'],
+    ],
+  );
   assert.equal(database.prepare('SELECT open FROM game_state').get().open, 1);
   database.close();
 });

@@ -8,6 +8,8 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import test from 'node:test';
+import vm from 'node:vm';
+import { contentsOf, runCli } from './support/cli.mjs';
 import { listenForWarnings, plain, ps, scene, set, waitFor } from './support/durability.mjs';
 import { parsePrometheus } from './support/prometheus.mjs';
 import { repositoryRoot } from './support/temp.mjs';
@@ -99,9 +101,64 @@ test('a key with its history, and wrong ones refused', async (t) => {
       [true, 3, 0],
     ],
   );
-  for (const query of [{ log: '../x', key: 'a' }, { log: 'coins', key: '' }, {}]) {
-    assert.equal((await look(query)).status, 400);
+  for (const query of [{ log: 'coins' }, { key: 'a' }, {}]) assert.equal((await look(query)).status, 400);
+  for (const log of ['../x', '', 'coin', 'coins.log', 'package', '__proto__', 'constructor']) {
+    assert.equal((await look({ log, key: 'a' })).status, 404, log);
   }
+});
+
+test('it only reads: no log is opened, converted or made, whatever is asked for', async (t) => {
+  const place = scene(t);
+  // A bot has used some logs; now only some of them are open.
+  const before = place.open();
+  await before.collection('coins').set('ann', 1);
+  await before.compactLog('coins');
+  await before.collection('coins').set('ann', 2);
+  await before.appendLogEntry('events', { op: 'SET', key: 'ann', value: 'came' });
+  await before.appendLogEntry('open', { op: 'SET', key: 'ann', value: 'opened' });
+  await before.updatePlayerStats('ann', 'Ann', 5);
+  await before.close();
+  // A file of somebody else, of the name of a plain log.
+  fs.writeFileSync(place.file('events.json'), '{"ann":"secret"}');
+  fs.writeFileSync(place.file('other.json'), '{"ann":"secret"}');
+  const files = await contentsOf(place.data);
+  const { storage, dashboard } = await start(place);
+  assert.equal((await storage.readLogEntries('open')).length, 1);
+  const ask1 = (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
+  const look = async (log, key = 'ann') => {
+    const { status, text } = await ask1({ log, key });
+    return status === 200 ? JSON.parse(text) : status;
+  };
+  const series = (await ask(`${dashboard.url}metrics`)).text;
+  for (let i = 0; i < 50; i++) assert.equal(await look(`junk${i}`), 404);
+  assert.equal(await look('other'), 404);
+  const coins = await look('coins');
+  assert.deepEqual([coins.found, coins.value, coins.records], [true, 2, 2]);
+  assert.match(coins.history[1].source, /^coins\.log\.backup\.\d+$/);
+  for (const [log, value] of [
+    ['events', 'came'],
+    ['open', 'opened'],
+  ]) {
+    assert.deepEqual([(await look(log)).value, (await look(log)).records], [value, 1], log);
+  }
+  assert.equal((await look('players')).value.totalScore, 5);
+  assert.deepEqual((await look('events', 'nobody')).records, 0);
+  // An edit by hand of a collection that is not open.
+  fs.writeFileSync(place.file('coins.json'), '{"ann":7}');
+  assert.equal((await look('coins')).value, 7);
+  fs.writeFileSync(place.file('coins.json'), '[');
+  assert.equal((await look('coins')).value, 2);
+  fs.writeFileSync(place.file('coins.json'), fs.readFileSync(place.file('coins.json')));
+
+  assert.deepEqual(Object.keys(storage.metrics().logs), ['open']);
+  const names = (text) => [...parsePrometheus(text).keys()].sort();
+  const now = (await ask(`${dashboard.url}metrics`)).text;
+  assert.deepEqual(names(now), names(series));
+  assert.deepEqual([...new Set(now.match(/log="[^"]*"/g))], ['log="open"']);
+  const { 'coins.json': edited, ...others } = await contentsOf(place.data);
+  const { 'coins.json': was, ...same } = files;
+  assert.notEqual(edited, was);
+  assert.deepEqual(others, same, 'nothing was written');
 });
 
 test('who has no token gets nothing but whether it lives', async (t) => {
@@ -120,14 +177,114 @@ test('who has no token gets nothing but whether it lives', async (t) => {
     assert.equal(refused.status, 401, route);
     assert.ok(!refused.text.includes(TOKEN));
   }
-  assert.equal((await ask(`${dashboard.url}healthz`)).status, 200);
+  assert.deepEqual((await ask(`${dashboard.url}healthz`)).text, 'ok\n');
   const headers = { authorization: `Bearer ${TOKEN}` };
   assert.equal((await ask(`${dashboard.url}metrics`, { headers })).status, 200);
   const entered = await ask(`${dashboard.url}?token=${TOKEN}`);
-  assert.deepEqual([entered.status, entered.headers.location], [303, '/']);
+  assert.deepEqual([entered.status, entered.headers.location], [303, './']);
   const [cookie] = entered.headers['set-cookie'];
-  assert.match(cookie, /HttpOnly; SameSite=Strict/);
+  assert.match(
+    cookie,
+    /; HttpOnly; SameSite=Strict$/,
+    'no path: it is for the one below which a proxy has it',
+  );
+  assert.ok(!cookie.includes(TOKEN));
+  // Browsers send the cookies of a host to all of its ports.
+  assert.match(cookie, new RegExp(`^progressive_storage_token_${dashboard.port}=[0-9a-f]{64};`));
   assert.equal((await ask(dashboard.url, { headers: { cookie: cookie.split(';')[0] } })).status, 200);
+});
+
+test('health without the token is one word; with it, what is wrong', async (t) => {
+  const place = scene(t);
+  place.writeLog(
+    `${plain(set('secret key', 1))}\n{"op":"SET","key":"secret key","value":}\n${plain(set('b', 1))}\n`,
+  );
+  const { storage, dashboard } = await start(place, { token: TOKEN });
+  storage.on('corruption', () => {});
+  await storage.loadPlayers();
+  const health = (headers) => ask(`${dashboard.url}healthz`, { headers });
+  await waitFor(async () => (await health()).status === 503, 'bad health');
+  assert.equal((await health()).text, 'not ok\n');
+  assert.equal((await health({ authorization: 'Bearer wrong' })).text, 'not ok\n');
+  assert.match((await health({ authorization: `Bearer ${TOKEN}` })).text, /players\.log.*secret key/);
+});
+
+test('every token that is accepted works: in the address, in a header, as a cookie', async (t) => {
+  const visibleAscii = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at)).join('');
+  for (const token of [
+    visibleAscii,
+    'plus+plus+plus+plus+',
+    'semi;colon;semi;colon',
+    '%41%41%41%41%41%41%zz',
+  ]) {
+    const place = scene(t);
+    const { dashboard } = await start(place, { token });
+    const authorization = `Bearer ${token}`;
+    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { authorization } })).status, 200, token);
+    // Encoded as one must, by a form, and typed as it is where an address may have it.
+    const ways = [
+      encodeURIComponent(token),
+      new URLSearchParams({ token }).toString().slice('token='.length),
+    ];
+    if (!/[&#]/.test(token)) ways.push(token);
+    for (const way of ways) {
+      const entered = await ask(`${dashboard.url}?token=${way}`);
+      assert.equal(entered.status, 303, way);
+      const cookie = `other=1; ${entered.headers['set-cookie'][0].split(';')[0]}`;
+      assert.equal((await ask(dashboard.url, { headers: { cookie } })).status, 200, way);
+    }
+    assert.equal((await ask(`${dashboard.url}?token=${encodeURIComponent(`${token}x`)}`)).status, 401);
+  }
+});
+
+test('below a path of a proxy it works as well', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place, { token: TOKEN });
+  await storage.updatePlayerStats('ann', 'Ann', 5);
+  const proxy = http.createServer((request, response) => {
+    if (!request.url.startsWith('/bot/')) return response.writeHead(404).end();
+    const { headers, method } = request;
+    const forwarded = http.request(
+      dashboard.url.slice(0, -1) + request.url.slice(4),
+      { headers, method },
+      (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    forwarded.end();
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  place.beforeEnd(() => new Promise((resolve) => proxy.close(resolve)));
+  const base = `http://127.0.0.1:${proxy.address().port}/bot/`;
+  const entered = await ask(`${base}?token=${TOKEN}`);
+  const page = new URL(entered.headers.location, `${base}?token=${TOKEN}`);
+  assert.equal(page.href, base);
+  const headers = { cookie: entered.headers['set-cookie'][0].split(';')[0] };
+  const { text } = await ask(page, { headers });
+  const addresses = [...text.matchAll(/(?:fetch|EventSource)\([`'"]([^`'"?]+)/g)].map(
+    ([, address]) => address,
+  );
+  assert.deepEqual(addresses, ['key', 'events']);
+  assert.equal((await ask(new URL('key?log=players&key=ann', page), { headers })).status, 200);
+  assert.doesNotMatch(text, /(?:href|src|action)="\//);
+});
+
+test('half of a request does not hold the end', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place);
+  let said = '';
+  const half = net.connect(dashboard.port, '127.0.0.1', () => half.write('GET / HTTP/1.1\r\nHost: '));
+  half.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  half.on('error', () => {});
+  const ended = new Promise((resolve) => half.on('close', resolve));
+  // Its bytes are there once another request was answered.
+  await ask(dashboard.url);
+  await dashboard.close();
+  await ended;
+  assert.equal(said, '', 'it was cut off, not waited for until its time was over');
 });
 
 test('without a token, names of other sites are not answered', async (t) => {
@@ -255,6 +412,53 @@ test('the program shows a folder until it is interrupted', async (t) => {
   const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
   child.kill('SIGINT');
   assert.notEqual(await ended, 0);
+});
+
+test('the program takes the token from a file or the environment, and changes nothing', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.appendLogEntry('events', { op: 'SET', key: 'ann', value: 1 });
+  await storage.collection('coins').set('ann', 1);
+  await storage.close();
+  fs.writeFileSync(place.file('events.json'), '{"of":"somebody else"}');
+  const before = await contentsOf(place.data);
+  const file = `${place.root}/token`;
+  fs.writeFileSync(file, `${TOKEN}\n`);
+  for (const [more, env] of [
+    [['--token-file', file], {}],
+    [[], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: TOKEN }],
+    // What is given to the command itself counts.
+    [['--token-file', file], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: 'another one, which is not taken' }],
+  ]) {
+    const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json', ...more];
+    const child = spawn(process.execPath, args, { cwd: repositoryRoot, env: { ...process.env, ...env } });
+    place.beforeEnd(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
+    assert.equal((await ask(`${url}metrics`)).status, 401);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.match((await ask(`${url}metrics`, { headers })).text, /keys\{log="coins"\} 1/);
+    const { value, records } = JSON.parse((await ask(`${url}key?log=events&key=ann`, { headers })).text);
+    assert.deepEqual([value, records], [1, 1]);
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
+  }
+  assert.deepEqual(await contentsOf(place.data), before, 'a plain log stays one');
+  const both = ['dashboard', place.data, '--token', TOKEN, '--token-file', file];
+  assert.equal((await runCli(t, both)).code, 2);
+  assert.equal((await runCli(t, ['dashboard', place.data, '--token-file', `${file}s`])).code, 3);
+});
+
+test('names on the page show what they hide', () => {
+  const page = fs.readFileSync(new URL('../dashboard/page.html', import.meta.url), 'utf8');
+  const [source] = /function shown\(text\) \{[\s\S]*?\n\}/.exec(page);
+  const shown = vm.runInNewContext(`(${source})`);
+  assert.equal(shown('a\u202eb\u001b\u009b\u2028\u200b'), 'a\\u202eb\\u001b\\u009b\\u2028\\u200b');
+  assert.equal(shown('Bén 😀\n{ }'), 'Bén 😀\n{ }');
 });
 
 test('the program tells from the files what another process writes', async (t) => {

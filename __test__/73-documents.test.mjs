@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { nameRepository } from '../scripts/name-repository.mjs';
 import { repositoryRoot, runScript, temporaryFolder } from './support/temp.mjs';
 
 const read = (name) => readFile(path.join(repositoryRoot, name), 'utf8');
@@ -99,4 +100,48 @@ test('links lead to files and headings that are there', async () => {
     }
   }
   assert.deepEqual(broken, []);
+});
+
+// npm shows the README without the files beside it, and nobody knows the repository's address but the release.
+test('what is published names the repository, and its links lead there', async (t) => {
+  const root = await temporaryFolder(t);
+  for (const name of ['package.json', 'README.md', 'docs', 'npm'])
+    await cp(path.join(repositoryRoot, name), path.join(root, name), { recursive: true });
+  nameRepository('somebody/progressive-storage', root);
+  const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+  assert.deepEqual(manifest.repository, {
+    type: 'git',
+    url: 'git+https://github.com/somebody/progressive-storage.git',
+  });
+  assert.match(manifest.homepage, /^https:\/\/github\.com\/somebody\/progressive-storage#/);
+  assert.match(manifest.bugs.url, /\/issues$/);
+  const platform = JSON.parse(
+    await readFile(path.join(root, 'npm', 'linux-x64-gnu', 'package.json'), 'utf8'),
+  );
+  assert.equal(platform.repository.directory, 'npm/linux-x64-gnu');
+  const packed = (await read('scripts/packed-files.txt')).trim().split('\n');
+  const links = async (name) =>
+    [...(await readFile(path.join(root, name), 'utf8')).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link);
+  const version = `v${manifest.version}`;
+  const address = new RegExp(
+    `^https://(github\\.com/somebody/progressive-storage/(blob|tree)|raw\\.githubusercontent\\.com/somebody/progressive-storage)/${version}/([^#]+)`,
+  );
+  let absolute = 0;
+  for (const name of ['README.md', ...packed.filter((file) => /^docs\/.*\.md$/.test(file))]) {
+    for (const link of await links(name)) {
+      const target = address.exec(link)?.[3];
+      if (target !== undefined) {
+        absolute += 1;
+        assert.ok(existsSync(path.join(repositoryRoot, target)), link);
+        assert.equal(link.startsWith('https://raw.'), /\.(png|svg)$/.test(target), link);
+      } else if (!/^([a-z]+:|#)/.test(link)) {
+        assert.notEqual(name, 'README.md', `${link} is still relative`);
+        assert.ok(
+          packed.includes(path.posix.join(path.posix.dirname(name), link.split('#')[0])),
+          `${name}: ${link}`,
+        );
+      }
+    }
+  }
+  assert.ok(absolute > 20);
 });

@@ -5,6 +5,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { ADVICE } = require('./advice.js');
+const { knownLogs, lookUp } = require('./past.js');
 
 const SAMPLE_MS = 2000;
 const SAMPLES_MAX = 300;
@@ -103,10 +104,11 @@ class Recorder {
     return found?.message;
   }
 
-  /** A key's value, which may stand in the JSON file alone yet, and its history, newest first. */
+  /** A key's value, which may stand in the JSON file alone yet, and its history, newest first; undefined: no such log. */
   async lookUp(log, key) {
-    const history = await this.#storage.history(log, key);
-    const value = await this.#storage.collection(log).get(key);
+    const told = await lookUp(this.#storage, log, key);
+    if (!told) return undefined;
+    const { history, value } = told;
     return {
       found: value !== undefined,
       value,
@@ -166,6 +168,7 @@ class Recorder {
       bytes,
       isOfFolder: this.#growth !== undefined,
       oldLogs: oldLogs(metrics.dataDir),
+      knownLogs: knownLogs(metrics),
       players: this.#players,
       health: undefined,
     };

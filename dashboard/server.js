@@ -1,8 +1,12 @@
 // `startDashboard`: one page, its live data, `/metrics` and `/healthz`, and nothing else.
 //
-// Invariants: every answer but `/healthz` needs the token, where there is one; without one, only loopback is listened on,
-// and only requests that name loopback are answered (a page of another site cannot make a browser ask by a name of its
-// own). The page loads nothing from anywhere, and its policy forbids it to. Nothing here writes to the storage.
+// Invariants: every answer needs the token, where there is one, but for the `ok` or `not ok` of `/healthz`; without one,
+// only loopback is listened on, and only requests that name loopback are answered (a page of another site cannot make a
+// browser ask by a name of its own). The page loads nothing from anywhere, and its policy forbids it to; its addresses are
+// relative, so it may stand below any path of a proxy. Nothing here writes to the storage, nor opens a log in it.
+//
+// The cookie's value is made from the token, so every token can be in one; its name has the port, as a browser sends the
+// cookies of a host to all of its ports.
 
 const crypto = require('node:crypto');
 const fs = require('node:fs');
@@ -17,6 +21,9 @@ const CLIENTS_MAX = 50;
 /** A page that does not take what it is told is let go; one that comes back begins anew. */
 const UNREAD_BYTES_MAX = 4 << 20;
 const COOKIE = 'progressive_storage_token';
+/** A request has to be there whole after this; what is not is cut off by `close` after the other. */
+const REQUEST_MS = 10_000;
+const CLOSE_MS = 1000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 const page = () => fs.readFileSync(path.join(__dirname, 'page.html'), 'utf8');
 
@@ -53,26 +60,54 @@ function checked({ port = PORT, host = '127.0.0.1', token, storage, ...others } 
   return { port, host, token, storage };
 }
 
+const hash = (text) => crypto.createHash('sha256').update(text).digest();
+const isSame = (one, other) => crypto.timingSafeEqual(hash(one), hash(other));
+const cookieOf = (token) => hash(`progressive-storage dashboard cookie ${token}`).toString('hex');
+
+/** The tokens that an address may mean: a token has no space, so a + is one, whoever encoded the rest. */
+function tokensOf(url) {
+  const [, raw] = /[?&]token=([^&]*)/.exec(url.search) ?? [];
+  if (raw === undefined) return [];
+  try {
+    return [decodeURIComponent(raw), raw];
+  } catch {
+    return [raw];
+  }
+}
+
 class Server {
   #token;
   #isLoopback;
   #recorder;
   #clients = new Set();
-  #server = http.createServer((request, response) => this.#answer(request, response));
+  #sockets = new Set();
+  #server = http.createServer({ connectionsCheckingInterval: REQUEST_MS / 2 }, (request, response) =>
+    this.#answer(request, response),
+  );
+  #cookie;
   #closed;
 
   constructor({ token, host }, recorder) {
     this.#token = token;
     this.#isLoopback = LOOPBACK.has(host);
     this.#recorder = recorder;
-    this.#server.requestTimeout = 10_000;
+    this.#server.requestTimeout = REQUEST_MS;
+    this.#server.headersTimeout = REQUEST_MS;
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
     recorder.onNews((event, data) => this.#send(event, data));
   }
 
   listen(port, host) {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, host, () => resolve(this.#server.address().port));
+      this.#server.listen(port, host, () => {
+        const listened = this.#server.address().port;
+        this.#cookie = { name: `${COOKIE}_${listened}`, value: cookieOf(this.#token ?? '') };
+        resolve(listened);
+      });
     });
   }
 
@@ -80,7 +115,14 @@ class Server {
     this.#closed ??= new Promise((resolve) => {
       this.#recorder.stop();
       for (const client of this.#clients) client.end();
-      this.#server.close(() => resolve());
+      // Who has sent half of a request, or does not take the answer, is not waited for.
+      const cut = setTimeout(() => {
+        for (const socket of this.#sockets) socket.destroy();
+      }, CLOSE_MS);
+      this.#server.close(() => {
+        clearTimeout(cut);
+        resolve();
+      });
       this.#server.closeIdleConnections?.();
     });
     return this.#closed;
@@ -94,17 +136,14 @@ class Server {
     }
   }
 
-  /** The token of a request: of a header, or of the cookie that the page got. */
-  #given(request) {
+  /** Whether a request has the token in a header, or the cookie that the page got. */
+  #isKnown(request) {
     const header = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '');
-    if (header) return header[1];
+    if (header) return isSame(header[1], this.#token);
+    const { name, value } = this.#cookie;
     const cookies = (request.headers.cookie ?? '').split(/; */);
-    return cookies.find((cookie) => cookie.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
-  }
-
-  #knowsToken(given) {
-    const hash = (text) => crypto.createHash('sha256').update(text).digest();
-    return given !== undefined && crypto.timingSafeEqual(hash(given), hash(this.#token));
+    const given = cookies.find((cookie) => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+    return given !== undefined && isSame(given, value);
   }
 
   #answer(request, response) {
@@ -128,22 +167,25 @@ class Server {
       const name = (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
       if (!LOOPBACK.has(name)) return fail(421, 'This dashboard answers to localhost only.');
     }
-    if (url.pathname === '/healthz') return this.#health(fail);
-    if (this.#token !== undefined && !this.#knowsToken(this.#given(request))) {
-      if (url.pathname !== '/' || !this.#knowsToken(url.searchParams.get('token') ?? undefined)) {
+    const isKnown = this.#token === undefined || this.#isKnown(request);
+    if (url.pathname === '/healthz') return this.#health(fail, isKnown);
+    if (!isKnown) {
+      if (url.pathname !== '/' || !tokensOf(url).some((given) => isSame(given, this.#token))) {
         response.setHeader('www-authenticate', 'Bearer');
         return fail(401, 'A token is needed: open /?token=… once, or send "Authorization: Bearer …".');
       }
-      const cookie = `${COOKIE}=${url.searchParams.get('token')}; HttpOnly; SameSite=Strict; Path=/`;
-      response.writeHead(303, { location: '/', 'set-cookie': cookie });
+      // Without a path, it is for the one below which a proxy has this.
+      const cookie = `${this.#cookie.name}=${this.#cookie.value}; HttpOnly; SameSite=Strict`;
+      response.writeHead(303, { location: './', 'set-cookie': cookie });
       return response.end();
     }
     this.#route(url, request, response, fail);
   }
 
-  #health(fail) {
+  /** What is wrong names paths and keys: that is for who knows the token. */
+  #health(fail, isKnown) {
     const problem = this.#recorder.problem();
-    return problem ? fail(503, problem) : fail(200, 'ok');
+    return problem ? fail(503, isKnown ? problem : 'not ok') : fail(200, 'ok');
   }
 
   #route(url, request, response, fail) {
@@ -191,9 +233,12 @@ class Server {
   }
 
   async #key(url, response, fail) {
-    const [log, key] = [url.searchParams.get('log') ?? '', url.searchParams.get('key') ?? ''];
+    const [log, key] = [url.searchParams.get('log'), url.searchParams.get('key')];
+    if (log === null || key === null) return fail(400, 'Give log and key.');
     try {
-      const text = JSON.stringify(await this.#recorder.lookUp(log, key));
+      const found = await this.#recorder.lookUp(log, key);
+      if (!found) return fail(404, 'There is no such log.');
+      const text = JSON.stringify(found);
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(text);
     } catch (error) {

@@ -17,3 +17,4 @@ pub mod engine;
 pub mod error;
 pub mod game;
 pub mod vfs;
+pub mod visible;

@@ -6,10 +6,11 @@
 // Invariant: a file is ours if and only if it begins with MARK; only such a file is ever replaced by `revert`,
 // and only one that is not ours by `adopt`.
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { usageError } from '../support/errors.mjs';
+import { placeError, usageError } from '../support/errors.mjs';
+import { checkFolder } from '../support/folder.mjs';
 
 export const PARTS = ['append-log', 'storage'];
 export const PACKAGE = 'progressive-storage';
@@ -23,20 +24,31 @@ const DATA_FILES = ['players.json', 'tokens.json', 'game_state.json', 'logs'];
 // `{ root, servicesDir, dataDir, files: [{ part, path, orig, isOurs, isByHand, isModule }] }`; by hand: a re-export that
 // somebody else wrote.
 export function findBot(root, { services, data } = {}) {
-  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) {
-    throw usageError(`'${root}' is not a folder.`, "Give the bot's folder, where its package.json is.");
-  }
+  checkFolder(root);
   const servicesDir = services ? path.resolve(root, services) : findServices(root);
+  checkFolder(servicesDir);
   const files = PARTS.map((part) => serviceFile(servicesDir, part));
   const ours = files.find(({ isOurs }) => isOurs);
   const dataDir = data ? path.resolve(root, data) : ours ? dataDirOf(ours) : findData(root, servicesDir);
+  // A bot that has not stored anything yet has no data folder; the first write makes it.
+  if (lstatSync(dataDir, { throwIfNoEntry: false })) checkFolder(dataDir);
   return { root, servicesDir, dataDir, files };
+}
+
+// What is in a folder; one below the bot's that may not be read is none of the bot's code.
+function entriesOf(folder) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error.code === 'EACCES' || error.code === 'EPERM') return [];
+    throw error;
+  }
 }
 
 function findServices(root) {
   const found = [];
   const search = (folder, depth) => {
-    const names = readdirSync(folder, { withFileTypes: true });
+    const names = entriesOf(folder);
     const has = (part) => names.some((entry) => ENDINGS.some((ending) => entry.name === part + ending));
     if (PARTS.every(has)) found.push(folder);
     if (depth === 0) return;
@@ -50,7 +62,8 @@ function findServices(root) {
   const candidates = named.length > 0 ? named : found;
   if (candidates.length === 1) return candidates[0];
   if (candidates.length === 0) {
-    throw usageError(
+    throw placeError(
+      'ERR_NO_BOT',
       `No folder with append-log.js and storage.js was found in '${root}' (four levels deep, without node_modules).`,
       "Give the bot's folder as the argument, or the folder with the two files as --services DIR.",
     );
@@ -67,7 +80,7 @@ export function filesUsing(bot, part, name) {
   const word = new RegExp(`(?<![\\w$])${name.replace(/\$/g, '\\$')}(?![\\w$])`);
   const found = [];
   const search = (folder) => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    for (const entry of entriesOf(folder)) {
       const file = path.join(folder, entry.name);
       if (entry.name === 'node_modules' || entry.name.startsWith('.') || file === bot.dataDir) continue;
       if (entry.isDirectory()) search(file);
@@ -84,7 +97,8 @@ export function filesUsing(bot, part, name) {
 function serviceFile(folder, part) {
   const file = ENDINGS.map((ending) => path.join(folder, part + ending)).find((name) => existsSync(name));
   if (!file) {
-    throw usageError(
+    throw placeError(
+      'ERR_NO_BOT',
       `There is no ${part}.js (nor .mjs, .cjs) in '${folder}'.`,
       'Both files are needed: append-log and storage.',
     );
@@ -108,13 +122,22 @@ function isModule(file, text) {
   for (let folder = path.dirname(file); ; folder = path.dirname(folder)) {
     const manifest = path.join(folder, 'package.json');
     if (existsSync(manifest)) {
-      const { type } = JSON.parse(readFileSync(manifest, 'utf8'));
+      const { type } = manifestOf(manifest);
       if (type !== undefined) return type === 'module';
       break;
     }
     if (folder === path.dirname(folder)) break;
   }
   return /^\s*(export|import)\b/m.test(text);
+}
+
+function manifestOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) ?? {};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw placeError('ERR_NO_BOT', `'${file}' is not JSON: ${error.message}.`, 'Mend it, and try again.');
+  }
 }
 
 function findData(root, servicesDir) {

@@ -4,8 +4,10 @@
 // renamed over. The old text is on disk as .orig before its place is taken. All of them have the mode of the old file,
 // and its owner, also where the superuser does this for the one that runs the bot.
 
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fchownSync,
@@ -15,7 +17,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { Stop } from '../support/errors.mjs';
@@ -65,17 +67,25 @@ export function putOldFiles(bot) {
   return written;
 }
 
+// A name that nobody can have put something at, and no link is followed: who may write to the bot's folder cannot make
+// the superuser write elsewhere.
 function replace(file, content, like) {
-  const temporary = `${file}.tmp`;
+  const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`;
   const { mode, uid, gid } = statSync(like);
-  const handle = openSync(temporary, 'w');
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
+  const handle = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
-    if (process.getuid?.() === 0) fchownSync(handle, uid, gid);
-    fchmodSync(handle, mode);
-    writeSync(handle, content);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    try {
+      if (process.getuid?.() === 0) fchownSync(handle, uid, gid);
+      fchmodSync(handle, mode);
+      writeFileSync(handle, content);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, file);
 }

@@ -23,7 +23,7 @@ import {
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { bytesToRead, logsIn } from '../support/folder.mjs';
 import { isInside, PACKAGE, serviceText } from './services.mjs';
@@ -115,6 +115,7 @@ export class Trial {
         result,
         write,
         what: which === 'new' ? 'the new code' : 'the old code',
+        inPlaceOf: this.bot.root,
       },
     );
     this.progress?.add(sizeOf(this.dataDir));
@@ -138,7 +139,10 @@ export function sizeOf(dataDir) {
 }
 
 // Loads the two files in a process of its own; `files` are append-log and storage.
-export async function runProbe([logFile, storageFile], { cwd, result, write = false, what }) {
+export async function runProbe(
+  [logFile, storageFile],
+  { cwd, result, write = false, what, inPlaceOf = cwd },
+) {
   const args = [PROBE, storageFile, logFile, result, ...(write ? ['write'] : [])];
   const env = { ...process.env };
   delete env.PROGRESSIVE_STORAGE_DIR;
@@ -156,10 +160,24 @@ export async function runProbe([logFile, storageFile], { cwd, result, write = fa
     throw new Stop(`A check failed: ${what} could not be run (exit code ${code}). Nothing was changed.`, {
       exitCode: EXIT.failed,
       code: 'ERR_CHECK_FAILED',
-      details: said.trim().split('\n').slice(0, 12),
+      details: relevant(said, cwd, inPlaceOf).slice(0, 12),
     });
   }
-  return JSON.parse(readFileSync(result, 'utf8'));
+  // Messages name files of the copy, which is gone by the time that somebody reads them.
+  const inJson = (text) => JSON.stringify(text).slice(1, -1);
+  return JSON.parse(readFileSync(result, 'utf8').replaceAll(inJson(cwd), inJson(inPlaceOf)));
+}
+
+// What the bot's code said, in the words of its own folder: the copy is gone by then, and places in this package or in
+// the runtime are of no use to anybody.
+function relevant(said, cwd, inPlaceOf) {
+  const isOfOthers = (line) => line.includes(path.dirname(PROBE)) || /\(?node:internal\//.test(line);
+  return said
+    .replaceAll(pathToFileURL(cwd).href, pathToFileURL(inPlaceOf).href)
+    .replaceAll(cwd, inPlaceOf)
+    .trim()
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !isOfOthers(line));
 }
 
 // Compares two probes: `[{ ok, text, details }]`, one for each part.

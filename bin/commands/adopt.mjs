@@ -2,11 +2,11 @@
 // agree on a copy of its data.
 
 import path from 'node:path';
+import { ignoreProcessOption, refuseWhileRunning } from '../adoption/running.mjs';
 import { filesUsing, findBot, serviceText } from '../adoption/services.mjs';
 import { checkOrigs, putNewFiles, putOldFiles } from '../adoption/swap.mjs';
 import { compareProbes, runProbe, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
-import { processesUsing } from '../support/processes.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
 
 export const summary = "put this package into a bot's two services/ files, after checking it on its data";
@@ -18,7 +18,8 @@ it, both must have the same players, numbers, tokens, game states and logs; the 
 the old code must read that too. Only then the old files are kept as .orig and replaced by re-exports that are
 fixed to that data folder. If a check fails, nothing is touched.
 
-Stop the bot first. \`progressive-storage revert\` takes it back.
+Stop the bot first: while a process uses the data folder or runs the bot's code, and where the data changes during
+the checks, nothing is done. \`progressive-storage revert\` takes it back.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -34,6 +35,7 @@ export const options = {
     type: 'boolean',
     description: 'go on although old and new code do not read the same (they are shown)',
   },
+  'ignore-process': ignoreProcessOption,
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
@@ -54,12 +56,14 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     return EXIT.ok;
   }
   checkOrigs(bot);
-  refuseWhileRunning(terminal, bot);
+  const refuseIfRunning = refuseWhileRunning(terminal, bot, options['ignore-process']);
   showPlan(terminal, bot);
 
   terminal.line();
   terminal.title('Checks, on a copy');
   const { before, checks } = await check(terminal, bot, atEnd);
+  // Before a difference is shown: the bot's writing may be its cause.
+  refuseIfRunning();
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   const failed = checks.filter(({ ok }) => !ok);
@@ -70,8 +74,10 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     terminal.line('A check failed. Nothing was changed.');
     if (failed.some(({ isComparison }) => isComparison)) {
       terminal.line(
-        'Where old and new code differ: the old module reads the JSON files alone; this package also counts log\n' +
-          'lines that are newer than they are. Look at the differences; --accept-differences goes on with them.',
+        'Where old and new code differ: the old module reads the JSON files alone; this package also counts log',
+      );
+      terminal.line(
+        'lines that are newer than they are. Look at the differences; --accept-differences goes on with them.',
       );
     }
     return EXIT.failed;
@@ -90,8 +96,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     });
   }
 
+  refuseIfRunning();
   report.changed = putNewFiles(bot);
-  const afterwards = await checkInPlace(terminal, bot, before, atEnd, isExcused);
+  const afterwards = await checkInPlace(terminal, bot, before, atEnd, { isExcused, refuseIfRunning });
   report.checks.push(...afterwards);
   terminal.line();
   terminal.title('In place');
@@ -103,22 +110,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line('The data was not changed. Start the bot; `progressive-storage revert` takes this back.');
   terminal.result(report);
   return EXIT.ok;
-}
-
-export function refuseWhileRunning(terminal, bot) {
-  const { open, inside } = processesUsing(bot);
-  const show = ({ pid, command }) => `process ${pid}: ${command}`;
-  if (open.length > 0) {
-    throw new Stop(`The data folder '${bot.dataDir}' is in use.`, {
-      code: 'ERR_IN_USE',
-      details: open.map(show),
-      hint: 'Stop the bot, then try again. Nothing was changed.',
-    });
-  }
-  if (inside.length > 0) {
-    terminal.note("These processes run in the bot's folder. If one is the bot, stop it first:");
-    for (const one of inside) terminal.note(`  ${show(one)}`);
-  }
 }
 
 function showPlan(terminal, bot) {
@@ -200,7 +191,7 @@ function exportsCheck(bot, before, after) {
 }
 
 // The same question to the files in their place; if the answer is another one, the old files come back.
-async function checkInPlace(terminal, bot, before, atEnd, isExcused) {
+async function checkInPlace(terminal, bot, before, atEnd, { isExcused, refuseIfRunning }) {
   const adopted = findBot(bot.root, { services: bot.servicesDir, data: bot.dataDir });
   // A copy, and a reading.
   const progress = terminal.progress('Checking in place', 2 * sizeOf(bot.dataDir), bytes);
@@ -212,6 +203,7 @@ async function checkInPlace(terminal, bot, before, atEnd, isExcused) {
     );
     const checks = compareProbes(before, now, ['the old code', 'the new code']);
     if (!isExcused && checks.some(({ ok }) => !ok)) {
+      refuseIfRunning();
       throw new Stop('In its place, the new code reads something else.', {
         details: checks.filter(({ ok }) => !ok).flatMap(({ text, details }) => [text, ...details]),
       });
@@ -225,6 +217,7 @@ async function checkInPlace(terminal, bot, before, atEnd, isExcused) {
   } catch (error) {
     putOldFiles(adopted);
     error.message += ' The old files are back in their place.';
+    if (error.hint) error.hint = error.hint.replace(/ Nothing was changed\.$/, '');
     throw error;
   } finally {
     progress.end();

@@ -1,6 +1,6 @@
 // `compact`: replaces logs by their checkpoints, as the scheduler does, beside a running bot.
 
-import { EXIT } from '../support/errors.mjs';
+import { EXIT, placeError } from '../support/errors.mjs';
 import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
 import { bytes } from '../support/terminal.mjs';
 
@@ -18,7 +18,15 @@ export const options = {
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const dataDir = dataFolder(positionals[0], cwd);
-  const logs = chosenLogs(dataDir, options.log).filter(({ log }) => log !== null);
+  const chosen = chosenLogs(dataDir, options.log);
+  const logs = chosen.filter(({ log }) => log !== null);
+  const without = chosen.find(({ log }) => log === null);
+  if (options.log && without)
+    throw placeError(
+      'ERR_NO_LOG',
+      `There is no log '${without.name}' in '${dataDir}': only its JSON file or old logs of it.`,
+      'The first write of the bot begins one.',
+    );
   const report = { dataDir, logs: [], ok: true };
   const storage = openStorage(dataDir, atEnd);
   for (const log of logs) {

@@ -1,7 +1,7 @@
 // `diff`: what differs between a log and its JSON file, a log and a backup, or two folders.
 
 import path from 'node:path';
-import { EXIT, Stop, usageError } from '../support/errors.mjs';
+import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
 import {
   bytesToRead,
   chosenLogs,
@@ -38,12 +38,15 @@ export async function run(context) {
   const shownMax = Number(options.keys);
   if (!Number.isInteger(shownMax) || shownMax < 0)
     throw usageError(`--keys is '${options.keys}'; give a whole number.`);
+  if (positionals.length === 2 && options.backup !== undefined)
+    throw usageError('--backup is for one folder.', 'Give one path, or leave out --backup.');
   const dataDir = dataFolder(positionals[0], cwd);
-  const report = { dataDir, comparisons: [], ok: true };
-  const pairs =
+  const report = { dataDir, comparisons: [], skipped: [], ok: true };
+  const { pairs, skipped } =
     positionals.length === 2
       ? await ofTwoFolders(context, dataDir, dataFolder(positionals[1], cwd))
       : await ofOneFolder(context, dataDir);
+  report.skipped = skipped;
   for (const { name, left, right } of pairs) {
     const comparison = {
       log: name,
@@ -55,7 +58,7 @@ export async function run(context) {
     show(terminal, comparison, shownMax);
   }
   report.ok = report.comparisons.every(({ same }) => same);
-  if (pairs.length === 0) terminal.line('There is nothing to compare.');
+  for (const { log, reason } of skipped) terminal.line(`  · ${log}: not compared, ${reason}`);
   terminal.result(report);
   return report.ok ? EXIT.ok : EXIT.found;
 }
@@ -63,27 +66,38 @@ export async function run(context) {
 async function ofOneFolder({ terminal, options, atEnd }, dataDir) {
   const storage = openStorage(dataDir, atEnd);
   const pairs = [];
+  const skipped = [];
   for (const found of chosenLogs(dataDir, options.log)) {
     const { name, log, mirror, backups } = found;
+    const backup = options.backup === undefined ? undefined : chosenBackup(backups, options.backup);
+    if (options.backup === undefined ? !mirror : !backup) {
+      const reason =
+        options.backup === undefined ? 'it has no JSON file' : `its backups are ${numbersOf(backups)}`;
+      skipped.push({ log: name, reason });
+      continue;
+    }
     const state =
       log && terminal.waiting(`Reading ${name}.log`, storage.rebuildStateFromLog(name), bytesToRead(found));
     const right = { what: `${name}.log`, state: (await state) ?? {} };
-    if (options.backup !== undefined) {
-      const backup = chosenBackup(backups, options.backup);
-      if (backup)
-        pairs.push({
-          name,
-          left: { what: path.basename(backup.path), state: await stateOfFile(terminal, backup, atEnd) },
-          right,
-        });
-      else if (options.log)
-        throw usageError(`${name} has no backup '${options.backup}'.`, `Its backups: ${numbersOf(backups)}.`);
-      continue;
-    }
-    if (mirror)
-      pairs.push({ name, left: { what: `${name}.json`, state: await mirrorState(terminal, mirror) }, right });
+    const left = backup
+      ? { what: path.basename(backup.path), state: await stateOfFile(terminal, backup, atEnd) }
+      : { what: `${name}.json`, state: await mirrorState(terminal, mirror) };
+    pairs.push({ name, left, right });
   }
-  return pairs;
+  // Of several logs, a number belongs to one; a log that was named must have it.
+  if (pairs.length === 0 || (options.log && skipped.length > 0)) throw nothingToCompare(options, skipped);
+  return { pairs, skipped };
+}
+
+function nothingToCompare(options, skipped) {
+  const all = skipped.map(({ log, reason }) => `${log}: ${reason}`).join('; ') || 'there are no logs';
+  return options.backup === undefined
+    ? placeError(
+        'ERR_NO_LOG',
+        `There is nothing to compare: ${all}.`,
+        'Compare with a backup (--backup newest).',
+      )
+    : placeError('ERR_NO_BACKUP', `There is no backup '${options.backup}'.`, `Of ${all}.`);
 }
 
 const numbersOf = (backups) => backups.map(({ number }) => number).join(', ') || 'none';
@@ -112,10 +126,18 @@ async function mirrorState(terminal, mirror) {
 }
 
 async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
-  const names = options.log ?? [...new Set([...logsIn(one), ...logsIn(other)].map(({ name }) => name))];
+  const known = [...new Set([...logsIn(one), ...logsIn(other)].map(({ name }) => name))];
+  const strange = options.log?.find((name) => !known.includes(name));
+  if (strange !== undefined)
+    throw placeError(
+      'ERR_NO_LOG',
+      `Neither folder has a log '${strange}'.`,
+      `The logs: ${known.join(', ')}.`,
+    );
+  const names = options.log ?? known;
   const load = async (dataDir) => {
     const storage = openStorage(dataDir, atEnd);
-    const logs = logsIn(dataDir);
+    const logs = chosenLogs(dataDir);
     const states = {};
     for (const name of names) {
       const log = logs.find((found) => found.name === name);
@@ -124,11 +146,12 @@ async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
     return states;
   };
   const [left, right] = [await load(one), await load(other)];
-  return names.map((name) => ({
+  const pairs = names.map((name) => ({
     name,
     left: { what: path.join(one, name), state: left[name] },
     right: { what: path.join(other, name), state: right[name] },
   }));
+  return { pairs, skipped: [] };
 }
 
 // `from` is what was, `to` what is.

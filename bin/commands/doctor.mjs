@@ -1,14 +1,14 @@
 // `doctor`: looks at everything around a store that can go wrong, and says what each finding means and what to do.
 
-import { statSync } from 'node:fs';
-import path from 'node:path';
 import { clockFindings } from '../doctor/clock.mjs';
 import { diskFindings } from '../doctor/disk.mjs';
+import { unchecked } from '../doctor/finding.mjs';
 import { folderFindings } from '../doctor/folder.mjs';
 import { logFindings } from '../doctor/logs.mjs';
 import { platformFindings } from '../doctor/platform.mjs';
-import { EXIT, usageError } from '../support/errors.mjs';
+import { EXIT, failureText } from '../support/errors.mjs';
 import { dataFolder } from '../support/folder.mjs';
+import { plural } from '../support/terminal.mjs';
 
 export const summary = 'what can go wrong on this machine and in this folder, and what to do about it';
 export const usage = '[path] [options]';
@@ -19,21 +19,29 @@ real, whether it is kept over a restart, permissions, the clock, every line of t
 versions. Each finding says what it means and what to do.
 
 To try writing and syncing it makes a file of its own in the folder and removes it again; --read-only leaves
-that out. Exit code 0 when all is well, 1 when there is a warning or a failure.
+that out. Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to look at,
+6 when nothing was found and something could not be checked.
 `;
 export const positionals = { max: 1 };
 export const options = {
   'read-only': { type: 'boolean', description: 'do not try to write' },
 };
 
-const MARKS = { ok: '✔', info: '·', warn: '!', fail: '✘' };
+const MARKS = { ok: '✔', info: '·', skipped: '·', unchecked: '?', warn: '!', fail: '✘' };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
-  const dataDir = folderToExamine(positionals[0], cwd);
+  const dataDir = dataFolder(positionals[0], cwd);
   const isReadOnly = options['read-only'] === true;
   const report = { dataDir, findings: [], ok: true };
   terminal.title(`Data folder ${dataDir}`);
-  const colours = { ok: terminal.green, info: terminal.dim, warn: terminal.yellow, fail: terminal.red };
+  const colours = {
+    ok: terminal.green,
+    info: terminal.dim,
+    skipped: terminal.dim,
+    unchecked: terminal.yellow,
+    warn: terminal.yellow,
+    fail: terminal.red,
+  };
   for (const [title, look] of [
     ['Platform', platformFindings],
     ['Folder', folderFindings],
@@ -43,29 +51,47 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   ]) {
     terminal.line();
     terminal.title(title);
-    for (const finding of await look({ dataDir, isReadOnly, terminal, atEnd })) {
+    for (const finding of await findingsOf(title, look, { dataDir, isReadOnly, terminal, atEnd })) {
       report.findings.push({ area: title.toLowerCase(), ...finding });
       terminal.line(`  ${colours[finding.level](MARKS[finding.level])} ${finding.what}`);
       for (const text of [finding.meaning, finding.advice]) if (text) terminal.line(`      ${text}`);
     }
   }
-  const numbers = (level) => report.findings.filter((finding) => finding.level === level).length;
-  report.ok = numbers('fail') === 0 && numbers('warn') === 0;
+  const of = (level) => report.findings.filter((finding) => finding.level === level);
+  const whats = (level) => of(level).map(({ what }) => what);
+  const isFound = of('fail').length + of('warn').length > 0;
+  report.unchecked = whats('unchecked');
+  report.skipped = whats('skipped');
+  report.ok = !isFound && report.unchecked.length === 0;
   terminal.line();
-  terminal.line(report.ok ? 'All is well.' : `${numbers('fail')} failed, ${numbers('warn')} to look at.`);
+  terminal.line(verdict(of('fail').length, of('warn').length, report));
+  for (const what of report.unchecked) terminal.line(`  not checked: ${what}`);
+  for (const what of report.skipped) terminal.line(`  left out: ${what}`);
   terminal.result(report);
-  return report.ok ? EXIT.ok : EXIT.found;
+  if (isFound) return EXIT.found;
+  return report.unchecked.length > 0 ? EXIT.unchecked : EXIT.ok;
 }
 
-// Also a folder that is not there yet: the first write makes it.
-function folderToExamine(given, cwd) {
+// One area that fails takes nothing from the others, and is no area without findings.
+async function findingsOf(title, look, context) {
   try {
-    return dataFolder(given, cwd);
+    return await look(context);
   } catch (error) {
-    const base = path.resolve(cwd, given ?? '.');
-    if (!statSync(path.dirname(base), { throwIfNoEntry: false })?.isDirectory()) throw error;
-    const stat = statSync(base, { throwIfNoEntry: false });
-    if (stat && !stat.isDirectory()) throw usageError(`'${base}' is not a folder.`);
-    return given === undefined ? path.join(base, 'data') : base;
+    return [
+      unchecked(
+        'area',
+        `${title}: this could not be checked: ${failureText(error)}`,
+        'Nobody knows whether it is well.',
+        'See to the cause, and run this again.',
+      ),
+    ];
   }
+}
+
+function verdict(failed, warned, { unchecked: notChecked, skipped }) {
+  const checked = notChecked.length === 0 ? '' : `, ${plural(notChecked.length, 'thing')} not checked`;
+  if (failed + warned > 0) return `${failed} failed, ${warned} to look at${checked}.`;
+  if (notChecked.length > 0)
+    return `Nothing was found, but ${plural(notChecked.length, 'thing')} could not be checked.`;
+  return skipped.length > 0 ? 'All that was checked is well.' : 'All is well.';
 }

@@ -1,12 +1,23 @@
 // `export`: the data of a folder in a form that other programs read.
 
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { csvLine } from '../support/csv.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
 import { chosenLogs, dataFolder, entriesOf, openStorage } from '../support/folder.mjs';
 import { breathe } from '../support/progress.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
+import { visibleJson } from '../support/visible.mjs';
 
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
 export const usage = '[path] [options]';
@@ -78,7 +89,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     );
     return done(terminal, { output, format, counts });
   }
-  const write = output ? undefined : (text) => terminal.raw(text);
   const counts = output
     ? await throughTemporary(output, atEnd, async (file) => {
         const handle = openSync(file, 'wx');
@@ -92,7 +102,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
           closeSync(handle);
         }
       })
-    : await writeText(terminal, storage, logs, format, options, write);
+    : await writeText(terminal, storage, logs, format, options, (text) =>
+        terminal.raw(text, { isRecord: format === 'csv' }),
+      );
   if (output) return done(terminal, { output, format, counts });
   return undefined;
 }
@@ -103,6 +115,12 @@ function check(format, options, output) {
   if (options.entries && format !== 'jsonl')
     throw usageError('--entries is for jsonl.', 'Give --format jsonl.');
   if (format === 'sqlite' && !output) throw usageError('A database needs a file.', 'Give --output FILE.');
+  if (output && !existsSync(path.dirname(output))) {
+    throw new Stop(`There is no folder '${path.dirname(output)}'.`, {
+      code: 'ENOENT',
+      hint: 'Make it, or give --output another one.',
+    });
+  }
   if (output && existsSync(output) && !options.force) {
     throw new Stop(`'${output}' is there already.`, {
       code: 'EEXIST',
@@ -117,12 +135,16 @@ function done(terminal, { output, format, counts }) {
   terminal.result({ output, format, counts });
 }
 
+// In a folder of its own, which nobody else may write to: a link that somebody put in the file's way, or in that of a
+// database's journal, is never followed.
 async function throughTemporary(output, atEnd, work) {
-  const temporary = `${output}.${process.pid}.tmp`;
-  const remove = () => rmSync(temporary, { force: true });
+  const folder = mkdtempSync(`${output}.tmp-`);
+  const remove = () => rmSync(folder, { recursive: true, force: true });
   atEnd(remove);
   try {
+    const temporary = path.join(folder, path.basename(output));
     const result = await work(temporary);
+    chmodSync(temporary, 0o666 & ~process.umask());
     renameSync(temporary, output);
     return result;
   } finally {
@@ -137,7 +159,7 @@ async function writeText(terminal, storage, logs, format, options, write) {
     counts[name] = 0;
     const progress = terminal.progress(`Writing ${name}`, log?.sizeBytes ?? 0, bytes);
     for await (const entry of storage.streamLogEntries(name)) {
-      const text = `${JSON.stringify(entry)}\n`;
+      const text = `${visibleJson(entry)}\n`;
       write(text);
       counts[name] += 1;
       progress.add(Buffer.byteLength(text) + CHECKSUM_BYTES);
@@ -151,7 +173,7 @@ async function writeText(terminal, storage, logs, format, options, write) {
     const { name } = log;
     const entries = await entriesOf(terminal, storage, log);
     counts[name] = entries.length;
-    if (format === 'json' && isMany) write(`${index > 0 ? ',' : ''}\n${JSON.stringify(name)}: `);
+    if (format === 'json' && isMany) write(`${index > 0 ? ',' : ''}\n${visibleJson(name)}: `);
     const texts = { jsonl: lineTexts, csv: csvTexts, json: memberTexts }[format](entries);
     await eachShown(terminal, name, texts, entries.length, write);
     if (format === 'json') write(entries.length > 0 ? '\n}' : '{}');
@@ -174,14 +196,14 @@ async function eachShown(terminal, name, items, total, take) {
 }
 
 function* lineTexts(entries) {
-  for (const [key, value] of entries) yield `${JSON.stringify({ key, value })}\n`;
+  for (const [key, value] of entries) yield `${visibleJson({ key, value })}\n`;
 }
 
 // Member by member: the whole may be longer than the longest string.
 function* memberTexts(entries) {
   let before = '{';
   for (const [key, value] of entries) {
-    yield `${before}\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`;
+    yield `${before}\n  ${visibleJson(key)}: ${visibleJson(value, 2).replaceAll('\n', '\n  ')}`;
     before = ',';
   }
 }
@@ -264,7 +286,10 @@ function tableName(name, tables) {
   return table;
 }
 
-function sqlValue(value) {
+// A number of JavaScript becomes a REAL, so whole ones that fit into 64 bits go as bigints: those become INTEGERs.
+export function sqlValue(value) {
   if (value === undefined || value === null) return null;
-  return typeof value === 'boolean' ? Number(value) : value;
+  if (typeof value === 'boolean') return value ? 1n : 0n;
+  const isInteger = Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63;
+  return isInteger ? BigInt(value) : value;
 }

@@ -2,20 +2,26 @@
 
 import { EXIT, usageError } from '../support/errors.mjs';
 import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { describeChanges } from '../support/structure.mjs';
+import { plural } from '../support/terminal.mjs';
 import { parseTime } from '../support/time.mjs';
-import { describeDifferences, equal, short } from '../support/values.mjs';
+import { equal, short } from '../support/values.mjs';
+import { columnsOf, fit, visible } from '../support/visible.mjs';
 
 export const summary = 'every recorded value of one key, and what changed each time';
 export const usage = 'KEY [path] [options]';
 export const help = `
 Shows every value that KEY had in a log below path (a data folder or a bot's folder; default: the current folder),
-oldest first, from the log, its backups and its archives: when, what changed, and which file tells it. What was
-before the oldest file is left as one value, told by its checkpoint. Nothing is changed, and a bot may be running.
-Exit code 1 when the key was never seen.
+oldest first, from the log, its backups and its archives: when, what changed, and which file tells it. Of a list, the
+items that came and went are counted, and the last of them is shown. What was before the oldest file is left as one
+value, told by its checkpoint. On a terminal a line is as long as that is wide; --values and --json leave nothing out.
+Nothing is changed, and a bot may be running. Exit code 1 when the key was never seen.
 `;
 export const positionals = { min: 1, max: 2 };
+const CHANGE_COLUMNS_MIN = 24;
 export const options = {
   log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
+  newest: { type: 'string', short: 'n', value: 'N', description: 'only the newest N' },
   values: { type: 'boolean', description: 'whole values instead of what changed' },
   since: {
     type: 'string',
@@ -27,6 +33,9 @@ export const options = {
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [key, folder] = positionals;
   if (key === '') throw usageError('The key is empty.');
+  const newest = options.newest === undefined ? Number.POSITIVE_INFINITY : Number(options.newest);
+  if (options.newest !== undefined && !(Number.isInteger(newest) && newest > 0))
+    throw usageError(`--newest is '${options.newest}'; give a whole number from 1 on.`);
   const dataDir = dataFolder(folder, cwd);
   const log = chosenLog(dataDir, options.log);
   const { name } = log;
@@ -34,18 +43,14 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   const work = storage.history(name, key);
   const all = await terminal.waiting('Reading log and backups', work, bytesToRead(log, true));
-  const shown = all
+  const found = all
     .map((item, index) => ({ item, before: all[index - 1]?.value }))
     .filter(({ item }) => since === undefined || Date.parse(item.timestamp ?? '') >= since);
+  const shown = found.slice(-newest);
   terminal.title(`${JSON.stringify(key)} in ${name}`);
-  for (const { item, before } of shown) {
-    const { timestamp, op, value, source, isExternalEdit } = item;
-    const time = timestamp ?? '(no time)'.padEnd(24);
-    const place = terminal.dim(`${source}${isExternalEdit ? ', from the JSON file' : ''}`);
-    terminal.line(
-      `  ${time}  ${terminal.bold(op.padEnd(10))}  ${what(before, value, options.values)}  ${place}`,
-    );
-  }
+  for (const { item, before } of shown) terminal.line(row(terminal, item, before, options.values));
+  if (shown.length < found.length)
+    terminal.line(`  ${plural(found.length - shown.length, 'older one')} not shown.`);
   if (shown.length === 0) terminal.line(all.length === 0 ? '  It was never seen.' : '  Nothing since then.');
   const now = await storage.collection(name).get(key);
   if (all.length > 0 && !equal(all.at(-1).value, now)) {
@@ -55,8 +60,24 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return all.length === 0 ? EXIT.found : EXIT.ok;
 }
 
+// Time, operation, what changed, file; cut to the width of the terminal, but for whole values.
+function row(terminal, item, before, isWhole) {
+  const { timestamp, op, value, source, isExternalEdit } = item;
+  const time = timestamp ?? '(no time)'.padEnd(24);
+  const head = op.padEnd(10);
+  const place = `  ${source}${isExternalEdit ? ', from the JSON file' : ''}`;
+  const text = visible(what(before, value, isWhole));
+  if (isWhole) return `  ${time}  ${terminal.bold(head)}  ${text}${terminal.dim(place)}`;
+  const left = terminal.width - columnsOf(`  ${time}  ${head}  `);
+  if (left < CHANGE_COLUMNS_MIN) return fit(visible(`  ${time}  ${head}  ${text}`), terminal.width);
+  const withPlace = left - columnsOf(visible(place));
+  // Where there is no room for both, what changed is worth more than the file.
+  if (withPlace < CHANGE_COLUMNS_MIN) return `  ${time}  ${terminal.bold(head)}  ${fit(text, left)}`;
+  return `  ${time}  ${terminal.bold(head)}  ${fit(text, withPlace)}${terminal.dim(place)}`;
+}
+
 function what(before, value, isWhole) {
   if (isWhole) return value === undefined ? 'nothing' : JSON.stringify(value);
   if (before === undefined) return short(value);
-  return describeDifferences(before, value) || 'the same';
+  return describeChanges(before, value) || 'the same';
 }

@@ -38,7 +38,7 @@ running; a key that it changes meanwhile is left alone.
 
 A backup is older than the damaged line, so the value that comes back is older than the one that was lost.
 With --trust-damaged, the content of a damaged line is taken where it still can be read, although its checksum is
-wrong.
+wrong. Exit code 1 when damage is left: after a dry run, and where something is gone that no backup has.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -72,17 +72,21 @@ export async function run(context) {
       report.logs.length === 0 ? 'Nothing is damaged.' : 'There is nothing that a backup could give back.',
     );
     terminal.result({ ...report, done: true });
-    return EXIT.ok;
+    return report.logs.some(isLost) ? EXIT.found : EXIT.ok;
   }
   if (!(await confirmed(terminal, options, 'Do this?'))) {
     terminal.result(report);
-    return EXIT.ok;
+    // A dry run: the damage is still there.
+    return EXIT.found;
   }
   for (const found of report.logs) await mend(terminal, storage, dataDir, found);
   report.done = true;
   terminal.result(report);
-  return EXIT.ok;
+  return report.logs.some(isLost) ? EXIT.found : EXIT.ok;
 }
+
+// Whether something is gone that nothing gives back.
+const isLost = ({ hopeless }) => hopeless.some(({ now }) => now === undefined);
 
 // What is wrong with a log, and what could be had back: undefined when nothing is.
 async function look({ terminal, options, atEnd }, storage, log) {

@@ -2,6 +2,7 @@
 //
 // Invariant: the new folder appears whole, by a rename, or not at all; the data folder is only read.
 
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Storage } from '../../index.js';
@@ -82,7 +83,8 @@ function checkTarget(target) {
 
 async function write(terminal, states, target, atEnd) {
   mkdirSync(path.dirname(target), { recursive: true });
-  const temporary = `${target}.${process.pid}.tmp`;
+  // A name that nobody can have put something at.
+  const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
   // Synced by the flush at its end; until then nobody needs it.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });

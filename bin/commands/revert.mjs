@@ -3,13 +3,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Storage } from '../../index.js';
+import { ignoreProcessOption, refuseWhileRunning } from '../adoption/running.mjs';
 import { findBot } from '../adoption/services.mjs';
 import { putOldFiles } from '../adoption/swap.mjs';
 import { compareProbes, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { KEEP_BACKUPS } from '../support/folder.mjs';
 import { bytes } from '../support/terminal.mjs';
-import { refuseWhileRunning } from './adopt.mjs';
 
 export const summary = 'take `adopt` back: the old services/ files, with the JSON files current';
 export const usage = '[path] [options]';
@@ -19,7 +19,7 @@ of the data, the old code must read what the new code has; where the JSON files 
 log ends with a torn line, they are brought up to date. Then the same is done to the data itself, and the old
 files are put back. If a check fails, nothing is touched.
 
-Stop the bot first.
+Stop the bot first: while a process uses the data folder or runs the bot's code, nothing is done.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -31,6 +31,7 @@ export const options = {
     description: 'the folder of the two files, where it is not found',
   },
   data: { type: 'string', value: 'DIR', description: 'the data folder, where the files do not name it' },
+  'ignore-process': ignoreProcessOption,
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
@@ -65,7 +66,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
       });
     }
   }
-  refuseWhileRunning(terminal, bot);
+  const refuseIfRunning = refuseWhileRunning(terminal, bot, options['ignore-process']);
   terminal.title(`Putting the old code back in ${root}`);
   terminal.fact('data folder', bot.dataDir);
   for (const file of ours)
@@ -74,6 +75,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line();
   terminal.title('Checks, on a copy');
   const { checks, isCompactionNeeded } = await check(terminal, bot, atEnd);
+  refuseIfRunning();
   report.checks = checks;
   for (const one of checks) terminal.check(one);
   if (checks.some(({ ok }) => !ok)) {
@@ -95,6 +97,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
       hint: 'Answer with y, or give --yes.',
     });
   }
+  refuseIfRunning();
   await terminal.waiting(
     'Bringing the files up to date',
     bringUpToDate(bot.dataDir, isCompactionNeeded),

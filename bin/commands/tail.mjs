@@ -10,6 +10,7 @@ import { readLogLines } from '../../index.js';
 import { usageError } from '../support/errors.mjs';
 import { chosenLog, dataFolder, logsIn } from '../support/folder.mjs';
 import { eachLine } from '../support/lines.mjs';
+import { plural } from '../support/terminal.mjs';
 import { short } from '../support/values.mjs';
 
 export const summary = 'the newest entries of a log; with -f, those that come';
@@ -36,8 +37,10 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     throw usageError(`--lines is '${options.lines}'; give a whole number from 0 on.`);
   const { name, log } = chosenLog(dataDir, options.log);
   const show = (entry) =>
-    terminal.raw(`${terminal.json ? JSON.stringify(entry) : describe(terminal, entry)}\n`);
+    terminal.json ? terminal.jsonLine(entry) : terminal.line(describe(terminal, entry));
   const file = log?.path;
+  if (file === undefined)
+    terminal.note(`note: there is no log '${name}' in '${dataDir}': only its JSON file or old logs of it.`);
   let last = [];
   const read = file
     ? await eachLine(file, {
@@ -62,7 +65,10 @@ function describe(terminal, entry) {
   if (key !== undefined) parts.push(terminal.cyan(String(key)));
   if (value !== undefined) parts.push(short(value, 100));
   for (const members of [data, state]) {
-    if (members !== undefined) parts.push(`${Object.keys(members ?? {}).length} keys: ${short(members, 80)}`);
+    if (members !== undefined) {
+      const keys = plural(Object.keys(members ?? {}).length, 'key');
+      parts.push(`${keys}: ${short(members, 80)}`);
+    }
   }
   if (Object.keys(rest).length > 0) parts.push(short(rest, 100));
   return parts.join('  ');

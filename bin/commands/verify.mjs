@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, plainFile } from '../support/folder.mjs';
+import { chosenLogs, dataFolder, plainFile, vanishedLogs } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
 import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
@@ -28,7 +28,13 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   for (const log of chosenLogs(dataDir, options.log)) {
     const files = [log.log, ...(options.backups ? [...log.backups, ...log.archives] : [])].filter(Boolean);
     for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
+    if (isEmptied(log)) report.files.push(tellEmptied(terminal, log));
     if (log.mirror) report.files.push(await verifyMirror(terminal, log.mirror));
+  }
+  for (const name of options.log ? [] : vanishedLogs(dataDir)) {
+    const problem = 'its log and its JSON file are gone';
+    terminal.check({ ok: false, text: `${name}: ${problem}` });
+    report.files.push({ file: null, log: name, ok: false, problem });
   }
   report.ok = report.files.every(({ ok }) => ok);
   if (!report.ok) {
@@ -38,6 +44,20 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   } else if (report.files.length === 0) terminal.line('  There are none.');
   terminal.result(report);
   return report.ok ? EXIT.ok : EXIT.found;
+}
+
+// A compaction leaves a log and its backups: no log, or an empty one, is what somebody made of it.
+const isEmptied = ({ log, backups, archives }) =>
+  backups.length + archives.length > 0 && (log?.sizeBytes ?? 0) === 0;
+
+function tellEmptied(terminal, { name, log }) {
+  const problem = `${log ? 'the log is empty' : 'there is no log'}, and there are backups of it`;
+  terminal.check({
+    ok: false,
+    text: `${name}: ${problem}`,
+    details: ['`progressive-storage repair` shows what the backups have and the data lacks.'],
+  });
+  return { file: log?.path ?? null, log: name, ok: false, problem };
 }
 
 async function verifyLog(terminal, file, atEnd) {

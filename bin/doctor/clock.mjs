@@ -1,11 +1,13 @@
 // The clock: entries, backups and the daily token refresh carry its times.
 
+import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/folder.mjs';
 import { eachLine } from '../support/lines.mjs';
 import { duration } from '../support/terminal.mjs';
-import { ok, warn } from './finding.mjs';
+import { ok, unchecked, warn } from './finding.mjs';
 import { nearestFolder } from './folder.mjs';
 
 const AHEAD_MS_MAX = 5000;
@@ -24,7 +26,19 @@ export async function clockFindings({ dataDir, isReadOnly, now = Date.now() }) {
       ),
     );
   }
-  const newest = await newestTime(dataDir);
+  let newest;
+  try {
+    newest = await newestTime(dataDir);
+  } catch (error) {
+    findings.push(
+      unchecked(
+        'log-times',
+        `The times of the logs: ${failureText(error)}`,
+        'They may be ahead of the clock.',
+        'See to the cause, and run this again.',
+      ),
+    );
+  }
   if (newest && Date.parse(newest.time) - now > AHEAD_MS_MAX) {
     findings.push(
       warn(
@@ -36,7 +50,16 @@ export async function clockFindings({ dataDir, isReadOnly, now = Date.now() }) {
     );
   }
   const skewMs = isReadOnly ? 0 : fileSkewMs(nearestFolder(dataDir));
-  if (Math.abs(skewMs) > AHEAD_MS_MAX) {
+  if (skewMs === undefined) {
+    findings.push(
+      unchecked(
+        'file-times',
+        "The file system's clock: no file could be made in the folder",
+        'Times of files may be those of another machine.',
+        'Let this user write to the folder, or give --read-only.',
+      ),
+    );
+  } else if (Math.abs(skewMs) > AHEAD_MS_MAX) {
     findings.push(
       warn(
         'file-times',
@@ -67,20 +90,16 @@ async function newestTime(dataDir) {
   return newest;
 }
 
+// Undefined where no file could be made.
 function fileSkewMs(folder) {
-  const file = path.join(folder, `.progressive-storage-doctor-${process.pid}.clock`);
+  const file = path.join(folder, `.progressive-storage-doctor-${randomBytes(8).toString('hex')}.clock`);
   try {
     const now = Date.now();
     closeSync(openSync(file, 'wx'));
-    return statSync(file).mtimeMs - now;
+    const skewMs = statSync(file).mtimeMs - now;
+    rmSync(file);
+    return skewMs;
   } catch {
-    // Whether the folder may be written is another finding.
-    return 0;
-  } finally {
-    try {
-      rmSync(file, { force: true });
-    } catch {
-      // The same.
-    }
+    return undefined;
   }
 }

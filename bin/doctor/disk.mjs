@@ -1,6 +1,7 @@
 // The disk under the folder: which file system, whether it outlives a restart, whether a sync reaches it, and how
 // much is free.
 
+import { randomBytes } from 'node:crypto';
 import fs, {
   closeSync,
   existsSync,
@@ -14,9 +15,10 @@ import fs, {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/folder.mjs';
 import { bytes } from '../support/terminal.mjs';
-import { fail, info, ok, warn } from './finding.mjs';
+import { fail, info, ok, skipped, unchecked, warn } from './finding.mjs';
 import { nearestFolder } from './folder.mjs';
 
 const NETWORK =
@@ -38,7 +40,7 @@ export function diskFindings({ dataDir, isReadOnly, atEnd }) {
     ...fileSystemFindings(mount),
     ...spaceFindings(folder, dataDir),
     ...(isReadOnly
-      ? [info('sync', 'Not tried: writing and syncing (--read-only)')]
+      ? [skipped('sync', 'writing and syncing (--read-only)')]
       : syncFindings(folder, mount, atEnd)),
   ];
 }
@@ -76,10 +78,11 @@ function mountInfo() {
 export function fileSystemFindings(mount, isInContainer = inContainer()) {
   if (!mount)
     return [
-      info(
+      unchecked(
         'file-system',
-        'The file system is not known on this system',
+        'The file system: this system does not tell which it is',
         'It must be a local one: the lock between processes does not reach other machines.',
+        'See for yourself that it is no network disk, and not in memory.',
       ),
     ];
   const { type, at, options } = mount;
@@ -115,7 +118,12 @@ export function fileSystemFindings(mount, isInContainer = inContainer()) {
   } else if (LOCAL.test(type)) findings.push(ok('file-system', `${what}: a local disk`));
   else
     findings.push(
-      info('file-system', what, 'It is not among those that are known here; it must be a local disk.'),
+      unchecked(
+        'file-system',
+        what,
+        'It is not among those that are known here.',
+        'See for yourself that it is on a local disk.',
+      ),
     );
   if (isInContainer && at === '/' && LOCAL.test(type)) {
     findings.push(
@@ -157,7 +165,14 @@ function inContainer() {
 function spaceFindings(folder, dataDir) {
   // Node 18.15 and newer.
   if (typeof fs.statfsSync !== 'function')
-    return [info('space', 'Free space is not known in this version of Node')];
+    return [
+      unchecked(
+        'space',
+        'Free space: this version of Node does not tell it',
+        'Where the disk is full, every write is rejected with ENOSPC.',
+        'Look with df, or use Node 18.15 or newer.',
+      ),
+    ];
   const { bavail, bsize, ffree, files } = fs.statfsSync(folder);
   const freeBytes = bavail * bsize;
   const largest = Math.max(
@@ -202,7 +217,7 @@ function spaceFindings(folder, dataDir) {
 
 // Writes, syncs and renames a file of its own.
 function syncFindings(folder, mount, atEnd) {
-  const file = path.join(folder, `.progressive-storage-doctor-${process.pid}`);
+  const file = path.join(folder, `.progressive-storage-doctor-${randomBytes(8).toString('hex')}`);
   const remove = () => {
     rmSync(file, { force: true });
     rmSync(`${file}.renamed`, { force: true });
@@ -227,7 +242,7 @@ function syncFindings(folder, mount, atEnd) {
     return [
       fail(
         'write',
-        `Writing failed: ${error.message}`,
+        `Writing failed: ${failureText(error)}`,
         'The bot cannot store anything.',
         'See to the cause; the code says which it is.',
       ),

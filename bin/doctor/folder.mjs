@@ -4,26 +4,12 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { logsIn } from '../support/folder.mjs';
 import { processesUsing } from '../support/processes.mjs';
-import { fail, info, ok, warn } from './finding.mjs';
+import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const SHOWN_MAX = 5;
 
 export function folderFindings({ dataDir }) {
-  const stat = statSync(dataDir, { throwIfNoEntry: false });
-  if (!stat) {
-    const parent = nearestFolder(dataDir);
-    return [
-      may(parent, constants.W_OK | constants.X_OK)
-        ? info('folder', 'The folder is not there yet', 'The first write makes it.')
-        : fail(
-            'folder',
-            'The folder is not there and cannot be made',
-            `This user may not write to '${parent}'.`,
-            'Make the folder as a user who may, and give it to the one that runs the bot (chown).',
-          ),
-    ];
-  }
-  return [...accessFindings(dataDir), ...ownerFindings(dataDir, stat), ...userFindings(dataDir)];
+  return [...accessFindings(dataDir), ...ownerFindings(dataDir, statSync(dataDir)), ...userFindings(dataDir)];
 }
 
 export function nearestFolder(folder) {
@@ -134,21 +120,24 @@ function userFindings(dataDir) {
   const holder = lastHolder(dataDir);
   if (!isKnown) {
     return [
-      info(
+      unchecked(
         'users',
-        holder
-          ? `The folder was last written by process ${holder}`
-          : 'Nobody has written here with this package yet',
+        'Who uses the folder: this system does not tell',
+        holder ? `It was last written by process ${holder}.` : undefined,
+        'Several processes of one machine may share it; those of two machines may not.',
       ),
     ];
   }
-  if (open.length === 0) return [ok('users', 'No process has files of the folder open')];
+  if (open.length === 0) {
+    const whose = process.getuid() === 0 ? '' : ' of this user';
+    return [ok('users', `No process${whose} has files of the folder open, and nobody holds its lock`)];
+  }
   const meaning = 'That is fine: several processes of one machine may share a folder.';
   return open.map(({ pid, command }) => {
     const wrote = holder === pid ? ', the last that took the lock' : '';
     return info(
       'users',
-      `In use by process ${pid}${wrote}: ${command}`,
+      `In use by ${pid === null ? 'a process of elsewhere' : `process ${pid}`}${wrote}: ${command}`,
       open.length > 1 ? meaning : undefined,
     );
   });

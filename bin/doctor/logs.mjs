@@ -1,41 +1,74 @@
 // The health of the logs and of what stands beside them.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describeDamage } from '../commands/verify.mjs';
-import { logsIn } from '../support/folder.mjs';
+import { failureText } from '../support/errors.mjs';
+import { logsIn, vanishedLogs } from '../support/folder.mjs';
 import { examine } from '../support/lines.mjs';
+import { eachMember } from '../support/members.mjs';
 import { bytes, plural } from '../support/terminal.mjs';
-import { fail, info, ok, warn } from './finding.mjs';
+import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const DAY_MS = 86_400_000;
 const LEFTOVER = /\.tmp$/;
 
 export async function logFindings({ dataDir, terminal }) {
   const logs = logsIn(dataDir);
-  if (logs.length === 0) return [info('logs', 'There are no logs yet')];
-  const findings = [];
+  const findings = vanishedLogs(dataDir).map((name) =>
+    warn(
+      'gone',
+      `${name}: its log and its JSON file are gone`,
+      'The store kept both here. Somebody removed them, so the bot begins without this data.',
+      'If that was not meant: stop the bot, and put them back from a copy or a backup (`progressive-storage repair`).',
+    ),
+  );
+  if (logs.length === 0 && findings.length === 0) return [info('logs', 'There are no logs yet')];
   for (const log of logs) {
     try {
       findings.push(...(await logFinding(log, terminal)));
     } catch (error) {
+      const make = error.code === 'ERR_LOG_REPLACED' ? unchecked : fail;
       findings.push(
-        fail(
+        make(
           'log',
-          `${log.name}: ${error.message}`,
-          'It cannot be read.',
-          'See to the cause; the code says which it is.',
+          `${log.name}: ${failureText(error)}`,
+          'It could not be read, so nobody knows whether it is well.',
+          'See to the cause, and run this again.',
         ),
       );
     }
+    for (const file of log.odd) {
+      findings.push(
+        fail(
+          'not-a-file',
+          `${log.name}: '${file}' is not a file`,
+          'A folder, a device or a link to nothing stands where a log or JSON file should.',
+          'Move it away, and put the file there if you have it.',
+        ),
+      );
+    }
+  }
+  if (logs.some(({ backups, archives }) => backups.length + archives.length > 0)) {
+    findings.push(info('old-logs', 'Backups and archives are not read here; `verify --backups` does'));
   }
   findings.push(...leftovers(dataDir));
   return findings;
 }
 
-async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }, terminal) {
+async function logFinding({ name, log, mirror, backups, archives, corrupt, brokenMirrors }, terminal) {
   const findings = [];
-  if (!log) {
+  const hasOld = backups.length + archives.length > 0;
+  if (hasOld && (log?.sizeBytes ?? 0) === 0) {
+    findings.push(
+      fail(
+        'log',
+        `${name}: ${log ? 'the log is empty' : 'there is no log'}, and there are backups of it`,
+        'A compaction leaves a log and its backups, so somebody emptied or removed it.',
+        'See with `progressive-storage repair` what the backups have and the data lacks.',
+      ),
+    );
+  } else if (!log) {
     findings.push(
       info(
         'log',
@@ -75,7 +108,7 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
       );
     }
   }
-  if (mirror) findings.push(...mirrorFindings(name, mirror));
+  if (mirror) findings.push(...(await mirrorFindings(name, mirror)));
   if (corrupt.length + brokenMirrors.length > 0) {
     const files = [...corrupt, ...brokenMirrors].map((file) => path.basename(file.path)).join(', ');
     findings.push(
@@ -98,10 +131,10 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
   return findings;
 }
 
-function mirrorFindings(name, mirror) {
+async function mirrorFindings(name, mirror) {
   try {
-    const state = JSON.parse(readFileSync(mirror.path, 'utf8'));
-    if (state !== null && typeof state === 'object' && !Array.isArray(state)) return [];
+    await eachMember(mirror.path, { onMember: () => {} });
+    return [];
   } catch (error) {
     if (error.code) throw error;
   }

@@ -1,12 +1,21 @@
 // Comma-separated values (RFC 4180): quoting, and reading what others have quoted.
+//
+// A spreadsheet takes a cell that begins with = + - @ (also in their wide forms), a tab or a line break for a formula,
+// and runs it. A text of that kind gets a ' before it, as spreadsheets write it themselves; numbers stay, as those
+// below zero are no formulas. One that begins with such ' already gets another: reading takes off exactly one.
+
+const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+const GUARDED = /^'+[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
 export function csvLine(cells) {
   return `${cells.map(csvCell).join(',')}\r\n`;
 }
 
 function csvCell(value) {
-  const text =
+  let text =
     value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  if (FORMULA.test(text) && !NUMBER.test(text)) text = `'${text}`;
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -18,7 +27,7 @@ export function parseCsv(text) {
   let isQuoted = false;
   let isAnything = false;
   const endCell = () => {
-    row.push(cell);
+    row.push(GUARDED.test(cell) ? cell.slice(1) : cell);
     cell = '';
   };
   const endRow = () => {

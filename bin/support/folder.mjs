@@ -6,11 +6,17 @@
 // Nothing here writes into the folder.
 
 import {
+  accessSync,
+  closeSync,
+  constants,
   createReadStream,
   createWriteStream,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
+  readSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -20,7 +26,8 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Storage } from '../../index.js';
-import { Stop, usageError } from './errors.mjs';
+import { placeError, Stop } from './errors.mjs';
+import { nearest } from './nearest.mjs';
 import { bytes } from './terminal.mjs';
 
 export const BOT_LOGS = ['players', 'tokens', 'game_state'];
@@ -30,38 +37,114 @@ const MIRROR_FILE = /^(.+?)\.json(?:\.corrupt\.(\d+))?$/;
 const statOf = (file) => statSync(file, { throwIfNoEntry: false });
 const namesIn = (folder) => (statOf(folder)?.isDirectory() ? readdirSync(folder) : []);
 
-function looksLikeData(folder) {
-  const names = namesIn(folder);
-  return (
-    names.includes('logs') ||
-    names.includes('.progressive-storage') ||
-    BOT_LOGS.some((name) => names.includes(`${name}.json`))
+// The data folder that a person means: the path itself, or `data` below it. Default: what the package takes. It is there,
+// may be read, and has data of ours, or the command ends (exit code 5). With `mayBegin` it may also be missing or empty:
+// for what begins a store.
+export function dataFolder(given, cwd = process.cwd(), { mayBegin = false } = {}) {
+  const fromEnvironment = given === undefined ? process.env.PROGRESSIVE_STORAGE_DIR : undefined;
+  const base = path.resolve(cwd, given ?? (fromEnvironment || '.'));
+  const data = path.join(base, 'data');
+  // Without an argument, `data` is what the package would take, and nobody named the folder above it.
+  const isNamed = given !== undefined || Boolean(fromEnvironment);
+  if (mayBegin && isNamed && kindOf(base) === 'missing') return base;
+  checkFolder(base);
+  if (hasData(base)) return base;
+  // What the environment names is the data folder itself.
+  if (!fromEnvironment && kindOf(data) === 'folder') {
+    checkFolder(data);
+    if (hasData(data) || (mayBegin && readdirSync(data).length === 0)) return data;
+  }
+  if (mayBegin && !isNamed && kindOf(data) === 'missing') return data;
+  if (mayBegin && readdirSync(base).length === 0) return base;
+  throw placeError(
+    'ERR_NO_DATA',
+    `There is no data in '${base}'${fromEnvironment ? '' : " nor in its folder 'data'"}: no log, and neither players.json, tokens.json nor game_state.json.`,
+    fromEnvironment
+      ? 'PROGRESSIVE_STORAGE_DIR names that folder; give the data folder as the argument.'
+      : 'Give the data folder as the argument.',
   );
 }
 
-// The data folder that a person means: the path itself, or `data` below it. Default: what the package takes.
-export function dataFolder(given, cwd = process.cwd()) {
-  if (given === undefined && process.env.PROGRESSIVE_STORAGE_DIR) {
-    return path.resolve(cwd, process.env.PROGRESSIVE_STORAGE_DIR);
+function kindOf(place) {
+  try {
+    const stat = statOf(place);
+    if (!stat) return 'missing';
+    return stat.isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (error.code === 'ENOTDIR') return 'missing';
+    return 'unreadable';
   }
-  const base = path.resolve(cwd, given ?? '.');
-  if (!statOf(base)?.isDirectory()) {
-    throw usageError(
-      `'${base}' is not a folder.`,
+}
+
+const WHO_MAY = 'Run this as the user that the bot runs as, or let this user read it (chown, chmod).';
+
+// Ends the command where there is no folder, or one whose files this user may not see.
+export function checkFolder(folder) {
+  const kind = kindOf(folder);
+  if (kind === 'missing') {
+    throw placeError(
+      'ERR_NO_PLACE',
+      `There is no folder '${folder}'.`,
       'Give the data folder, or the folder of the bot that has it as `data`.',
     );
   }
-  const candidates = [base, path.join(base, 'data')];
-  const found = candidates.find(looksLikeData) ?? candidates[1];
-  if (looksLikeData(found) || (given === undefined && statOf(found)?.isDirectory())) return found;
-  throw usageError(
-    `There is no data in '${base}' nor in its folder 'data': neither logs/ nor players.json, tokens.json or game_state.json.`,
-    'Give the data folder as the argument.',
-  );
+  if (kind === 'other') {
+    throw placeError(
+      'ERR_NOT_A_FOLDER',
+      `'${folder}' is not a folder.`,
+      'Give the data folder, or the folder of the bot that has it as `data`.',
+    );
+  }
+  checkReadable(folder, constants.R_OK | constants.X_OK);
+  const logs = path.join(folder, 'logs');
+  if (kindOf(logs) === 'folder') checkReadable(logs, constants.R_OK | constants.X_OK);
 }
 
-// `[{ name, log, mirror, backups, archives, corrupt, torn, brokenMirrors }]`; a file is
-// `{ path, number, sizeBytes, modifiedMs, isGzip }`, lists have the oldest first, `log` and `mirror` may be null.
+// Ends the command where this user may not read a file or folder.
+export function checkReadable(place, mode = constants.R_OK) {
+  try {
+    accessSync(place, mode);
+  } catch (error) {
+    if (error.code === 'ENOENT') return;
+    throw placeError('ERR_PLACE_UNREADABLE', `This user may not read '${place}' (${error.code}).`, WHO_MAY);
+  }
+}
+
+// Whether a folder has anything of ours: what the store keeps beside the data, a JSON file of the bot, or a log.
+// Others have folders named logs, too: a log of a name that no bot has counts where it has a line like ours.
+export function hasData(folder) {
+  const names = namesIn(folder);
+  if (names.includes('.progressive-storage')) return true;
+  if (names.some((name) => BOT_LOGS.includes(name.match(MIRROR_FILE)?.[1]))) return true;
+  const logsDir = path.join(folder, 'logs');
+  return namesIn(logsDir).some((file) => {
+    const [, name, kind] = file.match(LOG_FILE) ?? [];
+    if (name === undefined) return false;
+    return BOT_LOGS.includes(name) || kind !== undefined || looksLikeLog(path.join(logsDir, file));
+  });
+}
+
+const HEAD_BYTES = 64 * 1024;
+
+function looksLikeLog(file) {
+  if (!statOf(file)?.isFile()) return false;
+  let handle;
+  try {
+    handle = openSync(file, 'r');
+    const head = Buffer.alloc(HEAD_BYTES);
+    const text = head.toString('latin1', 0, readSync(handle, head, 0, HEAD_BYTES, 0));
+    return /(^|\n)\s*\{[^\n]*"(op|timestamp)"\s*:/.test(text);
+  } catch {
+    // Ours or not: that it may not be read is told where it is to be read.
+    return true;
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+// `[{ name, log, mirror, backups, archives, corrupt, torn, brokenMirrors, odd }]`; a file is
+// `{ path, number, sizeBytes, modifiedMs, isGzip }`, lists have the oldest first, `log` and `mirror` may be null. `odd` are
+// paths at which a log or JSON file should stand and something else does: a folder, a device, a link to nothing.
 export function logsIn(dataDir) {
   const logs = new Map();
   const entry = (name) => {
@@ -75,6 +158,7 @@ export function logsIn(dataDir) {
         corrupt: [],
         torn: [],
         brokenMirrors: [],
+        odd: [],
       });
     }
     return logs.get(name);
@@ -85,7 +169,10 @@ export function logsIn(dataDir) {
     const [, name, kind, number, gzip] = file.match(LOG_FILE) ?? [];
     if (name === undefined || name.startsWith('.')) continue;
     const found = describe(path.join(logsDir, file), number, gzip);
-    if (!found) continue;
+    if (!found) {
+      if (isOdd(path.join(logsDir, file))) entry(name).odd.push(path.join(logsDir, file));
+      continue;
+    }
     if (kind === undefined) entry(name).log = found;
     else entry(name)[lists[kind]].push(found);
   }
@@ -93,7 +180,10 @@ export function logsIn(dataDir) {
     const [, name, number] = file.match(MIRROR_FILE) ?? [];
     if (name === undefined || name.startsWith('.') || !(logs.has(name) || BOT_LOGS.includes(name))) continue;
     const found = describe(path.join(dataDir, file), number);
-    if (!found) continue;
+    if (!found) {
+      if (isOdd(path.join(dataDir, file))) entry(name).odd.push(path.join(dataDir, file));
+      continue;
+    }
     if (number === undefined) entry(name).mirror = found;
     else entry(name).brokenMirrors.push(found);
   }
@@ -118,18 +208,51 @@ function describe(file, number, gzip) {
   };
 }
 
-// The logs that were asked for with --log, or all.
+// Logs that the store kept a record of, and of which neither log nor JSON file is left.
+export function vanishedLogs(dataDir) {
+  const found = logsIn(dataDir);
+  const isLeft = (name) => found.some((log) => log.name === name && (log.log || log.mirror));
+  const records = namesIn(path.join(dataDir, '.progressive-storage')).filter((file) =>
+    file.endsWith('.mirror'),
+  );
+  return records
+    .map((file) => file.slice(0, -'.mirror'.length))
+    .filter((name) => !isLeft(name) && !statOf(path.join(dataDir, `${name}.json`)))
+    .sort();
+}
+
+// There, and neither a file nor one that went away meanwhile.
+const isOdd = (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined && !statOf(file)?.isFile();
+
+// The logs that were asked for with --log, or all. Ends the command (exit code 5) where one is not there, or is nothing
+// that can be read.
 export function chosenLogs(dataDir, names) {
   const all = logsIn(dataDir);
-  if (names === undefined || names.length === 0) return all;
-  return names.map((name) => {
-    const found = all.find((log) => log.name === name);
-    if (found) return found;
-    throw usageError(
-      `There is no log '${name}' in '${dataDir}'.`,
-      `The logs there: ${all.map((log) => log.name).join(', ') || 'none'}.`,
-    );
-  });
+  const chosen =
+    names === undefined || names.length === 0 ? all : names.map((name) => named(all, name, dataDir));
+  for (const { log, mirror, odd } of chosen) {
+    if (odd.length > 0) {
+      throw placeError(
+        'ERR_NOT_A_FILE',
+        `'${odd[0]}' is not a file.`,
+        'A folder, a device or a link to nothing stands there; move it away.',
+      );
+    }
+    for (const file of [log, mirror]) if (file) checkReadable(file.path);
+  }
+  return chosen;
+}
+
+function named(all, name, dataDir) {
+  const found = all.find((log) => log.name === name);
+  if (found) return found;
+  const names = all.map((log) => log.name);
+  const meant = nearest(name, names);
+  throw placeError(
+    'ERR_NO_LOG',
+    `There is no log '${name}' in '${dataDir}'.${meant ? ` Did you mean '${meant}'?` : ''}`,
+    `The logs there: ${names.join(', ') || 'none'}.`,
+  );
 }
 
 // One log by its name; the default is players.
@@ -194,6 +317,20 @@ export async function stateOfFile(terminal, file, atEnd) {
   mkdirSync(path.join(folder, 'logs'));
   const plain = await plainFile(terminal, file, atEnd);
   symlinkSync(plain, path.join(folder, 'logs', 'state.log'));
-  const work = openStorage(folder, atEnd).rebuildStateFromLog('state');
-  return terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
+  // What it tells, it would tell of the temporary folder.
+  const inPlace = (text) =>
+    text.replaceAll(path.join(folder, 'logs', 'state.log'), file.path).replaceAll(plain, file.path);
+  const noted = new Set();
+  const warn = (text) => {
+    if (!noted.has(text)) terminal.note(`note: ${inPlace(text)}`);
+    noted.add(text);
+  };
+  try {
+    const work = openStorage(folder, atEnd, { logger: { warn } }).rebuildStateFromLog('state');
+    return await terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
+  } catch (error) {
+    error.message = inPlace(error.message);
+    if (error.path) error.path = file.path;
+    throw error;
+  }
 }

@@ -1,46 +1,98 @@
-// Which processes use a folder, as far as the system tells: on Linux, by the files that they have open and the
-// folder that they run in. Elsewhere nothing is known, and `isKnown` says so.
+// Which processes use a folder, as far as the system tells: on Linux, by the files that they have open, the locks that
+// they hold, the script that they run, and the folder that they run in. Elsewhere nothing is known, and `isKnown` says so.
 
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const RUNTIMES = /^(node|nodejs|bun|deno)(-|$|\d)/;
 
-// `{ isKnown, open: [{ pid, command }], inside: [{ pid, command }] }`: with files of `dataDir` open, and running
-// in `root`. Not this process, nor those that it was started by.
+// `{ isKnown, open, running, inside }`, each a list of `{ pid, command }`; `pid` is null where only a lock tells of it:
+//   open      with files of `dataDir` open, or one of its locks held
+//   running   that run a script of `root`, or in `root` something that is not known
+//   inside    in `root`, but with a script of elsewhere: an editor, npm
+// Each process is in one list. Not this process, nor those that it was started by. Open files of another user's process
+// are not seen, but for the superuser.
 export function processesUsing({ dataDir, root }) {
-  const found = { isKnown: process.platform === 'linux', open: [], inside: [] };
+  const found = { isKnown: process.platform === 'linux', open: [], running: [], inside: [] };
   if (!found.isKnown) return found;
-  const real = (folder) => {
-    try {
-      return folder && realpathSync(folder);
-    } catch {
-      return undefined;
-    }
-  };
   const [data, home] = [real(dataDir), real(root)];
   const own = ancestors();
+  const holders = data === undefined ? new Set() : lockHolders(data);
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || own.has(pid)) continue;
-    try {
-      const runtime = path.basename(readlinkSync(`/proc/${pid}/exe`));
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
-      if (data && openFiles(pid).some((file) => file.startsWith(`${data}/`)))
-        found.open.push({ pid, command });
-      else if (home && RUNTIMES.test(runtime) && readlinkSync(`/proc/${pid}/cwd`) === home) {
-        found.inside.push({ pid, command });
-      }
-    } catch {
-      // It ended meanwhile, or belongs to somebody else.
+    const one = describe(pid);
+    if (!one) continue;
+    const shown = { pid, command: one.args.join(' ').trim() };
+    const isOpen = data !== undefined && openFiles(pid).some((file) => isInside(data, file));
+    if (isOpen || holders.delete(pid)) found.open.push(shown);
+    else if (home !== undefined) {
+      const use = useOf(one, home);
+      if (use) found[use].push(shown);
     }
+  }
+  for (const pid of holders) {
+    if (!own.has(pid)) found.open.push({ pid: pid > 0 ? pid : null, command: 'holds a lock of the folder' });
   }
   return found;
 }
 
+const real = (folder) => {
+  try {
+    return folder && realpathSync(folder);
+  } catch {
+    return undefined;
+  }
+};
+
+const isInside = (folder, file) => file === folder || file.startsWith(`${folder}${path.sep}`);
+
+// `{ runtime, args, cwd }`; what belongs to another user is left out. Undefined where the process is gone.
+function describe(pid) {
+  const read = (look) => {
+    try {
+      return look();
+    } catch {
+      return undefined;
+    }
+  };
+  const text = read(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  if (!text) return undefined;
+  const args = text.replace(/\0+$/, '').split('\0');
+  const exe = read(() => readlinkSync(`/proc/${pid}/exe`));
+  return { runtime: path.basename(exe ?? args[0]), args, cwd: read(() => readlinkSync(`/proc/${pid}/cwd`)) };
+}
+
+// `running`, `inside`, or undefined for a process that has nothing to do with the folder.
+function useOf({ runtime, args, cwd }, home) {
+  if (!RUNTIMES.test(runtime)) return undefined;
+  const script = scriptOf(args, cwd);
+  const isHere = cwd !== undefined && isInside(home, cwd);
+  if (script === undefined) return isHere ? 'running' : undefined;
+  const isOfBot = isInside(home, script) && !script.split(path.sep).includes('node_modules');
+  if (isOfBot) return 'running';
+  return isHere ? 'inside' : undefined;
+}
+
+// The file that a runtime was given to run.
+function scriptOf(args, cwd) {
+  for (const arg of args.slice(1)) {
+    if (arg.startsWith('-') || (cwd === undefined && !path.isAbsolute(arg))) continue;
+    const file = real(path.resolve(cwd ?? '/', arg));
+    if (file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+  }
+  return undefined;
+}
+
 function openFiles(pid) {
   const files = [];
-  for (const number of readdirSync(`/proc/${pid}/fd`)) {
+  let numbers = [];
+  try {
+    numbers = readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    // It ended, or is somebody else's.
+  }
+  for (const number of numbers) {
     try {
       files.push(readlinkSync(`/proc/${pid}/fd/${number}`));
     } catch {
@@ -48,6 +100,23 @@ function openFiles(pid) {
     }
   }
   return files;
+}
+
+// Processes that hold a lock of the store, whoever they belong to; -1 where the kernel does not name it.
+function lockHolders(dataDir) {
+  const held = new Set();
+  try {
+    const folder = path.join(dataDir, '.progressive-storage');
+    const inodes = new Set(readdirSync(folder).map((name) => String(statSync(path.join(folder, name)).ino)));
+    // `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`; `1: -> …` waits for one.
+    for (const line of readFileSync('/proc/locks', 'utf8').split('\n')) {
+      const [, pid, inode] = line.match(/^\d+: [A-Z].* (-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /) ?? [];
+      if (inodes.has(inode)) held.add(Number(pid) || -1);
+    }
+  } catch {
+    // There are none, or the system does not tell.
+  }
+  return held;
 }
 
 function ancestors() {

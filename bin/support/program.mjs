@@ -13,7 +13,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { Endings } from './endings.mjs';
-import { EXIT, Stop, usageError } from './errors.mjs';
+import { EXIT, EXIT_CODES, failureText, Stop, usageError } from './errors.mjs';
+import { nearest } from './nearest.mjs';
 import { Terminal } from './terminal.mjs';
 
 const COMMANDS = new URL('../commands/', import.meta.url);
@@ -44,7 +45,11 @@ function loadAddon() {
 
 async function loadCommand(name) {
   if (!commandNames().includes(name)) {
-    throw usageError(`There is no command '${name}'.`, `Run \`${PROGRAM} --help\` for the list of commands.`);
+    const meant = nearest(name, [...commandNames(), 'help']);
+    throw usageError(
+      `There is no command '${name}'.${meant ? ` Did you mean '${meant}'?` : ''}`,
+      `Run \`${PROGRAM} --help\` for the list of commands.`,
+    );
   }
   return import(new URL(`${name}.mjs`, COMMANDS).href);
 }
@@ -61,10 +66,14 @@ export async function main(argv) {
     } catch (error) {
       tellError(terminal, error);
     }
-    if (said) terminal.note(said);
+    if (said) {
+      // Behind the ^C of the terminal.
+      terminal.note('');
+      terminal.note(said);
+    }
     process.exit(exitCode);
   };
-  const onSignal = () => interrupt(EXIT.interrupted, '\nInterrupted.');
+  const onSignal = () => interrupt(EXIT.interrupted, 'Interrupted.');
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   // A reader that has seen enough (`| head`) is no error.
@@ -125,7 +134,7 @@ function parse(name, command, args) {
       strict: true,
     });
   } catch (error) {
-    throw usageError(error.message, `Run \`${PROGRAM} ${name} --help\`.`);
+    throw usageError(whatIsWrong(error, name, command), `Run \`${PROGRAM} ${name} --help\`.`);
   }
   const { length } = parsed.positionals;
   if (length < min || length > max) {
@@ -137,6 +146,20 @@ function parse(name, command, args) {
     );
   }
   return parsed;
+}
+
+function whatIsWrong(error, name, command) {
+  const option = error.message.match(/^Unknown option '(-[^']*)'/)?.[1];
+  if (error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) return error.message;
+  const known = Object.keys({ ...command.options, ...COMMON_OPTIONS });
+  const meant = option.startsWith('--') ? nearest(option.slice(2), known) : undefined;
+  const isNumber = /^-\d/.test(option);
+  return [
+    `There is no option '${option}' of '${name}'.`,
+    ...(meant ? [`Did you mean '--${meant}'?`] : []),
+    // Ids of chats may be below zero.
+    ...(isNumber ? ['Before an argument that begins with a minus, put --.'] : []),
+  ].join(' ');
 }
 
 function stripDescriptions(options) {
@@ -158,7 +181,7 @@ async function overview() {
   lines.push(
     '',
     `\`${PROGRAM} COMMAND --help\` tells what a command does. All take --json.`,
-    'Exit codes: 0 done, 1 something was found, 2 wrong usage, 3 failed, 4 not confirmed, 130 interrupted.',
+    `Exit codes: ${EXIT_CODES}.`,
     '',
   );
   return lines.join('\n');
@@ -191,19 +214,41 @@ function tellWarnings(terminal) {
   });
 }
 
-function tellError(terminal, error) {
-  const isKnown = error instanceof Stop;
-  const exitCode = isKnown ? error.exitCode : EXIT.failed;
-  const code = error.code ?? 'ERR_FAILED';
+function tellError(terminal, failure) {
+  const error = asStop(failure);
+  const { exitCode, code, hint, details } = error;
   if (terminal.json) {
-    const { hint, details } = error;
     terminal.result({ error: { code, message: error.message, hint, details, path: error.path } });
     return exitCode;
   }
   terminal.note(`${PROGRAM}: ${error.message}`);
-  for (const detail of error.details ?? []) terminal.note(`  ${detail}`);
-  if (error.hint) terminal.note(error.hint);
-  // A bug of the program, not of the folder: where it was is worth more than a nice sentence.
-  if (!isKnown && error.code === undefined) terminal.note(String(error.stack));
+  for (const detail of details) terminal.note(`  ${detail}`);
+  if (hint) terminal.note(hint);
   return exitCode;
+}
+
+// Any failure as something to tell: of the system in words, of this program without the paths of its own files.
+function asStop(failure) {
+  if (failure instanceof Stop) return failure;
+  const { code, path } = failure;
+  const text = failureText(failure);
+  if (text !== failure.message) {
+    const isRights = code === 'EACCES' || code === 'EPERM';
+    const options = isRights
+      ? {
+          exitCode: EXIT.place,
+          code,
+          hint: 'Run this as the user that the bot runs as (or see chown, chmod).',
+        }
+      : { code };
+    return Object.assign(new Stop(`${text}.`, options), { path });
+  }
+  if (code !== undefined) return Object.assign(new Stop(failure.message, { code }), { path });
+  // A bug of the program, not of the folder.
+  const isDebug = Boolean(process.env.PROGRESSIVE_STORAGE_DEBUG);
+  return new Stop(failure.message, {
+    code: 'ERR_FAILED',
+    hint: `This is a mistake of ${PROGRAM} itself. With PROGRESSIVE_STORAGE_DEBUG=1 it says where; please report it.`,
+    details: isDebug ? String(failure.stack).split('\n').slice(1) : [],
+  });
 }

@@ -5,11 +5,14 @@
 
 import { readFileSync } from 'node:fs';
 import { count, duration } from './terminal.mjs';
+import { visible } from './visible.mjs';
 
 const AFTER_MS = 1000;
 const EVERY_MS = 100;
 const LOOK_MS = 500;
 const BAR_WIDTH = 24;
+// Less than this is over before it is read.
+const LEFT_MS_MIN = 500;
 
 export class Progress {
   #terminal;
@@ -26,7 +29,7 @@ export class Progress {
 
   constructor(terminal, label, total, unit, look) {
     this.#terminal = terminal;
-    this.#label = label;
+    this.#label = visible(label);
     this.#total = total;
     this.#unit = unit;
     this.#look = look;
@@ -68,17 +71,19 @@ export class Progress {
   }
 }
 
-// `label [####····] 42 % · 12 MiB · 3 MiB/s · 4 s left`; what is not known yet is left out.
+// `label [####····] 42 % 12 MiB · 3 MiB/s · 4 s left`; what is not known yet is left out. A total is an estimate where the
+// engine does the work: what goes beyond it has no bar, as its share and its end are not known any more.
 export function progressText(label, done, total, elapsedMs, unit = count) {
   const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
   if (done === 0) return `${label} … ${duration(elapsedMs)}`;
   const parts = [`${unit(done)}`, `${unit(Math.round(rate))}/s`];
   let bar = '';
-  if (total > 0) {
-    const share = Math.min(1, done / total);
+  if (total > 0 && done <= total) {
+    const share = done / total;
     const full = Math.round(share * BAR_WIDTH);
     bar = ` [${'#'.repeat(full)}${'·'.repeat(BAR_WIDTH - full)}] ${Math.floor(share * 100)} %`;
-    if (rate > 0) parts.push(`${duration(((total - Math.min(done, total)) / rate) * 1000)} left`);
+    const leftMs = ((total - done) / rate) * 1000;
+    if (leftMs >= LEFT_MS_MIN) parts.push(`${duration(leftMs)} left`);
   }
   return `${label}${bar} ${parts.join(' · ')}`;
 }

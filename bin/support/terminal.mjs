@@ -2,9 +2,17 @@
 //
 // Results go to stdout; questions, progress and notes go to stderr, so that a pipe gets results only.
 // Colours only where a person looks at a terminal, and never with NO_COLOR; the text says the same without.
+//
+// Invariant: whatever a command is given to print, a line is one line, and the only control sequences are the
+// program's own colours. A colour is kept as a mark that nobody can guess until the line is written.
 
+import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { movedBytes, Progress } from './progress.mjs';
+import { columnsOf, visible, visibleJson } from './visible.mjs';
+
+const COLOUR = `colour-${randomBytes(12).toString('hex')}-`;
+const COLOURS = new RegExp(`${COLOUR}(\\d+);`, 'g');
 
 export class Terminal {
   constructor({
@@ -18,6 +26,7 @@ export class Terminal {
     this.isProgressAsked = progress;
     this.stdout = stdout;
     this.stderr = stderr;
+    this.env = env;
     const isPlain = json || Boolean(env.NO_COLOR) || env.TERM === 'dumb';
     this.colours = stdout.isTTY === true && !isPlain;
     this.errorColours = stderr.isTTY === true && !isPlain;
@@ -29,13 +38,19 @@ export class Terminal {
       yellow: 33,
       cyan: 36,
     })) {
-      this[name] = (text) => (this.colours ? `\u001b[${code}m${text}\u001b[0m` : String(text));
+      this[name] = (text) => (this.colours ? `${COLOUR}${code};${text}${COLOUR}0;` : String(text));
     }
+  }
+
+  // Columns of the terminal; Infinity where the text goes elsewhere.
+  get width() {
+    if (this.stdout.isTTY === true && this.stdout.columns > 0) return this.stdout.columns;
+    return Number(this.env.COLUMNS) > 0 ? Number(this.env.COLUMNS) : Number.POSITIVE_INFINITY;
   }
 
   // A line for people; nothing with --json.
   line(text = '') {
-    if (!this.json) this.stdout.write(`${text}\n`);
+    if (!this.json) this.stdout.write(`${shown(text)}\n`);
   }
 
   title(text) {
@@ -44,16 +59,24 @@ export class Terminal {
 
   // The result for scripts; nothing without --json.
   result(value) {
-    if (this.json) this.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    if (this.json) this.stdout.write(`${visibleJson(value, 2)}\n`);
   }
 
-  // What the command prints in either form, as it is (export, tail).
-  raw(text) {
-    return this.stdout.write(text);
+  // One line of JSON, with or without --json.
+  jsonLine(value) {
+    return this.stdout.write(`${visibleJson(value)}\n`);
+  }
+
+  // What a command makes for other programs, as it is. A terminal gets it with escapes: JSON has them in its strings, so
+  // there only the line breaks between them are left; with `isRecord`, the text is one record and its end of line.
+  raw(text, { isRecord = false } = {}) {
+    if (this.stdout.isTTY !== true) return this.stdout.write(text);
+    if (isRecord) return this.stdout.write(`${visible(text.replace(/\r?\n$/, ''))}\n`);
+    return this.stdout.write(text.split('\n').map(visible).join('\n'));
   }
 
   note(text) {
-    this.stderr.write(`${text}\n`);
+    this.stderr.write(`${shown(text)}\n`);
   }
 
   fact(label, text) {
@@ -70,13 +93,15 @@ export class Terminal {
   // `columns` are `{ name, left }`: text is set to the left, numbers (the default) to the right.
   table(columns, rows) {
     const texts = rows.map((row) =>
-      row.map((cell) => (typeof cell === 'number' ? count(cell) : String(cell))),
+      row.map((cell) => (typeof cell === 'number' ? count(cell) : visible(cell))),
     );
     const widths = columns.map(({ name }, index) =>
-      Math.max(name.length, ...texts.map((row) => row[index].length)),
+      Math.max(name.length, ...texts.map((row) => columnsOf(row[index]))),
     );
-    const set = (cell, index) =>
-      columns[index].left ? cell.padEnd(widths[index]) : cell.padStart(widths[index]);
+    const set = (cell, index) => {
+      const space = ' '.repeat(widths[index] - columnsOf(cell));
+      return columns[index].left ? cell + space : space + cell;
+    };
     const put = (row) => `  ${row.map(set).join('  ').trimEnd()}`;
     this.line(this.dim(put(columns.map(({ name }) => name))));
     for (const row of texts) this.line(put(row));
@@ -89,7 +114,7 @@ export class Terminal {
     // readline takes Ctrl-C for itself; it is the program's.
     lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
     const answer = await new Promise((resolve) => {
-      lines.question(`${question} [y/N] `, resolve);
+      lines.question(`${visible(question)} [y/N] `, resolve);
       lines.on('close', () => resolve(''));
     });
     lines.close();
@@ -114,6 +139,11 @@ export class Terminal {
   progress(label, total, unit = count, look = undefined) {
     return new Progress(this, label, total, unit, look);
   }
+}
+
+// A line as it is written: without what a terminal would obey, but for our own colours.
+function shown(text) {
+  return visible(text).replace(COLOURS, '\u001b[$1m');
 }
 
 export function count(number) {

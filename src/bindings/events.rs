@@ -23,6 +23,7 @@ use super::stores::threads;
 use crate::engine::event::EVENTS;
 use crate::engine::{Notice, NoticeSink};
 use crate::error::Error;
+use crate::visible::made_visible;
 
 /// An event for one thread.
 #[derive(Clone)]
@@ -66,6 +67,7 @@ impl Hub {
 
     /// Prints a problem that no promise tells, unless somebody listens or logs.
     pub fn print_unless_heard(&self, environment: &Environment, code: &'static str, message: String) {
+        let message = made_visible(message);
         let notice = Notice { code, message, payload: String::new(), is_printed: true };
         let event = notice.event_index();
         let is_heard = self.members.lock().iter().any(|member| {

@@ -15,6 +15,7 @@ use napi::bindgen_prelude::{Object, ToNapiValue, TypeName, Unknown};
 use napi::{Env, JsValue, ValueType, sys};
 
 use crate::error::Error;
+use crate::visible::visible;
 
 /// A text that is kept.
 pub fn owned(text: Cow<str>) -> String {
@@ -460,7 +461,7 @@ impl Js {
     }
 
     fn error_object(self, error: &Error) -> Fallible<Value> {
-        let (code, message) = (self.string(error.code)?, self.string(&error.message)?);
+        let (code, message) = (self.string(error.code)?, self.string(&visible(&error.message))?);
         let object = self.make(|env, value| {
             // SAFETY: see the header of this file.
             unsafe {

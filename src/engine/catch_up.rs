@@ -567,10 +567,11 @@ impl Log {
                 "PS_TORN_TAIL",
                 &format!("{log} {}", loaded.file.end()),
                 format!(
-                    "The log '{log}' ends with {} bytes of an entry that was never finished (a crash while it was \
+                    "The log '{log}' ends with {} of an entry that was never finished (a crash while it was \
                      written). They are dropped; nothing that was acknowledged is affected. The next write moves \
                      them to '{}.torn.N'",
-                    mending.torn_bytes, log
+                    plural(mending.torn_bytes, "byte"),
+                    log
                 ),
                 &details.clone().path("path", &self.paths.log).number("droppedBytes", mending.torn_bytes),
             );
@@ -615,7 +616,7 @@ impl Log {
                 let message = format!(
                     "'{mirror}' still has {} that damaged lines of the log '{log}' have lost. The values count, and \
                      are logged with the next write",
-                    counted_keys(keys)
+                    plural(keys as u64, "key")
                 );
                 context.tell("PS_RECOVERED_FROM_MIRROR", &subject, message, &details);
                 return;
@@ -623,7 +624,7 @@ impl Log {
             let message = format!(
                 "'{mirror}' holds changes of {} that the log '{log}' does not have (an edit by hand, or data of the \
                  old module). They count, and are logged with the next write{}",
-                counted_keys(keys),
+                plural(keys as u64, "key"),
                 ambiguity(&pending.ambiguous)
             );
             let details = details.keys("ambiguousKeys", &pending.ambiguous);
@@ -632,10 +633,6 @@ impl Log {
             }
         }
     }
-}
-
-fn counted_keys(count: usize) -> String {
-    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
 
 /// What a person is told of keys that may be meant otherwise.
@@ -650,7 +647,7 @@ fn ambiguity(keys: &[String]) -> String {
     }
     format!(
         ". The file was made from an older state: see whether what it says of {} is meant ({})",
-        counted_keys(keys.len()),
+        plural(keys.len() as u64, "key"),
         named.join(", ")
     )
 }
@@ -670,15 +667,21 @@ fn damage_details(details: Details, first: &Damage, count: usize) -> Details {
 
 fn describe(paths: &LogPaths, first: &Damage, count: usize) -> String {
     let key = first.key.as_ref().map(|key| format!(", key '{key}'")).unwrap_or_default();
-    let more = if count > 1 { format!(" and {} more lines", count - 1) } else { String::new() };
+    let more =
+        if count > 1 { format!(" and {}", plural(count as u64 - 1, "more line")) } else { String::new() };
     format!(
-        "The log '{}' is damaged: line {} at byte {} ({} bytes{key}) cannot be used, {}{more}.",
+        "The log '{}' is damaged: line {} at byte {} ({}{key}) cannot be used, {}{more}.",
         paths.log.display(),
         first.line,
         first.offset,
-        first.size_bytes,
+        plural(first.size_bytes, "byte"),
         first.reason
     )
+}
+
+/// `1 key`, `2 keys`.
+fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 fn corrupt(paths: &LogPaths, first: &Damage, count: usize) -> Error {

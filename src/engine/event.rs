@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 
 use super::json::quote;
 use super::time::iso;
+use crate::visible::made_visible;
 
 /// The names of the events, in the order of `Notice::event_index`.
 pub const EVENTS: [&str; 11] = [
@@ -175,6 +176,7 @@ impl Teller {
         if is_finding && !is_first {
             return false;
         }
+        let message = made_visible(message);
         let payload = format!(
             "{{\"event\":\"{}\",\"code\":\"{code}\",\"message\":{},\"timestamp\":\"{}\"{}}}",
             EVENTS[event],

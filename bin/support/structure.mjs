@@ -1,0 +1,82 @@
+// What changed from one value to the next, by its structure: which properties, at which path, and which items came to a
+// list or went from it. A list of fifty games of which one is new is told by that one game.
+
+import { equal, short } from './values.mjs';
+
+const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+// Lists longer than this are not compared item by item.
+const ITEMS_MAX = 10_000;
+
+// `[{ path, from, to }]` for what has another value, and `[{ path, added, removed }]` for lists whose items moved;
+// `path` is '' for the value itself, else like `stats.best` or `games[3].score`.
+export function changes(before, after, path = '') {
+  if (equal(before, after)) return [];
+  if (isRecord(before) && isRecord(after)) {
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    return names.flatMap((name) => changes(own(before, name), own(after, name), below(path, name)));
+  }
+  const areLists = Array.isArray(before) && Array.isArray(after);
+  if (areLists && Math.max(before.length, after.length) <= ITEMS_MAX) return ofLists(before, after, path);
+  return [{ path, from: before, to: after }];
+}
+
+const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
+
+function below(path, name) {
+  const isPlain = /^[\p{L}_$][\p{L}\p{N}_$-]*$/u.test(name);
+  if (!isPlain) return `${path}[${JSON.stringify(name)}]`;
+  return path === '' ? name : `${path}.${name}`;
+}
+
+function ofLists(before, after, path) {
+  const [old, fresh] = [
+    before.map((item) => JSON.stringify(item)),
+    after.map((item) => JSON.stringify(item)),
+  ];
+  // A list that keeps its newest items: some went at its beginning, others came at its end.
+  const shift = shiftOf(old, fresh);
+  if (shift !== undefined) {
+    return [{ path, removed: before.slice(0, shift), added: after.slice(old.length - shift) }];
+  }
+  let start = 0;
+  while (start < Math.min(old.length, fresh.length) && old[start] === fresh[start]) start += 1;
+  let end = 0;
+  while (end < Math.min(old.length, fresh.length) - start && old.at(-1 - end) === fresh.at(-1 - end))
+    end += 1;
+  const removed = before.slice(start, before.length - end);
+  const added = after.slice(start, after.length - end);
+  if (removed.length === added.length) {
+    return removed.flatMap((item, at) => changes(item, added[at], `${path}[${start + at}]`));
+  }
+  return [{ path, removed, added }];
+}
+
+// How many items went at the beginning where all others stayed, and stand at the beginning now; undefined where none did.
+function shiftOf(old, fresh) {
+  for (let shift = 0; shift < old.length; shift++) {
+    if (old.length - shift > fresh.length) continue;
+    let at = shift;
+    while (at < old.length && old[at] === fresh[at - shift]) at += 1;
+    if (at === old.length) return shift;
+  }
+  return old.length === 0 ? 0 : undefined;
+}
+
+// One line: `totalScore: 10 → 17, games +1: {"score":7}`.
+export function describeChanges(before, after, width = 40) {
+  if (before === undefined) return `added ${short(after, width * 2)}`;
+  if (after === undefined) return `removed, was ${short(before, width * 2)}`;
+  const named = (path, text) => (path === '' ? text : `${path}: ${text}`);
+  return changes(before, after)
+    .map(({ path, from, to, added, removed }) => {
+      if (added === undefined) return named(path, `${short(from, width)} → ${short(to, width)}`);
+      const parts = [];
+      if (removed.length > 0) parts.push(`-${removed.length}`);
+      if (added.length > 0) parts.push(`+${added.length}`);
+      const shown = added.length > 0 ? added.at(-1) : removed.at(-1);
+      const name = path === '' ? 'items' : path;
+      return `${name} ${parts.join(' ')}: ${short(shown, width * 2)}`;
+    })
+    .join(', ');
+}
