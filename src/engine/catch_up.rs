@@ -22,7 +22,7 @@ use super::context::Context;
 use super::entry::Lines;
 use super::event::Details;
 use super::lines::Damage;
-use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
+use super::load::{Before, Loaded, LoadedMirror, is_logged};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
 use super::options::OnCorruption;
@@ -300,7 +300,7 @@ impl Log {
     fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
         self.distrust();
         self.generation += 1;
-        let loaded = load(&*context.files, &self.paths, self.mirror.is_wanted, before.clone())?;
+        let loaded = self.load_steadily(context, &before)?;
         if context.options.on_corruption == OnCorruption::Refuse
             && let Some(damage) = loaded.file.mending().damages.first()
         {

@@ -15,6 +15,7 @@ use super::entry::Lines;
 use super::log::{Appended, SyncOf};
 use super::mirror::Edit;
 use super::options::FsyncMode;
+use super::request::Answer;
 use super::stage::{Batch, Run, Waiting};
 use super::state::Member;
 use crate::error::Result;
@@ -23,13 +24,18 @@ use crate::error::Result;
 pub const CHECKPOINT_LINE_BYTES: usize = 1 << 20;
 
 impl Log {
-    /// Writes what is staged, publishes it and answers.
+    /// Writes what is staged, publishes it and answers. Where the lock files were removed, another process may have
+    /// written on: then nothing is written, and what was asked is in `run.again`.
     pub(super) fn commit(&mut self, context: &Context, run: &mut Run) {
         let batch = std::mem::take(&mut run.batch);
         if batch.waiting.is_empty() {
             return;
         }
-        let is_write = batch.waiting.iter().any(|(_, waiting)| matches!(waiting, Waiting::Written(_)));
+        let is_write = batch.waiting.iter().any(|(_, waiting)| waiting.is_write());
+        if is_write && !run.lock.is_in_place(&*context.files) {
+            run.again.extend(batch.into_requests(&self.paths.name));
+            return;
+        }
         let written = match (batch.lines.bytes.is_empty(), is_write) {
             (false, _) => self.append_and_publish(context, &batch),
             (true, true) => self.keep_what_was_found(context),
@@ -37,14 +43,15 @@ impl Log {
         };
         let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
-            if let (Some(asked_us), Waiting::Written(_), Ok(())) = (ticket.asked_us(), &waiting, &written) {
+            if let (Some(asked_us), true, Ok(())) = (ticket.asked_us(), waiting.is_write(), &written) {
                 let now_us = *now_us.get_or_insert_with(|| context.files.monotonic_us());
                 self.shelf.metrics.ack.record(now_us.saturating_sub(asked_us));
             }
             let answer = match (waiting, &written) {
-                (Waiting::Written(answer) | Waiting::Read(answer, _), Ok(())) => Ok(answer),
-                (Waiting::Written(_), Err(error)) => Err(error.clone()),
-                (Waiting::Refused(error), _) => Err(error),
+                (Waiting::Appended(open), Ok(())) => Ok(Answer::Written(open)),
+                (Waiting::Read(answer, _), Ok(())) => Ok(answer),
+                (Waiting::Written(answer @ Err(_), _), _) | (Waiting::Written(answer, _), Ok(())) => answer,
+                (Waiting::Appended(_) | Waiting::Written(..), Err(error)) => Err(error.clone()),
                 (Waiting::Read(_, read), Err(_)) => Ok(self.view(&Batch::default(), |view| read(view))),
             };
             run.answer(ticket, answer);

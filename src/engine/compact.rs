@@ -24,6 +24,7 @@ use super::lock::Purpose;
 use super::log::{LogFile, Mending, copy_range};
 use super::mirror::{FreshMirror, Shows};
 use super::old_logs::{Kind, free_old};
+use super::patience::WAIT_US_MAX;
 use super::record::{RecordStage, log_mark};
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
@@ -80,7 +81,7 @@ impl Engine {
             JobDone::Compact(done) => done.log.clone(),
             JobDone::Compress(done) => done.log.clone(),
         };
-        let acquired = self.acquire(Purpose::Write);
+        let acquired = self.acquire(Purpose::Write, WAIT_US_MAX);
         let Some(log) = self.logs.get_mut(&name) else { return };
         let ready = acquired.and_then(|()| {
             // A panic here must not take the result along: somebody waits for it.

@@ -6,6 +6,7 @@
 //!
 //! Invariant: no two processes use the same name for a temporary file.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::event::{Details, NoticeSink, SLOW_SYNC_MS, Teller};
 use super::log::{LogPaths, MENDED_ENDING};
 use super::metrics::FolderMetrics;
 use super::options::{FsyncMode, Options};
+use super::patience::Patience;
 use crate::error::Error;
 use crate::vfs::FileSystemRef;
 
@@ -29,6 +31,10 @@ pub struct Context {
     teller: Teller,
     /// What is counted of the folder.
     pub metrics: Arc<FolderMetrics>,
+    /// How long the lock between processes is waited for.
+    pub patience: Arc<Patience>,
+    /// Whether that lock is held: else others may write while files are read.
+    pub is_locked: Cell<bool>,
     temporaries: AtomicU64,
     /// Tells us, and our temporary files, from others, whatever they call their processes.
     pub unique: u64,
@@ -48,6 +54,8 @@ impl Context {
             data_folder,
             teller: Teller::new(notices),
             metrics: Arc::default(),
+            patience: Arc::default(),
+            is_locked: Cell::new(false),
             temporaries: AtomicU64::new(0),
             unique: RandomState::new().hash_one(0),
         }

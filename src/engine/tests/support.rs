@@ -153,6 +153,15 @@ impl FileSystem for BenchFiles {
         self.real.open_in_place(path, create)
     }
 
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        self.before("open_lock", path)?;
+        self.real.open_lock(path, create)
+    }
+
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        self.real.lock_holder(path)
+    }
+
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
         self.before("truncate", path)?;
         self.real.truncate(path, size_bytes, sync)
@@ -632,7 +641,7 @@ pub fn set_many(members: &[(String, String)]) -> Work {
     let members: Vec<Member> = members.iter().map(|(key, value)| Member::new(&quoted(key), value)).collect();
     Work::Write(
         Scope::Keys,
-        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::SetMany(members)], answer: Answer::Undefined })),
+        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })),
     )
 }
 
