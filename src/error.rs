@@ -134,6 +134,7 @@ fn system_code(error: &io::Error) -> &'static str {
             24 => "EMFILE",
             27 => "EFBIG",
             28 => "ENOSPC",
+            29 => "ESPIPE",
             30 => "EROFS",
             #[cfg(any(target_os = "linux", target_os = "android"))]
             6 => "ENXIO",

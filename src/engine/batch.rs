@@ -244,7 +244,9 @@ impl Left {
         let Some(mut error) = finished.err().or(error) else { return Ok(()) };
         if calls.is_empty() {
             if error.code == "ERR_LOCKED" {
-                error.message.push_str(". No call is left; a JSON file that is behind is renewed by the next start");
+                error
+                    .message
+                    .push_str(". No call is left; a JSON file that is behind is renewed by the next start");
             }
             return Err(error);
         }

@@ -148,7 +148,8 @@ impl Log {
                 self.file.doubt_failed_append(found_log);
             }
         }
-        if !self.is_loaded && !self.mirror.is_wanted && files.stamp(&self.paths.record)?.is_some() {
+        if !self.is_loaded && !self.mirror.is_wanted && matches!(files.stamp(&self.paths.record), Ok(Some(_)))
+        {
             // Another process keeps this log as a collection.
             self.mirror.is_wanted = true;
         }

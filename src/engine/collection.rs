@@ -12,7 +12,9 @@ pub fn set(key: &str, value: &str) -> Work {
     let member = Member::new(key, value);
     Work::Write(
         Scope::Keys,
-        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::Set(member.clone())], answer: Answer::Undefined })),
+        Box::new(move |_, _| {
+            Ok(Outcome { lines: vec![Line::Set(member.clone())], answer: Answer::Undefined })
+        }),
     )
 }
 

@@ -12,7 +12,7 @@
 use super::catch_up::Log;
 use super::context::Context;
 use super::entry::Lines;
-use super::log::{Appended, SyncOf};
+use super::log::{Appended, Mended, SyncOf, replaced};
 use super::mirror::Edit;
 use super::options::FsyncMode;
 use super::request::Answer;
@@ -22,6 +22,8 @@ use crate::error::Result;
 
 /// Size of a checkpoint's lines.
 pub const CHECKPOINT_LINE_BYTES: usize = 1 << 20;
+/// So often a log is read anew because somebody wrote to it while it was mended.
+const MENDS_MAX: usize = 10;
 
 impl Log {
     /// Writes what is staged, publishes it and answers. Where the lock files were removed, another process may have
@@ -133,6 +135,17 @@ impl Log {
     /// An edit goes into the log that is written anew: once the damage is gone from there, nothing tells any
     /// more that the mirror held what was lost.
     pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
+        for _ in 0..MENDS_MAX {
+            if self.try_mend(context)? == Mended::Whole {
+                return Ok(());
+            }
+            self.distrust();
+            self.catch_up(context)?;
+        }
+        Err(replaced(&self.paths, "it was mended"))
+    }
+
+    fn try_mend(&mut self, context: &Context) -> Result<Mended> {
         let before = self.file.mending().clone();
         let is_rewritten = before.needs_rewrite();
         let edit = if is_rewritten { self.edit_lines(context, before.moved(self.file.end())) } else { None };

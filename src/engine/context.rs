@@ -4,6 +4,8 @@
 //! .players.json.0123456789abcdef-7.tmp      beside players.json; the middle is this process's own
 //! ```
 //!
+//! Of a long name only the beginning is used, so that the whole is no longer than a file's name may be.
+//!
 //! Invariant: no two processes use the same name for a temporary file.
 
 use std::cell::Cell;
@@ -104,8 +106,16 @@ impl Context {
     pub fn temporary(&self, target: &Path) -> PathBuf {
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        target.with_file_name(format!(".{name}.{:016x}-{number}.tmp", self.unique))
+        target.with_file_name(format!(".{}.{:016x}-{number}.tmp", beginning_of(&name), self.unique))
     }
+}
+
+/// So much of a name stands in that of a temporary file: with a dot before it, 16 digits, and a number of up to 20.
+const NAME_BYTES_MAX: usize = 255 - 43;
+
+fn beginning_of(name: &str) -> &str {
+    let ends = (0..=NAME_BYTES_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    &name[..ends.unwrap_or(0)]
 }
 
 /// `NAME.log.mended.tmp`, as `log` makes it, or `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
@@ -123,4 +133,18 @@ pub fn is_temporary(name: &str) -> bool {
                 && !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit())
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_name_is_as_long_as_a_name_may_be_and_is_told_from_others() {
+        for name in ["players.json".to_owned(), "n".repeat(250), "ö".repeat(125)] {
+            let temporary = format!(".{}.{:016x}-{}.tmp", beginning_of(&name), u64::MAX, u64::MAX);
+            assert!(temporary.len() <= 255 && is_temporary(&temporary), "{temporary}");
+            assert!(name.starts_with(beginning_of(&name)) && beginning_of(&name).len() > 10);
+        }
+    }
 }

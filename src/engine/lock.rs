@@ -138,7 +138,9 @@ impl DirectoryLock {
         };
         let holder = match process {
             Some(own) if own == std::process::id() => {
-                format!("this process ({own}), by a Storage with other options or another copy of this package,")
+                format!(
+                    "this process ({own}), by a Storage with other options or another copy of this package,"
+                )
             }
             Some(process) => format!("process {process}"),
             None => "another process".to_owned(),

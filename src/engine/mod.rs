@@ -17,6 +17,7 @@ mod inspect;
 mod job;
 mod json;
 mod keep_mirror;
+mod late;
 mod lines;
 mod load;
 mod lock;
@@ -35,6 +36,7 @@ mod replay;
 pub mod report;
 mod request;
 mod retain;
+mod rewrite;
 mod same_mirror;
 mod shelf;
 #[cfg(feature = "simulation")]

@@ -8,8 +8,10 @@
 
 use super::catch_up::Log;
 use super::context::Context;
+use super::event::Details;
 use super::load::{Before, Loaded, load};
-use crate::error::Result;
+use super::record::MirrorRecord;
+use crate::error::{Error, Result};
 use crate::vfs::Stamp;
 
 const READS_MAX: usize = 20;
@@ -19,6 +21,11 @@ impl Log {
     /// Loads both files as they were at one point in time.
     pub(super) fn load_steadily(&self, context: &Context, before: &Before) -> Result<Loaded> {
         let files = &*context.files;
+        if self.mirror.is_wanted
+            && let Err(error) = MirrorRecord::try_read(files, &self.paths)
+        {
+            self.tell_unreadable_record(context, &error);
+        }
         let stamps = || Ok((files.stamp(&self.paths.log)?, files.stamp(&self.paths.mirror)?));
         let mut reads = 1;
         loop {
@@ -31,6 +38,20 @@ impl Log {
             reads += 1;
             files.sleep_us(PAUSE_US);
         }
+    }
+
+    fn tell_unreadable_record(&self, context: &Context, error: &Error) {
+        let record = self.paths.record.display();
+        context.tell(
+            "PS_RECORD_FAILED",
+            &format!("{record} {}", error.code),
+            format!(
+                "'{record}' cannot be read: {}. It only helps to tell an edit from an old mirror; the log tells that as \
+                 well, after a crash not always. Remove the file; it is made anew",
+                error.message
+            ),
+            &Details::of_log(&self.paths.name).path("path", &self.paths.record).text("reason", error.code),
+        );
     }
 }
 

@@ -482,7 +482,8 @@ impl Session {
         let first = self.calls;
         let requests = works.into_iter().map(|work| {
             let outlet: Arc<dyn Outlet> = Arc::clone(&self.answers) as Arc<dyn Outlet>;
-            let ticket = Ticket::new(outlet, self.calls);
+            let mut ticket = Ticket::new(outlet, self.calls);
+            ticket.wait_from(self.engine.patience().waited_us());
             self.calls += 1;
             Request { log: self.log.clone(), is_collection: self.is_collection, work, size_bytes: 0, ticket }
         });
@@ -641,7 +642,9 @@ pub fn set_many(members: &[(String, String)]) -> Work {
     let members: Vec<Member> = members.iter().map(|(key, value)| Member::new(&quoted(key), value)).collect();
     Work::Write(
         Scope::Keys,
-        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })),
+        Box::new(move |_, _| {
+            Ok(Outcome { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
+        }),
     )
 }
 

@@ -124,7 +124,11 @@ impl FileSystem for Process {
         let mut world = self.enter();
         let key = world.look(self, "open", path, |disk| disk.find_file(path)).ok()??;
         // What a test lets hold a lock is no process.
-        world.locks.get(&key).and_then(|(_, process, _)| u32::try_from(*process).ok()).filter(|process| *process > 0)
+        world
+            .locks
+            .get(&key)
+            .and_then(|(_, process, _)| u32::try_from(*process).ok())
+            .filter(|process| *process > 0)
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
