@@ -34,15 +34,21 @@ impl Log {
             return;
         }
         let is_write = batch.waiting.iter().any(|(_, waiting)| waiting.is_write());
-        if is_write && !run.lock.is_in_place(&*context.files) {
+        // What was asked behind calls that are made anew is made anew as well.
+        if !run.again.is_empty() || (is_write && !run.lock.is_in_place(&*context.files)) {
             run.again.extend(batch.into_requests(&self.paths.name));
             return;
         }
         let written = match (batch.lines.bytes.is_empty(), is_write) {
             (false, _) => self.append_and_publish(context, &batch),
-            (true, true) => self.keep_what_was_found(context),
-            (true, false) => Ok(()),
+            (true, true) => self.keep_what_was_found(context).map(|()| Appended::Alone),
+            (true, false) => Ok(Appended::Alone),
         };
+        if written == Ok(Appended::Outdated) {
+            run.again.extend(batch.into_requests(&self.paths.name));
+            return;
+        }
+        let written = written.map(|_| ());
         let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
             if let (Some(asked_us), true, Ok(())) = (ticket.asked_us(), waiting.is_write(), &written) {
@@ -75,7 +81,8 @@ impl Log {
         Ok(())
     }
 
-    fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
+    /// Where the lines were cut off again, since others had written, nothing is published.
+    fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<Appended> {
         self.mend(context)?;
         let with_edit = self.edit_lines(context, self.file.end()).map(|mut lines| {
             lines.append(&batch.lines);
@@ -91,6 +98,10 @@ impl Log {
             _ => SyncOf::All,
         };
         let appended = self.file.append(&*context.files, &self.paths, lines, sync)?;
+        if appended == Appended::Outdated {
+            self.distrust();
+            return Ok(appended);
+        }
         if let Some(duration_us) = self.file.take_sync_us() {
             context.sync_took(&self.paths, duration_us);
             self.shelf.metrics.fsync.record(duration_us);
@@ -122,12 +133,18 @@ impl Log {
             let _ = self.catch_up(context);
         }
         self.mirror_after_commit(context);
-        Ok(())
+        Ok(appended)
     }
 
     /// Logs an edit that was found, before something is done that must not come first.
     pub(super) fn log_pending_edit(&mut self, context: &Context) -> Result<()> {
-        if self.pending.is_none() { Ok(()) } else { self.append_and_publish(context, &Batch::default()) }
+        if self.pending.is_none() {
+            return Ok(());
+        }
+        match self.append_and_publish(context, &Batch::default())? {
+            Appended::Outdated => Err(replaced(&self.paths, "an edit of its mirror was logged")),
+            Appended::Alone | Appended::Interleaved => Ok(()),
+        }
     }
 
     /// Sets damage aside and cuts what is not in use, keeping the known offsets right.

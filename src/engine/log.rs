@@ -195,6 +195,8 @@ pub enum Appended {
     Alone,
     /// A program that takes no lock wrote at the same time: the log must be read again.
     Interleaved,
+    /// Another one wrote before, and what was appended was made without knowing that: it was cut off again.
+    Outdated,
 }
 
 /// What of an append is synced before it counts.
@@ -443,6 +445,9 @@ impl LogFile {
                     self.end += 1;
                     self.tail.push(b'\n');
                 }
+                if self.is_behind_others(files, paths, bytes, stamp.size_bytes)? {
+                    return Ok(Appended::Outdated);
+                }
                 self.end += bytes.len() as u64;
                 self.lines += lines.count;
                 self.stamp = Some(stamp);
@@ -463,6 +468,35 @@ impl LogFile {
                 Err(error)
             }
         }
+    }
+
+    /// Whether somebody else's lines stand between the end and what was just appended, which then is cut off again: it
+    /// was made from a state that was not the newest. Where yet other lines stand behind it, it stays.
+    fn is_behind_others(
+        &self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        bytes: &[u8],
+        file_end: u64,
+    ) -> Result<bool> {
+        let ours_at = file_end.saturating_sub(bytes.len() as u64);
+        if ours_at <= self.end {
+            return Ok(false);
+        }
+        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(false) };
+        let mut holds_ours = |at| {
+            let mut found = vec![0; bytes.len()];
+            Ok::<_, Error>(read_full(&mut *log, &mut found, at)? == bytes.len() && found == bytes)
+        };
+        if holds_ours(self.end)? || !holds_ours(ours_at)? {
+            return Ok(false);
+        }
+        // The last look comes just before the cut.
+        let is_last = files.stamp(&paths.log)?.is_some_and(|found| found.size_bytes == file_end);
+        if is_last {
+            files.truncate(&paths.log, ours_at, true)?;
+        }
+        Ok(is_last)
     }
 
     fn append_and_sync(

@@ -132,6 +132,14 @@ impl Fresh {
     }
 }
 
+/// The new log is in its place.
+struct Placed {
+    /// A line break was added to the last line.
+    is_terminated: bool,
+    /// Whether the last look at the old file succeeded.
+    rescued: Result<()>,
+}
+
 impl LogFile {
     /// Replaces the log by a new file with its good lines and `behind`; the damaged ones go to
     /// `NAME.log.corrupt.N`. What others append meanwhile is behind them, not known yet.
@@ -146,7 +154,10 @@ impl LogFile {
         let mut fresh = Fresh::create(files, paths, !self.mending.damages.is_empty())?;
         let placed = self.write_and_place(files, paths, sync, behind, log, &mut fresh);
         match placed {
-            Ok(is_terminated) => self.was_written_anew(files, paths, behind, is_terminated),
+            Ok(Placed { is_terminated, rescued }) => {
+                // The log is in its place, whatever became of what others appended in the last instant.
+                self.was_written_anew(files, paths, behind, is_terminated).and(rescued)
+            }
             Err(error) => {
                 fresh.discard(files);
                 Err(error)
@@ -154,7 +165,7 @@ impl LogFile {
         }
     }
 
-    /// Tells whether a line break was added to the last line.
+    /// An error means that the old log still is in its place.
     fn write_and_place(
         &mut self,
         files: &dyn FileSystem,
@@ -163,7 +174,7 @@ impl LogFile {
         behind: &Lines,
         mut log: Box<dyn File>,
         fresh: &mut Fresh,
-    ) -> Result<bool> {
+    ) -> Result<Placed> {
         fresh.write(&mut *log, &plan(&self.mending, self.end))?;
         let is_late = log.stamp()?.size_bytes > self.end;
         let is_terminated = self.mending.is_unterminated && (is_late || !behind.bytes.is_empty());
@@ -184,10 +195,10 @@ impl LogFile {
             return Err(replaced(paths, "it was mended"));
         }
         self.close();
-        if let Some(mut old) = rename_over(files, &fresh.path, &paths.log, log)? {
-            rescue_late(files, &mut *old, &paths.log, copied_to, sync)?;
-        }
-        Ok(is_terminated)
+        let old = rename_over(files, &fresh.path, &paths.log, log)?;
+        let rescued =
+            old.map_or(Ok(()), |mut old| rescue_late(files, &mut *old, &paths.log, copied_to, sync));
+        Ok(Placed { is_terminated, rescued })
     }
 
     fn was_written_anew(
