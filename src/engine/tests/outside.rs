@@ -1,8 +1,6 @@
 //! What strangers leave in a data folder: names with numbers from the future, files that cannot be read, things that are
 //! no files.
 
-use std::process::Command;
-
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR, RECORD, set_line};
 use crate::engine::{Answer, Maintenance, Work, collection};
@@ -115,9 +113,11 @@ fn a_record_that_cannot_be_read_is_told_once_and_keeps_no_call() {
 }
 
 /// What can stand at a path instead of a file: its name in errors, and what makes it.
+#[cfg(unix)]
 const KINDS: [(&str, &str); 3] =
     [("a FIFO", "mkfifo \"$1\""), ("a device", "ln -s /dev/zero \"$1\""), ("a socket", "")];
 
+#[cfg(unix)]
 fn place(kind: (&str, &str), path: &std::path::Path) {
     let _ = std::fs::remove_file(path);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -125,7 +125,7 @@ fn place(kind: (&str, &str), path: &std::path::Path) {
         std::os::unix::net::UnixListener::bind(path).expect("a socket");
         return;
     }
-    let made = Command::new("sh").args(["-c", kind.1, "sh"]).arg(path).status().expect("a shell");
+    let made = std::process::Command::new("sh").args(["-c", kind.1, "sh"]).arg(path).status().expect("a shell");
     assert!(made.success());
 }
 
