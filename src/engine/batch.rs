@@ -30,16 +30,10 @@ impl Engine {
         } else {
             requests
         };
-        let is_write = |request: &Request| match &request.work {
-            Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
-            Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
-            Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
-            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
-            _ => false,
-        };
-        let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
         let mut requests = requests;
         for _ in 0..LOST_LOCKS_MAX {
+            // Calls that waited for one of these may be among those that are made anew.
+            let purpose = self.purpose_of(&requests);
             requests = self.acquire_for(requests, purpose);
             requests = self.run_by_log(requests);
             if requests.is_empty() {
@@ -54,6 +48,17 @@ impl Engine {
              on. Nothing was written; let that folder alone while the data is in use"
         );
         self.refuse_all(requests, &Error::new("ERR_LOCKED", message));
+    }
+
+    fn purpose_of(&self, requests: &[Request]) -> Purpose {
+        let is_write = |request: &Request| match &request.work {
+            Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
+            Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
+            Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
+            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
+            _ => false,
+        };
+        if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read }
     }
 
     /// Takes the lock for these requests; gives those that still are to be done. Each one waits as long as it has left.

@@ -125,7 +125,8 @@ fn place(kind: (&str, &str), path: &std::path::Path) {
         std::os::unix::net::UnixListener::bind(path).expect("a socket");
         return;
     }
-    let made = std::process::Command::new("sh").args(["-c", kind.1, "sh"]).arg(path).status().expect("a shell");
+    let made =
+        std::process::Command::new("sh").args(["-c", kind.1, "sh"]).arg(path).status().expect("a shell");
     assert!(made.success());
 }
 
