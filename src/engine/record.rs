@@ -185,13 +185,12 @@ impl MirrorRecord {
         let text = format!("{json}\n{}\n", checksum_of(&json));
         // A small mirror comes with two of these. A file that is emptied first is sent to the disk by ext4 when it
         // is closed, and the next one waits for that: it takes longer than all the rest.
-        let mut file = match files.open_in_place(&paths.record, true)? {
-            Some(file) => file,
-            None => {
-                // Somebody has removed the folder.
-                create_folder(files, &paths.own_folder, true)?;
-                files.open_in_place(&paths.record, true)?.ok_or_else(|| no_folder(&paths.record))?
-            }
+        let mut file = if let Some(file) = files.open_in_place(&paths.record, true)? {
+            file
+        } else {
+            // Somebody has removed the folder.
+            create_folder(files, &paths.own_folder, true)?;
+            files.open_in_place(&paths.record, true)?.ok_or_else(|| no_folder(&paths.record))?
         };
         file.overwrite(text.as_bytes())?;
         if sync {
