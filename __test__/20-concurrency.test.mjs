@@ -281,6 +281,43 @@ test('the folder of the lock may vanish between calls', async (t) => {
   await other.end();
 });
 
+test('lock files that are removed while processes work let nobody in', async (t) => {
+  const place = scene(t);
+  const mine = place.open();
+  const counters = mine.collection('counters');
+  await counters.set('shared', { count: 0 });
+  const add = (value) => ({ count: value.count + 1 });
+  const others = ['together', 'one by one'].map((how) =>
+    place.run('count-up.mjs', [place.data, 'counters', 'shared', 300, how]),
+  );
+  let isDone = false;
+  const counting = Promise.all(others).finally(() => {
+    isDone = true;
+  });
+  let counted = 0;
+  const removeFolder = () => {
+    try {
+      fs.rmSync(place.file('.progressive-storage'), { recursive: true, force: true });
+    } catch (error) {
+      // Somebody has made a new file in it meanwhile.
+      assert.equal(error.code, 'ENOTEMPTY');
+    }
+  };
+  for (let round = 0; !isDone || round < 20; round++) {
+    if (round % 3 === 0) {
+      for (const name of ['lock', 'queue'])
+        fs.rmSync(place.file('.progressive-storage', name), { force: true });
+    } else if (round % 3 === 1) removeFolder();
+    const results = await Promise.all(range(5).map(() => counters.update('shared', add)));
+    counted += results.length;
+  }
+  await counting;
+  removeFolder();
+  await mine.close();
+  assert.equal(place.replayed('counters').shared.count, 600 + counted);
+  assert.deepEqual(place.mirrorState('counters'), place.replayed('counters'));
+});
+
 test('many answers arrive also where a test has replaced the timers', async (t) => {
   const place = scene(t);
   const { stdout } = await place.run('replaced-timers.mjs', [3000], {

@@ -5,8 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
-import { manyPlayers, pretty, range, scene, seededRandom } from './support/durability.mjs';
+import { manyPlayers, noFlock, pretty, range, scene, seededRandom } from './support/durability.mjs';
 
 for (const [way, code, count] of [
   ['natural', 0, 1000],
@@ -99,4 +100,35 @@ test('an update that meets another value again and again is finished at process.
   });
   assert.equal(stdout, '6');
   assert.deepEqual(place.replayed('coins'), { a: 'the last: 4' });
+});
+
+test('process.exit() while another process keeps the lock: it ends, and says what it leaves', {
+  skip: noFlock,
+}, async (t) => {
+  const place = scene(t);
+  const folders = ['one', 'two'].map((name) => path.join(place.root, name));
+  const child = place.start('exit-while-locked.mjs', folders);
+  await child.linesSeen(1);
+  // One of them stands in front, as a process that waits does.
+  const files = [
+    path.join(folders[0], '.progressive-storage/lock'),
+    path.join(folders[1], '.progressive-storage/queue'),
+  ];
+  const holders = [];
+  for (const file of files) holders.push(await place.lockHolder(file));
+  child.process.stdin.write('go\n');
+  const { code, stderr } = await child.ended;
+  assert.equal(code, 3, stderr);
+  const lines = stderr.split('\n').filter((line) => line.startsWith('progressive-storage: '));
+  assert.equal(lines.length, 2, stderr);
+  for (const [i, line] of lines.entries()) {
+    assert.ok(line.includes(`process ${holders[i].pid} holds '${files[i]}'`), line);
+    assert.match(line, /not written: 1 call on 'coins', 2 calls on 'players'$/);
+  }
+  for (const holder of holders) holder.stdin.end();
+  for (const dataDir of folders) {
+    const storage = place.open({ dataDir });
+    assert.equal((await storage.updatePlayerStats('user', 'name', 1)).totalGames, 2);
+    assert.equal(await storage.collection('coins').get('user'), undefined);
+  }
 });

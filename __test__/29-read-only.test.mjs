@@ -3,6 +3,7 @@
  * is as it was. So a folder that may only be read can be read.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
@@ -12,6 +13,7 @@ import {
   isRoot,
   isWindows,
   listenForWarnings,
+  noFlock,
   plain,
   player,
   range,
@@ -262,4 +264,69 @@ test('a reader without rights sees what a writer with them is acked', {
     const { stdout } = await place.run('without-rights.mjs', [place.data, 'read']);
     assert.equal(JSON.parse(stdout).players.value.user.totalGames, round + 1);
   }
+});
+
+const LOCKS = ['lock', 'queue'];
+
+test('a lock file is open to nobody who may not write to it, also one that is there already', {
+  skip,
+}, async (t) => {
+  const place = scene(t);
+  const files = LOCKS.map((name) => place.file('.progressive-storage', name));
+  const modes = () => files.map((file) => (fs.statSync(file).mode & 0o777).toString(8));
+  const write = async () => {
+    const other = await place.remote();
+    await other.call('updatePlayerStats', 'user', 'name', 1);
+    await other.end();
+  };
+  await write();
+  for (const mode of modes()) assert.match(mode, /^6[06][06]$/);
+  for (const [before, after] of [
+    [0o644, '600'],
+    [0o664, '660'],
+    [0o666, '666'],
+    [0o604, '600'],
+  ]) {
+    for (const file of files) fs.chmodSync(file, before);
+    await write();
+    assert.deepEqual(modes(), [after, after]);
+  }
+});
+
+test('who may only read the folder cannot keep the lock from its owner', {
+  skip: skip || noFlock || (!isRoot && 'needs root'),
+}, async (t) => {
+  const place = scene(t);
+  await filled(place);
+  for (const name of LOCKS) {
+    const file = place.file('.progressive-storage', name);
+    const tried = spawnSync('flock', [file, 'true'], { uid: 65534, gid: 65534, encoding: 'utf8' });
+    assert.notEqual(tried.status, 0);
+    assert.match(tried.stderr, /Permission denied/);
+  }
+  // Nor does it wait for the owner.
+  await place.lockHolder(place.file('.progressive-storage', 'lock'));
+  const { stdout } = await place.run('without-rights.mjs', [place.data, 'read']);
+  assert.equal(JSON.parse(stdout).players.value.user.totalGames, 1);
+});
+
+test('a reader without rights sees whole states, one after the other, while they are written', {
+  skip: skip || (!isRoot && 'needs root'),
+}, async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('user', 'name', 1);
+  let isDone = false;
+  const reading = place.run('read-on.mjs', [place.data, 400]).finally(() => {
+    isDone = true;
+  });
+  let games = 1;
+  while (!isDone) {
+    await storage.updatePlayerStats('user', 'name', 1);
+    games += 1;
+    if (games % 50 === 0) await storage.compactLog('players');
+  }
+  const report = JSON.parse((await reading).stdout);
+  assert.deepEqual([report.falls, report.warnings], [0, []]);
+  assert.ok(report.games >= 1 && report.games <= games, `${report.games} of ${games}`);
 });

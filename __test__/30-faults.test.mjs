@@ -390,3 +390,29 @@ test('a log that fails now and then: every ack counts, every rejection does not'
   }
   await assertAgreement(place, storage);
 });
+
+test('a FIFO in place of a file: an error that says so, and other logs go on', {
+  skip: isWindows,
+}, async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('user', 'name', 1);
+  for (const [file, call] of [
+    [place.log('events'), () => storage.appendLogEntry('events', { op: 'SET', key: 'k', value: 1 })],
+    [place.log('read'), () => storage.readLogEntries('read')],
+    [place.mirror('coins'), () => storage.collection('coins').set('user', 1)],
+    [`${place.log()}.backup.5`, () => storage.history('players', 'user')],
+  ]) {
+    assert.equal(spawnSync('mkfifo', [file]).status, 0);
+    await assert.rejects(call(), (error) => {
+      assert.equal(error.code, 'EINVAL');
+      assert.equal(error.path, file);
+      assert.match(error.message, /is a FIFO .* not a regular file/);
+      return true;
+    });
+    await storage.updatePlayerStats('user', 'name', 1);
+    fs.rmSync(file);
+    await call();
+  }
+  assert.equal((await storage.getPlayerStats('user')).totalGames, 5);
+});

@@ -23,6 +23,7 @@ import {
   sealed,
   set,
   snapshot,
+  waitFor,
 } from './support/durability.mjs';
 
 const isLong = process.env.PS_LONG === '1';
@@ -608,4 +609,73 @@ test('empty files', async (t) => {
     assert.equal(place.mirrorText('coins'), pretty({ a: 1, b: 2 }), what);
     assertSealed(place.logText('coins').replace(/^\s+/, ''));
   }
+});
+
+test('a log name of 200 bytes has room for all that stands behind it', async (t) => {
+  const place = scene(t);
+  const name = 'n'.repeat(200);
+  const problems = ['PS_BACKUP_FAILED', 'PS_MIRROR_FAILED', 'PS_COMPACTION_FAILED'].map(listenForWarnings);
+  const storage = place.open();
+  const collection = storage.collection(name);
+  // Numbers of temporary files grow.
+  for (const i of range(1200)) await collection.set('count', i);
+  await storage.compactLog(name);
+  // A backup that is over a day old is compressed.
+  const [backup] = place.backups(name);
+  fs.renameSync(backup, `${place.log(name)}.backup.1000000000000`);
+  await collection.set('count', 1200);
+  await storage.compactLog(name);
+  const scheduler = storage.startCompactionScheduler(5, [name]);
+  await waitFor(() => fs.existsSync(`${place.log(name)}.backup.1000000000000.gz`), 'a compressed backup');
+  scheduler.stop();
+  fs.appendFileSync(place.log(name), 'damage\n{"torn');
+  await collection.set('count', 1201);
+  fs.writeFileSync(place.mirror(name), 'no JSON');
+  await collection.set('count', 1202);
+  await storage.close();
+  assert.deepEqual(place.replayed(name), { count: 1202 });
+  assert.deepEqual(place.mirrorState(name), { count: 1202 });
+  for (const kind of ['torn', 'corrupt']) assert.equal(place.aside(`${name}.log.${kind}`).length, 1, kind);
+  assert.equal(place.aside(`${name}.json.corrupt`).length, 1);
+  for (const told of problems) assert.deepEqual(await told(), []);
+});
+
+test('a torn tail of 1 GiB of zeros takes no memory', {
+  skip: process.platform !== 'linux' && 'the peak is read from /proc',
+}, async (t) => {
+  const place = scene(t);
+  const GIB = 2 ** 30;
+  for (const [name, whole] of [
+    ['zeros', sealed(set('a', 1))],
+    ['fragment', `${sealed(set('a', 1))}\n{"op":"SET","key":"b","val`],
+  ]) {
+    place.writeLog(whole, name);
+    const size = fs.statSync(place.log(name)).size;
+    fs.truncateSync(place.log(name), size + GIB);
+    const { stdout } = await place.run('peak-memory.mjs', [place.data, name]);
+    const { entries, before, after } = JSON.parse(stdout);
+    assert.equal(entries, 1);
+    assert.ok(after - before < 100 * 1024, `${name}: ${before} KiB before, ${after} KiB after`);
+    assert.deepEqual(place.replayed(name), { a: 1, after: 1 });
+    const [torn] = place.aside(`${name}.log.torn`);
+    const { size: kept, blocks } = fs.statSync(torn);
+    assert.ok(kept >= GIB && blocks * 512 < GIB / 100, `${kept} bytes in ${blocks} blocks`);
+  }
+});
+
+test('a line that is huge and whole is read also where it ends with a blank megabyte of zeros behind it', async (t) => {
+  const place = scene(t);
+  const value = 'x'.repeat(3 << 20);
+  const line = sealed(set('a', value));
+  // Zeros, then something else: not the end of the file.
+  place.writeLog(`${line}\n${'\0'.repeat(3 << 20)}x\n${line}${'\0'.repeat(3 << 20)}`);
+  const damaged = listenForWarnings('PS_LOG_DAMAGED');
+  const torn = listenForWarnings('PS_TORN_TAIL');
+  const storage = place.open();
+  assert.equal((await storage.readLogEntries('players')).length, 2);
+  assert.equal((await damaged()).length, 1);
+  assert.match((await torn())[0].message, /ends with 3145728 bytes/);
+  await storage.appendLogEntry('players', { op: 'SET', key: 'b', value: 2 });
+  await storage.close();
+  assert.deepEqual(Object.keys(place.replayed()), ['a', 'b']);
 });

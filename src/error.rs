@@ -45,6 +45,22 @@ impl Error {
         }
     }
 
+    /// Something else than a regular file where a file should be. `kind` is what it is, such as "a FIFO".
+    #[must_use]
+    pub fn not_a_file(kind: &str, syscall: &'static str, path: &Path) -> Self {
+        Self {
+            code: "EINVAL",
+            message: format!(
+                "EINVAL: '{}' is {kind} and not a regular file, {syscall}. Move it away; nothing was read from it or \
+                 written to it",
+                path.display()
+            ),
+            syscall: Some(syscall),
+            path: Some(path.display().to_string()),
+            is_type_error: false,
+        }
+    }
+
     /// An argument of the wrong type.
     #[must_use]
     pub fn wrong_type(message: impl Into<String>) -> Self {
@@ -106,6 +122,8 @@ fn system_code(error: &io::Error) -> &'static str {
             4 => "EINTR",
             5 => "EIO",
             12 => "ENOMEM",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            11 => "EAGAIN",
             13 => "EACCES",
             16 => "EBUSY",
             18 => "EXDEV",
@@ -116,11 +134,14 @@ fn system_code(error: &io::Error) -> &'static str {
             24 => "EMFILE",
             27 => "EFBIG",
             28 => "ENOSPC",
+            29 => "ESPIPE",
             30 => "EROFS",
             #[cfg(any(target_os = "linux", target_os = "android"))]
             6 => "ENXIO",
             #[cfg(any(target_os = "linux", target_os = "android"))]
             19 => "ENODEV",
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            36 => "ENAMETOOLONG",
             #[cfg(any(target_os = "linux", target_os = "android"))]
             37 => "ENOLCK",
             #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -6,7 +6,7 @@
  * addon is right.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -21,6 +21,10 @@ const CHILDREN = new URL('../children/', import.meta.url);
 export const ps = require('../../index.js');
 export const isRoot = process.getuid?.() === 0;
 export const isWindows = process.platform === 'win32';
+/** Why a test that needs another program's lock is skipped, if it is. */
+export const noFlock =
+  (process.platform !== 'linux' && 'who holds a lock is known on Linux only') ||
+  (spawnSync('flock', ['--version']).status !== 0 && 'flock(1) is not installed');
 
 // ---------------------------------------------------------------------------------------------------- waiting
 
@@ -186,6 +190,24 @@ class Scene {
     const result = await child.ended;
     assert.equal(result.signal, signal, `${script} ended before it was killed: ${result.stderr}`);
     return result.lines;
+  }
+
+  /**
+   * Another program that has the lock on a file, by flock(1): the process, once it has it. It ends with its input, and
+   * at the end of the test.
+   */
+  async lockHolder(file, options = {}) {
+    const holder = spawn('flock', ['-o', file, 'sh', '-c', 'echo held; cat'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...options,
+    });
+    this.beforeEnd(() => holder.stdin.destroy());
+    await new Promise((resolve, reject) => {
+      holder.on('error', reject);
+      holder.stdout.once('data', resolve);
+      holder.once('exit', (code) => reject(new Error(`flock ended with ${code}`)));
+    });
+    return holder;
   }
 
   /** Something to close at the end, before the storages of this place are. */

@@ -177,7 +177,7 @@ impl Calls {
         &self,
         log: &LogName,
         size_bytes: usize,
-        stage: impl FnOnce(&View, i64) -> Outcome + Send + 'static,
+        stage: impl Fn(&View, i64) -> Outcome + Send + 'static,
     ) -> Fallible<Value> {
         let stage = move |view: &View, now_ms: i64| Ok(stage(view, now_ms));
         self.send_text(log, true, Work::Write(Scope::Keys, Box::new(stage)), size_bytes)
@@ -188,7 +188,7 @@ impl Calls {
         &self,
         log: &LogName,
         size_bytes: usize,
-        stage: impl FnOnce(&State, i64) -> Outcome + Send + 'static,
+        stage: impl Fn(&State, i64) -> Outcome + Send + 'static,
     ) -> Fallible<Value> {
         let stage = move |view: &View, now_ms: i64| Ok(stage(view.state(), now_ms));
         self.send_text(log, true, Work::Write(Scope::Whole, Box::new(stage)), size_bytes)

@@ -502,8 +502,10 @@ impl Environment {
 
     fn flush_stores(&self) {
         let stores = self.stores.borrow().clone();
-        for store in stores {
-            if let Err(error) = store.writer.flush_and_wait() {
+        // All of them at once: each may have to wait for another process.
+        let ends: Vec<_> = stores.iter().map(|store| store.writer.begin_end()).collect();
+        for end in ends {
+            if let Err(error) = end.wait() {
                 // The process ends: standard error is all that is left to tell it.
                 eprintln!("progressive-storage: {}", error.message);
             }

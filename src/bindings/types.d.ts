@@ -267,7 +267,10 @@ export interface BackupEvent extends StorageEvent {
   action: 'made' | 'archived' | 'compressed' | 'removed';
 }
 
-/** A JSON file could not be written; the log has the data, and it is tried again. Code: `PS_MIRROR_FAILED`. */
+/**
+ * A JSON file could not be written; the log has the data, and it is tried again. Code: `PS_MIRROR_FAILED`. Or the small
+ * record of it cannot be read, and counts as missing. Code: `PS_RECORD_FAILED`.
+ */
 export interface MirrorFailedEvent extends StorageEvent {
   log: string;
   path: string;

@@ -6,7 +6,8 @@
 //! Invariant: the lock between processes is held while a log is looked at or written; every request is
 //! answered or held.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::core::Engine;
@@ -16,8 +17,11 @@ use super::name::LogName;
 use super::old_logs::old_logs;
 use super::options::OnCorruption;
 use super::request::{Expected, Maintenance, Outlet, Replace, Request, Ticket, Work};
-use super::stage::{Batch, Run};
-use crate::error::Error;
+use super::stage::Run;
+use crate::error::{Error, Result};
+
+/// So often a batch begins anew because its lock was lost.
+const LOST_LOCKS_MAX: usize = 100;
 
 impl Engine {
     pub(super) fn commit_batch(&mut self, requests: Vec<Request>) {
@@ -26,6 +30,27 @@ impl Engine {
         } else {
             requests
         };
+        let mut requests = requests;
+        for _ in 0..LOST_LOCKS_MAX {
+            // Calls that waited for one of these may be among those that are made anew.
+            let purpose = self.purpose_of(&requests);
+            requests = self.acquire_for(requests, purpose);
+            requests = self.run_by_log(requests);
+            if requests.is_empty() {
+                return;
+            }
+            // Somebody removed the lock files, and another process may have made and locked new ones.
+            self.release();
+        }
+        let folder = self.context.data_folder.display();
+        let message = format!(
+            "The lock files in '{folder}/.progressive-storage' were removed again and again while this call was worked \
+             on. Nothing was written; let that folder alone while the data is in use"
+        );
+        self.refuse_all(requests, &Error::new("ERR_LOCKED", message));
+    }
+
+    fn purpose_of(&self, requests: &[Request]) -> Purpose {
         let is_write = |request: &Request| match &request.work {
             Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
             Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
@@ -33,17 +58,29 @@ impl Engine {
             Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
             _ => false,
         };
-        let purpose = if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read };
-        if let Err(error) = self.acquire(purpose) {
-            for request in requests {
-                if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
-                    let paths = LogPaths::new(&self.context.data_folder, &request.log);
-                    self.context.compaction_failed(&paths, &error);
-                }
-                self.refuse(request, &error);
-            }
-            return;
+        if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read }
+    }
+
+    /// Takes the lock for these requests; gives those that still are to be done. Each one waits as long as it has left.
+    fn acquire_for(&mut self, mut requests: Vec<Request>, purpose: Purpose) -> Vec<Request> {
+        while let Some(left_us) = requests.iter().map(|request| self.left_us(request)).min() {
+            let Err(error) = self.acquire(purpose, left_us) else { break };
+            let gives_up = |request: &Request| {
+                error.code != "ERR_LOCKED" || self.context.patience.is_ending() || self.left_us(request) == 0
+            };
+            let (refused, waiting) = requests.into_iter().partition(gives_up);
+            self.refuse_all(refused, &error);
+            requests = waiting;
         }
+        requests
+    }
+
+    fn left_us(&self, request: &Request) -> u64 {
+        self.context.patience.left_us(request.ticket.waits_from_us())
+    }
+
+    /// Gives the requests that could not be done since the lock was lost.
+    fn run_by_log(&mut self, requests: Vec<Request>) -> Vec<Request> {
         let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
         for request in requests {
             match by_log.iter_mut().find(|(name, _)| *name == request.log) {
@@ -51,19 +88,40 @@ impl Engine {
                 None => by_log.push((request.log.clone(), vec![request])),
             }
         }
+        let mut again = Vec::new();
         for (name, requests) in by_log {
+            if !again.is_empty() {
+                again.extend(requests);
+                continue;
+            }
             self.log(&name);
             let Some(log) = self.logs.get_mut(&name) else { continue };
-            let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
+            let mut run = Run::new(&self.lock, &mut self.jobs);
             log.run(&self.context, requests, &mut run);
             let outlets = run.outlets;
+            again = run.again;
             self.answered_all(outlets);
+        }
+        again
+    }
+
+    /// Answers with the error that kept them from beginning.
+    fn refuse_all(&mut self, requests: Vec<Request>, error: &Error) {
+        for request in requests {
+            if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
+                let paths = LogPaths::new(&self.context.data_folder, &request.log);
+                self.context.compaction_failed(&paths, error);
+            }
+            if self.context.patience.is_ending() && is_change(&request.work) {
+                self.left.note(&request.log, error);
+            }
+            self.refuse(request, error);
         }
     }
 
     /// Answers with an error, also those that waited for this one.
     fn refuse(&mut self, request: Request, error: &Error) {
-        let mut run = Run { outlets: Vec::new(), jobs: &mut self.jobs, batch: Batch::default() };
+        let mut run = Run::new(&self.lock, &mut self.jobs);
         if let Some(log) = self.logs.get_mut(&request.log) {
             log.refuse(vec![request], error, &mut run);
         } else {
@@ -101,14 +159,15 @@ impl Engine {
         let refused: Vec<(LogName, Error)> = names
             .into_iter()
             .filter_map(|name| {
-                let ready = self.acquire(Purpose::Read).and_then(|()| {
+                let left_us = requests.iter().map(|request| self.left_us(request)).min().unwrap_or(0);
+                let ready = self.acquire(Purpose::Read, left_us).and_then(|()| {
                     self.log(&name);
                     self.logs.get_mut(&name).map_or(Ok(()), |log| log.catch_up(&self.context))
                 });
                 ready.err().filter(|error| error.code == "ERR_LOG_CORRUPT").map(|error| (name, error))
             })
             .collect();
-        self.lock.release();
+        self.release();
         let mut passed = Vec::with_capacity(requests.len());
         for request in requests {
             match refused.iter().find(|(name, _)| *name == request.log) {
@@ -163,6 +222,46 @@ impl Held {
             Some(place) => self.0.swap_remove(place).1,
             None => VecDeque::new(),
         }
+    }
+}
+
+/// Whether a call changes the data.
+fn is_change(work: &Work) -> bool {
+    matches!(work, Work::Append(_) | Work::Write(..) | Work::Replace(Replace { value: Some(_), .. }))
+}
+
+/// Calls that were not written since a process or thread ends and another one keeps the lock.
+#[derive(Default)]
+pub struct Left {
+    calls: BTreeMap<LogName, u64>,
+    error: Option<Error>,
+}
+
+impl Left {
+    fn note(&mut self, log: &LogName, error: &Error) {
+        *self.calls.entry(log.clone()).or_default() += 1;
+        self.error = Some(error.clone());
+    }
+
+    /// How the end came out, with the calls that were noted; they are named once.
+    pub fn add_to(&mut self, finished: Result<()>) -> Result<()> {
+        let Self { calls, error } = std::mem::take(self);
+        let Some(mut error) = finished.err().or(error) else { return Ok(()) };
+        if calls.is_empty() {
+            if error.code == "ERR_LOCKED" {
+                error
+                    .message
+                    .push_str(". No call is left; a JSON file that is behind is renewed by the next start");
+            }
+            return Err(error);
+        }
+        let mut separator = ". The end did not wait any longer, so these calls are not written: ";
+        for (log, count) in calls {
+            let calls = if count == 1 { "call" } else { "calls" };
+            let _ = write!(error.message, "{separator}{count} {calls} on '{log}'");
+            separator = ", ";
+        }
+        Err(error)
     }
 }
 

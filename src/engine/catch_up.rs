@@ -32,7 +32,7 @@ use super::entry::Lines;
 use super::event::Details;
 use super::json::key_for_people;
 use super::lines::Damage;
-use super::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged, load, load_log, reconcile};
+use super::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged, load_log, reconcile};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{
     KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
@@ -175,7 +175,8 @@ impl Log {
                 self.file.doubt_failed_append(found_log);
             }
         }
-        if !self.is_loaded && !self.mirror.is_wanted && files.stamp(&self.paths.record)?.is_some() {
+        if !self.is_loaded && !self.mirror.is_wanted && matches!(files.stamp(&self.paths.record), Ok(Some(_)))
+        {
             // Another process keeps this log as a collection.
             self.mirror.is_wanted = true;
         }
@@ -512,7 +513,7 @@ impl Log {
     fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
         self.distrust();
         self.generation += 1;
-        let loaded = load(&*context.files, &self.paths, self.mirror.is_wanted, before.clone())?;
+        let loaded = self.load_steadily(context, &before)?;
         if context.options.on_corruption == OnCorruption::Refuse
             && let Some(damage) = loaded.file.mending().damages.first()
         {

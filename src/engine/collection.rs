@@ -12,7 +12,9 @@ pub fn set(key: &str, value: &str) -> Work {
     let member = Member::new(key, value);
     Work::Write(
         Scope::Keys,
-        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::Set(member)], answer: Answer::Undefined })),
+        Box::new(move |_, _| {
+            Ok(Outcome { lines: vec![Line::Set(member.clone())], answer: Answer::Undefined })
+        }),
     )
 }
 
@@ -23,7 +25,7 @@ pub fn delete(key: String) -> Work {
         Scope::Keys,
         Box::new(move |view, _| {
             let was_there = view.get(&key).is_some();
-            let lines = if was_there { vec![Line::Delete(key)] } else { Vec::new() };
+            let lines = if was_there { vec![Line::Delete(key.clone())] } else { Vec::new() };
             Ok(Outcome { lines, answer: Answer::Bool(was_there) })
         }),
     )

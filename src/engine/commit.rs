@@ -12,40 +12,55 @@
 use super::catch_up::Log;
 use super::context::Context;
 use super::entry::{Lines, MemoryTag, Tag};
-use super::log::{Appended, SyncOf};
+use super::log::{Appended, Mended, SyncOf, replaced};
 use super::mirror::{Edit, LoggedEdit, apply_changes};
 use super::options::FsyncMode;
 use super::replay::replay;
+use super::request::Answer;
 use super::stage::{Batch, Run, Waiting};
 use super::state::{Member, State};
 use crate::error::Result;
 
 /// Size of a checkpoint's lines.
 pub const CHECKPOINT_LINE_BYTES: usize = 1 << 20;
+/// So often a log is read anew because somebody wrote to it while it was mended.
+const MENDS_MAX: usize = 10;
 
 impl Log {
-    /// Writes what is staged, publishes it and answers.
+    /// Writes what is staged, publishes it and answers. Where the lock files were removed, another process may have
+    /// written on: then nothing is written, and what was asked is in `run.again`.
     pub(super) fn commit(&mut self, context: &Context, run: &mut Run) {
         let batch = std::mem::take(&mut run.batch);
         if batch.waiting.is_empty() {
             return;
         }
-        let is_write = batch.waiting.iter().any(|(_, waiting)| matches!(waiting, Waiting::Written(_)));
+        let is_write = batch.waiting.iter().any(|(_, waiting)| waiting.is_write());
+        // What was asked behind calls that are made anew is made anew as well.
+        if !run.again.is_empty() || (is_write && !run.lock.is_in_place(&*context.files)) {
+            run.again.extend(batch.into_requests(&self.paths.name));
+            return;
+        }
         let written = match (batch.lines.bytes.is_empty(), is_write) {
             (false, _) => self.append_and_publish(context, &batch),
-            (true, true) => self.keep_what_was_found(context),
-            (true, false) => Ok(()),
+            (true, true) => self.keep_what_was_found(context).map(|()| Appended::Alone),
+            (true, false) => Ok(Appended::Alone),
         };
+        if written == Ok(Appended::Outdated) {
+            run.again.extend(batch.into_requests(&self.paths.name));
+            return;
+        }
+        let written = written.map(|_| ());
         let mut now_us = None;
         for (ticket, waiting) in batch.waiting {
-            if let (Some(asked_us), Waiting::Written(_), Ok(())) = (ticket.asked_us(), &waiting, &written) {
+            if let (Some(asked_us), true, Ok(())) = (ticket.asked_us(), waiting.is_write(), &written) {
                 let now_us = *now_us.get_or_insert_with(|| context.files.monotonic_us());
                 self.shelf.metrics.ack.record(now_us.saturating_sub(asked_us));
             }
             let answer = match (waiting, &written) {
-                (Waiting::Written(answer) | Waiting::Read(answer, _), Ok(())) => Ok(answer),
-                (Waiting::Written(_), Err(error)) => Err(error.clone()),
-                (Waiting::Refused(error), _) => Err(error),
+                (Waiting::Appended(open), Ok(())) => Ok(Answer::Written(open)),
+                (Waiting::Read(answer, _), Ok(())) => Ok(answer),
+                (Waiting::Written(answer @ Err(_), _), _) | (Waiting::Written(answer, _), Ok(())) => answer,
+                (Waiting::Appended(_) | Waiting::Written(..), Err(error)) => Err(error.clone()),
                 (Waiting::Read(_, read), Err(_)) => Ok(self.view(&Batch::default(), |view| read(view))),
             };
             run.answer(ticket, answer);
@@ -67,7 +82,8 @@ impl Log {
         Ok(())
     }
 
-    fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<()> {
+    /// Where the lines were cut off again, since others had written, nothing is published.
+    fn append_and_publish(&mut self, context: &Context, batch: &Batch) -> Result<Appended> {
         self.mend(context)?;
         let with_edit = self.edit_lines(context, self.file.end())?.map(|mut lines| {
             lines.append(&batch.lines);
@@ -84,6 +100,15 @@ impl Log {
         };
         let begun = self.begin_small_mirror(context, &batch.changes);
         let appended = match self.file.append(&*context.files, &self.paths, lines, sync) {
+            Ok(Appended::Outdated) => {
+                if let Some(Ok(small)) = begun {
+                    small.discard(&*context.files);
+                }
+                if !self.is_memory_ahead {
+                    self.distrust();
+                }
+                return Ok(Appended::Outdated);
+            }
             Ok(appended) => appended,
             Err(error) => {
                 if let Some(Ok(small)) = begun {
@@ -130,7 +155,7 @@ impl Log {
         } else {
             self.mirror_after_commit(context, begun);
         }
-        Ok(())
+        Ok(appended)
     }
 
     /// Whether the state has something that the log has not: an edit that was found, or all of it.
@@ -140,7 +165,13 @@ impl Log {
 
     /// Logs what the state has more than the log, before something is done that must not come first.
     pub(super) fn log_pending_edit(&mut self, context: &Context) -> Result<()> {
-        if self.has_to_log_first() { self.append_and_publish(context, &Batch::default()) } else { Ok(()) }
+        if !self.has_to_log_first() {
+            return Ok(());
+        }
+        match self.append_and_publish(context, &Batch::default())? {
+            Appended::Outdated => Err(replaced(&self.paths, "what memory has more was logged")),
+            Appended::Alone | Appended::Interleaved => Ok(()),
+        }
     }
 
     /// Sets damage aside and cuts what is not in use, keeping the known offsets right.
@@ -148,6 +179,17 @@ impl Log {
     /// An edit goes into the log that is written anew: once the damage is gone from there, nothing tells any
     /// more that the mirror held what was lost.
     pub(super) fn mend(&mut self, context: &Context) -> Result<()> {
+        for _ in 0..MENDS_MAX {
+            if self.try_mend(context)? == Mended::Whole {
+                return Ok(());
+            }
+            self.distrust();
+            self.catch_up(context)?;
+        }
+        Err(replaced(&self.paths, "it was mended"))
+    }
+
+    fn try_mend(&mut self, context: &Context) -> Result<Mended> {
         let before = self.file.mending().clone();
         let is_rewritten = before.needs_rewrite();
         let edit = if is_rewritten { self.edit_lines(context, before.moved(self.file.end()))? } else { None };

@@ -20,10 +20,12 @@ use super::context::Context;
 use super::core::Engine;
 use super::event::Details;
 use super::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
+use super::late::rescue_late;
 use super::lock::Purpose;
-use super::log::{LogFile, Mending, copy_range};
+use super::log::{LogFile, Mending};
 use super::mirror::{FreshMirror, Shows};
 use super::old_logs::{Kind, free_old};
+use super::patience::WAIT_US_MAX;
 use super::record::{RecordStage, log_mark};
 use super::request::{Answer, Ticket};
 use crate::error::{Error, Result};
@@ -80,7 +82,7 @@ impl Engine {
             JobDone::Compact(done) => done.log.clone(),
             JobDone::Compress(done) => done.log.clone(),
         };
-        let acquired = self.acquire(Purpose::Write);
+        let acquired = self.acquire(Purpose::Write, WAIT_US_MAX);
         let Some(log) = self.logs.get_mut(&name) else { return };
         let ready = acquired.and_then(|()| {
             // A panic here must not take the result along: somebody waits for it.
@@ -320,15 +322,7 @@ impl Log {
     fn rescue_late_lines(&self, context: &Context, backup: &Path, old_end: u64) -> Result<()> {
         let files = &*context.files;
         let Some(mut old) = files.open_read(backup)? else { return Ok(()) };
-        let end = old.stamp()?.size_bytes;
-        if end > old_end {
-            let (mut log, _) = files.open_append(&self.paths.log)?;
-            copy_range(&mut *old, &mut *log, old_end, end)?;
-            if context.sync_ever() {
-                log.sync_data()?;
-            }
-        }
-        Ok(())
+        rescue_late(files, &mut *old, &self.paths.log, old_end, context.sync_ever())
     }
 
     fn tell_compaction(&self, context: &Context, old_end: u64, running: &Running, backup: Option<&Path>) {

@@ -4,8 +4,11 @@
 //! .players.json.0123456789abcdef-7.tmp      beside players.json; the middle is this process's own
 //! ```
 //!
+//! Of a long name only the beginning is used, so that the whole is no longer than a file's name may be.
+//!
 //! Invariant: no two processes use the same name for a temporary file.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use super::event::{Details, NoticeSink, SLOW_SYNC_MS, Teller};
 use super::log::{LogPaths, MENDED_ENDING};
 use super::metrics::FolderMetrics;
 use super::options::{FsyncMode, Options};
+use super::patience::Patience;
 use crate::error::Error;
 use crate::vfs::FileSystemRef;
 
@@ -29,6 +33,10 @@ pub struct Context {
     teller: Teller,
     /// What is counted of the folder.
     pub metrics: Arc<FolderMetrics>,
+    /// How long the lock between processes is waited for.
+    pub patience: Arc<Patience>,
+    /// Whether that lock is held: else others may write while files are read.
+    pub is_locked: Cell<bool>,
     temporaries: AtomicU64,
     /// Tells us, and our temporary files, from others, whatever they call their processes.
     pub unique: u64,
@@ -48,6 +56,8 @@ impl Context {
             data_folder,
             teller: Teller::new(notices),
             metrics: Arc::default(),
+            patience: Arc::default(),
+            is_locked: Cell::new(false),
             temporaries: AtomicU64::new(0),
             unique: RandomState::new().hash_one(0),
         }
@@ -96,8 +106,16 @@ impl Context {
     pub fn temporary(&self, target: &Path) -> PathBuf {
         let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        target.with_file_name(format!(".{name}.{:016x}-{number}.tmp", self.unique))
+        target.with_file_name(format!(".{}.{:016x}-{number}.tmp", beginning_of(&name), self.unique))
     }
+}
+
+/// So much of a name stands in that of a temporary file: with a dot before it, 16 digits, and a number of up to 20.
+const NAME_BYTES_MAX: usize = 255 - 43;
+
+fn beginning_of(name: &str) -> &str {
+    let ends = (0..=NAME_BYTES_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    &name[..ends.unwrap_or(0)]
 }
 
 /// `NAME.log.mended.tmp`, as `log` makes it, or `.NAME.UNIQUE-NUMBER.tmp`, as `Context::temporary` makes it.
@@ -115,4 +133,18 @@ pub fn is_temporary(name: &str) -> bool {
                 && !number.is_empty()
                 && number.bytes().all(|byte| byte.is_ascii_digit())
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_name_is_as_long_as_a_name_may_be_and_is_told_from_others() {
+        for name in ["players.json".to_owned(), "n".repeat(250), "ö".repeat(125)] {
+            let temporary = format!(".{}.{:016x}-{}.tmp", beginning_of(&name), u64::MAX, u64::MAX);
+            assert!(temporary.len() <= 255 && is_temporary(&temporary), "{temporary}");
+            assert!(name.starts_with(beginning_of(&name)) && beginning_of(&name).len() > 10);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::batch::Held;
+use super::batch::{Held, Left};
 use super::catch_up::Log;
 use super::context::{Context, is_temporary};
 use super::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink};
@@ -26,6 +26,7 @@ use super::log::LogPaths;
 use super::metrics::FolderMetrics;
 use super::name::LogName;
 use super::options::Options;
+use super::patience::{Patience, WAIT_US_MAX};
 use super::request::{Outlet, Request};
 use super::shelf::Shelf;
 use crate::error::Result;
@@ -43,6 +44,8 @@ pub struct Engine {
     pub(super) jobs: Vec<Job>,
     shelves: Shelves,
     outlets: Vec<Arc<dyn Outlet>>,
+    /// What a process or thread that ends leaves unwritten.
+    pub(super) left: Left,
     is_swept: bool,
 }
 
@@ -65,6 +68,7 @@ impl Engine {
             jobs: Vec::new(),
             shelves: Shelves::default(),
             outlets: Vec::new(),
+            left: Left::default(),
             is_swept: false,
         }
     }
@@ -85,12 +89,14 @@ impl Engine {
         })
     }
 
-    pub(super) fn acquire(&mut self, purpose: Purpose) -> Result<()> {
+    /// Takes the lock between processes, waiting for at most `left_us`.
+    pub(super) fn acquire(&mut self, purpose: Purpose, left_us: u64) -> Result<()> {
         if self.lock.is_held() {
             return Ok(());
         }
         let asked_us = self.context.files.monotonic_us();
-        let taken = self.lock.acquire(&*self.context.files, purpose);
+        let taken = self.lock.acquire(&*self.context.files, purpose, &self.context.patience, left_us);
+        self.context.is_locked.set(self.lock.is_held());
         if self.lock.was_others() {
             // Also where it could not be taken: the next time it may look as if nobody had been there.
             self.logs.values_mut().for_each(Log::others_were_here);
@@ -122,6 +128,18 @@ impl Engine {
     #[must_use]
     pub fn metrics(&self) -> Arc<FolderMetrics> {
         Arc::clone(&self.context.metrics)
+    }
+
+    /// How long the lock is waited for.
+    #[must_use]
+    pub fn patience(&self) -> Arc<Patience> {
+        Arc::clone(&self.context.patience)
+    }
+
+    /// Gives the lock back.
+    pub(super) fn release(&mut self) {
+        self.lock.release();
+        self.context.is_locked.set(false);
     }
 
     /// Removes temporary files that killed processes left: a process that is at work on one holds its
@@ -161,14 +179,14 @@ impl Engine {
     pub fn run_batch(&mut self, requests: Vec<Request>) {
         self.context.metrics.batch_calls.record(requests.len() as u64);
         self.commit_batch(requests);
-        self.lock.release();
+        self.release();
         self.flush_outlets();
     }
 
     /// Takes the result of a job.
     pub fn job_done(&mut self, done: JobDone) {
         self.take_result(done);
-        self.lock.release();
+        self.release();
         self.flush_outlets();
     }
 
@@ -196,19 +214,32 @@ impl Engine {
         if !self.logs.values().any(is_due) {
             return;
         }
-        let ready = self.acquire(Purpose::Write);
+        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
         for log in self.logs.values_mut().filter(|log| is_due(log)) {
             log.tick(&self.context, now_ms, &ready, &mut self.jobs);
         }
-        self.lock.release();
+        self.release();
     }
 
     /// Makes everything durable, the mirrors current, and leaves the record of a clean end. Logs that were
-    /// only read are left alone.
+    /// only read are left alone. The lock is waited for for at most `left_us`.
+    ///
+    /// # Errors
+    /// The first failure; the other logs are finished all the same.
+    pub fn finish_within(&mut self, left_us: u64) -> Result<()> {
+        let finished = self.try_finish(left_us);
+        if self.context.patience.is_ending() { self.left.add_to(finished) } else { finished }
+    }
+
+    /// The same, waiting as long as any call does.
     ///
     /// # Errors
     /// The first failure; the other logs are finished all the same.
     pub fn finish(&mut self) -> Result<()> {
+        self.finish_within(WAIT_US_MAX)
+    }
+
+    fn try_finish(&mut self, left_us: u64) -> Result<()> {
         let mut result = Ok(());
         let mut ready = Vec::new();
         for (name, log) in self.logs.iter_mut().filter(|(_, log)| log.needs_finish()) {
@@ -220,19 +251,19 @@ impl Engine {
         if ready.is_empty() {
             return result;
         }
-        self.acquire(Purpose::Write)?;
+        self.acquire(Purpose::Write, left_us)?;
         for name in ready {
             if let Some(log) = self.logs.get_mut(&name) {
                 result = result.and(log.finish(&self.context));
             }
         }
-        self.lock.release();
+        self.release();
         result
     }
 
     /// After a panic: nothing in memory is trusted, all is read again from the files.
     pub fn distrust_memory(&mut self) {
-        self.lock.release();
+        self.release();
         for log in self.logs.values_mut() {
             log.distrust();
             // The call that these wait for may be the one that was lost. Tickets that are dropped answer for

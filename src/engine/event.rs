@@ -6,7 +6,7 @@
 //! | `recovery`         | `PS_TORN_TAIL`, `PS_LOG_LOST`, `PS_RECOVERED_FROM_MIRROR` | a finding | never for the same one |
 //! | `externalEdit`     | `PS_FOREIGN_EDIT`                      | a finding  | never for the same one |
 //! | `compactionFailed` | `PS_COMPACTION_FAILED`                 | a problem  | each time, printed by who has no promise to reject |
-//! | `mirrorFailed`     | `PS_MIRROR_FAILED`                     | a problem  | each time, printed once |
+//! | `mirrorFailed`     | `PS_MIRROR_FAILED`, `PS_RECORD_FAILED` | a problem  | each time, printed once |
 //! | `mirrorFailed`     | `PS_MIRROR_IN_PLACE`                   | a finding  | never for the same one |
 //! | `syncFailed`       | `PS_SYNC_FAILED`                       | a problem  | each time, printed once |
 //! | `backupFailed`     | `PS_BACKUP_FAILED`                     | a problem  | each time, printed once |
@@ -93,7 +93,7 @@ fn event_of(code: &str) -> usize {
         "PS_SLOW_SYNC" => 5,
         "PS_LOCK_WAIT" => 6,
         "PS_BACKUP" => 7,
-        "PS_MIRROR_FAILED" | "PS_MIRROR_IN_PLACE" => 8,
+        "PS_MIRROR_FAILED" | "PS_MIRROR_IN_PLACE" | "PS_RECORD_FAILED" => 8,
         "PS_SYNC_FAILED" => 9,
         _ => 10,
     }
@@ -275,6 +275,7 @@ mod tests {
             ("PS_BACKUP", "backup"),
             ("PS_MIRROR_FAILED", "mirrorFailed"),
             ("PS_MIRROR_IN_PLACE", "mirrorFailed"),
+            ("PS_RECORD_FAILED", "mirrorFailed"),
             ("PS_SYNC_FAILED", "syncFailed"),
             ("PS_BACKUP_FAILED", "backupFailed"),
         ] {

@@ -66,7 +66,7 @@ fn push_line(out: &mut String, line: &Line) {
         "{{\"line\":{},\"offset\":{},\"sizeBytes\":{},\"isTerminated\":{}",
         line.number,
         line.offset,
-        line.bytes.len(),
+        line.size_bytes(),
         line.is_terminated
     );
     match line.entry() {

@@ -210,7 +210,7 @@ impl Log {
         if self.mirror.is_broken {
             let files = &*context.files;
             let name = |number| PathBuf::from(format!("{}.corrupt.{number}", self.paths.mirror.display()));
-            files.rename(&self.paths.mirror, &free_name(files, name)?)?;
+            files.rename(&self.paths.mirror, &free_name(files, files.now_ms(), name)?)?;
             self.mirror.is_broken = false;
             self.mirror.seen = None;
         }

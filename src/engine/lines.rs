@@ -1,4 +1,5 @@
-//! Reading the lines of a log from a file, in order, with bounded memory.
+//! Reading the lines of a log from a file, in order, with bounded memory: that of the longest line. Zeros at the end of
+//! the file, of which a power cut can leave any number, are counted and not held.
 //!
 //! Invariant: offsets are those of the file; a line's bytes are handed on as they are, and every line
 //! ends at the first line break behind its beginning, whatever stands between. Only where the byte that
@@ -27,6 +28,8 @@ pub struct Line<'a> {
     pub is_terminated: bool,
     /// What ends it.
     pub ending: LineBreak,
+    /// Zeros that follow up to the end of the file and are not in `bytes`, which then ends with some of them.
+    pub zeros_behind: u64,
 }
 
 /// What ends a line.
@@ -44,14 +47,19 @@ impl Line<'_> {
     /// Offset behind the line and its break.
     pub fn end(&self) -> u64 {
         let has_break = self.is_terminated && self.ending != LineBreak::Missing;
-        self.offset + self.bytes.len() as u64 + u64::from(has_break)
+        self.offset + self.size_bytes() + u64::from(has_break)
+    }
+
+    /// Bytes of the line, without its line break.
+    pub fn size_bytes(&self) -> u64 {
+        self.bytes.len() as u64 + self.zeros_behind
     }
 
     /// The same without zeros at its end: a power cut can keep the length that a write gave the file, and lose
     /// what was written, a lone line break that the line lacked.
     pub fn without_zeros(&self) -> Self {
         let zeros = self.bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        Self { bytes: &self.bytes[..self.bytes.len() - zeros], ..*self }
+        Self { bytes: &self.bytes[..self.bytes.len() - zeros], zeros_behind: 0, ..*self }
     }
 
     /// True for a first line behind a byte order mark.
@@ -120,7 +128,7 @@ impl Damage {
     pub fn of(line: &Line, reason: Invalid) -> Self {
         Self {
             offset: line.offset,
-            size_bytes: line.bytes.len() as u64,
+            size_bytes: line.size_bytes(),
             line: line.number,
             key: guess_key(line.bytes),
             reason,
@@ -144,6 +152,8 @@ pub struct LineReader<'f> {
     /// Where the last line begins in `buffer`, and the length of its first part, if it is to be read again.
     last: usize,
     part: Option<(usize, LineBreak)>,
+    /// Up to here the file is known to hold something else than zeros.
+    probed_to: u64,
 }
 
 impl<'f> LineReader<'f> {
@@ -159,6 +169,7 @@ impl<'f> LineReader<'f> {
             number: first_number - 1,
             last: 0,
             part: None,
+            probed_to: 0,
         }
     }
 
@@ -181,15 +192,17 @@ impl<'f> LineReader<'f> {
                 bytes: &self.buffer[start..end],
                 is_terminated: true,
                 ending,
+                zeros_behind: 0,
             }));
         }
-        let mut searched = self.taken;
+        let (mut searched, mut zeros_behind) = (self.taken, 0);
         let (line_end, is_terminated) = loop {
             if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
                 break (searched + found, true);
             }
+            zeros_behind = self.zeros_to_the_end()?;
             searched = self.filled - self.taken;
-            if !self.fill()? {
+            if zeros_behind > 0 || !self.fill()? {
                 break (self.filled, false);
             }
         };
@@ -206,7 +219,34 @@ impl<'f> LineReader<'f> {
             bytes: &self.buffer[start..line_end],
             is_terminated,
             ending: LineBreak::Whole,
+            zeros_behind,
         }))
+    }
+
+    /// Where a long line in the buffer ends with many zeros: how many more follow up to the end, if nothing else does.
+    /// The reader ends there.
+    fn zeros_to_the_end(&mut self) -> Result<u64> {
+        let from = self.base + self.filled as u64;
+        let line = &self.buffer[self.taken..self.filled];
+        let is_long = line.len() >= CHUNK_BYTES_MAX && from >= self.probed_to;
+        if !is_long || line[line.len() - FIRST_CHUNK_BYTES..].iter().any(|byte| *byte != 0) {
+            return Ok(0);
+        }
+        let mut piece = vec![0; FIRST_CHUNK_BYTES];
+        let mut at = from;
+        loop {
+            let wanted = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
+            let read = self.file.read_at(&mut piece[..wanted], at)?;
+            if piece[..read].iter().any(|byte| *byte != 0) {
+                self.probed_to = at + read as u64;
+                return Ok(0);
+            }
+            if read == 0 {
+                self.end = from;
+                return Ok(at - from);
+            }
+            at += read as u64;
+        }
     }
 
     /// Moves what is left to the front and reads more behind it. False at the end.

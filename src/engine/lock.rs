@@ -1,22 +1,24 @@
 //! The lock between processes: `.progressive-storage/lock`, held for one batch.
 //!
 //! The kernel owns the lock, so it is free the moment its holder dies; there are no times in it and
-//! no heartbeats. The file's content names the last holder that could write: for messages, and so that the
-//! next one knows whether somebody else has been there since its own last time.
+//! no heartbeats. The file's content names the last holder that wrote: so that the next one knows whether somebody
+//! else has been there since its own last time. Who holds it now is the kernel's to say: a reader writes nothing.
 //!
 //! Two locks make it fair: who waits for `lock` holds `queue`, and who has just given `lock` back must
 //! pass `queue` first, so a busy process cannot overtake one that waits.
 //!
-//! Invariant: while a `DirectoryLock` is held, its file is the one at the path.
+//! Who may not write to the lock files takes no lock (it could keep the others waiting for ever) and reads without one,
+//! see `steady`.
+//!
+//! Invariant: while a `DirectoryLock` is held, its file was the one at the path at the last `is_in_place`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::log::create_folder;
+use super::patience::Patience;
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem};
 
-/// How long a holder is waited for.
-const WAIT_MS_MAX: u64 = 30_000;
 const PAUSE_US_FIRST: u64 = 30;
 const PAUSE_US_MAX: u64 = 1000;
 
@@ -42,7 +44,7 @@ pub enum Purpose {
 impl DirectoryLock {
     /// The lock of the folder `own_folder`; `unique` tells this holder from others, whatever they call their
     /// processes.
-    pub fn new(own_folder: &std::path::Path, unique: u64) -> Self {
+    pub fn new(own_folder: &Path, unique: u64) -> Self {
         Self {
             queue: LockFile::new(own_folder.join("queue")),
             main: LockFile::new(own_folder.join("lock")),
@@ -52,18 +54,26 @@ impl DirectoryLock {
         }
     }
 
-    /// Takes the lock, waiting for its holder.
-    pub fn acquire(&mut self, files: &dyn FileSystem, purpose: Purpose) -> Result<()> {
+    /// Takes the lock, waiting for its holder for at most `left_us`.
+    ///
+    /// # Errors
+    /// `ERR_LOCKED` when that is over, and the system's.
+    pub fn acquire(
+        &mut self,
+        files: &dyn FileSystem,
+        purpose: Purpose,
+        patience: &Patience,
+        left_us: u64,
+    ) -> Result<()> {
         if self.is_held {
             return Ok(());
         }
-        if !self.queue.acquire(files, purpose)? {
-            return Ok(());
-        }
-        let taken = self.main.acquire(files, purpose);
-        self.queue.release();
-        if !taken? {
-            return Ok(());
+        let mut wait = Wait::new(files, patience, left_us);
+        let taken = self.take(files, purpose, &mut wait);
+        match taken? {
+            Taken::Held => {}
+            Taken::None => return Ok(()),
+            Taken::TooLate => return Err(self.held_by_another(files, wait.waited_us())),
         }
         self.was_others = !self.main.is_named(&self.name);
         if self.was_others
@@ -75,7 +85,24 @@ impl DirectoryLock {
             return Err(error);
         }
         self.is_held = true;
+        patience.has_lock();
         Ok(())
+    }
+
+    fn take(&mut self, files: &dyn FileSystem, purpose: Purpose, wait: &mut Wait) -> Result<Taken> {
+        let queued = self.queue.acquire(files, purpose, wait, &mut || {})?;
+        if queued != Taken::Held {
+            return Ok(queued);
+        }
+        let (queue, name) = (&mut self.queue, &self.name);
+        let taken = self.main.acquire(files, purpose, wait, &mut || {
+            if purpose == Purpose::Write {
+                // For a person who looks for the one that waits; nothing depends on it.
+                let _ = queue.overwrite(name);
+            }
+        });
+        self.queue.release();
+        taken
     }
 
     /// Whether another one may have written since we had the lock the last time.
@@ -88,6 +115,12 @@ impl DirectoryLock {
         self.is_held
     }
 
+    /// Whether the locked file still is the one at its path. Where somebody removed it, another process may have made
+    /// and locked a new one. False also where that cannot be known: taking the lock anew tells why.
+    pub fn is_in_place(&self, files: &dyn FileSystem) -> bool {
+        self.is_held && files.stamp(&self.main.path).is_ok_and(|found| found.map(|it| it.id) == self.main.id)
+    }
+
     /// Gives the lock back.
     pub fn release(&mut self) {
         if self.is_held {
@@ -95,40 +128,128 @@ impl DirectoryLock {
             self.is_held = false;
         }
     }
+
+    /// Who is in the way: the holder of `lock`, else that of `queue`, who waits for `lock` or is stopped before it.
+    fn held_by_another(&self, files: &dyn FileSystem, waited_us: u64) -> Error {
+        let holders = [&self.main, &self.queue].map(|file| (file, files.lock_holder(&file.path)));
+        let (file, process) = match holders {
+            [(_, None), (queue, Some(process))] => (queue, Some(process)),
+            [(main, process), _] => (main, process),
+        };
+        let holder = match process {
+            Some(own) if own == std::process::id() => {
+                format!(
+                    "this process ({own}), by a Storage with other options or another copy of this package,"
+                )
+            }
+            Some(process) => format!("process {process}"),
+            None => "another process".to_owned(),
+        };
+        let path = file.path.display();
+        let waited_seconds = waited_us / 1_000_000;
+        let mut error = Error::new(
+            "ERR_LOCKED",
+            format!(
+                "The data folder is locked: {holder} holds '{path}', which was waited for {waited_seconds} s. Nothing \
+                 was written; see whether that process is stopped or hangs"
+            ),
+        );
+        error.path = Some(path.to_string());
+        error
+    }
+}
+
+/// How trying to take a lock ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Held,
+    /// There is no such file and none is to be made, or we have no right to lock it.
+    None,
+    TooLate,
+}
+
+/// A wait for both lock files together.
+struct Wait<'a> {
+    files: &'a dyn FileSystem,
+    patience: &'a Patience,
+    started_us: u64,
+    waited_before_us: u64,
+    left_us: u64,
+    pause_us: u64,
+}
+
+impl<'a> Wait<'a> {
+    fn new(files: &'a dyn FileSystem, patience: &'a Patience, left_us: u64) -> Self {
+        let (started_us, waited_before_us) = (files.monotonic_us(), patience.waited_us());
+        Self { files, patience, started_us, waited_before_us, left_us, pause_us: PAUSE_US_FIRST }
+    }
+
+    fn waited_us(&self) -> u64 {
+        self.files.monotonic_us().saturating_sub(self.started_us)
+    }
+
+    /// Pauses before the next try. False when it is over.
+    fn pause(&mut self) -> bool {
+        let waited_us = self.waited_us();
+        let point_us = self.waited_before_us + waited_us;
+        self.patience.wait_until(point_us);
+        if waited_us >= self.left_us || self.patience.is_over(point_us) {
+            return false;
+        }
+        self.files.sleep_us(self.pause_us);
+        self.pause_us = (self.pause_us * 2).min(PAUSE_US_MAX);
+        true
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if self.pause_us > PAUSE_US_FIRST {
+            self.patience.wait_until(self.waited_before_us + self.waited_us());
+        }
+    }
 }
 
 struct LockFile {
     path: PathBuf,
     handle: Option<Box<dyn File>>,
-    /// The handle was opened to write: one to read may be all that a read-only folder gives.
-    is_to_write: bool,
+    /// Of the file that was locked last.
+    id: Option<u64>,
 }
 
 impl LockFile {
     fn new(path: PathBuf) -> Self {
-        Self { path, handle: None, is_to_write: false }
+        Self { path, handle: None, id: None }
     }
 
-    /// False when there is no such file and none is to be made.
-    fn acquire(&mut self, files: &dyn FileSystem, purpose: Purpose) -> Result<bool> {
-        let started_ms = files.monotonic_ms();
-        let mut pause_us = PAUSE_US_FIRST;
+    /// `on_wait` is called once, when somebody else holds the file.
+    fn acquire(
+        &mut self,
+        files: &dyn FileSystem,
+        purpose: Purpose,
+        wait: &mut Wait,
+        on_wait: &mut dyn FnMut(),
+    ) -> Result<Taken> {
+        let mut is_waiting = false;
         loop {
-            let is_to_write = purpose == Purpose::Write;
-            if self.handle.is_none() || (is_to_write && !self.is_to_write) {
-                if let (true, Some(folder)) = (is_to_write, self.path.parent()) {
-                    create_folder(files, folder, true)?;
+            self.open(files, purpose)?;
+            let Some(handle) = &mut self.handle else {
+                if purpose == Purpose::Read {
+                    return Ok(Taken::None);
                 }
-                self.handle = files.open_in_place(&self.path, is_to_write)?;
-                self.is_to_write = is_to_write;
-            }
-            let Some(handle) = &mut self.handle else { return Ok(false) };
+                // The folder was removed between making it and opening the file in it.
+                if !wait.pause() {
+                    return Ok(Taken::TooLate);
+                }
+                continue;
+            };
             if handle.try_lock()? {
                 let looked = files.stamp(&self.path).and_then(|on_disk| Ok((on_disk, handle.stamp()?)));
                 if let Ok((Some(on_disk), opened)) = &looked
                     && on_disk.id == opened.id
                 {
-                    return Ok(true);
+                    self.id = Some(opened.id);
+                    return Ok(Taken::Held);
                 }
                 // The folder was removed or replaced, so another process would lock another file; or we
                 // cannot tell. Closing the file gives its lock back.
@@ -136,36 +257,28 @@ impl LockFile {
                 looked?;
                 continue;
             }
-            if files.monotonic_ms() - started_ms > WAIT_MS_MAX {
-                return Err(self.held_by_another(files));
+            if !std::mem::replace(&mut is_waiting, true) {
+                on_wait();
             }
-            files.sleep_us(pause_us);
-            pause_us = (pause_us * 2).min(PAUSE_US_MAX);
+            if !wait.pause() {
+                return Ok(Taken::TooLate);
+            }
         }
     }
 
-    fn held_by_another(&self, files: &dyn FileSystem) -> Error {
-        let mut holder = vec![0; 64];
-        let read = files
-            .open_read(&self.path.with_file_name("lock"))
-            .ok()
-            .flatten()
-            .and_then(|mut file| file.read_at(&mut holder, 0).ok())
-            .unwrap_or(0);
-        let holder = String::from_utf8_lossy(&holder[..read]);
-        let holder = holder.lines().next().unwrap_or_default().trim().to_owned();
-        let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
-        let mut error = Error::new(
-            "ERR_LOCKED",
-            format!(
-                "The data folder has been locked by {holder} for {} seconds ('{}'). Nothing was written; \
-                 see whether that process is stopped or hangs",
-                WAIT_MS_MAX / 1000,
-                self.path.display()
-            ),
-        );
-        error.path = Some(self.path.display().to_string());
-        error
+    /// Opens the file, unless there is none, or we may not write to it and only want to read.
+    fn open(&mut self, files: &dyn FileSystem, purpose: Purpose) -> Result<()> {
+        if self.handle.is_none() {
+            let is_to_write = purpose == Purpose::Write;
+            if let (true, Some(folder)) = (is_to_write, self.path.parent()) {
+                create_folder(files, folder, true)?;
+            }
+            self.handle = match files.open_lock(&self.path, is_to_write) {
+                Err(error) if !is_to_write && matches!(error.code, "EACCES" | "EPERM" | "EROFS") => None,
+                opened => opened?,
+            };
+        }
+        Ok(())
     }
 
     fn release(&mut self) {

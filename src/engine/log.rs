@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::entry::{Entry, Invalid, Lines, end_line};
+use super::entry::{Entry, Lines, end_line};
 use super::lines::{BOM, Damage, LineReader};
-use super::name::LogName;
+use super::name::{LogName, file_number, next_file_number};
 use super::record::{log_mark, read_full};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
@@ -77,17 +77,16 @@ impl LogPaths {
         let prefix = format!("{}.log.{kind}.", self.name);
         let names = files.list(&self.logs_folder)?;
         let mut numbers: Vec<i64> =
-            names.iter().filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
+            names.iter().filter_map(|name| file_number(name.strip_prefix(&prefix)?)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
 
-    /// A name `logs/NAME.log.KIND.N` that is not taken: N is now, or more than the newest there is, so
-    /// that it is the newest also after the clock was set back.
+    /// A name `logs/NAME.log.KIND.N` that is not taken, N being the next number.
     pub fn free_sibling(&self, files: &dyn FileSystem, kind: &str) -> Result<PathBuf> {
         let newest = self.numbered(files, kind)?.last().copied();
-        let number = newest.map_or(i64::MIN, |newest| newest.saturating_add(1)).max(files.now_ms());
-        Ok(self.log_sibling(kind, number))
+        let number = next_file_number(newest, files.now_ms());
+        free_name(files, number, |number| self.log_sibling(kind, number))
     }
 
     /// Removes all but the newest `kept` of `logs/NAME.log.KIND.N`.
@@ -100,9 +99,8 @@ impl LogPaths {
     }
 }
 
-/// The first path of `name(now)`, `name(now + 1)`, … at which there is no file.
-pub fn free_name(files: &dyn FileSystem, name: impl Fn(i64) -> PathBuf) -> Result<PathBuf> {
-    let mut number = files.now_ms();
+/// The first path of `name(number)`, `name(number + 1)`, … at which there is no file.
+pub fn free_name(files: &dyn FileSystem, mut number: i64, name: impl Fn(i64) -> PathBuf) -> Result<PathBuf> {
     loop {
         let path = name(number);
         if files.stamp(&path)?.is_none() {
@@ -182,6 +180,15 @@ impl Mending {
     }
 }
 
+/// How mending ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// There is nothing left to mend.
+    Whole,
+    /// Somebody who takes no lock has appended to what was to be cut off: the log must be read again.
+    Outdated,
+}
+
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
@@ -189,6 +196,8 @@ pub enum Appended {
     Alone,
     /// A program that takes no lock wrote at the same time: the log must be read again.
     Interleaved,
+    /// Another one wrote before, and what was appended was made without knowing that: it was cut off again.
+    Outdated,
 }
 
 /// What of an append is synced before it counts.
@@ -207,16 +216,16 @@ pub enum SyncOf {
 #[expect(clippy::struct_excessive_bools, reason = "each is a sync of its own that may be owed")]
 pub struct LogFile {
     handle: Option<Box<dyn File>>,
-    stamp: Option<Stamp>,
-    end: u64,
+    pub(super) stamp: Option<Stamp>,
+    pub(super) end: u64,
     /// The last bytes before `end`.
-    tail: Vec<u8>,
+    pub(super) tail: Vec<u8>,
     /// Lines before `end`.
-    lines: u64,
-    mending: Mending,
+    pub(super) lines: u64,
+    pub(super) mending: Mending,
     /// Another process has had the lock since an append failed that could not be undone.
     is_failure_shared: bool,
-    is_folder_unsynced: bool,
+    pub(super) is_folder_unsynced: bool,
     are_parents_synced: bool,
     /// How long the last sync took, until somebody asks.
     sync_us: Option<u64>,
@@ -383,24 +392,9 @@ impl LogFile {
         paths: &LogPaths,
         sync: bool,
         behind: &Lines,
-    ) -> Result<()> {
-        if self.mending.torn_bytes > 0 {
-            let aside = paths.free_sibling(files, "torn")?;
-            let cut = self
-                .keep_torn_tail(files, paths, sync, &aside)
-                .and_then(|()| files.truncate(&paths.log, self.end, sync));
-            if let Err(error) = cut {
-                // Each further try keeps it again, so one that is still in the log is not kept beside it.
-                let found = files.stamp(&paths.log);
-                if found.is_ok_and(|found| found.is_some_and(|found| found.size_bytes > self.end)) {
-                    let _ = files.remove(&aside);
-                }
-                return Err(error);
-            }
-            self.mending.torn_bytes = 0;
-            // One too many does no harm.
-            let _ = paths.prune(files, "torn", TORN_KEPT_MAX);
-            self.stamp = files.stamp(&paths.log)?;
+    ) -> Result<Mended> {
+        if self.mending.torn_bytes > 0 && self.set_torn_tail_aside(files, paths, sync)? == Mended::Outdated {
+            return Ok(Mended::Outdated);
         }
         if self.mending.needs_rewrite() {
             self.write_anew(files, paths, sync, behind)?;
@@ -415,7 +409,39 @@ impl LogFile {
                 self.doubt_failed_append(found);
             }
         }
-        Ok(())
+        Ok(Mended::Whole)
+    }
+
+    /// Moves the bytes behind the end to `NAME.log.torn.N`, unless somebody has appended to them since.
+    fn set_torn_tail_aside(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        sync: bool,
+    ) -> Result<Mended> {
+        let aside = paths.free_sibling(files, "torn")?;
+        let torn_end = self.end + self.mending.torn_bytes;
+        let cut = self.keep_torn_tail(files, paths, sync, &aside).and_then(|()| {
+            // The last look comes just before the cut: no system call does both at once.
+            let is_as_read = files.stamp(&paths.log)?.is_none_or(|found| found.size_bytes == torn_end);
+            if is_as_read {
+                files.truncate(&paths.log, self.end, sync)?;
+            }
+            Ok(is_as_read)
+        });
+        if cut != Ok(true) {
+            // Each further try keeps it again, so one that is still in the log is not kept beside it.
+            let found = files.stamp(&paths.log);
+            if found.is_ok_and(|found| found.is_some_and(|found| found.size_bytes > self.end)) {
+                let _ = files.remove(&aside);
+            }
+            return cut.map(|_| Mended::Outdated);
+        }
+        self.mending.torn_bytes = 0;
+        // One too many does no harm.
+        let _ = paths.prune(files, "torn", TORN_KEPT_MAX);
+        self.stamp = files.stamp(&paths.log)?;
+        Ok(Mended::Whole)
     }
 
     /// Appends whole lines and syncs them. On failure the log is as before.
@@ -427,13 +453,18 @@ impl LogFile {
         sync: SyncOf,
     ) -> Result<Appended> {
         let is_all = sync == SyncOf::All;
-        self.mend(files, paths, is_all, &Lines::default())?;
+        if self.mend(files, paths, is_all, &Lines::default())? == Mended::Outdated {
+            return Err(replaced(paths, "its torn tail was set aside"));
+        }
         let bytes = &lines.bytes;
         match self.append_and_sync(files, paths, lines, sync) {
             Ok(stamp) => {
                 if std::mem::take(&mut self.mending.is_unterminated) {
                     self.end += 1;
                     self.tail.push(b'\n');
+                }
+                if self.is_behind_others(files, paths, bytes, stamp.size_bytes)? {
+                    return Ok(Appended::Outdated);
                 }
                 self.end += bytes.len() as u64;
                 self.lines += lines.count;
@@ -460,6 +491,35 @@ impl LogFile {
                 Err(error)
             }
         }
+    }
+
+    /// Whether somebody else's lines stand between the end and what was just appended, which then is cut off again: it
+    /// was made from a state that was not the newest. Where yet other lines stand behind it, it stays.
+    fn is_behind_others(
+        &self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        bytes: &[u8],
+        file_end: u64,
+    ) -> Result<bool> {
+        let ours_at = file_end.saturating_sub(bytes.len() as u64);
+        if ours_at <= self.end {
+            return Ok(false);
+        }
+        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(false) };
+        let mut holds_ours = |at| {
+            let mut found = vec![0; bytes.len()];
+            Ok::<_, Error>(read_full(&mut *log, &mut found, at)? == bytes.len() && found == bytes)
+        };
+        if holds_ours(self.end)? || !holds_ours(ours_at)? {
+            return Ok(false);
+        }
+        // The last look comes just before the cut.
+        let is_last = files.stamp(&paths.log)?.is_some_and(|found| found.size_bytes == file_end);
+        if is_last {
+            files.truncate(&paths.log, ours_at, true)?;
+        }
+        Ok(is_last)
     }
 
     fn append_and_sync(
@@ -505,13 +565,7 @@ impl LogFile {
         }
         match files.stamp(&paths.log)? {
             Some(stamp) if stamp.id == written_id => Ok(stamp),
-            _ => Err(Error::new(
-                "ERR_LOG_REPLACED",
-                format!(
-                    "The log '{}' was removed or replaced by another program while it was written; try again",
-                    paths.log.display()
-                ),
-            )),
+            _ => Err(replaced(paths, "it was written")),
         }
     }
 
@@ -563,127 +617,59 @@ impl LogFile {
     ) -> Result<()> {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let mut kept = files.create_like(aside, &paths.log)?;
-        copy_range(&mut *log, &mut *kept, self.end, self.end + self.mending.torn_bytes)?;
+        let torn_end = self.end + self.mending.torn_bytes;
+        let content_end = end_of_content(&mut *log, self.end, torn_end)?;
+        copy_range(&mut *log, &mut *kept, self.end, content_end)?;
+        if content_end < torn_end {
+            // Zeros that were never written take no room on the disk, and need none here.
+            files.truncate(aside, self.mending.torn_bytes, false)?;
+        }
         if sync {
             kept.sync_data()?;
             files.sync_dir(&paths.logs_folder)?;
         }
         Ok(())
     }
+}
 
-    /// Replaces the log by a new file with its good lines and `behind`; the damaged ones go to
-    /// `NAME.log.corrupt.N`.
-    fn write_anew(
-        &mut self,
-        files: &dyn FileSystem,
-        paths: &LogPaths,
-        sync: bool,
-        behind: &Lines,
-    ) -> Result<()> {
-        let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
-        let aside = paths.free_sibling(files, "corrupt")?;
-        let fresh = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
-        let has_damage = !self.mending.damages.is_empty();
-        let is_behind = !behind.bytes.is_empty();
-        let written = (|| {
-            let mut damaged = if has_damage { Some(files.create_like(&aside, &paths.log)?) } else { None };
-            let mut good = files.create_like(&fresh, &paths.log)?;
-            let mut copied = if self.mending.has_bom { BOM.len() as u64 } else { 0 };
-            let mut missing = self.mending.missing_breaks.iter().copied().peekable();
-            for damage in &self.mending.damages {
-                while let Some(at) = missing.next_if(|at| *at <= damage.offset) {
-                    copy_range(&mut *log, &mut *good, copied, at)?;
-                    good.append(b"\n")?;
-                    copied = at;
-                }
-                copy_range(&mut *log, &mut *good, copied, damage.offset)?;
-                copied = damage.offset + damage.size_bytes;
-                if let Some(damaged) = &mut damaged {
-                    copy_range(&mut *log, &mut **damaged, damage.offset, copied)?;
-                    damaged.append(b"\n")?;
-                }
-                if damage.reason == Invalid::LineBreak {
-                    good.append(b"\n")?;
-                } else {
-                    copied += 1;
-                }
-                if damage.ends_operation {
-                    // Without it the operation would pass for one that was never finished.
-                    good.append(&end_line())?;
-                }
-            }
-            for at in missing {
-                copy_range(&mut *log, &mut *good, copied, at)?;
-                good.append(b"\n")?;
-                copied = at;
-            }
-            copy_range(&mut *log, &mut *good, copied, self.end)?;
-            if is_behind {
-                if self.mending.is_unterminated {
-                    good.append(b"\n")?;
-                }
-                good.append(&behind.bytes)?;
-            }
-            if sync {
-                if let Some(damaged) = &mut damaged {
-                    damaged.sync_data()?;
-                }
-                good.sync_data()?;
-                files.sync_dir(&paths.logs_folder)?;
-            }
-            Ok(())
-        })()
-        .and_then(|()| {
-            drop(log);
-            self.close();
-            files.rename(&fresh, &paths.log)
-        });
-        match written {
-            Ok(()) => {
-                // The name is made durable by the next sync, before anything is acknowledged.
-                self.is_folder_unsynced = true;
-                let end_before = self.end;
-                self.end = self.mending.moved(end_before);
-                for damage in &self.mending.damages {
-                    let is_between = damage.offset + damage.size_bytes < end_before;
-                    self.lines -= u64::from(damage.dropped_bytes() > 0 && !damage.ends_operation);
-                    self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
-                }
-                self.lines += self.mending.missing_breaks.len() as u64;
-                if is_behind {
-                    self.end += u64::from(std::mem::take(&mut self.mending.is_unterminated));
-                    self.end += behind.bytes.len() as u64;
-                    self.lines += behind.count;
-                }
-                self.mending.damages.clear();
-                self.mending.missing_breaks.clear();
-                self.mending.has_bom = false;
-                self.mending.is_doubtful = false;
-                self.stamp = files.stamp(&paths.log)?;
-                if let Some(mut mended) = files.open_read(&paths.log)? {
-                    self.tail = tail_of(&mut *mended, self.end)?;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // The log is as it was; what was begun beside it is of no use.
-                let _ = files.remove(&fresh);
-                if has_damage {
-                    let _ = files.remove(&aside);
-                }
-                Err(error)
-            }
-        }
-    }
+/// The failure of a call whose log another program removed or replaced while `what`.
+pub fn replaced(paths: &LogPaths, what: &str) -> Error {
+    let mut error = Error::new(
+        "ERR_LOG_REPLACED",
+        format!(
+            "The log '{}' was removed or replaced by another program while {what}; try again",
+            paths.log.display()
+        ),
+    );
+    error.path = Some(paths.log.display().to_string());
+    error
 }
 
 /// The last bytes before `end`.
-fn tail_of(file: &mut dyn File, end: u64) -> Result<Vec<u8>> {
+pub fn tail_of(file: &mut dyn File, end: u64) -> Result<Vec<u8>> {
     let mut tail = vec![0; usize::try_from(end).unwrap_or(usize::MAX).min(TAIL_BYTES)];
     let start = end - tail.len() as u64;
     let read = read_full(file, &mut tail, start)?;
     tail.truncate(read);
     Ok(tail)
+}
+
+/// Offset behind the last byte before `end` that is not zero; `start` where all are.
+fn end_of_content(file: &mut dyn File, start: u64, end: u64) -> Result<u64> {
+    let mut buffer = vec![0; COPY_BYTES];
+    let (mut at, mut content_end) = (start, start);
+    while at < end {
+        let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(COPY_BYTES);
+        let read = read_full(file, &mut buffer[..wanted], at)?;
+        if read == 0 {
+            break;
+        }
+        if let Some(last) = buffer[..read].iter().rposition(|byte| *byte != 0) {
+            content_end = at + last as u64 + 1;
+        }
+        at += read as u64;
+    }
+    Ok(content_end)
 }
 
 /// Copies the bytes from `start` to `end`.

@@ -68,6 +68,25 @@ fn is_device(name: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
 
+/// Greatest number in the name of a file that was set aside: as far as JavaScript counts. Others are not ours.
+const NUMBER_MAX: i64 = (1 << 53) - 1;
+
+/// The N of `….backup.N`, `….torn.N` and the like: milliseconds since 1970, or a little more where two would have had
+/// the same. `None` for what we would not write.
+#[must_use]
+pub fn file_number(digits: &str) -> Option<i64> {
+    let number = digits.parse().ok().filter(|number| (0..=NUMBER_MAX).contains(number))?;
+    // One name for one number: no sign, no zeros before it.
+    (digits.len() == number.to_string().len() && !digits.starts_with('+')).then_some(number)
+}
+
+/// The number of the next file: now, or more than the newest there is, so that it is the newest also after the clock was
+/// set back.
+#[must_use]
+pub fn next_file_number(newest: Option<i64>, now_ms: i64) -> i64 {
+    newest.filter(|newest| *newest < NUMBER_MAX).map_or(now_ms, |newest| now_ms.max(newest + 1))
+}
+
 /// Checks a key literal that a caller gave: not empty.
 ///
 /// # Errors
@@ -84,6 +103,32 @@ pub fn check_key(literal: &str, argument: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_files_are_those_that_we_write() {
+        for (digits, number) in
+            [("0", 0), ("1795446000000", 1_795_446_000_000), ("9007199254740991", NUMBER_MAX)]
+        {
+            assert_eq!(file_number(digits), Some(number), "{digits}");
+        }
+        for digits in [
+            "",
+            "-5",
+            "+5",
+            "05",
+            "1.5",
+            "5.gz",
+            "9007199254740992",
+            "9223372036854775807",
+            "99999999999999999999",
+        ] {
+            assert_eq!(file_number(digits), None, "{digits}");
+        }
+        assert_eq!(next_file_number(None, 7), 7);
+        assert_eq!(next_file_number(Some(6), 7), 7);
+        assert_eq!(next_file_number(Some(7), 7), 8);
+        assert_eq!(next_file_number(Some(NUMBER_MAX), 7), 7, "there is none behind it");
+    }
 
     #[test]
     fn only_plain_file_names_pass() {

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 
-use super::log::LogPaths;
+use super::log::{LogPaths, free_name};
+use super::name::{file_number, next_file_number};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -61,6 +62,18 @@ impl OldLog {
         PathBuf::from(path)
     }
 
+    /// When it was left behind, in milliseconds since 1970. Its number tells that, unless the clock was ahead when that or
+    /// an earlier one was made; then the file's times do. `None` where they are in the future as well.
+    pub fn made_ms(&self, files: &dyn FileSystem) -> Result<Option<i64>> {
+        let now_ms = files.now_ms();
+        if self.number <= now_ms {
+            return Ok(Some(self.number));
+        }
+        let Some(stamp) = files.stamp(&self.found_path())? else { return Ok(None) };
+        let times_ms = [stamp.changed_ns, stamp.modified_ns].map(|ns| ns.div_euclid(1_000_000));
+        Ok(times_ms.into_iter().filter(|ms| *ms <= now_ms).max())
+    }
+
     /// The path of the file that is there.
     pub fn found_path(&self) -> PathBuf {
         if self.is_compressed { self.compressed_path() } else { self.path.clone() }
@@ -87,7 +100,7 @@ pub fn old_logs(files: &dyn FileSystem, paths: &LogPaths) -> Result<Vec<OldLog>>
                 Some(digits) => (digits, true),
                 None => (rest, false),
             };
-            let Ok(number) = digits.parse() else { continue };
+            let Some(number) = file_number(digits) else { continue };
             let path = paths.log_sibling(kind.name(), number);
             match found.iter_mut().find(|known| known.path == path) {
                 Some(known) => known.is_compressed &= is_compressed,
@@ -99,12 +112,11 @@ pub fn old_logs(files: &dyn FileSystem, paths: &LogPaths) -> Result<Vec<OldLog>>
     Ok(found)
 }
 
-/// A name that is not taken: N is now, or more than the newest of all has, so that it is the newest also after the
-/// clock was set back.
+/// A name that is not taken, N being the next number.
 pub fn free_old(files: &dyn FileSystem, paths: &LogPaths, kind: Kind) -> Result<PathBuf> {
     let newest = old_logs(files, paths)?.last().map(|old| old.number);
-    let number = newest.map_or(i64::MIN, |newest| newest.saturating_add(1)).max(files.now_ms());
-    Ok(paths.log_sibling(kind.name(), number))
+    let number = next_file_number(newest, files.now_ms());
+    free_name(files, number, |number| paths.log_sibling(kind.name(), number))
 }
 
 /// A compressed file as the plain one that it was made of; read from the beginning to the end only.

@@ -13,14 +13,19 @@
 //! the other processes. Nothing depends on it being there: without it, or when it does not fit the
 //! log, the log itself tells what a mirror shows (see `load`).
 //!
+//! So one that cannot be read (no rights, a folder in its place, a fault of the disk) counts as none. One that can be
+//! read and not be written must not stay, since it would speak of an older mirror: it is made anew.
+//!
 //! The stage is `announced` before the rename, `placed` behind it, and `clean` at a clean end.
 //!
 //! Invariant: it is `clean` only if the mirror was synced before and the log ended at `log_end`.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::log::LogPaths;
+use super::log::{LogPaths, create_folder};
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -111,7 +116,13 @@ impl MirrorRecord {
     }
 
     /// Reads the record; `None` when there is none or it cannot be read.
+    #[expect(clippy::unnecessary_wraps, reason = "it is read among files whose errors count")]
     pub fn read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
+        Ok(Self::try_read(files, paths).unwrap_or_default())
+    }
+
+    /// The same for who wants to know why it cannot be read.
+    pub fn try_read(files: &dyn FileSystem, paths: &LogPaths) -> Result<Option<Self>> {
         let Some(mut file) = files.open_read(&paths.record)? else { return Ok(None) };
         let bytes = read_all(&mut *file, RECORD_BYTES_MAX)?;
         Ok(Self::parse(&bytes))
@@ -143,8 +154,20 @@ impl MirrorRecord {
         })
     }
 
-    /// Writes the record over the old one.
+    /// Writes the record over the old one. Where nobody can read what stands in its place, nothing is written.
     pub fn write(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+        match self.try_write(files, paths, sync) {
+            Err(error) if is_lasting(&error) => {
+                if files.remove(&paths.record).is_ok() {
+                    return self.try_write(files, paths, sync);
+                }
+                if Self::try_read(files, paths).is_err() { Ok(()) } else { Err(error) }
+            }
+            written => written,
+        }
+    }
+
+    fn try_write(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
         let written = Written {
             version: 1,
             log_end: self.log_end,
@@ -162,8 +185,12 @@ impl MirrorRecord {
         let text = format!("{json}\n{}\n", checksum_of(&json));
         // A small mirror comes with two of these. A file that is emptied first is sent to the disk by ext4 when it
         // is closed, and the next one waits for that: it takes longer than all the rest.
-        let Some(mut file) = files.open_in_place(&paths.record, true)? else {
-            return Err(Error::internal("the record of the mirror was not made"));
+        let mut file = if let Some(file) = files.open_in_place(&paths.record, true)? {
+            file
+        } else {
+            // Somebody has removed the folder.
+            create_folder(files, &paths.own_folder, true)?;
+            files.open_in_place(&paths.record, true)?.ok_or_else(|| no_folder(&paths.record))?
         };
         file.overwrite(text.as_bytes())?;
         if sync {
@@ -172,6 +199,15 @@ impl MirrorRecord {
         }
         Ok(())
     }
+}
+
+/// Whether trying again later comes to the same.
+fn is_lasting(error: &Error) -> bool {
+    matches!(error.code, "EACCES" | "EPERM" | "EISDIR" | "EINVAL" | "ELOOP" | "ENXIO" | "ESPIPE")
+}
+
+fn no_folder(path: &Path) -> Error {
+    Error::io(&std::io::ErrorKind::NotFound.into(), "open", path)
 }
 
 /// A write that ended in the middle leaves another one.

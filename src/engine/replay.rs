@@ -121,7 +121,7 @@ pub fn continue_replay(
                     }
                     _ => 0,
                 };
-                replayed.mending.torn_bytes = (line.bytes.len() - size_bytes) as u64;
+                replayed.mending.torn_bytes = line.size_bytes() - size_bytes as u64;
                 break;
             }
             Some(Err(reason)) => {

@@ -53,13 +53,17 @@ pub struct Ticket {
     id: usize,
     /// When the call was made, on the clock that never jumps, if it is timed.
     asked_us: Option<u64>,
+    /// When it was made, on the clock of `Patience`.
+    waits_from_us: u64,
+    /// It was staged before and is staged again: it comes before all that waits.
+    is_again: bool,
     is_answered: bool,
 }
 
 impl Ticket {
     /// A ticket for the call that `outlet` knows as `id`.
     pub fn new(outlet: Arc<dyn Outlet>, id: usize) -> Self {
-        Self { outlet, id, asked_us: None, is_answered: false }
+        Self { outlet, id, asked_us: None, waits_from_us: 0, is_again: false, is_answered: false }
     }
 
     /// The call is timed from here.
@@ -71,6 +75,28 @@ impl Ticket {
     #[must_use]
     pub fn asked_us(&self) -> Option<u64> {
         self.asked_us
+    }
+
+    /// The call's waits for the lock between processes count from here, on the clock of `Patience`.
+    pub fn wait_from(&mut self, waited_us: u64) {
+        self.waits_from_us = waited_us;
+    }
+
+    /// From where the call's waits for the lock count.
+    #[must_use]
+    pub fn waits_from_us(&self) -> u64 {
+        self.waits_from_us
+    }
+
+    /// The call was staged and is to be staged again.
+    pub fn stage_again(&mut self) {
+        self.is_again = true;
+    }
+
+    /// Whether it was staged before.
+    #[must_use]
+    pub fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// Whether `other` goes to the same JavaScript thread.
@@ -161,8 +187,9 @@ pub struct Outcome {
     pub answer: Answer,
 }
 
-/// Decides what a write logs, from the state before it and the time (milliseconds since 1970).
-pub type Stage = Box<dyn FnOnce(&View, i64) -> Result<Outcome> + Send>;
+/// Decides what a write logs, from the state before it and the time (milliseconds since 1970). It is asked again where
+/// another process has written before that was on disk.
+pub type Stage = Box<dyn Fn(&View, i64) -> Result<Outcome> + Send>;
 /// Answers a read; may be asked twice.
 pub type Read = Box<dyn Fn(&View) -> Answer + Send>;
 

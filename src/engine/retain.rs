@@ -82,14 +82,26 @@ impl Log {
         };
         let files = &*context.files;
         let old = old_logs(files, &self.paths)?;
-        let last_rotation_ms =
-            old.iter().rev().find(|old| old.kind == Kind::Archive).map(|archive| archive.number);
+        let mut last_rotation_ms = None;
+        for archive in old.iter().filter(|old| old.kind == Kind::Archive) {
+            last_rotation_ms = last_rotation_ms.max(archive.made_ms(files)?);
+        }
         let begins_ms = match last_rotation_ms {
             Some(_) => None,
-            // Never rotated: the oldest record says since when there is something to rotate.
-            None => old.first().map(|old| old.number).or(self.first_entry_ms(files)?),
+            None => self.begins_ms(files, &old)?,
         };
         Ok(is_rotation_due(last_rotation_ms, begins_ms, stamp.modified_ns.div_euclid(1_000_000), boundary_ms))
+    }
+
+    /// Since when there is something to rotate, for a log that never was: the oldest record says so. One in the future
+    /// says nothing but that the clock was ahead.
+    fn begins_ms(&self, files: &dyn FileSystem, old: &[OldLog]) -> Result<Option<i64>> {
+        let first_ms = match old.first() {
+            Some(oldest) => Some(oldest.number),
+            None => self.first_entry_ms(files)?,
+        };
+        let now_ms = files.now_ms();
+        Ok(first_ms.map(|first_ms| if first_ms > now_ms { i64::MIN } else { first_ms }))
     }
 
     fn first_entry_ms(&self, files: &dyn FileSystem) -> Result<Option<i64>> {

@@ -25,7 +25,9 @@ use super::context::Context;
 use super::entry::{Change, Entry, Lines, Tag};
 use super::history::Past;
 use super::job::{Job, ReadJob};
+use super::lock::DirectoryLock;
 use super::mirror::Edit;
+use super::name::LogName;
 use super::old_logs::{Kind, old_logs};
 use super::policy::is_compaction_due;
 use super::read::EntryCursor;
@@ -46,6 +48,10 @@ const SMALL_STATE_BYTES: u64 = 256 << 10;
 
 /// What comes out of the requests of one log.
 pub struct Run<'a> {
+    /// The lock between processes.
+    pub lock: &'a DirectoryLock,
+    /// Requests that are to be made anew: the lock was lost before they were written.
+    pub again: Vec<Request>,
     /// Who got an answer.
     pub outlets: Vec<Arc<dyn Outlet>>,
     /// Work for other threads.
@@ -54,7 +60,12 @@ pub struct Run<'a> {
     pub batch: Batch,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Nothing yet.
+    pub fn new(lock: &'a DirectoryLock, jobs: &'a mut Vec<Job>) -> Self {
+        Self { lock, again: Vec::new(), outlets: Vec::new(), jobs, batch: Batch::default() }
+    }
+
     /// Answers a call.
     pub fn answer(&mut self, ticket: Ticket, answer: Result<Answer>) {
         let outlet = ticket.answer(answer);
@@ -85,15 +96,45 @@ pub struct Batch {
 
 /// A call that is answered when the batch is on disk.
 pub enum Waiting {
-    /// A write, and its answer.
-    Written(Answer),
-    /// A write that is refused by what it found.
-    Refused(Error),
+    /// An entry's text.
+    Appended(String),
+    /// A write, what it came to, and the work itself.
+    Written(Result<Answer>, Work),
     /// A read, its answer, and how to answer should the batch fail.
     Read(Answer, Read),
 }
 
+impl Waiting {
+    /// Whether the batch holds something of it, or it depends on what it found.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Self::Appended(_) | Self::Written(Ok(_), _))
+    }
+
+    /// What was asked.
+    fn into_work(self) -> Work {
+        match self {
+            Self::Appended(open) => Work::Append(open),
+            Self::Written(_, work) => work,
+            Self::Read(_, read) => Work::Read(Scope::Keys, read),
+        }
+    }
+}
+
+/// A request that is made anew.
+fn again(log: &LogName, work: Work, ticket: Ticket) -> Request {
+    // That the log is a collection, it knows from the first time.
+    Request { log: log.clone(), is_collection: false, work, size_bytes: 0, ticket }
+}
+
 impl Batch {
+    /// What was asked, to be asked again.
+    pub fn into_requests(self, log: &LogName) -> impl Iterator<Item = Request> {
+        self.waiting.into_iter().map(|(mut ticket, waiting)| {
+            ticket.stage_again();
+            again(log, waiting.into_work(), ticket)
+        })
+    }
+
     fn change(&mut self, edit: Edit) {
         match &edit {
             Edit::Set(member) => self.staged.insert(member.key().to_owned(), Some(member.clone())),
@@ -144,7 +185,8 @@ fn split(line: Line) -> Vec<Line> {
 }
 
 impl Log {
-    /// Takes the requests of a batch, in order.
+    /// Takes the requests of a batch, in order. Where the lock is lost meanwhile, what is not written yet is in
+    /// `run.again`.
     pub(super) fn run(&mut self, context: &Context, requests: Vec<Request>, run: &mut Run) {
         if requests.iter().any(|request| request.is_collection) {
             self.want_mirror();
@@ -158,7 +200,7 @@ impl Log {
         }
         let mut requests = VecDeque::from(requests);
         while let Some(request) = requests.pop_front() {
-            if self.held.is_waiting(&request.ticket) {
+            if self.held.is_waiting(&request.ticket) && !request.ticket.is_again() {
                 if !is_again(&request) {
                     self.held.wait(request);
                     continue;
@@ -173,7 +215,7 @@ impl Log {
                 Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
                 Work::Append(open) => {
                     run.batch.append(&open);
-                    run.batch.waiting.push((ticket, Waiting::Written(Answer::Written(open))));
+                    run.batch.waiting.push((ticket, Waiting::Appended(open)));
                 }
                 Work::Write(scope, stage) => self.stage_write(context, scope, stage, ticket, run),
                 Work::Read(Scope::Keys, read) => {
@@ -182,15 +224,25 @@ impl Log {
                 }
                 other => {
                     self.commit(context, run);
-                    self.answer_alone(context, other, ticket, run);
+                    if run.again.is_empty() {
+                        self.answer_alone(context, other, ticket, run);
+                    } else {
+                        requests.push_front(again(&self.paths.name, other, ticket));
+                    }
                 }
             }
             if run.batch.lines.bytes.len() >= COMMIT_BYTES_MAX {
                 self.commit(context, run);
                 run.hand_over();
             }
+            if !run.again.is_empty() {
+                break;
+            }
         }
         self.commit(context, run);
+        if !run.again.is_empty() {
+            run.again.extend(requests);
+        }
     }
 
     /// Answers with an error, also those that waited for one of these.
@@ -209,12 +261,13 @@ impl Log {
     }
 
     fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
-        let Replace { key, expected, value, .. } = replace;
-        let Some(value) = value else { return run.answer(ticket, Ok(Answer::Undefined)) };
-        let found = self.view(&run.batch, |view| view.get(&key).map(str::to_owned));
-        if matches!(expected, Expected::Value(expected) if expected == found) {
-            run.batch.write(context.files.now_ms(), vec![Line::Set(Member::new(&key, &value))]);
-            run.batch.waiting.push((ticket, Waiting::Written(Answer::Undefined)));
+        let Some(value) = &replace.value else { return run.answer(ticket, Ok(Answer::Undefined)) };
+        let found = self.view(&run.batch, |view| view.get(&replace.key).map(str::to_owned));
+        if matches!(&replace.expected, Expected::Value(expected) if *expected == found) {
+            run.batch.write(context.files.now_ms(), vec![Line::Set(Member::new(&replace.key, value))]);
+            // What waited for this try is in the batch behind it by now.
+            let work = Work::Replace(Replace { is_again: false, ..replace });
+            run.batch.waiting.push((ticket, Waiting::Written(Ok(Answer::Undefined), work)));
         } else {
             // At once: the caller's next try may make it into the next batch.
             self.held.begin(ticket.outlet());
@@ -235,14 +288,11 @@ impl Log {
         let now_ms = context.files.now_ms();
         let staged = catch_unwind(AssertUnwindSafe(|| self.view(&run.batch, |view| stage(view, now_ms))))
             .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
-        let waiting = match staged {
-            Ok(Outcome { lines, answer }) => {
-                run.batch.write(now_ms, lines);
-                Waiting::Written(answer)
-            }
-            Err(error) => Waiting::Refused(error),
-        };
-        run.batch.waiting.push((ticket, waiting));
+        let answer = staged.map(|Outcome { lines, answer }| {
+            run.batch.write(now_ms, lines);
+            answer
+        });
+        run.batch.waiting.push((ticket, Waiting::Written(answer, Work::Write(scope, stage))));
     }
 
     /// Calls that look at the log or at the whole state; nothing is staged.

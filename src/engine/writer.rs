@@ -28,6 +28,7 @@ use super::job::{Job, JobDone, ReadJob};
 use super::metrics::{FolderMetrics, TIMED_CALLS};
 use super::name::LogName;
 use super::options::Options;
+use super::patience::Patience;
 use super::read::EntryCursor;
 use super::report::{LogReport, Report};
 use super::request::{Answer, Outlet, Request, Ticket};
@@ -128,6 +129,7 @@ pub struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
     shelves: Shelves,
     metrics: Arc<FolderMetrics>,
+    patience: Arc<Patience>,
     data_folder: PathBuf,
     files: FileSystemRef,
 }
@@ -145,7 +147,7 @@ impl Writer {
     ) -> Result<Self> {
         let engine = Engine::new(Arc::clone(&files), data_folder.clone(), options, notices);
         let shelves = engine.shelves();
-        let metrics = engine.metrics();
+        let (metrics, patience) = (engine.metrics(), engine.patience());
         let inbox = Arc::new(Inbox::default());
         let shell = Shell {
             engine,
@@ -161,7 +163,7 @@ impl Writer {
             .name("ps-writer".to_owned())
             .spawn(move || shell.run())
             .map_err(|error| Error::new("EAGAIN", format!("EAGAIN: no thread could be started: {error}")))?;
-        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, data_folder, files })
+        Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, patience, data_folder, files })
     }
 
     /// The shelf of a log, once the writer has looked at it.
@@ -186,6 +188,7 @@ impl Writer {
         if waiting_calls.is_multiple_of(TIMED_CALLS) {
             request.ticket.time_from(self.files.monotonic_us());
         }
+        request.ticket.wait_from(self.patience.waited_us());
         // Others wait for a further try, so it is not refused here.
         if waiting_bytes + size_bytes > QUEUE_BYTES_MAX && !is_again(&request) {
             let error = Error::new(
@@ -225,12 +228,14 @@ impl Writer {
     }
 
     /// Answers once all that was called before is on disk and the mirrors of what was written are current.
-    pub fn flush(&self, ticket: Ticket) {
+    pub fn flush(&self, mut ticket: Ticket) {
+        ticket.wait_from(self.patience.waited_us());
         self.inbox.push(Message::Flush(ticket), 0);
     }
 
     /// The same, and once nothing is under way on the helper threads either: `stop` need not wait any more.
-    pub fn close(&self, ticket: Ticket) {
+    pub fn close(&self, mut ticket: Ticket) {
+        ticket.wait_from(self.patience.waited_us());
         self.inbox.push(Message::Close(ticket), 0);
     }
 
@@ -239,30 +244,28 @@ impl Writer {
         self.inbox.push(Message::Abandon(outlet), 0);
     }
 
-    /// The same as `flush`, waiting here.
-    ///
-    /// # Errors
-    /// What went wrong; the rest was done all the same.
-    pub fn flush_and_wait(&self) -> Result<()> {
-        if self.thread.lock().is_none() {
-            return Ok(());
-        }
+    /// The same as `flush` for a process or thread that ends: another process that keeps the lock is waited for for 5
+    /// seconds in all, and then the error names the logs of the calls that were not written.
+    #[must_use]
+    pub fn begin_end(&self) -> End {
         let signal = Arc::new(Signal::default());
-        let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
-        self.flush(Ticket::new(outlet, 0));
-        let mut result = signal.result.lock();
-        while result.is_none() {
-            signal.wake.wait(&mut result);
+        self.patience.end();
+        if self.thread.lock().is_none() {
+            *signal.result.lock() = Some(Ok(()));
+        } else {
+            let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
+            self.flush(Ticket::new(outlet, 0));
         }
-        result.take().unwrap_or(Ok(()))
+        End { signal, patience: Arc::clone(&self.patience) }
     }
 
-    /// Finishes all calls and ends the threads. Safe to call twice.
+    /// Finishes all calls and ends the threads; waits for another process as `begin_end` does. Safe to call twice.
     ///
     /// # Errors
     /// What went wrong at the end; the rest was done all the same.
     pub fn stop(&self) -> Result<()> {
         let Some(thread) = self.thread.lock().take() else { return Ok(()) };
+        self.patience.end();
         {
             let mut queue = self.inbox.queue.lock();
             queue.is_closed = true;
@@ -279,7 +282,33 @@ impl Drop for Writer {
     }
 }
 
-/// What `flush_and_wait` waits for.
+/// The end of a process or thread, to be waited for.
+pub struct End {
+    signal: Arc<Signal>,
+    patience: Arc<Patience>,
+}
+
+impl End {
+    /// Waits until all that was called before is on disk and the mirrors are current.
+    ///
+    /// # Errors
+    /// What went wrong; the rest was done all the same.
+    pub fn wait(self) -> Result<()> {
+        let mut result = self.signal.result.lock();
+        while result.is_none() {
+            self.signal.wake.wait(&mut result);
+        }
+        result.take().unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.patience.ended();
+    }
+}
+
+/// What `End` waits for.
 #[derive(Default)]
 struct Signal {
     result: Mutex<Option<Result<()>>>,
@@ -455,12 +484,26 @@ impl Shell {
         if now.is_empty() {
             return;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.engine.finish())).unwrap_or_else(|_| {
-            self.engine.distrust_memory();
-            Err(Error::internal("the end could not be written"))
-        });
-        for ticket in now {
-            ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
+        self.finish_for(now);
+    }
+
+    /// Finishes for these flushes, each of which waits for the lock as long as it has left.
+    fn finish_for(&mut self, mut tickets: Vec<Ticket>) {
+        let patience = self.engine.patience();
+        let left_us = |ticket: &Ticket| patience.left_us(ticket.waits_from_us());
+        while let Some(shortest_us) = tickets.iter().map(left_us).min() {
+            let finish = || self.engine.finish_within(shortest_us);
+            let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|_| {
+                self.engine.distrust_memory();
+                Err(Error::internal("the end could not be written"))
+            });
+            let is_locked = matches!(&result, Err(error) if error.code == "ERR_LOCKED");
+            let waits = |ticket: &Ticket| is_locked && !patience.is_ending() && left_us(ticket) > 0;
+            let (waiting, answered): (Vec<_>, Vec<_>) = tickets.into_iter().partition(waits);
+            for ticket in answered {
+                ticket.answer(result.clone().map(|()| Answer::Undefined)).flush();
+            }
+            tickets = waiting;
         }
     }
 }

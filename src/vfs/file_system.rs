@@ -1,6 +1,9 @@
 //! What the engine needs of a file system and a clock: a narrow, object-safe trait, so that the
 //! same engine runs on the operating system and on a simulated disk.
 //!
+//! A file is a regular file: what else stands at a path (a FIFO, a socket, a device) is an `EINVAL` that says so, by
+//! `stamp`, by opening, or at the latest by the first use of the open file. No call waits for such a thing.
+//!
 //! Invariant: errors name the system call and the path (`Error::io`); nothing here retries a sync.
 
 use std::path::Path;
@@ -48,8 +51,17 @@ pub trait FileSystem: Send + Sync {
         let _ = like;
         self.create(path)
     }
-    /// Opens a small file that is written in place (a lock, a record); `create` makes it when it is missing.
+    /// Opens a small file that is written in place (a record); `create` makes it when it is missing.
     fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>>;
+    /// The same for a lock file: who may not write to it may not open it either, as far as modes of files say that.
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        self.open_in_place(path, create)
+    }
+    /// The process that holds the lock on the file at `path`; `None` where that is not known for certain.
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        let _ = path;
+        None
+    }
     /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()>;
     /// Moves `from` over `to`, atomically.

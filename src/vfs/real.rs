@@ -1,9 +1,10 @@
 //! The operating system's files and clock.
 //!
 //! Invariant: no call here decides anything; it passes on what the system says, with the name of
-//! the system call and the path. Two exceptions, both bounded: an interrupted call is repeated, and
-//! on Windows a file that somebody else holds for a moment (a virus scanner, a search index, a backup) is
-//! tried again for a second.
+//! the system call and the path. Three exceptions, all bounded: an interrupted call is repeated, on Windows a file
+//! that somebody else holds for a moment (a virus scanner, a search index, a backup) is tried again for a second, and
+//! what is no regular file is refused. To open a FIFO would wait for its other end, so files are opened without
+//! waiting; the type is read from the open file.
 
 use std::fs;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -40,13 +41,73 @@ struct RealFile {
 }
 
 impl RealFile {
-    fn boxed(file: fs::File, path: &Path) -> Box<dyn File> {
-        Box::new(Self { file, path: path.to_owned() })
-    }
-
     fn fail(&self, syscall: &'static str) -> impl Fn(io::Error) -> Error {
         failed(syscall, &self.path)
     }
+
+    /// Metadata of the open file, which has to be a regular one.
+    fn metadata(&self) -> Result<fs::Metadata> {
+        let metadata = self.file.metadata().map_err(self.fail("fstat"))?;
+        only_a_file(&metadata, "open", &self.path)?;
+        Ok(metadata)
+    }
+
+    /// The opened file, if it is a regular one.
+    fn checked(file: fs::File, path: &Path) -> Result<Box<dyn File>> {
+        let opened = Self { file, path: path.to_owned() };
+        opened.metadata()?;
+        Ok(Box::new(opened))
+    }
+}
+
+/// Refuses what is no regular file. A folder passes: using it as a file says what it is.
+fn only_a_file(metadata: &fs::Metadata, syscall: &'static str, path: &Path) -> Result<()> {
+    let kind = metadata.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    }
+    Err(Error::not_a_file(name_of_kind(kind), syscall, path))
+}
+
+#[cfg(unix)]
+fn name_of_kind(kind: fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    if kind.is_fifo() {
+        "a FIFO (a named pipe)"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        "a special file"
+    }
+}
+
+#[cfg(not(unix))]
+fn name_of_kind(_kind: fs::FileType) -> &'static str {
+    "a special file"
+}
+
+/// How files are opened: without waiting for the other end of a FIFO.
+fn opening() -> fs::OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options
+}
+
+/// An error of opening for writing; nobody reads from a FIFO and a socket cannot be opened, which the system tells by
+/// a number that means many things.
+fn not_opened(error: io::Error, path: &Path) -> Error {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::ENXIO)
+        && let Ok(metadata) = fs::metadata(path)
+        && let Err(refused) = only_a_file(&metadata, "open", path)
+    {
+        return refused;
+    }
+    failed("open", path)(error)
 }
 
 fn failed(syscall: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
@@ -147,66 +208,109 @@ fn stamp_of(metadata: &fs::Metadata) -> Stamp {
 }
 
 #[cfg(unix)]
-fn stamp_at(path: &Path) -> io::Result<Stamp> {
-    fs::metadata(path).map(|metadata| stamp_of(&metadata))
+fn stamp_at(path: &Path) -> Result<Option<Stamp>> {
+    let Some(metadata) = found(fs::metadata(path), "stat", path)? else { return Ok(None) };
+    only_a_file(&metadata, "stat", path)?;
+    Ok(Some(stamp_of(&metadata)))
 }
 
 #[cfg(unix)]
-fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
-    file.metadata().map(|metadata| stamp_of(&metadata))
+fn stamp_open(_file: &fs::File, metadata: &fs::Metadata) -> io::Result<Stamp> {
+    Ok(stamp_of(metadata))
 }
 
 #[cfg(windows)]
-fn stamp_at(path: &Path) -> io::Result<Stamp> {
-    stamp_open(&unless_refused(HELD, || fs::File::open(path))?)
+fn stamp_at(path: &Path) -> Result<Option<Stamp>> {
+    let opened = unless_refused(HELD, || fs::File::open(path));
+    let stamped = opened.and_then(|file| stamp_open(&file, &file.metadata()?));
+    found(stamped, "stat", path)
 }
 
 #[cfg(windows)]
-fn stamp_open(file: &fs::File) -> io::Result<Stamp> {
-    let metadata = file.metadata()?;
+fn stamp_open(file: &fs::File, metadata: &fs::Metadata) -> io::Result<Stamp> {
     let information = winapi_util::file::information(file)?;
     Ok(Stamp {
         id: information.file_index(),
         size_bytes: metadata.len(),
-        modified_ns: modified_ns(&metadata),
+        modified_ns: modified_ns(metadata),
         changed_ns: 0,
+    })
+}
+
+/// Opens a small file to read and write; its kind is not looked at.
+fn open_in_place(path: &Path, create: bool) -> Result<Option<fs::File>> {
+    let mut options = opening();
+    options.read(true).write(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+            let made = options.create(true).open(path);
+            found(made.inspect(|file| give_to_owner_of_folder(file, path)), "open", path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(not_opened(error, path)),
+        Ok(file) => Ok(Some(file)),
+    }
+}
+
+/// The process that holds a `flock` on the file, in the text of `/proc/locks`:
+///
+/// ```text
+/// 1: FLOCK  ADVISORY  WRITE 1234 fd:00:7341 0 EOF         major:minor:inode
+/// 1: -> FLOCK  ADVISORY  WRITE 99 fd:00:7341 0 EOF        this one waits
+/// ```
+///
+/// Some file systems have other numbers of devices there than in `stat`; then nobody is named.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    // As the kernel's `major` and `minor` take a number apart.
+    let major = device >> 8 & 0xfff | device >> 32 & 0xffff_f000;
+    let minor = device & 0xff | device >> 12 & 0xffff_ff00;
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let is_held = words.next() == Some("FLOCK");
+        let process = words.nth(2)?;
+        (is_held && words.next() == Some(&file)).then(|| process.parse().ok()).flatten()
     })
 }
 
 impl FileSystem for RealFileSystem {
     fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
-        found(stamp_at(path), "stat", path)
+        stamp_at(path)
     }
 
     fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
-        let file = found(unless_refused(HELD, || fs::File::open(path)), "open", path)?;
-        Ok(file.map(|file| RealFile::boxed(file, path)))
+        match unless_refused(HELD, || opening().read(true).open(path)) {
+            Ok(file) => RealFile::checked(file, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(not_opened(error, path)),
+        }
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
-        let mut options = fs::OpenOptions::new();
+        let mut options = opening();
         options.append(true).read(true);
         match unless_refused(HELD, || options.open(path)) {
-            Ok(file) => Ok((RealFile::boxed(file, path), false)),
+            Ok(file) => Ok((RealFile::checked(file, path)?, false)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = options.create(true).open(path).map_err(failed("open", path))?;
+                let file = options.create(true).open(path).map_err(|error| not_opened(error, path))?;
                 give_to_owner_of_folder(&file, path);
-                Ok((RealFile::boxed(file, path), true))
+                Ok((RealFile::checked(file, path)?, true))
             }
-            Err(error) => Err(Error::io(&error, "open", path)),
+            Err(error) => Err(not_opened(error, path)),
         }
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn File>> {
-        let file = fs::OpenOptions::new()
+        let file = opening()
             .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             .open(path)
-            .map_err(failed("open", path))?;
+            .map_err(|error| not_opened(error, path))?;
         give_to_owner_of_folder(&file, path);
-        Ok(RealFile::boxed(file, path))
+        RealFile::checked(file, path)
     }
 
     #[cfg(unix)]
@@ -214,41 +318,48 @@ impl FileSystem for RealFileSystem {
         use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
         let Some(model) = found(fs::metadata(like), "stat", like)? else { return self.create(path) };
         let mode = model.permissions().mode() & 0o777;
-        let mut options = fs::OpenOptions::new();
+        let mut options = opening();
         options.read(true).write(true).create(true).truncate(true).mode(mode);
-        let file = options.open(path).map_err(failed("open", path))?;
-        if file.metadata().map_err(failed("fstat", path))?.permissions().mode() & 0o777 != mode {
-            file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed("fchmod", path))?;
+        let file = options.open(path).map_err(|error| not_opened(error, path))?;
+        let made = RealFile { file, path: path.to_owned() };
+        if made.metadata()?.permissions().mode() & 0o777 != mode {
+            made.file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed("fchmod", path))?;
         }
-        give_to_owner_of(like, &file, path);
-        Ok(RealFile::boxed(file, path))
+        give_to_owner_of(like, &made.file, path);
+        Ok(Box::new(made))
     }
 
     fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true);
-        let opened = match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                let made = options.create(true).open(path);
-                made.inspect(|file| give_to_owner_of_folder(file, path))
-            }
-            // A folder that may only be read: its lock file can still be locked for reading.
-            Err(error)
-                if !create
-                    && matches!(
-                        error.kind(),
-                        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-                    ) =>
-            {
-                fs::File::open(path)
-            }
-            other => other,
-        };
-        Ok(found(opened, "open", path)?.map(|file| RealFile::boxed(file, path)))
+        // What it is, is read by the first `stamp` or `overwrite`: a small mirror opens its record twice.
+        Ok(open_in_place(path, create)?.map(|file| Box::new(RealFile { file, path: path.to_owned() }) as _))
+    }
+
+    #[cfg(unix)]
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        use std::os::unix::fs::PermissionsExt;
+        let Some(file) = open_in_place(path, create)? else { return Ok(None) };
+        let opened = RealFile { file, path: path.to_owned() };
+        let mode = opened.metadata()?.permissions().mode() & 0o777;
+        // To take a lock, a handle to read is enough. So whoever may not write may not read it either.
+        let readers = 0o444;
+        let writers = (mode & 0o222) << 1;
+        let for_writers = mode & !(readers & !writers);
+        if mode != for_writers {
+            // Another user's file, which is as that user wants it.
+            let _ = opened.file.set_permissions(fs::Permissions::from_mode(for_writers));
+        }
+        Ok(Some(Box::new(opened)))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt;
+        let file = fs::metadata(path).ok()?;
+        holder_in(&fs::read_to_string("/proc/locks").ok()?, file.dev(), file.ino())
     }
 
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
-        let file = fs::OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
+        let file = opening().write(true).open(path).map_err(|error| not_opened(error, path))?;
         file.set_len(size_bytes).map_err(failed("ftruncate", path))?;
         if sync { file.sync_all().map_err(failed("fsync", path)) } else { Ok(()) }
     }
@@ -366,7 +477,7 @@ impl File for RealFile {
     }
 
     fn stamp(&self) -> Result<Stamp> {
-        stamp_open(&self.file).map_err(self.fail("fstat"))
+        stamp_open(&self.file, &self.metadata()?).map_err(self.fail("fstat"))
     }
 
     fn try_lock(&mut self) -> Result<bool> {
@@ -385,7 +496,7 @@ impl File for RealFile {
         self.file.seek(SeekFrom::Start(0)).map_err(self.fail("lseek"))?;
         self.file.write_all(bytes).map_err(self.fail("write"))?;
         let size_bytes = bytes.len() as u64;
-        if self.file.metadata().map_err(self.fail("fstat"))?.len() == size_bytes {
+        if self.metadata()?.len() == size_bytes {
             return Ok(());
         }
         self.file.set_len(size_bytes).map_err(self.fail("ftruncate"))

@@ -85,7 +85,9 @@ impl Play {
         let id = self.op(log, effects);
         let work = Work::Write(
             Scope::Keys,
-            Box::new(|_, _| Ok(Staged { lines: vec![Line::SetMany(members)], answer: Answer::Undefined })),
+            Box::new(move |_, _| {
+                Ok(Staged { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
+            }),
         );
         Call { log, work, id }
     }
@@ -98,8 +100,10 @@ impl Play {
         let mut lines: Vec<Line> = gone.iter().map(|key| Line::Delete(quote(key))).collect();
         lines.extend(set.iter().map(|key| Line::Set(Member::new(&quote(key), &value))));
         let id = self.op(log, effects);
-        let work =
-            Work::Write(Scope::Whole, Box::new(|_, _| Ok(Staged { lines, answer: Answer::Undefined })));
+        let work = Work::Write(
+            Scope::Whole,
+            Box::new(move |_, _| Ok(Staged { lines: lines.clone(), answer: Answer::Undefined })),
+        );
         Call { log, work, id }
     }
 

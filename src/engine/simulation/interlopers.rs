@@ -18,7 +18,7 @@ use super::scripts::{SCRIPTS, Script};
 use crate::engine::mirror::small_text;
 use crate::engine::{Member, State, quote};
 use crate::vfs::FileSystem;
-use crate::vfs::simulated::Random;
+use crate::vfs::simulated::{Call, Random};
 
 /// What an interloper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Edit, Kind::EditInPlace, Kind::Line];
 
 /// Scripts in which nothing removes what an interloper wrote.
-const PLAYED: [&str; 8] = [
+const PLAYED: [&str; 11] = [
     "several-logs",
     "compaction",
     "compaction-plain",
@@ -43,6 +43,9 @@ const PLAYED: [&str; 8] = [
     "finish",
     "restarts",
     "two-processes",
+    "torn",
+    "damaged",
+    "damaged-plain",
 ];
 
 /// Has the interloper come in before call `at`; the flag tells whether there was something to write to.
@@ -61,7 +64,9 @@ fn send(play: &Play, kind: Kind, at: u64) -> Arc<Mutex<bool>> {
                 return;
             };
             let written = if kind == Kind::Line {
-                let line = format!("{{\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n");
+                // What becomes of a line that hangs on a torn one is not the question here.
+                let before = if content.is_empty() || content.ends_with(b"\n") { "" } else { "\n" };
+                let line = format!("{before}{{\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n");
                 outsider.open_append(path).and_then(|(mut file, _)| file.append(line.as_bytes()))
             } else {
                 let text = String::from_utf8_lossy(&content).into_owned();
@@ -146,12 +151,17 @@ pub fn run_all(prefix: &str) -> Report {
         play.disk.start_trace();
         script.play(&mut play);
         let mut report = Report::default();
-        for call in play.disk.take_trace() {
+        let trace = play.disk.take_trace();
+        for (place, call) in trace.iter().enumerate() {
             let at = call.number;
             // Between the last look at a mirror and the rename over it there is one instant in which an edit
             // goes unseen: no system call looks and renames at once.
-            let is_gap = call.name == "rename" && call.path == play.mirror_path(0);
-            for kind in KINDS.into_iter().filter(|kind| *kind == Kind::Line || !is_gap) {
+            let is_edit_gap = call.name == "rename" && call.path == play.mirror_path(0);
+            // The same between the last look at a torn tail and cutting it off.
+            let is_cut = |call: &Call| call.name == "ftruncate" && call.path == play.log_path(0);
+            let is_line_gap = trace[place..].iter().take(2).any(is_cut);
+            let is_gap = |kind| if kind == Kind::Line { is_line_gap } else { is_edit_gap };
+            for kind in KINDS.into_iter().filter(|kind| !is_gap(*kind)) {
                 match case(script, kind, at, false) {
                     Ok(has_come) => report.states += usize::from(has_come),
                     Err(what) => {

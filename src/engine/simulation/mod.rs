@@ -27,6 +27,8 @@ pub mod faults;
 mod files;
 pub mod interlopers;
 mod lives;
+#[cfg(test)]
+mod locks;
 mod model;
 mod play;
 pub mod random;

@@ -163,12 +163,16 @@ impl Play {
         let requests = calls
             .into_iter()
             .zip(specs)
-            .map(|(call, spec)| Request {
-                log: spec.name,
-                is_collection: spec.is_mirrored,
-                work: call.work,
-                size_bytes: 0,
-                ticket: Ticket::new(Arc::clone(&bot.outlet), call.id),
+            .map(|(call, spec)| {
+                let mut ticket = Ticket::new(Arc::clone(&bot.outlet), call.id);
+                ticket.wait_from(bot.engine.patience().waited_us());
+                Request {
+                    log: spec.name,
+                    is_collection: spec.is_mirrored,
+                    work: call.work,
+                    size_bytes: 0,
+                    ticket,
+                }
             })
             .collect();
         bot.engine.run_batch(requests);

@@ -14,6 +14,7 @@ mod idle;
 mod leftovers;
 mod mirror_table;
 mod old_logs;
+mod outside;
 mod panics;
 mod properties;
 mod recovery;

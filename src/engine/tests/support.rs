@@ -153,6 +153,15 @@ impl FileSystem for BenchFiles {
         self.real.open_in_place(path, create)
     }
 
+    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+        self.before("open_lock", path)?;
+        self.real.open_lock(path, create)
+    }
+
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        self.real.lock_holder(path)
+    }
+
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
         self.before("truncate", path)?;
         self.real.truncate(path, size_bytes, sync)
@@ -473,7 +482,8 @@ impl Session {
         let first = self.calls;
         let requests = works.into_iter().map(|work| {
             let outlet: Arc<dyn Outlet> = Arc::clone(&self.answers) as Arc<dyn Outlet>;
-            let ticket = Ticket::new(outlet, self.calls);
+            let mut ticket = Ticket::new(outlet, self.calls);
+            ticket.wait_from(self.engine.patience().waited_us());
             self.calls += 1;
             Request { log: self.log.clone(), is_collection: self.is_collection, work, size_bytes: 0, ticket }
         });
@@ -632,7 +642,9 @@ pub fn set_many(members: &[(String, String)]) -> Work {
     let members: Vec<Member> = members.iter().map(|(key, value)| Member::new(&quoted(key), value)).collect();
     Work::Write(
         Scope::Keys,
-        Box::new(move |_, _| Ok(Outcome { lines: vec![Line::SetMany(members)], answer: Answer::Undefined })),
+        Box::new(move |_, _| {
+            Ok(Outcome { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
+        }),
     )
 }
 

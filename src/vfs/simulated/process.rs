@@ -120,6 +120,17 @@ impl FileSystem for Process {
         Ok(key.map(|key| world.open(self, key, path, Some(0))))
     }
 
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        let mut world = self.enter();
+        let key = world.look(self, "open", path, |disk| disk.find_file(path)).ok()??;
+        // What a test lets hold a lock is no process.
+        world
+            .locks
+            .get(&key)
+            .and_then(|(_, process, _)| u32::try_from(*process).ok())
+            .filter(|process| *process > 0)
+    }
+
     fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
         let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
