@@ -33,9 +33,19 @@ export async function logFindings({ dataDir, terminal }) {
   return findings;
 }
 
-async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }, terminal) {
+async function logFinding({ name, log, mirror, backups, archives, corrupt, brokenMirrors }, terminal) {
   const findings = [];
-  if (!log) {
+  const hasOld = backups.length + archives.length > 0;
+  if (hasOld && (log?.sizeBytes ?? 0) === 0) {
+    findings.push(
+      fail(
+        'log',
+        `${name}: ${log ? 'the log is empty' : 'there is no log'}, and there are backups of it`,
+        'A compaction leaves a log and its backups, so somebody emptied or removed it.',
+        'See with `progressive-storage repair` what the backups have and the data lacks.',
+      ),
+    );
+  } else if (!log) {
     findings.push(
       info(
         'log',
@@ -53,7 +63,9 @@ async function logFinding({ name, log, mirror, backups, corrupt, brokenMirrors }
           'damage',
           `${name}: ${plural(found.damaged.length, 'damaged line')} of ${found.lines}; the first is ${describeDamage(found.damaged[0])}`,
           'All other lines are used. The damaged ones are set aside by the next write.',
-          'Look at them with `progressive-storage verify`, and at what can be had back with `repair`. If it happens again, check the disk.',
+          found.damaged.some(({ isCheckpoint }) => isCheckpoint)
+            ? 'What a CHECKPOINT held is in the backups: `progressive-storage repair` offers it. Check the disk.'
+            : 'Look at them with `progressive-storage verify`, and at what can be had back with `repair`. If it happens again, check the disk.',
         ),
       );
     }

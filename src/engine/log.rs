@@ -170,11 +170,15 @@ impl Mending {
 
     /// Where `offset` is in such a log.
     pub fn moved(&self, offset: u64) -> u64 {
-        let lines = self.damages.iter().filter(|damage| damage.offset < offset);
+        // One without bytes stands behind what is before it: there an END is put.
+        let lines = self
+            .damages
+            .iter()
+            .filter(|damage| damage.offset < offset || (damage.size_bytes == 0 && damage.offset == offset));
         // A damaged first line goes with the mark before it.
         let is_mark_by_itself = self.has_bom && self.damages.first().is_none_or(|damage| damage.offset > 0);
         let mark = if is_mark_by_itself && offset > 0 { BOM.len() as u64 } else { 0 };
-        let breaks = self.missing_breaks.iter().filter(|at| **at < offset).count();
+        let breaks = self.missing_breaks.iter().filter(|at| **at <= offset).count();
         let ends = lines.clone().filter(|damage| damage.ends_operation).count();
         let added = (breaks + ends * end_line().len()) as u64;
         offset + added - mark - lines.map(Damage::dropped_bytes).sum::<u64>()
@@ -560,7 +564,7 @@ impl LogFile {
         let Some(mut log) = files.open_read(&paths.log)? else { return Ok(()) };
         let aside = paths.free_sibling(files, "corrupt")?;
         let fresh = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
-        let has_damage = !self.mending.damages.is_empty();
+        let has_damage = self.mending.damages.iter().any(|damage| damage.size_bytes > 0);
         let is_behind = !behind.bytes.is_empty();
         let written = (|| {
             let mut damaged = if has_damage { Some(files.create_like(&aside, &paths.log)?) } else { None };
@@ -575,14 +579,16 @@ impl LogFile {
                 }
                 copy_range(&mut *log, &mut *good, copied, damage.offset)?;
                 copied = damage.offset + damage.size_bytes;
-                if let Some(damaged) = &mut damaged {
+                if let Some(damaged) = &mut damaged
+                    && damage.size_bytes > 0
+                {
                     copy_range(&mut *log, &mut **damaged, damage.offset, copied)?;
                     damaged.append(b"\n")?;
                 }
                 if damage.reason == Invalid::LineBreak {
                     good.append(b"\n")?;
                 } else {
-                    copied += 1;
+                    copied += u64::from(damage.has_break);
                 }
                 if damage.ends_operation {
                     // Without it the operation would pass for one that was never finished.
@@ -623,8 +629,12 @@ impl LogFile {
                 self.end = self.mending.moved(end_before);
                 for damage in &self.mending.damages {
                     let is_between = damage.offset + damage.size_bytes < end_before;
-                    self.lines -= u64::from(damage.dropped_bytes() > 0 && !damage.ends_operation);
-                    self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
+                    let is_line = damage.has_break || !is_between;
+                    if damage.dropped_bytes() > 0 {
+                        self.lines -= u64::from(is_line && !damage.ends_operation);
+                    } else {
+                        self.lines += u64::from(is_between || damage.ends_operation);
+                    }
                 }
                 self.lines += self.mending.missing_breaks.len() as u64;
                 if is_behind {
@@ -683,10 +693,8 @@ pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) 
 pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
     let mut reader = LineReader::new(file, 0, end, 1);
     while let Some(line) = reader.next_line()? {
-        match line.entry() {
-            Some(Ok(entry)) if !entry.is_end() => visit(&entry),
-            Some(Err(_)) if let Some(first) = line.first_before_end() => reader.split_last(first),
-            _ => {}
+        if let Some(entry) = line.entry().filter(|entry| !entry.is_end()) {
+            visit(&entry);
         }
     }
     Ok(())

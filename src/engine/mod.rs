@@ -34,6 +34,7 @@ mod replay;
 pub mod report;
 mod request;
 mod retain;
+mod salvage;
 mod same_mirror;
 mod shelf;
 #[cfg(feature = "simulation")]
@@ -47,7 +48,7 @@ mod writer;
 pub use core::Engine;
 pub use entry::OWN_PROPERTIES;
 pub use event::{Notice, NoticeSink};
-pub use inspect::{LinePlace, describe_lines};
+pub use inspect::{LinePlace, Told, describe_lines};
 pub use job::{Job, JobDone};
 pub use json::{Members, array_index, elements, is_deeper_than, number, quote, quote_utf16};
 pub use name::{LogName, check_key};
