@@ -102,7 +102,8 @@ fn told(js: Js, value: Value) -> Fallible<Told> {
             ValueType::Boolean => js.is_truthy(value),
             _ => {
                 let found = describe(js, value);
-                Err(Error::wrong_type(format!("The option '{name}' must be true or false, not {found}")).into())
+                Err(Error::wrong_type(format!("The option '{name}' must be true or false, not {found}"))
+                    .into())
             }
         }
     };

@@ -22,10 +22,10 @@ use super::context::Context;
 use super::entry::Lines;
 use super::event::Details;
 use super::lines::Damage;
-use super::old_logs::newest_with_data;
 use super::load::{Before, Loaded, LoadedMirror, is_logged, load};
 use super::log::{LogFile, LogPaths};
 use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
+use super::old_logs::newest_with_data;
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
 use super::replay::{Ending, Replayed, continue_replay};
@@ -435,11 +435,12 @@ fn describe(paths: &LogPaths, first: &Damage, count: usize) -> String {
     let key = first.key.as_ref().map(|key| format!(", key '{key}'")).unwrap_or_default();
     let more = if count > 1 { format!(" and {} more lines", count - 1) } else { String::new() };
     format!(
-        "The log '{}' is damaged: line {} at byte {} ({} bytes{key}) cannot be used, {}{more}.",
+        "The log '{}' is damaged: line {} at byte {} ({} {}{key}) cannot be used, {}{more}.",
         paths.log.display(),
         first.line,
         first.offset,
         first.size_bytes,
+        if first.size_bytes == 1 { "byte" } else { "bytes" },
         first.reason
     )
 }

@@ -267,7 +267,8 @@ impl<'a> Entry<'a> {
         let is_of_one_key = [",\"op\":\"SET\",\"key\":\"", ",\"op\":\"DELETE\",\"key\":\""]
             .iter()
             .any(|start| behind_time.strip_prefix(start).is_some_and(|key| !key.starts_with('"')));
-        let is_checkpoint = self.open.strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
+        let is_checkpoint =
+            self.open.strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
         self.has_crc && (is_of_one_key || is_checkpoint)
     }
 

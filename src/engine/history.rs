@@ -74,7 +74,9 @@ impl Past {
             for (number, record) in found.records.iter().enumerate() {
                 // A checkpoint is news only where it says another value than the one that was recorded last.
                 let is_known = news.contains(&number)
-                    || (record.is_checkpoint && (number > 0 || before.is_some()) && record.value_hash == value);
+                    || (record.is_checkpoint
+                        && (number > 0 || before.is_some())
+                        && record.value_hash == value);
                 value = record.value_hash;
                 if !is_known {
                     records.push(&[&record.text]);
@@ -107,8 +109,8 @@ impl Past {
             (None, Some(Reach { is_checkpoint: true, begins_ms, .. })) => Err(Error::new(
                 "ERR_NO_HISTORY",
                 format!(
-                    "The state of '{log_name}' at {} is not known: its oldest record is a checkpoint of {}, and what was \
-                     before is in no file. Give a later time; to look further back in future, keep more backups or \
+                    "The state of '{log_name}' at {} is not known: the oldest record that is left is of {}, a checkpoint, and \
+                     what was before it is in no file. Give a later time; to look further back, keep more backups or \
                      archives",
                     iso(at_ms),
                     iso(begins_ms.unwrap_or_default())
@@ -134,15 +136,19 @@ struct Record {
 /// The records of a key in a file.
 struct Found {
     records: Vec<Record>,
-    /// Time of the checkpoint with which the file begins.
-    compacted: Option<Option<i64>>,
+    /// The file begins with a checkpoint.
+    is_compacted: bool,
+    /// Its time.
+    compacted_ms: Option<i64>,
 }
 
 impl Found {
     /// Which records repeat what the file before tells. A compacted log begins with a checkpoint of the file before,
     /// up to some line of it, and goes on with a copy of the lines behind that.
     fn known_from(&self, before: &[Record]) -> Range<usize> {
-        let Some(compacted_ms) = self.compacted else { return 0..0 };
+        if !self.is_compacted {
+            return 0..0;
+        }
         let first = usize::from(self.records.first().is_some_and(|record| record.is_checkpoint));
         let own = &self.records[first..];
         let checkpoint = self.records[..first].first().and_then(|record| record.value_hash);
@@ -151,7 +157,8 @@ impl Found {
             let shown = older.last().and_then(|record| record.value_hash);
             let is_same = copies.iter().zip(own).all(|(one, other)| one.entry_hash == other.entry_hash);
             // Lines behind the checkpoint are not older than it, unless the clock was wrong.
-            let is_later = copies.iter().all(|record| record.time_ms >= compacted_ms || record.time_ms.is_none());
+            let is_later =
+                copies.iter().all(|record| record.time_ms >= self.compacted_ms || record.time_ms.is_none());
             is_same && is_later && shown == checkpoint
         };
         let copied = (0..=before.len().min(own.len())).rev().find(|copied| is_copy(*copied));
@@ -161,14 +168,15 @@ impl Found {
 
 fn records_of(source: &mut Source, key: &str) -> Result<Found> {
     let finder = memmem::Finder::new(key);
-    let mut found = Found { records: Vec::new(), compacted: None };
+    let mut found = Found { records: Vec::new(), is_compacted: false, compacted_ms: None };
     let name = quote(&source.name);
     let mut is_first = true;
     let mut reader = LineReader::new(&mut *source.file, 0, source.end, 1);
     while let Some(line) = reader.next_line()? {
         let Some(entry) = line.entry() else { continue };
         if std::mem::take(&mut is_first) && entry.is_checkpoint() {
-            found.compacted = Some(entry.time().and_then(json::time_ms));
+            found.is_compacted = true;
+            found.compacted_ms = entry.time().and_then(json::time_ms);
         }
         if entry.spells_keys() && finder.find(line.bytes).is_none() {
             continue;

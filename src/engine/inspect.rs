@@ -203,10 +203,6 @@ mod tests {
         let second = describe_lines(&files, &path, place, Told::default()).unwrap().unwrap();
         assert!(!second.contains("NOTE") && !second.contains("changes"), "{second}");
         assert!(second.starts_with("{\"lines\":[{\"line\":2,"), "{second}");
-        assert!(
-            describe_lines(&files, &folder.path().join("none"), place, told)
-                .unwrap()
-                .is_none()
-        );
+        assert!(describe_lines(&files, &folder.path().join("none"), place, told).unwrap().is_none());
     }
 }

@@ -76,7 +76,8 @@ impl<'a> Line<'a> {
     /// True for what a crash leaves of an append: the last line, without a line break, no entry. A checkpoint is
     /// none, as it was synced before it was in its place.
     pub fn is_torn(&self) -> bool {
-        matches!(self.found, Found::Invalid(reason) if reason != Invalid::CutCheckpoint) && !self.is_terminated
+        matches!(self.found, Found::Invalid(reason) if reason != Invalid::CutCheckpoint)
+            && !self.is_terminated
     }
 
     /// The entry that it is, if it is one.
@@ -199,7 +200,9 @@ impl<'f> LineReader<'f> {
         let all = &self.buffer[start..line_end];
         let part = first_part(all, offset, has_break, is_rest);
         let is_whole = part.size_bytes == all.len();
-        self.taken = start + part.size_bytes + usize::from(if is_whole { has_break } else { part.ending == LineBreak::Wrong });
+        self.taken = start
+            + part.size_bytes
+            + usize::from(if is_whole { has_break } else { part.ending == LineBreak::Wrong });
         if !is_whole {
             self.rest = Some((line_end, has_break));
         }
@@ -262,7 +265,8 @@ struct Part<'a> {
 fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'_> {
     let bytes = without_bom(all, offset);
     let mark_bytes = all.len() - bytes.len();
-    let whole = |found| Part { size_bytes: all.len(), is_terminated: has_break, ending: LineBreak::Whole, found };
+    let whole =
+        |found| Part { size_bytes: all.len(), is_terminated: has_break, ending: LineBreak::Whole, found };
     let joined = || {
         let size_bytes = first_of_joined(bytes)?;
         let entry = Entry::decode(&bytes[..size_bytes]).ok()?;
@@ -291,9 +295,17 @@ fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'
         return part;
     }
     let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-    if !has_break && zeros > 0 && let Ok(entry) = Entry::decode(&bytes[..bytes.len() - zeros]) {
+    if !has_break
+        && zeros > 0
+        && let Ok(entry) = Entry::decode(&bytes[..bytes.len() - zeros])
+    {
         let size_bytes = all.len() - zeros;
-        return Part { size_bytes, is_terminated: false, ending: LineBreak::Whole, found: Found::Entry(entry) };
+        return Part {
+            size_bytes,
+            is_terminated: false,
+            ending: LineBreak::Whole,
+            found: Found::Entry(entry),
+        };
     }
     if let Some(garbage) = garbage_before_entry(bytes) {
         return Part {

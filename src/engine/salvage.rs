@@ -193,8 +193,21 @@ mod tests {
     #[test]
     fn entries_behind_garbage_are_found() {
         let checkpoint = "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1}}";
-        for garbage in ["\0\0\0", "x", "{\"timestamp\":\"2026-", "{\"a\":1}", "{\"op\":\"SET\",\"data\":{\"a\":1,", "\u{fffd}]"] {
-            for entry in [OLD, &ours(), checkpoint, "{\"op\":\"DELETE\",\"key\":\"a\"}", "{\"timestamp\":1,\"op\":\"NOTE\"}"] {
+        for garbage in [
+            "\0\0\0",
+            "x",
+            "{\"timestamp\":\"2026-",
+            "{\"a\":1}",
+            "{\"op\":\"SET\",\"data\":{\"a\":1,",
+            "\u{fffd}]",
+        ] {
+            for entry in [
+                OLD,
+                &ours(),
+                checkpoint,
+                "{\"op\":\"DELETE\",\"key\":\"a\"}",
+                "{\"timestamp\":1,\"op\":\"NOTE\"}",
+            ] {
                 assert!(found(garbage, entry), "{garbage}{entry}");
             }
         }
@@ -212,7 +225,8 @@ mod tests {
     #[test]
     fn a_torn_line_is_garbage_wherever_it_ends_but_where_a_value_is_expected() {
         for end in 1..OLD.len() {
-            let expects_value = OLD[..end].ends_with(':') && !OLD[..end].ends_with("T00:") && !OLD[..end].ends_with("00:00:");
+            let expects_value =
+                OLD[..end].ends_with(':') && !OLD[..end].ends_with("T00:") && !OLD[..end].ends_with("00:00:");
             for entry in [OLD, &ours()] {
                 assert_eq!(found(&OLD[..end], entry), !expects_value, "{}", &OLD[..end]);
             }
