@@ -13,7 +13,14 @@ import { readLogLines, Storage } from '../index.js';
 import * as oldModule from './old-module/append-log.mjs';
 import { runCli, runCliJson } from './support/cli.mjs';
 import { Random } from './support/random-calls.mjs';
-import { closeStorage, logPath, openStorage, repositoryRoot, temporaryFolder, withCrc } from './support/temp.mjs';
+import {
+  closeStorage,
+  logPath,
+  openStorage,
+  repositoryRoot,
+  temporaryFolder,
+  withCrc,
+} from './support/temp.mjs';
 
 const SEEDS = process.env.MEANING_SEED
   ? [Number(process.env.MEANING_SEED)]
@@ -65,7 +72,17 @@ const ODD_VALUES = [
 
 function randomLine(random) {
   const pick = (list) => list[random.below(list.length)];
-  const op = pick(['"SET"', '"SET"', '"SET"', '"DELETE"', '"CHECKPOINT"', '"NOTE"', '"S\\u0045T"', 'null', '1']);
+  const op = pick([
+    '"SET"',
+    '"SET"',
+    '"SET"',
+    '"DELETE"',
+    '"CHECKPOINT"',
+    '"NOTE"',
+    '"S\\u0045T"',
+    'null',
+    '1',
+  ]);
   const members = [];
   if (random.below(4) > 0) members.push(`"timestamp":"2026-01-01T00:00:00.${100 + random.below(900)}Z"`);
   if (random.below(20) > 0) members.push(`"op":${op}`);
@@ -152,13 +169,18 @@ test('what one module appends with an odd key, both understand', async (t) => {
   }
 });
 
-const OLD = (key, value) => `{"timestamp":"2026-01-01T00:00:00.000Z","op":"SET","key":"${key}","value":${value}}`;
+const OLD = (key, value) =>
+  `{"timestamp":"2026-01-01T00:00:00.000Z","op":"SET","key":"${key}","value":${value}}`;
 const OURS = (key, value) => withCrc(OLD(key, value));
 
 // Each: bytes of a log, the state, and what is set aside.
 const JOINED = {
   'zeros before a line of ours': [`\0\0\0\0${OURS('a', 1)}\n${OURS('b', 2)}\n`, { a: 1, b: 2 }, '\0\0\0\0\n'],
-  'zeros before a line of the old module': [`${OURS('a', 1)}\n\0\0${OLD('b', 2)}\n`, { a: 1, b: 2 }, '\0\0\n'],
+  'zeros before a line of the old module': [
+    `${OURS('a', 1)}\n\0\0${OLD('b', 2)}\n`,
+    { a: 1, b: 2 },
+    '\0\0\n',
+  ],
   'a torn line and the next one': [
     `{"timestamp":"2026-01-01T00:00:00.000Z","op":"SE${OLD('a', 1)}\n${OLD('b', 2)}\n`,
     { a: 1, b: 2 },
@@ -213,10 +235,14 @@ for (const [name, [bytes, state, aside]] of Object.entries(JOINED)) {
     );
     const tailed = await runCli(t, ['tail', dataDir, '--json']);
     assert.deepEqual(
-      tailed.stdout.trim().split('\n').map((line) => JSON.parse(line).key),
+      tailed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).key),
       keys,
     );
-    const { Growth } = (await import(pathToFileURL(path.join(repositoryRoot, 'dashboard', 'growth.js')).href)).default;
+    const { Growth } = (await import(pathToFileURL(path.join(repositoryRoot, 'dashboard', 'growth.js')).href))
+      .default;
     const growth = new Growth(dataDir);
     growth.look();
     assert.equal(growth.entries, 0, 'what was there before is no growth');

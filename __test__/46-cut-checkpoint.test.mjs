@@ -12,9 +12,9 @@ import { closeStorage, logPath, mirrorPath, openStorage } from './support/temp.m
 const KEYS = Array.from({ length: 8 }, (_, i) => `key${i}`);
 
 // Eight keys, compacted, and no JSON file: the checkpoint and a backup are all there is.
-async function compactedFolder(t, valueOf = (i) => i) {
+async function compactedFolder(t, toValue = (i) => i) {
   const { storage, dataDir } = await openStorage(t, Storage);
-  for (const [i, key] of KEYS.entries()) await storage.collection('coins').set(key, valueOf(i));
+  for (const [i, key] of KEYS.entries()) await storage.collection('coins').set(key, toValue(i));
   await storage.compactLog('coins');
   await closeStorage(storage);
   await rm(mirrorPath(dataDir, 'coins'));
@@ -96,7 +96,8 @@ for (const [name, go] of Object.entries(GONE)) {
     assert.equal(examined.code, 1);
     assert.match(examined.stdout, /there are backups of it/);
     const offered = await runCli(t, ['repair', dataDir, '--dry-run']);
-    for (const key of KEYS) assert.ok(offered.stdout.includes(`"${key}" from coins.log.backup.`), offered.stdout);
+    for (const key of KEYS)
+      assert.ok(offered.stdout.includes(`"${key}" from coins.log.backup.`), offered.stdout);
     assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
     await assertIsBack(t, dataDir);
   });
@@ -124,7 +125,10 @@ test('keys that the log removed, or that the data has, are not offered', async (
   await appendFile(file, '\n{"op":"DELETE","key":"key3"}\n{"op":"SET","key":"key4","value":"mine"}\n');
   const { json } = await runCliJson(t, ['repair', dataDir, '--dry-run']);
   const keys = json.logs[0].offers.map(({ key }) => key);
-  assert.deepEqual(keys, KEYS.filter((key) => key !== 'key3' && key !== 'key4'));
+  assert.deepEqual(
+    keys,
+    KEYS.filter((key) => key !== 'key3' && key !== 'key4'),
+  );
 });
 
 test('a checkpoint of several lines: what is there is used, what is missing is told', async (t) => {
@@ -155,9 +159,9 @@ test('a checkpoint of several lines: what is there is used, what is missing is t
   await assertIsBack(t, dataDir, (i) => String(i).repeat(400_000));
 });
 
-async function assertIsBack(t, dataDir, valueOf = (i) => i) {
+async function assertIsBack(t, dataDir, toValue = (i) => i) {
   const { storage } = await openStorage(t, Storage, { dataDir });
-  const expected = Object.fromEntries(KEYS.map((key, i) => [key, valueOf(i)]));
+  const expected = Object.fromEntries(KEYS.map((key, i) => [key, toValue(i)]));
   assert.deepEqual(await storage.rebuildStateFromLog('coins'), expected);
   assert.deepEqual(Object.fromEntries(await storage.collection('coins').entries()), expected);
   await closeStorage(storage);

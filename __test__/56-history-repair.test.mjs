@@ -219,7 +219,10 @@ test('restore to a time before a log begins is refused, whatever --yes says', as
   const { storage } = await openStorage(t, Storage, { dataDir });
   await storage.saveGameState('channel', { round: 1 });
   await closeStorage(storage);
-  await writeFile(mirrorPath(dataDir, 'tokens'), '{"lastUpdated":"2020-01-01T00:00:00.000Z","count":0,"tokens":[]}');
+  await writeFile(
+    mirrorPath(dataDir, 'tokens'),
+    '{"lastUpdated":"2020-01-01T00:00:00.000Z","count":0,"tokens":[]}',
+  );
   const mixed = await restore('--at', between);
   assert.deepEqual([mixed.code, mixed.json.error?.code], [3, 'ERR_NO_HISTORY']);
   const tokens = await restore('--at', between, '--log', 'tokens');

@@ -231,7 +231,7 @@ test('import: files that cannot be used are refused before anything is written',
 
 test('import begins a store: in a folder that is not there, is empty, or is the default', async (t) => {
   const place = await temporaryFolder(t);
-  const file = path.join(place, 'players.json');
+  const file = path.join(place, 'exported.json');
   await writeFile(file, '{"ann":{"userId":"ann","totalScore":7}}');
   await mkdir(path.join(place, 'empty'));
   for (const [given, cwd, dataDir] of [
@@ -268,7 +268,14 @@ test('an empty key goes out and comes back', async (t) => {
     const { code, stderr } = await runCli(t, args);
     assert.equal(code, 0, stderr);
     assert.deepEqual(await stateOf(t, target, 'coins'), expected, format);
-    await writeFile(file, format === 'json' ? '{"a":{"n":2}}' : format === 'csv' ? 'key,n\na,2\n' : '{"key":"a","value":{"n":2}}\n');
+    await writeFile(
+      file,
+      format === 'json'
+        ? '{"a":{"n":2}}'
+        : format === 'csv'
+          ? 'key,n\na,2\n'
+          : '{"key":"a","value":{"n":2}}\n',
+    );
     assert.equal((await runCli(t, [...args, '--replace'])).code, 0);
     assert.deepEqual(await stateOf(t, target, 'coins'), { a: { n: 2 } }, format);
   }

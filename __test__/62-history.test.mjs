@@ -213,7 +213,9 @@ test('a clock that was ahead for a while gives no old state', async (t) => {
     'other',
   );
   assert.deepEqual(await storage.rebuildStateFromLog('other', { at: now }), { ann: 4 });
-  await assert.rejects(storage.rebuildStateFromLog('other', { at: now - 3 * hour }), { code: 'ERR_NO_HISTORY' });
+  await assert.rejects(storage.rebuildStateFromLog('other', { at: now - 3 * hour }), {
+    code: 'ERR_NO_HISTORY',
+  });
 });
 
 test('lines of the old module, of hands, and damaged ones: what can be read is told', async (t) => {

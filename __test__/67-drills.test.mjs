@@ -64,7 +64,10 @@ async function botFolder(t, { isYoung = false } = {}) {
   const line = (hoursAgo, key, totalScore) =>
     `${JSON.stringify({ timestamp: new Date(Date.now() - hoursAgo * HOUR_MS).toISOString(), op: 'SET', key, value: { userId: key, totalScore } })}\n`;
   const [first, second] = isYoung ? [5, 4] : [49, 48];
-  await writeFile(logPath(dataDir, 'players'), line(first, '42', 10) + line(second, '7', 5) + line(3, '42', 20));
+  await writeFile(
+    logPath(dataDir, 'players'),
+    line(first, '42', 10) + line(second, '7', 5) + line(3, '42', 20),
+  );
   await writeFile(logPath(dataDir, 'game_state'), line(second, 'channel', 0));
   const storage = new Storage({ dataDir });
   await storage.collection('players').set('42', { userId: '42', totalScore: 21 });

@@ -202,12 +202,17 @@ function fromBackups(key, states) {
   return found && { value: found.state[key], from: found.from };
 }
 
-function show(terminal, { name, log, isBeheaded, damaged, torn, setAside, unreadable, offers, hopeless, kept }) {
+function show(
+  terminal,
+  { name, log, isBeheaded, damaged, torn, setAside, unreadable, offers, hopeless, kept },
+) {
   terminal.title(name);
   if (isBeheaded) {
     const what = log ? 'does not begin with the checkpoint of its last compaction' : 'is not there';
     terminal.line(`  ${terminal.red('✘')} the log ${what}: it was emptied, cut or removed`);
-    terminal.line('  What its newest backup has and the data lacks can be taken back; keys that were removed since are');
+    terminal.line(
+      '  What its newest backup has and the data lacks can be taken back; keys that were removed since are',
+    );
     terminal.line('  among it.');
   }
   for (const damage of damaged) terminal.line(`  ${terminal.red('✘')} ${describeDamage(damage)}`);

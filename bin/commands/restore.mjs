@@ -138,7 +138,9 @@ async function askAboutMissing(terminal, options, states) {
     return `${name}: ${shown.join(', ')}`;
   });
   terminal.line();
-  terminal.line('These keys came in from a JSON file later. They may have been there at that time, and would be missing:');
+  terminal.line(
+    'These keys came in from a JSON file later. They may have been there at that time, and would be missing:',
+  );
   for (const text of details) terminal.line(`  ${text}`);
   if (options['dry-run']) return;
   if (!options.yes && (await terminal.confirm('Write the folder without them?'))) return;

@@ -98,7 +98,8 @@ export async function examine(
         }
         if (operation && !line.isPartOfLine) operation.more -= 1;
         // One that is cut short tells itself that the rest is missing.
-        if (operation && (operation.more <= 0 || (line.state === 'damaged' && !line.isTerminated))) operation = null;
+        if (operation && (operation.more <= 0 || (line.state === 'damaged' && !line.isTerminated)))
+          operation = null;
       } else if (line.endsOperation) operation = null;
       else {
         count(found, line);
