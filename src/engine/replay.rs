@@ -86,6 +86,9 @@ struct Operation {
     start: u64,
     lines_to_come: u64,
     is_checkpoint: bool,
+    /// The edit that was logged last before it. One of which a line is lost is not logged: what the mirror shows counts.
+    edit_before: Option<LoggedEdit>,
+    is_damaged: bool,
 }
 
 /// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` is told of the
@@ -108,13 +111,19 @@ pub fn continue_replay(
         match line.found {
             Found::Nothing => {}
             Found::Entry(entry) => {
+                let edit_before = replayed.last_edit;
                 take(&entry, &line, replayed, on_change);
+                if let Some(running) = operation.filter(|running| running.is_damaged) {
+                    replayed.last_edit = running.edit_before;
+                }
                 operation = (entry.more > 0).then(|| match operation {
                     Some(operation) => Operation { lines_to_come: entry.more, ..operation },
                     None => Operation {
                         start: line.offset,
                         lines_to_come: entry.more,
                         is_checkpoint: entry.is_checkpoint(),
+                        edit_before,
+                        is_damaged: false,
                     },
                 });
                 if operation.is_none() {
@@ -123,6 +132,10 @@ pub fn continue_replay(
             }
             Found::Invalid(reason) => {
                 let mut damage = Damage::of(&line, reason);
+                if let Some(running) = &mut operation {
+                    running.is_damaged = true;
+                    replayed.last_edit = running.edit_before;
+                }
                 // What follows garbage in its line tells by itself where the operation is.
                 if let Some(running) = &mut operation
                     && line.ending == LineBreak::Whole
@@ -146,7 +159,8 @@ pub fn continue_replay(
     }
     Ok(match operation {
         None => Ending::Whole,
-        Some(Operation { is_checkpoint: true, .. }) => {
+        Some(Operation { is_checkpoint: true, edit_before, .. }) => {
+            replayed.last_edit = edit_before;
             end_checkpoint(replayed);
             on_operation(replayed.end);
             Ending::Whole

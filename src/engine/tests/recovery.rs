@@ -811,3 +811,33 @@ fn all_damage_is_kept() {
     assert_eq!(kept, (0..5).map(|n| format!("damage {n}\n").into_bytes()).collect::<Vec<_>>());
     bench.assert_files_hold(r#"{"a":4}"#, "after damage five times");
 }
+
+/// Old data that does not fit into one line is taken over in several; the mirror still has what is not in the log then.
+#[test]
+fn a_takeover_of_old_data_may_be_cut_anywhere() {
+    let value = format!("\"{}\"", "x".repeat(700_000));
+    let members: Vec<String> = ["a", "b", "c", "d"].iter().map(|key| format!("\"{key}\":{value}")).collect();
+    let old_data = format!("{{{}}}", members.join(","));
+    let bench = Bench::new();
+    bench.write(MIRROR, &old_data);
+    let mut session = bench.open();
+    session.set("z", "1");
+    session.crash();
+    let log = bench.read(LOG).expect("a log");
+    let ends: Vec<usize> = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    assert!(ends.len() >= 4, "{} lines", ends.len());
+    let mut cuts = vec![ends[0] / 2];
+    cuts.extend(ends[..3].iter().flat_map(|end| [*end - 1, *end, *end + 3, *end + 30]));
+    for cut in cuts {
+        let bench = Bench::new();
+        bench.write(MIRROR, &old_data);
+        bench.write(LOG, &log[..cut]);
+        let mut session = bench.open();
+        assert!(session.state() == old_data, "cut at {cut} of {}: something is lost", log.len());
+        session.set("z", "1");
+        let expected = with(&old_data, "z", "1");
+        assert!(session.state() == expected, "cut at {cut}: after a write");
+        session.end();
+        assert!(replay(&bench.read(LOG).expect("a log")).text() == expected, "cut at {cut}: the log");
+    }
+}
