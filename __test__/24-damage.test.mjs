@@ -108,7 +108,7 @@ test('garbage of many kinds', async (t) => {
     '{"op":"SET"',
     Buffer.from([0, 1, 2, 3, 255, 254]),
     '\0'.repeat(512),
-    `${sealed(entries[3]).slice(0, 60)}${sealed(entries[4])}`,
+    `${sealed(entries[3]).slice(0, 60)}${sealed(entries[4]).slice(0, 60)}`,
     '<<<<<<< HEAD',
     'null',
     '"text"',

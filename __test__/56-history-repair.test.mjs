@@ -2,7 +2,7 @@
 // change is a new entry or a new folder; what was there is kept.
 
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
@@ -245,6 +245,102 @@ test('restore refuses what it cannot do, and leaves nothing', async (t) => {
   assert.match(full.stderr, /not empty/);
   assert.equal((await runCli(t, ['restore', dataDir, '--at', between, '--into', target])).code, 4);
   assert.deepEqual(await readdir(place), []);
+});
+
+test('restore to a time before a log begins is refused, whatever --yes says', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const target = path.join(place, 'then');
+  const restore = (...args) => runCliJson(t, ['restore', dataDir, '--into', target, '--yes', ...args]);
+  const early = await restore('--at', '1d');
+  assert.deepEqual([early.code, early.json.error?.code], [3, 'ERR_NO_HISTORY']);
+  assert.match(early.json.error.message, /'players' .* it begins at 20/);
+  // Another log begins later; and one has only its JSON file.
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.saveGameState('channel', { round: 1 });
+  await closeStorage(storage);
+  await writeFile(
+    mirrorPath(dataDir, 'tokens'),
+    '{"lastUpdated":"2020-01-01T00:00:00.000Z","count":0,"tokens":[]}',
+  );
+  const mixed = await restore('--at', between);
+  assert.deepEqual([mixed.code, mixed.json.error?.code], [3, 'ERR_NO_HISTORY']);
+  const tokens = await restore('--at', between, '--log', 'tokens');
+  assert.match(tokens.json.error?.message ?? '', /'tokens' .* only its JSON file/);
+  assert.deepEqual(await readdir(place), [], 'nothing was written');
+  assert.equal((await restore('--at', between, '--log', 'players')).code, 0);
+  assert.equal(await scoreOf(t, target, 'ann'), 30);
+});
+
+test('restore names keys that came in from the JSON file later, and --yes does not go through it', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const edit = async (key) => {
+    const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+    players[key] = { userId: key, totalScore: 1 };
+    await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  };
+  await edit('logged');
+  const { storage } = await openStorage(t, Storage, { dataDir, logger: null });
+  await storage.updatePlayerStats('ben', 'Ben', 1);
+  await closeStorage(storage);
+  await edit('waiting');
+  const target = path.join(await temporaryFolder(t), 'then');
+  const args = ['restore', dataDir, '--at', between, '--into', target];
+  const { code, json } = await runCliJson(t, [...args, '--yes']);
+  assert.deepEqual([code, json.error?.code], [3, 'ERR_NO_HISTORY']);
+  const shown = await runCli(t, [...args, '--dry-run']);
+  for (const key of ['"logged"', '"waiting"']) assert.ok(shown.stdout.includes(key), shown.stdout);
+  assert.ok(!shown.stdout.includes('"cat"'), 'that one came as an entry');
+  assert.equal((await runCli(t, args)).code, 3, 'nobody is there to answer');
+  assert.deepEqual(await readdir(path.dirname(target)), []);
+});
+
+test('undo --to a time before a key came in from the JSON file is refused', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+  players.edited = { userId: 'edited', totalScore: 1 };
+  await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  const { storage } = await openStorage(t, Storage, { dataDir, logger: null });
+  await storage.updatePlayerStats('ben', 'Ben', 1);
+  await closeStorage(storage);
+  for (const to of [['--to', between], []]) {
+    const { code, json } = await runCliJson(t, ['undo', 'edited', dataDir, '--yes', ...to]);
+    assert.deepEqual([code, json.error?.code], [3, 'ERR_NO_HISTORY']);
+  }
+  assert.equal(await scoreOf(t, dataDir, 'edited'), 1);
+  // One that came as an entry was not there before it.
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes', '--to', between])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'cat'), undefined);
+});
+
+test('undo --to and restore --at with a clock that was ahead for a while', async (t) => {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  await mkdir(path.join(dataDir, 'logs'), { recursive: true });
+  const line = (hoursAgo, totalScore) =>
+    `${JSON.stringify({ timestamp: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(), op: 'SET', key: 'ann', value: { userId: 'ann', totalScore } })}\n`;
+  await writeFile(logPath(dataDir, 'players'), line(5, 1) + line(-100, 2) + line(3, 3) + line(1, 4));
+  const target = path.join(path.dirname(dataDir), 'then');
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, target, 'ann'), 4);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--to', '2h', '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 3);
+});
+
+test('an empty key is restored, and repaired, like any other', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.appendLogEntry('coins', { op: 'SET', data: { '': 1, a: 2 } });
+  await storage.collection('coins').set('b', 3);
+  await storage.compactLog('coins');
+  await closeStorage(storage);
+  const target = path.join(await temporaryFolder(t), 'then');
+  const { code, json } = await runCliJson(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes']);
+  assert.equal(code, 0, JSON.stringify(json));
+  const expected = { '': 1, a: 2, b: 3 };
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(target, 'coins'), 'utf8')), expected);
+  await rm(mirrorPath(dataDir, 'coins'));
+  await writeFile(logPath(dataDir, 'coins'), '');
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'coins'), 'utf8')), expected);
 });
 
 async function damageLine(dataDir, number, change, name = 'players') {

@@ -1,7 +1,7 @@
 // `export` and `import`: the data in forms that other programs read, and back without a difference.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { sqlValue } from '../bin/commands/export.mjs';
@@ -273,6 +273,58 @@ test('import: files that cannot be used are refused before anything is written',
     await writeFile(path.join(place, name), `\ufeff${text}`);
     const args = ['import', path.join(place, name), dataDir, '--log', 'things', '--dry-run'];
     assert.equal((await runCliJson(t, args)).json.added, 1, name);
+  }
+});
+
+test('import begins a store: in a folder that is not there, is empty, or is the default', async (t) => {
+  const place = await temporaryFolder(t);
+  const file = path.join(place, 'exported.json');
+  await writeFile(file, '{"ann":{"userId":"ann","totalScore":7}}');
+  await mkdir(path.join(place, 'empty'));
+  for (const [given, cwd, dataDir] of [
+    [['new/data'], place, 'new/data'],
+    [['empty'], place, 'empty'],
+    [[], path.join(place, 'bot'), 'bot/data'],
+  ]) {
+    await mkdir(cwd, { recursive: true });
+    const refused = await runCli(t, ['import', file, ...given, '--dry-run'], { cwd });
+    assert.equal(refused.code, 0, refused.stderr);
+    const { code, stderr } = await runCli(t, ['import', file, ...given, '--yes'], { cwd });
+    assert.equal(code, 0, stderr);
+    const { ann } = await stateOf(t, path.join(place, dataDir), 'players');
+    assert.equal(ann.totalScore, 7, dataDir);
+    assert.equal((await runCli(t, ['verify', path.join(place, dataDir)])).code, 0);
+  }
+  // A folder with something else in it is a mistake.
+  const wrong = await runCli(t, ['import', file, place, '--yes'], { cwd: place });
+  assert.equal(wrong.code, 2);
+});
+
+test('an empty key goes out and comes back', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.appendLogEntry('coins', { op: 'SET', data: { '': { n: 1 }, a: { n: 2 } } });
+  await storage.collection('coins').set('b', { n: 3 });
+  await closeStorage(storage);
+  const expected = { '': { n: 1 }, a: { n: 2 }, b: { n: 3 } };
+  const place = await temporaryFolder(t);
+  for (const format of ['json', 'jsonl', 'csv']) {
+    const file = path.join(place, `coins.${format}`);
+    assert.equal((await runCli(t, ['export', dataDir, '--log', 'coins', '--output', file])).code, 0);
+    const target = path.join(place, format);
+    const args = ['import', file, target, '--log', 'coins', '--yes'];
+    const { code, stderr } = await runCli(t, args);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await stateOf(t, target, 'coins'), expected, format);
+    await writeFile(
+      file,
+      format === 'json'
+        ? '{"a":{"n":2}}'
+        : format === 'csv'
+          ? 'key,n\na,2\n'
+          : '{"key":"a","value":{"n":2}}\n',
+    );
+    assert.equal((await runCli(t, [...args, '--replace'])).code, 0);
+    assert.deepEqual(await stateOf(t, target, 'coins'), { a: { n: 2 } }, format);
   }
 });
 

@@ -133,6 +133,91 @@ test('a time that no file reaches back to is an error that says how far they rea
   assert.deepEqual(await storage.rebuildStateFromLog('coins', { at }), state);
 });
 
+test('keys that are numbers, truth values or lists have a history too', async (t) => {
+  const place = scene(t);
+  const storage = place.open({ fsync: 'never' });
+  for (const [key, name] of [
+    [7, '7'],
+    [true, 'true'],
+    [['a', 'b'], 'a,b'],
+    [1e21, '1e+21'],
+  ]) {
+    for (const value of [1, 2]) await storage.appendLogEntry('odd', { op: 'SET', key, value });
+    await storage.appendLogEntry('odd', { op: 'DELETE', key });
+    const records = await storage.history('odd', name);
+    assert.deepEqual(
+      records.map(({ op, value }) => [op, value]),
+      [
+        ['SET', 1],
+        ['SET', 2],
+        ['DELETE', undefined],
+      ],
+      name,
+    );
+  }
+  await storage.appendLogEntry('odd', { op: 'SET', data: ['first', 'second'] });
+  assert.deepEqual(
+    (await storage.history('odd', '1')).map(({ value }) => value),
+    ['second'],
+  );
+});
+
+test('an entry that equals one before a compaction is told too, and a copied one once', async (t) => {
+  const place = scene(t);
+  const storage = place.open({ fsync: 'never' });
+  const again = { timestamp: '2024-05-01T00:00:00.000Z', op: 'SET', key: 'ann', value: 1 };
+  await storage.appendLogEntry('coins', again);
+  await storage.compactLog('coins');
+  await storage.appendLogEntry('coins', again);
+  await storage.compactLog('coins');
+  await storage.appendLogEntry('coins', { ...again, value: 2 });
+  await storage.appendLogEntry('coins', again);
+  const values = async () => (await storage.history('coins', 'ann')).map(({ value }) => value);
+  assert.deepEqual(await values(), [1, 1, 2, 1]);
+  // A log as a compaction leaves it during which an entry came: it is in the backup and in the log.
+  const line = (minute, value) => plain({ ...again, timestamp: `2024-05-01T00:0${minute}:00.000Z`, value });
+  const compacted = { op: 'CHECKPOINT', state: { ann: 5 }, compactedAt: '2024-05-01T00:02:00.000Z' };
+  place.writeLog([plain(compacted), line(3, 6), line(4, 5), line(5, 6)], 'busy');
+  fs.writeFileSync(
+    `${place.data}/logs/busy.log.backup.1714521600000`,
+    [line(1, 5), line(3, 6), line(4, 5)].map((text) => `${text}\n`).join(''),
+  );
+  assert.deepEqual(
+    (await storage.history('busy', 'ann')).map(({ value }) => value),
+    [5, 6, 5, 6],
+  );
+});
+
+test('a clock that was ahead for a while gives no old state', async (t) => {
+  const place = scene(t);
+  const now = Date.now();
+  const line = (ms, value) => plain({ timestamp: new Date(ms).toISOString(), op: 'SET', key: 'ann', value });
+  const hour = 3_600_000;
+  place.writeLog(
+    [line(now - 3 * hour, 1), line(now + 100 * hour, 2), line(now - 2 * hour, 3), line(now - hour, 4)],
+    'coins',
+  );
+  const storage = place.open({ fsync: 'never' });
+  const at = (ms) => storage.rebuildStateFromLog('coins', { at: ms });
+  assert.deepEqual(await at(now), { ann: 4 });
+  assert.deepEqual(await at(now - 2 * hour), { ann: 3 });
+  assert.deepEqual(await at(now - 3 * hour), { ann: 1 });
+  assert.deepEqual(await at(now - 4 * hour), {});
+  // Compacted while it was ahead, and written on when it was right again.
+  place.writeLog(
+    [
+      plain({ op: 'CHECKPOINT', state: { ann: 2 }, compactedAt: new Date(now + 100 * hour).toISOString() }),
+      line(now - 2 * hour, 3),
+      line(now - hour, 4),
+    ],
+    'other',
+  );
+  assert.deepEqual(await storage.rebuildStateFromLog('other', { at: now }), { ann: 4 });
+  await assert.rejects(storage.rebuildStateFromLog('other', { at: now - 3 * hour }), {
+    code: 'ERR_NO_HISTORY',
+  });
+});
+
 test('lines of the old module, of hands, and damaged ones: what can be read is told', async (t) => {
   const place = scene(t);
   const lines = [

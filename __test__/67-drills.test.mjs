@@ -31,7 +31,7 @@ const skip =
   ((process.versions.bun || process.versions.deno) && 'they run on Node.js');
 
 // The commands of a drill, in the folder; gives what they print.
-async function carryOut(folder, name) {
+async function carryOut(folder, name, expectedCode = 0) {
   const commands = drills.get(name);
   assert.ok(commands, `docs/operations.md has commands under '${name}'`);
   const env = { ...process.env, PATH: `${path.join(folder, 'tools')}:${process.env.PATH}` };
@@ -44,12 +44,13 @@ async function carryOut(folder, name) {
     });
   }
   const code = await new Promise((resolve) => child.on('close', resolve));
-  assert.equal(code, 0, `${name}:\n${said}`);
+  assert.equal(code, expectedCode, `${name}:\n${said}`);
   return said;
 }
 
-// A bot's folder: player 42 had 10 points two days ago, 20 this morning, and 21 now; 7 has 5 since two days ago.
-async function botFolder(t) {
+// A bot's folder: player 42 had 10 points two days ago, 20 this morning, and 21 now; 7 has 5 since two days ago. A young one
+// had nothing before this morning.
+async function botFolder(t, { isYoung = false } = {}) {
   const folder = await temporaryFolder(t);
   // What `npx` finds in a folder where the package is installed; the registry is not asked.
   await mkdir(path.join(folder, 'tools'));
@@ -62,7 +63,12 @@ async function botFolder(t) {
   await mkdir(path.join(dataDir, 'logs'), { recursive: true });
   const line = (hoursAgo, key, totalScore) =>
     `${JSON.stringify({ timestamp: new Date(Date.now() - hoursAgo * HOUR_MS).toISOString(), op: 'SET', key, value: { userId: key, totalScore } })}\n`;
-  await writeFile(logPath(dataDir, 'players'), line(49, '42', 10) + line(48, '7', 5) + line(3, '42', 20));
+  const [first, second] = isYoung ? [5, 4] : [49, 48];
+  await writeFile(
+    logPath(dataDir, 'players'),
+    line(first, '42', 10) + line(second, '7', 5) + line(3, '42', 20),
+  );
+  await writeFile(logPath(dataDir, 'game_state'), line(second, 'channel', 0));
   const storage = new Storage({ dataDir });
   await storage.collection('players').set('42', { userId: '42', totalScore: 21 });
   await storage.saveGameState('channel', { round: 1 });
@@ -112,6 +118,15 @@ test('everything since a time is wrong', { skip }, async (t) => {
   await carryOut(folder, 'Everything since a time is wrong');
   assert.deepEqual(await scores(t, dataDir), { 7: 5, 42: 10 });
   assert.deepEqual(await scores(t, path.join(folder, 'data.wrong')), NOW);
+});
+
+test('everything since a time is wrong, with a bot that is younger than that', { skip }, async (t) => {
+  const { folder, dataDir } = await botFolder(t, { isYoung: true });
+  const before = await contentsOf(dataDir);
+  const said = await carryOut(folder, 'Everything since a time is wrong', 3);
+  assert.match(said, /'players' .* is not known: it begins at/);
+  assert.deepEqual(await contentsOf(dataDir), before, 'the data stays where and as it is');
+  assert.ok(!existsSync(path.join(folder, 'data.wrong')) && !existsSync(path.join(folder, 'data.restored')));
 });
 
 test('lines are damaged', { skip }, async (t) => {

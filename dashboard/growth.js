@@ -1,13 +1,13 @@
 // What was appended to the logs of a folder by whoever writes them, told by their files alone.
 //
+// Lines are those of the engine (`readLogLines`), so an entry counts wherever it stands in a line.
+//
 // Invariant: only what came since the last look is read. A log that was replaced (a compaction) counts from its end on,
 // so its checkpoint is not taken for new entries; what came in the two seconds around it is not counted.
 
 const fs = require('node:fs');
 const path = require('node:path');
-
-const PIECE_BYTES = 1 << 20;
-const NEWLINE = 10;
+const { readLogLines } = require('../index.js');
 
 class Growth {
   #folder;
@@ -33,33 +33,37 @@ class Growth {
       const file = path.join(this.#folder, name);
       const { ino, size } = fs.statSync(file, { throwIfNoEntry: false }) ?? {};
       if (ino === undefined) continue;
-      this.#logs.set(name, { ino, size });
-      const known = before?.get(name) ?? { ino, size: before ? 0 : size };
-      if (known.ino === ino && size > known.size) this.#count(file, known.size, size);
+      const begin = { offset: before ? 0 : size, line: 1 };
+      const known = before?.get(name) ?? { ino, place: begin };
+      let place = known.ino === ino ? known.place : { offset: size, line: 1 };
+      if (size > place.offset) place = this.#count(file, place);
+      else place = { ...place, offset: size };
+      this.#logs.set(name, { ino, place });
     }
   }
 
-  #count(file, from, to) {
-    let opened;
+  // Counts from a place on; gives the place behind what was counted.
+  #count(file, from) {
+    let place = from;
+    const goTo = (next) => {
+      this.bytes += next.offset - place.offset;
+      place = next;
+    };
     try {
-      opened = fs.openSync(file, 'r');
-      const piece = Buffer.alloc(Math.min(PIECE_BYTES, to - from));
-      for (let at = from; at < to; ) {
-        const read = fs.readSync(opened, piece, 0, Math.min(piece.length, to - at), at);
-        if (read === 0) break;
-        for (
-          let line = piece.indexOf(NEWLINE);
-          line >= 0 && line < read;
-          line = piece.indexOf(NEWLINE, line + 1)
-        )
-          this.entries += 1;
-        this.bytes += read;
-        at += read;
+      for (;;) {
+        const piece = readLogLines(file, place, { entries: false });
+        if (piece === null) return place;
+        const last = piece.lines.at(-1);
+        // One that is still being written counts when it is whole.
+        const isBeingWritten = last !== undefined && !last.isTerminated;
+        const lines = isBeingWritten ? piece.lines.slice(0, -1) : piece.lines;
+        this.entries += lines.filter(({ state }) => state === 'checked' || state === 'plain').length;
+        goTo(isBeingWritten ? { offset: last.offset, line: last.line } : piece.next);
+        if (piece.isEnd) return place;
       }
     } catch {
       // Replaced or gone meanwhile: the next look begins anew.
-    } finally {
-      if (opened !== undefined) fs.closeSync(opened);
+      return place;
     }
   }
 }

@@ -1,7 +1,8 @@
 // `import`: keys and values of a file become entries of a log.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { deleteAny, setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { parseCsv } from '../support/csv.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
@@ -14,7 +15,8 @@ export const usage = 'FILE [path] [options]';
 export const help = `
 Reads FILE, in the forms that \`export\` writes for one log, and sets each of its keys in a log below path (a data
 folder or a bot's folder; default: the current folder). First it shows how many are new, changed and the same; what
-is the same is not written. Keys that the file lacks stay, unless --replace is given. A bot may be running.
+is the same is not written. Keys that the file lacks stay, unless --replace is given. A bot may be running. A data
+folder that is not there, or is empty, is begun.
 
 The keys are written one by one, many in a sync: an interruption leaves some of them, and a second run the rest.
 In CSV, a column becomes numbers, lists and so on where all of its cells read as JSON, and text else; one that
@@ -42,9 +44,8 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (!Object.values(ENDINGS).includes(format)) {
     throw usageError(`The format of '${positionals[0]}' is not known.`, 'Give --format json, jsonl or csv.');
   }
-  const dataDir = dataFolder(positionals[1], cwd);
+  const dataDir = targetFolder(positionals[1], cwd);
   const storage = openStorage(dataDir, atEnd);
-  const collection = storage.collection(options.log);
   const log = logsIn(dataDir).find(({ name }) => name === options.log);
   const current = new Map(log && (await entriesOf(terminal, storage, log)));
   const entries = read(file, format, current);
@@ -85,9 +86,9 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     ...toSet.map(
       ([key, value]) =>
         () =>
-          collection.set(key, value),
+          setAny(storage, options.log, key, value),
     ),
-    ...toDelete.map((key) => () => collection.delete(key)),
+    ...toDelete.map((key) => () => deleteAny(storage, options.log, key)),
   ];
   const progress = terminal.progress('Writing', work.length);
   for (let from = 0; from < work.length; from += IN_FLIGHT) {
@@ -99,6 +100,25 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line('Done.');
   terminal.result(report);
   return EXIT.ok;
+}
+
+// The data folder; also one that is not there yet, or is empty: then it is begun.
+function targetFolder(given, cwd) {
+  const base = path.resolve(cwd, given ?? 'data');
+  const stat = statSync(base, { throwIfNoEntry: false });
+  if (!stat || (stat.isDirectory() && readdirSync(base).length === 0)) {
+    // Without an argument the data may be in the folder itself, or where the environment says.
+    return given === undefined ? (found(cwd) ?? base) : base;
+  }
+  return dataFolder(given, cwd);
+}
+
+function found(cwd) {
+  try {
+    return dataFolder(undefined, cwd);
+  } catch {
+    return undefined;
+  }
 }
 
 // `[[key, value], …]`; every key once.
@@ -113,7 +133,7 @@ function read(file, format, current) {
   const entries = { json: fromJson, jsonl: fromJsonLines, csv: fromCsv }[format](text, file, current);
   const seen = new Set();
   for (const [key] of entries) {
-    if (typeof key !== 'string' || key === '') throw usageError(`'${file}' has an entry without a key.`);
+    if (typeof key !== 'string') throw usageError(`'${file}' has an entry without a key.`);
     if (seen.has(key)) throw usageError(`'${file}' has the key ${JSON.stringify(key)} twice.`);
     seen.add(key);
   }

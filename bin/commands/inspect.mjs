@@ -38,8 +38,9 @@ export async function inspectLog(terminal, log) {
   const found =
     log.log &&
     (await examine(log.log.path, {
-      onEntry: (entry) =>
-        eachChange(entry, (key, value) => {
+      told: { changes: true },
+      onEntry: (line) =>
+        eachChange(line, (key, value) => {
           if (value === undefined) sizes.delete(key);
           else
             sizes.set(

@@ -1,13 +1,12 @@
 // `repair`: what damage has cost, what of it can be had back from backups, and having it back.
 //
 // What is lost is told by the keys of damaged lines, in the log and in what was set aside earlier, that no later
-// line has set again; and, where a damaged line names no key (a checkpoint, say), by keys that a backup has and the
-// log neither has nor removes. A backup is older than every line of the log: what it has is offered for keys that are
+// line has set again; and, where a damaged line names no key (a checkpoint, say) or the log was emptied or removed, by keys
+// that the newest backup has and the log neither has nor removes. A backup is older than every line of the log: what it has is offered for keys that are
 // gone, never in the place of a value that there is.
 // Invariant: a key that changed since it was shown is left alone; the log is kept before anything is written.
 
 import { constants, copyFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { setUnlessChanged } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
@@ -31,7 +30,8 @@ export const usage = '[path] [options]';
 export const help = `
 Looks at the damaged lines of the logs below path (a data folder or a bot's folder; default: the current folder),
 and at those that were set aside earlier. For each key that they have cost, and that has no older value in the log,
-it offers the newest one that a backup or archive has. A key that the JSON file still has is left as it is there.
+it offers the newest one that a backup or archive has. Where a checkpoint is damaged, or the log was emptied or removed,
+it offers what the newest backup has and the data lacks. A key that the JSON file still has is left as it is there.
 After the question, the log and JSON file are kept as NAME.log.before-repair.N and
 NAME.json.before-repair.N, damaged lines are set aside, and the values are written as new entries. A bot may be
 running; a key that it changes meanwhile is left alone.
@@ -92,55 +92,56 @@ const isLost = ({ hopeless }) => hopeless.some(({ now }) => now === undefined);
 async function look({ terminal, options, atEnd }, storage, log) {
   let later = new Map();
   let deleted = new Set();
+  let damages = [];
   const progress = terminal.progress(`Reading ${log.name}.log`, log.log?.sizeBytes ?? 0, bytes);
   const examined =
     log.log &&
     (await examine(log.log.path, {
-      onEntry: (entry, line) =>
-        eachChange(entry, (key, value) => {
+      told: { changes: true },
+      onEntry: (line) =>
+        eachChange(line, (key, value) => {
           // Where a key was set last, and when.
-          later.set(key, { line: line.line, ms: Date.parse(entry.timestamp ?? entry.compactedAt ?? '') });
+          later.set(key, { line: line.line, ms: Date.parse(line.time ?? '') });
           if (value === undefined) deleted.add(key);
           else deleted.delete(key);
         }),
+      onDamage: (line) => damages.push(line),
       onRestart: () => {
         later = new Map();
         deleted = new Set();
+        damages = [];
       },
       progress,
     }));
   progress.end();
   const damaged = examined?.damaged ?? [];
+  const backups = [...log.backups, ...log.archives].sort((one, other) => other.number - one.number);
+  // A compaction leaves a log that begins with a checkpoint: one that does not was emptied, removed or cut.
+  const isBeheaded = backups.length > 0 && damaged.length === 0 && !examined?.beginsWithCheckpoint;
   // By key: what the damaged line would have set, where that can be read.
   const losses = new Map();
-  let isKeyUnknown = false;
-  const lose = (damage, text, isSetAgain) => {
-    const { members, ms } = contentOf(text);
-    if (members.length === 0 && damage.key !== null) members.push([damage.key, undefined]);
-    if (members.length === 0) isKeyUnknown = true;
-    for (const [key, value] of members) if (!isSetAgain(later.get(key), ms)) losses.set(key, value);
+  let isKeyUnknown = isBeheaded || damaged.some(({ isCheckpoint }) => isCheckpoint);
+  const lose = ({ state, changes = [], key, isPartOfLine }, isSetAgain) => {
+    const members = changes.filter((change) => change.length > 1);
+    if (members.length === 0 && key !== undefined) members.push([key, undefined]);
+    // A byte in the place of a line break is nothing that is lost.
+    if (members.length === 0 && state !== 'empty' && !isPartOfLine) isKeyUnknown = true;
+    for (const [name, value] of members) if (!isSetAgain(later.get(name))) losses.set(name, value);
   };
   for (const file of log.corrupt) {
-    const lines = [];
     await eachLine(file.path, {
-      onLine: ({ state, offset, sizeBytes, key, entry }) => {
-        if (state !== 'empty') lines.push({ offset, sizeBytes, key: key ?? entry?.key ?? null });
+      told: { entries: false, changes: true },
+      onLine: (line) => {
+        // Where it stood in the log is not known any more: times tell what came later.
+        const ms = Date.parse(line.time ?? '');
+        lose(line, (last) => last?.ms >= (Number.isNaN(ms) ? file.number : ms));
       },
     });
-    const texts = await textsOf(file.path, lines);
-    for (const [index, line] of lines.entries()) {
-      // Where it stood in the log is not known any more: times tell what came later.
-      lose(line, texts[index], (last, ms) => last?.ms >= (Number.isNaN(ms) ? file.number : ms));
-    }
   }
-  const texts = log.log ? await textsOf(log.log.path, damaged) : [];
-  for (const [index, damage] of damaged.entries()) {
-    lose(damage, texts[index], (last) => last?.line > damage.line);
-  }
-  if (damaged.length === 0 && !examined?.torn && log.corrupt.length === 0) return undefined;
+  for (const damage of damages) lose(damage, (last) => last?.line > damage.line);
+  if (damaged.length === 0 && !examined?.torn && log.corrupt.length === 0 && !isBeheaded) return undefined;
 
   const current = Object.fromEntries(log.mirror || log.log ? await entriesOf(terminal, storage, log) : []);
-  const backups = [...log.backups, ...log.archives].sort((one, other) => other.number - one.number);
   const states = [];
   const unreadable = [];
   for (const backup of losses.size > 0 || isKeyUnknown ? backups : []) {
@@ -153,10 +154,10 @@ async function look({ terminal, options, atEnd }, storage, log) {
     }
   }
   if (isKeyUnknown) {
-    for (const { state } of states) {
-      for (const key of Object.keys(state))
-        if (!Object.hasOwn(current, key) && !deleted.has(key)) losses.set(key, undefined);
-    }
+    // An older one may have keys that were removed before the newest was made.
+    const newest = states.find(({ state }) => Object.keys(state).length > 0)?.state ?? {};
+    for (const key of Object.keys(newest))
+      if (!Object.hasOwn(current, key) && !deleted.has(key)) losses.set(key, undefined);
   }
   // What the log alone lacks and the bot has is what the JSON file still tells; it is logged with the next write.
   const alone = losses.size > 0 && log.log ? await rebuilt(terminal, storage, log) : current;
@@ -177,8 +178,11 @@ async function look({ terminal, options, atEnd }, storage, log) {
     if (!offer) hopeless.push({ key, now });
     else if (!equal(offer.value, now)) offers.push({ key, now, ...offer });
   }
+  if (damaged.length === 0 && !examined?.torn && log.corrupt.length === 0 && offers.length === 0)
+    return undefined;
   return {
     name: log.name,
+    isBeheaded,
     log: log.log?.path,
     mirror: log.mirror?.path,
     damaged,
@@ -202,36 +206,19 @@ function fromBackups(key, states) {
   return found && { value: found.state[key], from: found.from };
 }
 
-// What a damaged line would set and when, where its text can still be read.
-function contentOf(text) {
-  const members = [];
-  let entry;
-  try {
-    entry = JSON.parse(text);
-  } catch {
-    // It cannot be read.
-  }
-  if (entry) eachChange(entry, (key, value) => value !== undefined && members.push([key, value]));
-  return { members, ms: Date.parse(entry?.timestamp ?? entry?.compactedAt ?? '') };
-}
-
-async function textsOf(file, damaged) {
-  if (damaged.length === 0) return [];
-  const handle = await open(file, 'r');
-  try {
-    const texts = [];
-    for (const { offset, sizeBytes } of damaged) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offset);
-      texts.push(buffer.toString('utf8', 0, bytesRead));
-    }
-    return texts;
-  } finally {
-    await handle.close();
-  }
-}
-
-function show(terminal, { name, damaged, torn, setAside, unreadable, offers, hopeless, kept }) {
+function show(
+  terminal,
+  { name, log, isBeheaded, damaged, torn, setAside, unreadable, offers, hopeless, kept },
+) {
   terminal.title(name);
+  if (isBeheaded) {
+    const what = log ? 'does not begin with the checkpoint of its last compaction' : 'is not there';
+    terminal.line(`  ${terminal.red('✘')} the log ${what}: it was emptied, cut or removed`);
+    terminal.line(
+      '  What its newest backup has and the data lacks can be taken back; keys that were removed since are',
+    );
+    terminal.line('  among it.');
+  }
   for (const damage of damaged) terminal.line(`  ${terminal.red('✘')} ${describeDamage(damage)}`);
   if (torn) terminal.line(`  · ${describeDamage(torn)}; it was never acknowledged`);
   for (const file of setAside) terminal.line(`  · set aside earlier: ${path.basename(file)}`);
@@ -266,10 +253,9 @@ async function mend(terminal, storage, dataDir, found) {
     copyFileSync(file, copy, constants.COPYFILE_EXCL);
     found.copies.push(copy);
   }
-  const collection = storage.collection(name);
   const progress = terminal.progress(`Writing ${name}`, offers.length);
   for (const { key, now, value } of offers) {
-    const isApplied = await setUnlessChanged(collection, key, now, value);
+    const isApplied = await setUnlessChanged(storage, name, key, now, value);
     found.applied.push({ key, isApplied });
     progress.add(1);
   }

@@ -6,10 +6,19 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Storage } from '../../index.js';
+import { setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
-import { plural } from '../support/terminal.mjs';
+import {
+  bytesToRead,
+  chosenLogs,
+  dataFolder,
+  entriesOf,
+  openStorage,
+  plainFile,
+} from '../support/folder.mjs';
+import { eachLine } from '../support/lines.mjs';
+import { count, plural } from '../support/terminal.mjs';
 import { parseTime } from '../support/time.mjs';
 
 export const summary = 'the data as it was at a point in time, into a new folder';
@@ -20,7 +29,10 @@ point in time, from log, backups and archives, and writes them to a new data fol
 The data itself is only read, and a bot may be running. To go back to it, stop the bot and put the new folder in
 the place of the old one; keep the old one.
 
-A log whose files do not reach back that far is a failure; --log chooses those to restore.
+A log whose files do not reach back that far is a failure (ERR_NO_HISTORY): also one that began later, as what was
+before may have been in its JSON file alone. --log chooses those to restore; the others are not in the new folder. Keys
+that came in from a JSON file later may have been in it at that time: they are named, and a question that --yes does not
+answer is asked.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -35,6 +47,7 @@ export const options = {
 };
 
 const IN_FLIGHT = 500;
+const KEYS_SHOWN = 20;
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (!options.at) throw usageError('The time is missing.', 'Give --at TIME.');
@@ -46,20 +59,25 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   const states = [];
   for (const log of chosenLogs(dataDir, options.log)) {
-    const { name, mirror } = log;
+    const { name } = log;
     const work = storage.rebuildStateFromLog(name, { at });
     const state = await terminal.waiting(`Reading ${name}`, work, bytesToRead(log, true));
+    const past = await pastOf(terminal, storage, log, at, atEnd);
+    if (!past.isReached) throw noHistory(log, at, past.begins);
+    const missing = past.later.filter((key) => !Object.hasOwn(state, key));
     // A log of plain entries has no state to restore.
-    if (mirror || Object.keys(state).length > 0) states.push({ name, state });
+    if (log.mirror || Object.keys(state).length > 0 || missing.length > 0)
+      states.push({ name, state, missing });
   }
   const report = { dataDir, into: target, at: at.toISOString(), logs: [], done: false };
   terminal.title(`${dataDir} at ${at.toISOString()}`);
-  for (const { name, state } of states) {
+  for (const { name, state, missing } of states) {
     const keys = Object.keys(state).length;
-    report.logs.push({ name, keys });
+    report.logs.push({ name, keys, ...(missing.length > 0 && { missing }) });
     terminal.fact(name, plural(keys, 'key'));
   }
   terminal.fact('into', target);
+  await askAboutMissing(terminal, options, states);
   if (!(await confirmed(terminal, options, 'Write this folder?'))) {
     terminal.result(report);
     return EXIT.ok;
@@ -69,6 +87,69 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line(`Written. To use it, stop the bot and put it in the place of ${dataDir}; keep that.`);
   terminal.result(report);
   return EXIT.ok;
+}
+
+// What the files of a log tell of the time before `at`: whether they reach back to it, since when they go, and the keys that
+// came in from the JSON file later, or are only there. Nobody knows since when it had those.
+async function pastOf(terminal, storage, log, at, atEnd) {
+  const old = [...log.backups, ...log.archives].sort((one, other) => one.number - other.number);
+  // First, as a bot may be writing: each of its keys is in what is read below, unless the JSON file alone has it.
+  const current = await entriesOf(terminal, storage, log);
+  const past = { begins: null, isReached: false, later: [] };
+  const known = new Set();
+  let entries = 0;
+  for (const file of [...old, log.log].filter(Boolean)) {
+    await eachLine(await plainFile(terminal, file, atEnd), {
+      told: { entries: false, changes: true },
+      onLine: ({ state, time, isEdit, changes = [] }) => {
+        if (state === 'damaged' || state === 'torn') return;
+        entries += changes.length > 0 ? 1 : 0;
+        const ms = time === undefined ? Number.NaN : new Date(time).getTime();
+        if (!Number.isNaN(ms)) past.begins ??= new Date(ms).toISOString();
+        past.isReached ||= ms <= at.getTime();
+        for (const [key] of changes) {
+          if (isEdit && ms > at.getTime() && !known.has(key)) past.later.push(key);
+          known.add(key);
+        }
+      },
+    });
+  }
+  for (const [key] of current) if (!known.has(key)) past.later.push(key);
+  // Without a time in it, a log is as old as one likes; without anything at all there is nothing to miss.
+  if (past.begins === null) past.isReached = entries > 0 || current.length === 0;
+  past.later = [...new Set(past.later)];
+  return past;
+}
+
+function noHistory({ name }, at, begins) {
+  const since =
+    begins === null ? 'only its JSON file has data, which does not say since when' : `it begins at ${begins}`;
+  return new Stop(`What '${name}' was at ${at.toISOString()} is not known: ${since}.`, {
+    code: 'ERR_NO_HISTORY',
+    hint: 'Give a later time, or with --log the logs that are to be restored. Nothing was written.',
+  });
+}
+
+async function askAboutMissing(terminal, options, states) {
+  const missing = states.filter((one) => one.missing.length > 0);
+  if (missing.length === 0) return;
+  const details = missing.map(({ name, missing: keys }) => {
+    const shown = keys.slice(0, KEYS_SHOWN).map((key) => JSON.stringify(key));
+    if (keys.length > KEYS_SHOWN) shown.push(`${count(keys.length - KEYS_SHOWN)} more`);
+    return `${name}: ${shown.join(', ')}`;
+  });
+  terminal.line();
+  terminal.line(
+    'These keys came in from a JSON file later. They may have been there at that time, and would be missing:',
+  );
+  for (const text of details) terminal.line(`  ${text}`);
+  if (options['dry-run']) return;
+  if (!options.yes && (await terminal.confirm('Write the folder without them?'))) return;
+  throw new Stop('Keys would be missing that may have been there at that time. Nothing was written.', {
+    code: 'ERR_NO_HISTORY',
+    hint: 'Give a later time, or answer the question at a terminal, without --yes.',
+    details,
+  });
 }
 
 function checkTarget(target) {
@@ -99,12 +180,11 @@ async function write(terminal, states, target, atEnd) {
   try {
     mkdirSync(temporary);
     for (const { name, state } of states) {
-      const collection = storage.collection(name);
       const entries = Object.entries(state);
       const progress = terminal.progress(`Writing ${name}`, entries.length);
       for (let from = 0; from < entries.length; from += IN_FLIGHT) {
         const part = entries.slice(from, from + IN_FLIGHT);
-        await Promise.all(part.map(([key, value]) => collection.set(key, value)));
+        await Promise.all(part.map(([key, value]) => setAny(storage, name, key, value)));
         progress.add(part.length);
       }
       progress.end();

@@ -57,13 +57,13 @@ async function statsOf(terminal, { name, log }, top) {
   const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
   await examine(log.path, {
     onRestart: begin,
-    onEntry: (entry, line) => {
-      add(operations, entry.op ?? '(none)');
+    told: { entries: true, changes: true },
+    onEntry: (line) => {
+      add(operations, line.entry.op ?? '(none)');
       sizes.push(line.sizeBytes + 1);
-      const isCheckpoint = entry.op === 'CHECKPOINT';
-      if (!isCheckpoint && typeof entry.timestamp === 'string') add(days, entry.timestamp.slice(0, 10));
-      eachChange(entry, (key, value) => {
-        if (!isCheckpoint) add(changes, key);
+      if (!line.isCheckpoint && typeof line.time === 'string') add(days, line.time.slice(0, 10));
+      eachChange(line, (key, value) => {
+        if (!line.isCheckpoint) add(changes, key);
         if (value === undefined) values.delete(key);
         else values.set(key, Buffer.byteLength(JSON.stringify(value)));
       });

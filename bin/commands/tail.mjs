@@ -114,7 +114,7 @@ function readOn(file, from, take) {
     for (const line of piece.lines) {
       // It is still being written.
       if (!line.isTerminated) return { offset: line.offset, line: line.line };
-      if (line.entry) take(line.entry);
+      if (line.entry) take(line.entry, line);
     }
     place = piece.next;
     if (piece.isEnd) return place;
@@ -142,8 +142,12 @@ function catchUp({ dataDir, name, inode, from, shown, take }) {
 // A file that a compaction made, from its first entry that was not shown yet. Gives the place behind it.
 function readNew(file, shown, take) {
   const entries = [];
-  const place = readOn(file, { offset: 0, line: 1 }, (entry) => entries.push(entry));
-  const newer = entries.slice(entries.findLastIndex(({ op }) => op === 'CHECKPOINT') + 1);
+  let begin = 0;
+  const place = readOn(file, { offset: 0, line: 1 }, (entry, { isCheckpoint }) => {
+    entries.push(entry);
+    if (isCheckpoint) begin = entries.length;
+  });
+  const newer = entries.slice(begin);
   const texts = newer.map((entry) => JSON.stringify(entry));
   // The longest end of what was shown with which the rest begins.
   let repeated = Math.min(texts.length, shown.length);

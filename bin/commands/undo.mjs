@@ -56,7 +56,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const isDone =
     then === undefined
       ? await removeUnlessChanged(collection, key, now)
-      : await setUnlessChanged(collection, key, now, then);
+      : await setUnlessChanged(storage, name, key, now, then);
   if (!isDone) {
     throw new Stop(`The key ${JSON.stringify(key)} changed meanwhile. Nothing was written.`, {
       code: 'ERR_CHANGED',
@@ -71,23 +71,33 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
 async function valueAt(storage, name, key, at) {
   const state = await storage.rebuildStateFromLog(name, { at });
-  return Object.hasOwn(state, key) ? state[key] : undefined;
+  if (Object.hasOwn(state, key)) return state[key];
+  const [first] = await storage.history(name, key);
+  if (isFromBefore(first) && !(Date.parse(first?.timestamp) <= at.getTime())) throw unknown(name, key, first);
+  return undefined;
 }
 
 async function valueBefore(storage, name, key, now) {
   const history = await storage.history(name, key);
   const before = history.findLast(({ value }) => !equal(value, now));
   if (before) return before.value;
-  if (history.length === 0 || history[0].op === 'CHECKPOINT') {
-    throw new Stop(
-      history.length === 0
-        ? `The key ${JSON.stringify(key)} was never seen in '${name}'.`
-        : `No other value of ${JSON.stringify(key)} is recorded: its older lines went with a backup that is gone.`,
-      { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' },
-    );
-  }
+  if (isFromBefore(history[0])) throw unknown(name, key, history[0]);
   // Before its first entry it was not there.
   return undefined;
+}
+
+// Whether the key may have been there before its first record: a checkpoint is of older entries, and the JSON file may have
+// had for long what was logged as an edit of it.
+const isFromBefore = (first) => !first || first.op === 'CHECKPOINT' || first.isExternalEdit;
+
+function unknown(name, key, first) {
+  const named = JSON.stringify(key);
+  let message = `The key ${named} was never seen in '${name}'.`;
+  if (first?.isExternalEdit)
+    message = `What ${named} was before ${first.timestamp} is not known: then its value was found in the JSON file.`;
+  else if (first)
+    message = `No other value of ${named} is recorded: its older lines went with a backup that is gone.`;
+  return new Stop(message, { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' });
 }
 
 // There is no removal on a condition; a change in the instant between the look and the removal goes with it, and

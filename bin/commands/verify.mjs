@@ -79,6 +79,8 @@ async function verifyLog(terminal, file, atEnd) {
   if (found.plain > 0) parts.push(`${found.plain} without a checksum`);
   if (found.damaged.length > 0) parts.push(terminal.red(`${found.damaged.length} damaged`));
   const details = found.damaged.map((damage) => describeDamage(damage));
+  if (found.damaged.some(({ isCheckpoint }) => isCheckpoint))
+    details.push('What a CHECKPOINT held is in the backups: `progressive-storage repair` offers it.');
   if (found.torn) details.push(`${describeDamage(found.torn)} (the end of the log, as a crash leaves it)`);
   terminal.check({ ok, text: `${name}: ${parts.join(', ')}`, details });
   return { file: file.path, ok, ...found };

@@ -80,9 +80,9 @@ async function newestTime(dataDir) {
     if (!log) continue;
     let last;
     await eachLine(log.path, {
-      onLine: ({ entry }) => {
-        const time = entry?.timestamp ?? entry?.compactedAt;
-        if (typeof time === 'string' && !Number.isNaN(Date.parse(time))) last = time;
+      told: { entries: false },
+      onLine: ({ state, time }) => {
+        if (state !== 'damaged' && typeof time === 'string' && !Number.isNaN(Date.parse(time))) last = time;
       },
     });
     if (last && (!newest || Date.parse(last) > Date.parse(newest.time))) newest = { log: name, time: last };

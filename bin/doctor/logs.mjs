@@ -86,7 +86,9 @@ async function logFinding({ name, log, mirror, backups, archives, corrupt, broke
           'damage',
           `${name}: ${plural(found.damaged.length, 'damaged line')} of ${found.lines}; the first is ${describeDamage(found.damaged[0])}`,
           'All other lines are used. The damaged ones are set aside by the next write.',
-          'Look at them with `progressive-storage verify`, and at what can be had back with `repair`. If it happens again, check the disk.',
+          found.damaged.some(({ isCheckpoint }) => isCheckpoint)
+            ? 'What a CHECKPOINT held is in the backups: `progressive-storage repair` offers it. Check the disk.'
+            : 'Look at them with `progressive-storage verify`, and at what can be had back with `repair`. If it happens again, check the disk.',
         ),
       );
     }

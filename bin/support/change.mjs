@@ -5,7 +5,14 @@ import { equal } from './values.mjs';
 const CHANGED = new Error('the key has another value now');
 
 // True when `value` was set; false when the key had another value than `expected` by then.
-export async function setUnlessChanged(collection, key, expected, value) {
+export async function setUnlessChanged(storage, name, key, expected, value) {
+  const collection = storage.collection(name);
+  if (key === '') {
+    // What the calls of a collection refuse; a change in the instant between look and write stands in the log.
+    if (!equal(Object.fromEntries(await collection.entries())[''], expected)) return false;
+    await setAny(storage, name, key, value);
+    return true;
+  }
   try {
     await collection.update(key, (now) => {
       if (!equal(now, expected)) throw CHANGED;
@@ -16,4 +23,18 @@ export async function setUnlessChanged(collection, key, expected, value) {
     if (error === CHANGED) return false;
     throw error;
   }
+}
+
+// Sets any key that JSON knows, also the empty one.
+export function setAny(storage, name, key, value) {
+  return key === ''
+    ? storage.appendLogEntry(name, { op: 'SET', data: { '': value } })
+    : storage.collection(name).set(key, value);
+}
+
+// Removes any key that JSON knows.
+export function deleteAny(storage, name, key) {
+  return key === ''
+    ? storage.appendLogEntry(name, { op: 'DELETE', key: '' })
+    : storage.collection(name).delete(key);
 }

@@ -383,11 +383,12 @@ fn find_bytes(
         let (line, rest) =
             left.split_at(left.iter().position(|byte| *byte == b'\n').map_or(left.len(), |at| at + 1));
         left = rest;
-        let line = skip_joined(line, &mut good, &mut bad);
+        let line = skip_parts(line, &mut good, &mut bad);
         if let Some(rest) = good.strip_prefix(line) {
             good = rest;
         } else if let Some(rest) = bad.strip_prefix(line) {
-            bad = rest;
+            // A checkpoint that is cut short at the end of the log has no line break there.
+            bad = if line.ends_with(b"\n") { rest } else { rest.strip_prefix(b"\n").unwrap_or(rest) };
             // Where the line that ended an operation is damaged, there is a new one in its place.
             if let Some(behind_end) = good.strip_prefix(&end_line()[..])
                 && find_bytes(left, behind_end, bad, b"").is_ok()
@@ -398,36 +399,42 @@ fn find_bytes(
             return Err(format!("a line is gone: {}", line.escape_ascii()));
         }
     }
-    // A last line without its break gets one.
-    if !bad.is_empty() || !(good.is_empty() || good == b"\n") {
+    // A last line without its break gets one; a checkpoint whose last lines are missing gets its end.
+    let good = good.strip_prefix(b"\n").unwrap_or(good);
+    if !bad.is_empty() || !(good.is_empty() || good == end_line()) {
         return Err(format!("more than there was: {}, aside {}", good.escape_ascii(), bad.escape_ascii()));
     }
     Ok(())
 }
 
-/// Goes past the entries at the beginning of a line that hang together with what follows: each is a line of its own
-/// now, and a byte that stood in the place of a line break is set aside.
-fn skip_joined<'l>(mut line: &'l [u8], good: &mut &[u8], bad: &mut &[u8]) -> &'l [u8] {
+/// Goes past the parts of a line that are not its last one. Each entry is a line of its own now; a byte that stood in the
+/// place of a line break, and what stood before an entry, are set aside.
+fn skip_parts<'l>(mut line: &'l [u8], good: &mut &[u8], bad: &mut &[u8]) -> &'l [u8] {
+    let begins_entry = |rest: &[u8]| {
+        [&b"{\"timestamp\":"[..], b"{\"op\":"].iter().any(|start| rest.starts_with(start))
+    };
+    let part = |line: &'l [u8], of: &[u8]| {
+        let end = of.iter().position(|byte| *byte == b'\n').filter(|end| *end > 0)?;
+        let rest = line.strip_prefix(&of[..end])?;
+        (!rest.is_empty() && rest != b"\n").then_some((end, rest))
+    };
     loop {
-        let Some(end) = good.iter().position(|byte| *byte == b'\n').filter(|end| *end > 0) else {
-            return line;
-        };
-        let Some(rest) = line.strip_prefix(&good[..end]).filter(|rest| !rest.is_empty() && *rest != b"\n")
-        else {
-            return line;
-        };
-        if !is_sealed(&good[..end]) {
-            return line;
+        if let Some((end, rest)) = part(line, good) {
+            let is_sealed = is_sealed(&good[..end]);
+            if begins_entry(rest) || (is_sealed && rest[0] == b'{') {
+                line = rest;
+                *good = &good[end + 1..];
+                continue;
+            }
+            if let Some(left) = bad.strip_prefix(&[rest[0], b'\n']).filter(|_| is_sealed) {
+                (line, *bad, *good) = (&rest[1..], left, &good[end + 1..]);
+                continue;
+            }
         }
-        if rest[0] == b'{' {
-            line = rest;
-        } else if let Some(left) = bad.strip_prefix(&[rest[0], b'\n']) {
-            *bad = left;
-            line = &rest[1..];
-        } else {
-            return line;
+        match part(line, bad) {
+            Some((end, rest)) if begins_entry(rest) => (line, *bad) = (rest, &bad[end + 1..]),
+            _ => return line,
         }
-        *good = &good[end + 1..];
     }
 }
 

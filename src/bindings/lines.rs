@@ -11,7 +11,7 @@ use super::api::thrown;
 use super::arguments::{describe, finite_or, is_missing};
 use super::environment::Environment;
 use super::js::{Fallible, Js, Value};
-use crate::engine::{LinePlace, describe_lines};
+use crate::engine::{LinePlace, Told, describe_lines};
 use crate::error::Error;
 use crate::vfs::RealFileSystem;
 
@@ -31,16 +31,18 @@ use crate::vfs::RealFileSystem;
 /// }
 /// @param file Path of the file.
 /// @param from Where to begin: the `next` of an earlier call. Default: at the beginning.
+/// @param options Whether lines have their `entry` (default true) and their `changes` (default false).
 #[napi(
     catch_unwind,
-    ts_args_type = "file: string, from?: { offset: number, line: number }",
+    ts_args_type = "file: string, from?: { offset: number, line: number }, options?: ReadLinesOptions",
     ts_return_type = "LogLines | null"
 )]
-pub fn read_log_lines(env: Env, file: Unknown, from: Unknown) -> napi::Result<Value> {
+pub fn read_log_lines(env: Env, file: Unknown, from: Unknown, options: Unknown) -> napi::Result<Value> {
     thrown(env, |js| {
         let file = path(js, file.into())?;
         let place = place(js, from.into())?;
-        match describe_lines(&RealFileSystem::new(), Path::new(&file), place)? {
+        let told = told(js, options.into())?;
+        match describe_lines(&RealFileSystem::new(), Path::new(&file), place, told)? {
             Some(text) => Environment::of(js)?.parse(js, &text),
             None => js.null(),
         }
@@ -80,4 +82,30 @@ fn place(js: Js, value: Value) -> Fallible<LinePlace> {
         Ok(whole)
     };
     Ok(LinePlace { offset: number("offset", 0.0)?, number: number("line", 1.0)? })
+}
+
+fn told(js: Js, value: Value) -> Fallible<Told> {
+    let default = Told { entries: true, changes: false };
+    if is_missing(js, value)? {
+        return Ok(default);
+    }
+    if js.type_of(value)? != ValueType::Object {
+        let found = describe(js, value);
+        return Err(
+            Error::wrong_type(format!("The argument 'options' must be an object, not {found}")).into()
+        );
+    }
+    let choice = |name: &str, default: bool| -> Fallible<bool> {
+        let value = js.get(value, name)?;
+        match js.type_of(value)? {
+            ValueType::Undefined => Ok(default),
+            ValueType::Boolean => js.is_truthy(value),
+            _ => {
+                let found = describe(js, value);
+                Err(Error::wrong_type(format!("The option '{name}' must be true or false, not {found}"))
+                    .into())
+            }
+        }
+    };
+    Ok(Told { entries: choice("entries", default.entries)?, changes: choice("changes", default.changes)? })
 }

@@ -228,6 +228,8 @@ export interface CorruptionEvent extends StorageEvent {
   reason?: string;
   /** The key that it seems to hold. */
   key?: string;
+  /** Where a CHECKPOINT is damaged: the newest backup or archive that has data. `repair` takes it back from there. */
+  backup?: string;
 }
 
 /** A log ended with a line that a crash cut short, which is dropped. Code: `PS_TORN_TAIL`. */
@@ -324,9 +326,9 @@ export interface LogEntry {
   [property: string]: any;
 }
 
-/** A line of a log file, see `readLogLines`. */
+/** A line of a log file, or a part of one that holds several; see `readLogLines`. */
 export interface LogLine {
-  /** 1 for the first line of the file. */
+  /** 1 for the first line of the file. All parts of a line have its number. */
   line: number;
   /** Bytes before it in the file. */
   offset: number;
@@ -335,22 +337,41 @@ export interface LogLine {
   /** False for a last line without a line break. */
   isTerminated: boolean;
   /**
-   * `'checked'`: its checksum is right; `'plain'`: it has none and is a JSON object; `'empty'`; `'damaged'`: neither;
-   * `'torn'`: damaged, and the last line without a line break.
+   * `'checked'`: its checksum is right; `'plain'`: it has none and is a JSON object; `'empty'`; `'damaged'`: neither, or
+   * what stands before an entry in its line; `'torn'`: the last line without a line break, as a crash leaves it.
    */
   state: 'checked' | 'plain' | 'empty' | 'damaged' | 'torn';
   /** What is wrong with a damaged or torn line. */
   reason?: string;
   /** The key that a damaged or torn line seems to hold. */
   key?: string;
-  /** The entry of a good line; missing where the line only ends an operation. */
+  /** The entry of a good line, unless `entries` is false; missing where the line only ends an operation. */
   entry?: LogEntry;
+  /** Time of the entry, as it says; of a damaged line too, where it can be read. */
+  time?: any;
+  /**
+   * With `changes`: what replay does with the line. A pair sets a key, a key alone removes it. Of a damaged line: what it
+   * would do, where that can be read.
+   */
+  changes?: ([key: string, value: any] | [key: string])[];
+  /** True for a CHECKPOINT, also a damaged one. */
+  isCheckpoint?: true;
   /** True for the line that ends an operation of several lines. */
   endsOperation?: true;
   /** For how many more lines its operation goes on. */
   more?: number;
   /** True when the change was found in the JSON file. */
-  isEdit?: boolean;
+  isEdit?: true;
+  /** True for what is damaged in a line that holds an entry besides. */
+  isPartOfLine?: true;
+}
+
+/** Options of `readLogLines`. */
+export interface ReadLinesOptions {
+  /** Whether lines have their `entry`. Default: true. */
+  entries?: boolean;
+  /** Whether lines have their `changes`. Default: false. */
+  changes?: boolean;
 }
 
 /** Some lines of a log file, see `readLogLines`. */

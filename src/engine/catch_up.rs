@@ -37,7 +37,7 @@ use super::log::{LogFile, LogPaths};
 use super::mirror::{
     KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
 };
-use super::old_logs::old_logs;
+use super::old_logs::{newest_with_data, old_logs};
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
 use super::replay::{Ending, LoggedMemory, Replayed, continue_replay, replay};
@@ -582,15 +582,27 @@ impl Log {
         }
         if let Some(first) = mending.damages.first() {
             let count = mending.damages.len();
+            // What a checkpoint held is not in the log a second time.
+            let has_checkpoint = mending.damages.iter().any(|damage| damage.is_checkpoint);
+            let backup = has_checkpoint.then(|| newest_with_data(&*context.files, &self.paths)).flatten();
+            let mut damage = damage_details(details.clone().path("path", &self.paths.log), first, count);
+            let mut advice = String::new();
+            if let Some(backup) = backup {
+                damage = damage.path("backup", &backup);
+                advice = format!(
+                    ". The newest backup that has data is '{}': `progressive-storage repair` brings back what is lost",
+                    backup.display()
+                );
+            }
             let is_news = context.tell(
                 "PS_LOG_DAMAGED",
                 &format!("{log} {} {count}", first.offset),
                 format!(
                     "{} All other entries are used. The next write moves the damaged lines to '{log}.corrupt.N'; see \
-                     them and the backups for what they held",
+                     them and the backups for what they held{advice}",
                     describe(&self.paths, first, count)
                 ),
-                &damage_details(details.clone().path("path", &self.paths.log), first, count),
+                &damage,
             );
             if is_news {
                 metrics.corrupt_lines.add(count as u64);

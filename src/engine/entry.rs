@@ -84,7 +84,7 @@ pub struct MemoryTag {
 }
 
 /// A valid line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The object without its closing brace and without our properties.
     open: &'a str,
@@ -106,6 +106,8 @@ pub enum Invalid {
     NotAnObject,
     /// A good line is not ended by a line break but by another byte.
     LineBreak,
+    /// A checkpoint that ends too early. It was synced before it was in its place, so no crash leaves it so.
+    CutCheckpoint,
 }
 
 impl std::fmt::Display for Invalid {
@@ -114,6 +116,7 @@ impl std::fmt::Display for Invalid {
             Self::Checksum => "its checksum does not match its content",
             Self::NotAnObject => "it is not a JSON object",
             Self::LineBreak => "it stands where the line before should end (that line is used)",
+            Self::CutCheckpoint => "it is a CHECKPOINT that was cut short",
         })
     }
 }
@@ -222,25 +225,36 @@ impl<'a> Entry<'a> {
     }
 
     fn last(&self, name: &str) -> Option<&'a str> {
-        self.members().filter(|(key, _)| *key == name).last().map(|(_, value)| value)
+        self.members().filter(|(key, _)| json::canonical_key(key) == name).last().map(|(_, value)| value)
     }
 
     fn members(&self) -> json::Members<'a> {
         json::Members::of(self.open)
     }
 
-    /// Calls `apply` for each key that the entry changes, in order.
+    /// Calls `apply` for each key that the entry changes, in order. This is the one place that says what a line means:
+    /// what JavaScript makes of
+    ///
+    /// ```text
+    /// SET         if (!key) Object.assign(state, data); else if (value === undefined) delete state[key]; else state[key] = value
+    /// DELETE      delete state[key]
+    /// CHECKPOINT  Object.assign(state, state of the entry)
+    /// ```
+    ///
+    /// except that `__proto__` is an ordinary key, and that a key which JavaScript refuses (an object whose own
+    /// `toString` is no function) changes nothing.
     pub fn changes(&self, mut apply: impl FnMut(Change)) {
         if self.has_crc
             && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
+            && state.starts_with('{')
         {
             // The members are handed on as they are found: its end need not be looked for first.
-            return self.merge(Some(state), apply);
+            return self.assign(state, &mut apply);
         }
-        let (mut op, mut key, mut value, mut data, mut state) = ("", None, None, None, None);
+        let (mut op, mut key, mut value, mut data, mut state) = (None, None, None, None, None);
         for (name, text) in self.members() {
-            match name {
-                "\"op\"" => op = text,
+            match &*json::canonical_key(name) {
+                "\"op\"" => op = Some(text),
                 "\"key\"" => key = Some(text),
                 "\"value\"" => value = Some(text),
                 "\"data\"" => data = Some(text),
@@ -248,30 +262,61 @@ impl<'a> Entry<'a> {
                 _ => {}
             }
         }
-        match op {
-            "\"SET\"" => match key.and_then(key_literal).filter(|key| key.len() > 2) {
-                Some(key) => match value {
-                    Some(value) => apply(Change::Set(&key, &self.compact(value))),
-                    None => apply(Change::Delete(&key)),
-                },
-                None => self.merge(data, apply),
-            },
-            "\"DELETE\"" => {
-                if let Some(key) = key.and_then(key_literal) {
-                    apply(Change::Delete(&key));
+        match op.map(json::canonical_key).as_deref() {
+            Some("\"SET\"") => match (key.filter(|key| json::is_truthy(key)), value) {
+                (Some(key), Some(value)) => {
+                    if let Some(key) = json::property_key(key) {
+                        apply(Change::Set(&key, &self.compact(value)));
+                    }
                 }
-            }
-            "\"CHECKPOINT\"" => self.merge(state, apply),
+                (Some(key), None) => delete(key, &mut apply),
+                (None, _) => self.assign(data.unwrap_or_default(), &mut apply),
+            },
+            Some("\"DELETE\"") => delete(key.unwrap_or("undefined"), &mut apply),
+            Some("\"CHECKPOINT\"") => self.assign(state.unwrap_or_default(), &mut apply),
             _ => {}
         }
     }
 
-    fn merge(&self, object: Option<&'a str>, mut apply: impl FnMut(Change)) {
-        for (key, value) in
-            object.filter(|text| text.starts_with('{')).into_iter().flat_map(json::Members::of)
-        {
-            apply(Change::Set(&json::canonical_key(key), &self.compact(value)));
+    /// `Object.assign(state, value)`: the members of an object, the items of an array, the characters of a string.
+    fn assign(&self, value: &'a str, apply: &mut impl FnMut(Change)) {
+        let index = |number: usize| format!("\"{number}\"");
+        match value.as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in json::Members::of(value) {
+                    apply(Change::Set(&json::canonical_key(key), &self.compact(value)));
+                }
+            }
+            Some(b'[') => {
+                for (number, item) in json::elements(value).enumerate() {
+                    apply(Change::Set(&index(number), &self.compact(item)));
+                }
+            }
+            Some(b'"') => {
+                for (number, unit) in json::unquote_utf16(value).into_iter().enumerate() {
+                    apply(Change::Set(&index(number), &json::quote_utf16(&[unit])));
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// Whether the line spells each key that it changes as it is spelled in the state, so that a line without this
+    /// text changes no such key. True for the lines that are written most.
+    pub fn spells_keys(&self) -> bool {
+        const TIMESTAMP_BYTES: usize = "{\"timestamp\":\"1970-01-01T00:00:00.000Z\"".len();
+        let behind_time = self.open.get(TIMESTAMP_BYTES..).unwrap_or_default();
+        let is_of_one_key = [",\"op\":\"SET\",\"key\":\"", ",\"op\":\"DELETE\",\"key\":\""]
+            .iter()
+            .any(|start| behind_time.strip_prefix(start).is_some_and(|key| !key.starts_with('"')));
+        let is_checkpoint =
+            self.open.strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
+        self.has_crc && (is_of_one_key || is_checkpoint)
+    }
+
+    /// Whether its `op` is CHECKPOINT.
+    pub fn is_checkpoint(&self) -> bool {
+        self.open.starts_with(CHECKPOINT_START) || json::canonical_key(self.op()) == "\"CHECKPOINT\""
     }
 
     /// Lines with our checksum are compact already: we wrote them.
@@ -285,16 +330,11 @@ fn tagged_hash(text: &str) -> (&str, &str) {
     text.len().checked_sub(HASH_BYTES).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
 }
 
-/// The property that JavaScript makes of a `key`; `None` where `if (key)` is false.
-fn key_literal(key: &str) -> Option<Cow<'_, str>> {
-    if key.starts_with('"') {
-        return Some(json::canonical_key(key));
+/// `delete state[key]`.
+fn delete(key: &str, apply: &mut impl FnMut(Change)) {
+    if let Some(key) = json::property_key(key) {
+        apply(Change::Delete(&key));
     }
-    if key == "true" {
-        return Some(Cow::Borrowed("\"true\""));
-    }
-    let number = json::number(key).filter(|number| *number != 0.0)?;
-    Some(Cow::Owned(json::quote(ryu_js::Buffer::new().format(number))))
 }
 
 fn hex(crc: u32) -> [u8; 8] {
@@ -458,9 +498,28 @@ impl Lines {
     }
 }
 
-/// Length of the valid entry at the beginning of a line that is not valid as a whole: the byte behind it
+/// An entry that can still be read although its checksum is wrong.
+pub fn decode_damaged(line: &[u8]) -> Option<Entry<'_>> {
+    let text = std::str::from_utf8(line.trim_ascii()).ok()?;
+    json::is_object(text.as_bytes()).then(|| Entry {
+        open: &text[..text.len() - 1],
+        has_crc: false,
+        edit: None,
+        memory: None,
+        more: 0,
+    })
+}
+
+/// Whether a line begins as the checkpoints of compactions do, at least as far as nothing else does.
+pub fn begins_checkpoint(line: &[u8]) -> bool {
+    const FIRST_OF_ALL: &[u8] = b"{\"op\":\"C";
+    let start = &CHECKPOINT_START.as_bytes()[..CHECKPOINT_START.len().min(line.len())];
+    line.starts_with(FIRST_OF_ALL) && (line.starts_with(start) || line.starts_with(b"{\"op\":\"CHECKPOINT\""))
+}
+
+/// Length of the entry with a right checksum at the beginning of a line that is not valid as a whole: the byte behind it
 /// should have been a line break.
-pub fn first_of_joined(line: &[u8]) -> Option<usize> {
+pub fn first_checked(line: &[u8]) -> Option<usize> {
     const TRIES_MAX: usize = 16;
     memchr::memmem::find_iter(line, CRC_START.as_bytes())
         .map(|at| at + CRC_BYTES)
@@ -554,11 +613,23 @@ mod tests {
             (r#"{"op":"SET","key":"a"}"#, vec!["-\"a\""]),
             (r#"{"op":"SET","key":"","data":{"b":1,"c":null}}"#, vec!["\"b\"=1", "\"c\"=null"]),
             (r#"{"op":"SET","data":{"b":1}}"#, vec!["\"b\"=1"]),
-            (r#"{"op":"SET","data":[1]}"#, vec![]),
+            (r#"{"op":"SET","data":[1,{"x": 2}]}"#, vec!["\"0\"=1", "\"1\"={\"x\":2}"]),
+            (r#"{"op":"SET","data":"a\ud83d"}"#, vec!["\"0\"=\"a\"", "\"1\"=\"\\ud83d\""]),
+            (r#"{"op":"SET","data":7}"#, vec![]),
+            (r#"{"op":"SET","key":[],"value":1}"#, vec!["\"\"=1"]),
+            (r#"{"op":"SET","key":{"toString":1},"value":1}"#, vec![]),
+            (r#"{"op":"SET","key":-0,"data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"\u006fp":"S\u0045T","key":"a","value":1}"#, vec!["\"a\"=1"]),
+            (r#"{"op":"SET","key":"a","key":"b","value":1}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"DELETE","key":null}"#, vec!["-\"null\""]),
+            (r#"{"op":"DELETE","key":0}"#, vec!["-\"0\""]),
+            (r#"{"op":"DELETE","key":false}"#, vec!["-\"false\""]),
+            (r#"{"op":"DELETE","key":""}"#, vec!["-\"\""]),
+            (r#"{"op":"CHECKPOINT","state":["x"]}"#, vec!["\"0\"=\"x\""]),
             (r#"{"op":"SET","key":7,"value":1}"#, vec!["\"7\"=1"]),
             (r#"{"op":"SET","key":null,"data":{"b":1}}"#, vec!["\"b\"=1"]),
             (r#"{"op":"DELETE","key":"a"}"#, vec!["-\"a\""]),
-            (r#"{"op":"DELETE"}"#, vec![]),
+            (r#"{"op":"DELETE"}"#, vec!["-\"undefined\""]),
             (r#"{"op":"CHECKPOINT","state":{"a":1}}"#, vec!["\"a\"=1"]),
             (r#"{"op":"OTHER","key":"a","value":1}"#, vec![]),
             (r#"{"key":"a","value":1}"#, vec![]),

@@ -7,9 +7,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::entry::Entry;
+use super::entry::{Change, Entry};
 use super::json;
-use super::lines::{Damage, Line, LineReader};
+use super::lines::{Damage, Found, Line, LineBreak, LineReader};
 use crate::error::Result;
 use crate::vfs::FileSystem;
 
@@ -25,16 +25,30 @@ pub struct LinePlace {
     pub number: u64,
 }
 
+/// What is told of each line beside its place and state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    /// The entry.
+    pub entries: bool,
+    /// The keys that it changes, in order.
+    pub changes: bool,
+}
+
 /// Some lines from `place` on as JSON text, and the place behind them; `None` when there is no such file.
 ///
 /// ```text
-/// {"lines":[{"line":1,"offset":0,"sizeBytes":99,"isTerminated":true,"state":"checked","entry":{…}},…],
-///  "next":{"offset":100,"line":2},"isEnd":true,"sizeBytes":100}
+/// {"lines":[{"line":1,"offset":0,"sizeBytes":99,"isTerminated":true,"state":"checked","time":…,"entry":{…},
+///  "changes":[["set",1],["deleted"]]},…],"next":{"offset":100,"line":2},"isEnd":true,"sizeBytes":100}
 /// ```
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn describe_lines(files: &dyn FileSystem, path: &Path, place: LinePlace) -> Result<Option<String>> {
+pub fn describe_lines(
+    files: &dyn FileSystem,
+    path: &Path,
+    place: LinePlace,
+    told: Told,
+) -> Result<Option<String>> {
     let Some(mut file) = files.open_read(path)? else { return Ok(None) };
     let size_bytes = file.stamp()?.size_bytes;
     let mut out = String::from("{\"lines\":[");
@@ -46,8 +60,10 @@ pub fn describe_lines(files: &dyn FileSystem, path: &Path, place: LinePlace) -> 
         if offset > place.offset {
             out.push(',');
         }
-        push_line(&mut out, &line);
-        (offset, number) = (line.end(), line.number + 1);
+        push_line(&mut out, &line, told);
+        offset = line.end();
+        // The rest of a line has the same number.
+        number = line.number + u64::from(line.ending == LineBreak::Whole);
         if offset >= stop {
             is_end = offset >= size_bytes;
             break;
@@ -60,7 +76,7 @@ pub fn describe_lines(files: &dyn FileSystem, path: &Path, place: LinePlace) -> 
     Ok(Some(out))
 }
 
-fn push_line(out: &mut String, line: &Line) {
+fn push_line(out: &mut String, line: &Line, told: Told) {
     let _ = write!(
         out,
         "{{\"line\":{},\"offset\":{},\"sizeBytes\":{},\"isTerminated\":{}",
@@ -69,34 +85,83 @@ fn push_line(out: &mut String, line: &Line) {
         line.size_bytes(),
         line.is_terminated
     );
-    match line.entry() {
-        None => out.push_str(",\"state\":\"empty\""),
-        Some(Ok(entry)) => push_entry(out, &entry),
-        Some(Err(reason)) => {
+    match line.found {
+        Found::Nothing => out.push_str(",\"state\":\"empty\""),
+        Found::Entry(entry) => push_entry(out, &entry, told),
+        Found::Invalid(reason) => {
             let damage = Damage::of(line, reason);
-            let state = if line.is_terminated { "damaged" } else { "torn" };
+            let state = if line.is_torn() { "torn" } else { "damaged" };
             let _ = write!(out, ",\"state\":\"{state}\",\"reason\":{}", json::quote(&reason.to_string()));
             if let Some(key) = damage.key {
                 let _ = write!(out, ",\"key\":{}", json::quote(&key));
             }
+            if damage.is_checkpoint {
+                out.push_str(",\"isCheckpoint\":true");
+            }
+            if let Some(entry) = line.damaged_entry() {
+                push_content(out, &entry, Told { entries: false, ..told });
+            }
         }
     }
+    if line.ending == LineBreak::Missing && line.entry().is_none() {
+        out.push_str(",\"isPartOfLine\":true");
+    }
     out.push('}');
+    if line.ending == LineBreak::Wrong {
+        push_wrong_break(out, &line.wrong_break());
+    }
 }
 
-fn push_entry(out: &mut String, entry: &Entry) {
+fn push_wrong_break(out: &mut String, damage: &Damage) {
+    let _ = write!(
+        out,
+        ",{{\"line\":{},\"offset\":{},\"sizeBytes\":{},\"isTerminated\":true,\"state\":\"damaged\",\"reason\":{},\
+         \"isPartOfLine\":true}}",
+        damage.line,
+        damage.offset,
+        damage.size_bytes,
+        json::quote(&damage.reason.to_string())
+    );
+}
+
+fn push_entry(out: &mut String, entry: &Entry, told: Told) {
     let state = if entry.has_crc() { "checked" } else { "plain" };
     let _ = write!(out, ",\"state\":\"{state}\"");
     if entry.is_end() {
         out.push_str(",\"endsOperation\":true");
         return;
     }
-    let _ = write!(out, ",\"entry\":{}", entry.text());
+    push_content(out, entry, told);
+    if entry.is_checkpoint() {
+        out.push_str(",\"isCheckpoint\":true");
+    }
     if entry.more > 0 {
         let _ = write!(out, ",\"more\":{}", entry.more);
     }
     if entry.edit.is_some() {
         out.push_str(",\"isEdit\":true");
+    }
+}
+
+/// What a line says, as far as it is asked for.
+fn push_content(out: &mut String, entry: &Entry, told: Told) {
+    if let Some(time) = entry.time() {
+        let _ = write!(out, ",\"time\":{time}");
+    }
+    if told.entries {
+        let _ = write!(out, ",\"entry\":{}", entry.text());
+    }
+    if told.changes {
+        out.push_str(",\"changes\":[");
+        let mut comma = "";
+        entry.changes(|change| {
+            let _ = match change {
+                Change::Set(key, value) => write!(out, "{comma}[{key},{value}]"),
+                Change::Delete(key) => write!(out, "{comma}[{key}]"),
+            };
+            comma = ",";
+        });
+        out.push(']');
     }
 }
 
@@ -116,12 +181,13 @@ mod tests {
         bytes.extend_from_slice(b"{\"op\":\"NOTE\"}\n\nx\"key\":\"u1\",\n{\"op\"");
         std::fs::write(&path, &bytes).unwrap();
         let files = RealFileSystem::new();
-        let text = describe_lines(&files, &path, LinePlace { offset: 0, number: 1 }).unwrap().unwrap();
+        let told = Told { entries: true, changes: true };
+        let text = describe_lines(&files, &path, LinePlace { offset: 0, number: 1 }, told).unwrap().unwrap();
         for part in [
             "\"line\":1,\"offset\":0,",
-            "\"state\":\"checked\",\"entry\":{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"k\",\"value\":1}}",
+            "\"state\":\"checked\",\"time\":\"1970-01-01T00:00:00.000Z\",\"entry\":{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"k\",\"value\":1},\"changes\":[[\"k\",1]]}",
             &format!(
-                "\"line\":2,\"offset\":{first},\"sizeBytes\":13,\"isTerminated\":true,\"state\":\"plain\",\"entry\":{{\"op\":\"NOTE\"}}}}"
+                "\"line\":2,\"offset\":{first},\"sizeBytes\":13,\"isTerminated\":true,\"state\":\"plain\",\"entry\":{{\"op\":\"NOTE\"}},\"changes\":[]}}"
             ),
             "\"state\":\"empty\"}",
             "\"state\":\"damaged\",\"reason\":\"it is not a JSON object\",\"key\":\"u1\"}",
@@ -133,13 +199,10 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        let second =
-            describe_lines(&files, &path, LinePlace { offset: first as u64, number: 2 }).unwrap().unwrap();
+        let place = LinePlace { offset: first as u64, number: 2 };
+        let second = describe_lines(&files, &path, place, Told::default()).unwrap().unwrap();
+        assert!(!second.contains("NOTE") && !second.contains("changes"), "{second}");
         assert!(second.starts_with("{\"lines\":[{\"line\":2,"), "{second}");
-        assert!(
-            describe_lines(&files, &folder.path().join("none"), LinePlace { offset: 0, number: 1 })
-                .unwrap()
-                .is_none()
-        );
+        assert!(describe_lines(&files, &folder.path().join("none"), place, told).unwrap().is_none());
     }
 }

@@ -20,6 +20,13 @@ pub fn is_object(bytes: &[u8]) -> bool {
             .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
 
+/// Length of the object at the beginning of `bytes`, whatever is behind it.
+pub fn first_object(bytes: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
+    let is_object = bytes.first() == Some(&b'{') && values.next()?.is_ok();
+    is_object.then(|| values.byte_offset())
+}
+
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
@@ -285,7 +292,8 @@ pub fn canonical_key(literal: &str) -> Cow<'_, str> {
 }
 
 /// The UTF-16 units of a string literal.
-fn unquote_utf16(literal: &str) -> Vec<u16> {
+#[must_use]
+pub fn unquote_utf16(literal: &str) -> Vec<u16> {
     let mut units = Vec::with_capacity(literal.len());
     let inner = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(literal);
     let mut characters = inner.chars();
@@ -324,6 +332,65 @@ pub fn key_for_people(literal: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Whether `if (value)` is true in JavaScript.
+#[must_use]
+pub fn is_truthy(value: &str) -> bool {
+    match value {
+        "null" | "false" | "undefined" | "\"\"" => false,
+        _ => number(value) != Some(0.0),
+    }
+}
+
+/// The key literal that JavaScript makes of a value in `object[value]`: `String(value)`. `None` where it throws, as for
+/// an object whose own `toString` is no function.
+#[must_use]
+pub fn property_key(value: &str) -> Option<Cow<'_, str>> {
+    if value.starts_with('"') {
+        return Some(canonical_key(value));
+    }
+    let mut text = Vec::new();
+    let bytes = value.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            // Arrays in arrays are joined by the same comma, and no bracket is written.
+            b'[' | b']' => at += 1,
+            b',' => {
+                text.push(u16::from(*byte));
+                at += 1;
+            }
+            b'{' => {
+                let end = value_end(bytes, at);
+                let object = value.get(at..end)?;
+                // Nothing in JSON is a function, so any of its own hides that of all objects.
+                if Members::of(object).any(|(name, _)| canonical_key(name) == "\"toString\"") {
+                    return None;
+                }
+                text.extend("[object Object]".encode_utf16());
+                at = end;
+            }
+            _ if is_space(*byte) => at += 1,
+            b'"' => {
+                let end = value_end(bytes, at);
+                text.extend(unquote_utf16(value.get(at..end)?));
+                at = end;
+            }
+            _ => {
+                let end = value_end(bytes, at);
+                let word = value.get(at..end)?;
+                match number(word) {
+                    Some(found) => text.extend(ryu_js::Buffer::new().format(found).encode_utf16()),
+                    // In an array it is written as nothing.
+                    None if word == "null" && value.starts_with('[') => {}
+                    None => text.extend(word.encode_utf16()),
+                }
+                at = end.max(at + 1);
+            }
+        }
+    }
+    Some(Cow::Owned(quote_utf16(&text)))
 }
 
 /// The number of a key that JavaScript orders as an array index (0 to 2^32 - 2), else `None`.
@@ -427,6 +494,40 @@ mod tests {
         assert_eq!(canonical_key(r#""\uD800x""#), r#""\ud800x""#);
         assert_eq!(canonical_key(r#""a\n\u0001""#), r#""a\n\u0001""#);
         assert_eq!(quote_utf16(&[0x61, 0xd800, 0x22]), r#""a\ud800\"""#);
+    }
+
+    #[test]
+    fn values_become_keys_as_in_javascript() {
+        for (value, key) in [
+            ("\"a\"", "a"),
+            ("null", "null"),
+            ("undefined", "undefined"),
+            ("true", "true"),
+            ("-0", "0"),
+            ("1.0", "1"),
+            ("1e21", "1e+21"),
+            ("123456789012345680000", "123456789012345680000"),
+            ("1e-7", "1e-7"),
+            ("1e400", "Infinity"),
+            ("-1e400", "-Infinity"),
+            ("[]", ""),
+            ("[null]", ""),
+            ("[[],[]]", ","),
+            ("[1, [2, [\"x\", null]], {\"a\": [1, 2]}, false]", "1,2,x,,[object Object],false"),
+            ("{}", "[object Object]"),
+            ("{\"valueOf\":1}", "[object Object]"),
+        ] {
+            assert_eq!(property_key(value).as_deref(), Some(&*quote(key)), "{value}");
+        }
+        assert_eq!(property_key("{\"toString\":1}"), None);
+        assert_eq!(property_key("[{\"a\":{\"toString\":1}}]").as_deref(), Some("\"[object Object]\""));
+        assert_eq!(property_key("[\"\\ud83d\"]").as_deref(), Some("\"\\ud83d\""));
+        for falsy in ["null", "false", "0", "-0.0", "1e-400", "\"\"", "undefined"] {
+            assert!(!is_truthy(falsy), "{falsy}");
+        }
+        for truthy in ["true", "1", "1e-300", "1e400", "\" \"", "[]", "{}", "[0]"] {
+            assert!(is_truthy(truthy), "{truthy}");
+        }
     }
 
     #[test]

@@ -1,11 +1,19 @@
-//! Reading the lines of a log from a file, in order, with bounded memory: that of the longest line. Zeros at the end of
-//! the file, of which a power cut can leave any number, are counted and not held.
+//! Reading the lines of a log from a file, in order, with bounded memory: that of the longest line. Every reader of a
+//! log, a backup or what was set aside has its lines from here, so all see the same. Zeros at the end of the file, of
+//! which a power cut can leave any number, are counted and not held.
 //!
-//! Invariant: offsets are those of the file; a line's bytes are handed on as they are, and every line
-//! ends at the first line break behind its beginning, whatever stands between. Only where the byte that
-//! should be a line break was damaged, the two lines that it joined are told apart.
+//! ```text
+//! entry \n │ entry x entry \n │ entry entry \n │ garbage entry \n │ garbage \n │ entry \0\0\0
+//!    1           2     2          3     3             4      4          5         6     6      line number
+//! ```
+//!
+//! Invariant: offsets are those of the file, and what is handed on is all of the file, in order. A line of the file
+//! is handed on as one, except where an entry in it would be lost with the rest: one of ours with another byte in the
+//! place of its line break, or without one; one behind garbage (see `salvage`); one whose line break, at the end of
+//! the log, was lost to zeros.
 
-use super::entry::{Entry, Invalid, first_of_joined, guess_key};
+use super::entry::{Entry, Invalid, begins_checkpoint, decode_damaged, guess_key};
+use super::salvage::{first_of_joined, garbage_before_entry};
 use crate::error::Result;
 use crate::vfs::File;
 
@@ -15,12 +23,12 @@ const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// A byte order mark, as some editors put it before the first line.
 pub const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A line, and where it stands.
+/// A line or a part of one, and where it stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     /// Bytes before it in the file.
     pub offset: u64,
-    /// 1 for the first.
+    /// 1 for the first; the same for all parts of a line.
     pub number: u64,
     /// Without its line break.
     pub bytes: &'a [u8],
@@ -30,6 +38,19 @@ pub struct Line<'a> {
     pub ending: LineBreak,
     /// Zeros that follow up to the end of the file and are not in `bytes`, which then ends with some of them.
     pub zeros_behind: u64,
+    /// What it is.
+    pub found: Found<'a>,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// White space.
+    Nothing,
+    /// An entry.
+    Entry(Entry<'a>),
+    /// Neither.
+    Invalid(Invalid),
 }
 
 /// What ends a line.
@@ -39,11 +60,11 @@ pub enum LineBreak {
     Whole,
     /// A byte that should be a line break.
     Wrong,
-    /// Nothing: the next line follows at once.
+    /// Nothing: the next part follows at once.
     Missing,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// Offset behind the line and its break.
     pub fn end(&self) -> u64 {
         let has_break = self.is_terminated && self.ending != LineBreak::Missing;
@@ -55,30 +76,26 @@ impl Line<'_> {
         self.bytes.len() as u64 + self.zeros_behind
     }
 
-    /// The same without zeros at its end: a power cut can keep the length that a write gave the file, and lose
-    /// what was written, a lone line break that the line lacked.
-    pub fn without_zeros(&self) -> Self {
-        let zeros = self.bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        Self { bytes: &self.bytes[..self.bytes.len() - zeros], zeros_behind: 0, ..*self }
-    }
-
     /// True for a first line behind a byte order mark.
     pub fn has_bom(&self) -> bool {
         self.offset == 0 && self.bytes.starts_with(BOM)
     }
 
-    /// As `first_of_joined`, for a reader who knows where the log ends: all before that end is lines, also where a
-    /// zero stands in the place of a line break.
-    pub fn first_before_end(&self) -> Option<usize> {
-        first_of_joined(self.bytes)
+    /// True for what a crash leaves of an append: the last line, without a line break, no entry. A checkpoint is
+    /// none, as it was synced before it was in its place.
+    pub fn is_torn(&self) -> bool {
+        matches!(self.found, Found::Invalid(reason) if reason != Invalid::CutCheckpoint)
+            && !self.is_terminated
     }
 
-    /// For a line that is not valid: the length of the valid one that it begins with.
-    pub fn first_of_joined(&self) -> Option<usize> {
-        let first = first_of_joined(self.bytes)?;
-        // Zeros behind the last line are what a power cut leaves of a write.
-        let is_tail = !self.is_terminated && self.bytes[first..].iter().all(|byte| *byte == 0);
-        (!is_tail).then_some(first)
+    /// The entry that it is, if it is one.
+    pub fn entry(&self) -> Option<Entry<'a>> {
+        if let Found::Entry(entry) = self.found { Some(entry) } else { None }
+    }
+
+    /// The entry that a damaged line would be if its checksum were right.
+    pub fn damaged_entry(&self) -> Option<Entry<'a>> {
+        decode_damaged(without_bom(self.bytes, self.offset))
     }
 
     /// The byte that stands where this line should end.
@@ -89,24 +106,23 @@ impl Line<'_> {
             line: self.number,
             key: None,
             reason: Invalid::LineBreak,
+            has_break: false,
+            is_checkpoint: false,
             ends_operation: false,
         }
     }
-
-    /// The entry in this line; `None` when it is empty.
-    pub fn entry(&self) -> Option<std::result::Result<Entry<'_>, Invalid>> {
-        let bytes = if self.has_bom() { &self.bytes[BOM.len()..] } else { self.bytes };
-        let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
-        (!is_empty).then(|| Entry::decode(bytes))
-    }
 }
 
-/// A line that is not valid.
+fn without_bom(bytes: &[u8], offset: u64) -> &[u8] {
+    bytes.strip_prefix(BOM).filter(|_| offset == 0).unwrap_or(bytes)
+}
+
+/// A line that is not valid, or the part of one before an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Bytes before it in the file.
     pub offset: u64,
-    /// Length without the line break.
+    /// Length without the line break. 0 where lines are missing at the end.
     pub size_bytes: u64,
     /// 1 for the first line.
     pub line: u64,
@@ -114,6 +130,10 @@ pub struct Damage {
     pub key: Option<String>,
     /// What is wrong with it.
     pub reason: Invalid,
+    /// It has a line break of its own.
+    pub has_break: bool,
+    /// It is a checkpoint: what it held is in a backup.
+    pub is_checkpoint: bool,
     /// It is the last line of an operation of several lines, which ends there all the same.
     pub ends_operation: bool,
 }
@@ -121,23 +141,27 @@ pub struct Damage {
 impl Damage {
     /// Bytes that the log is shorter by without it.
     pub fn dropped_bytes(&self) -> u64 {
-        if self.reason == Invalid::LineBreak { 0 } else { self.size_bytes + 1 }
+        // In the place of a wrong line break there is a right one.
+        if self.reason == Invalid::LineBreak { 0 } else { self.size_bytes + u64::from(self.has_break) }
     }
 
-    /// Describes a line that `Line::entry` refused.
+    /// Describes a line that is not valid.
     pub fn of(line: &Line, reason: Invalid) -> Self {
+        let bytes = without_bom(line.bytes, line.offset);
         Self {
             offset: line.offset,
             size_bytes: line.size_bytes(),
             line: line.number,
             key: guess_key(line.bytes),
             reason,
+            has_break: line.is_terminated && line.ending == LineBreak::Whole,
+            is_checkpoint: begins_checkpoint(bytes.trim_ascii_start()),
             ends_operation: false,
         }
     }
 }
 
-/// Reads lines from `start` (a beginning of a line) up to `end` or the end of the file. Pulled one by
+/// Reads lines from `start` (a beginning of a line or of a part) up to `end` or the end of the file. Pulled one by
 /// one, so a reader may stop at any line.
 pub struct LineReader<'f> {
     file: &'f mut dyn File,
@@ -149,9 +173,10 @@ pub struct LineReader<'f> {
     base: u64,
     end: u64,
     number: u64,
-    /// Where the last line begins in `buffer`, and the length of its first part, if it is to be read again.
-    last: usize,
-    part: Option<(usize, LineBreak)>,
+    /// Where in `buffer` the line ends of which a part was handed out, and whether by a line break.
+    rest: Option<(usize, bool)>,
+    /// Zeros behind the buffer up to the end of the file.
+    zeros_behind: u64,
     /// Up to here the file is known to hold something else than zeros.
     probed_to: u64,
 }
@@ -167,60 +192,58 @@ impl<'f> LineReader<'f> {
             base: start,
             end,
             number: first_number - 1,
-            last: 0,
-            part: None,
+            rest: None,
+            zeros_behind: 0,
             probed_to: 0,
         }
     }
 
-    /// Reads the last line again as two, of which the first has `size_bytes`.
-    pub fn split_last(&mut self, size_bytes: usize) {
-        let is_missing = self.buffer.get(self.last + size_bytes) == Some(&b'{');
-        self.part = Some((size_bytes, if is_missing { LineBreak::Missing } else { LineBreak::Wrong }));
-        self.number -= 1;
-    }
-
-    /// The next line; `None` at the end.
+    /// The next line, or the next part of one; `None` at the end.
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
-        if let Some((size_bytes, ending)) = self.part.take() {
-            // What follows stands in the same line of the file.
-            let (start, end) = (self.last, self.last + size_bytes);
-            self.taken = end + usize::from(ending == LineBreak::Wrong);
-            return Ok(Some(Line {
-                offset: self.base + start as u64,
-                number: self.number + 1,
-                bytes: &self.buffer[start..end],
-                is_terminated: true,
-                ending,
-                zeros_behind: 0,
-            }));
-        }
-        let (mut searched, mut zeros_behind) = (self.taken, 0);
-        let (line_end, is_terminated) = loop {
-            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
-                break (searched + found, true);
-            }
-            zeros_behind = self.zeros_to_the_end()?;
-            searched = self.filled - self.taken;
-            if zeros_behind > 0 || !self.fill()? {
-                break (self.filled, false);
-            }
+        let is_rest = self.rest.is_some();
+        let (line_end, has_break) = match self.rest.take() {
+            Some(found) => found,
+            None => self.find_end()?,
         };
-        if line_end == self.taken && !is_terminated {
+        if line_end == self.taken && !has_break {
             return Ok(None);
         }
-        self.number += 1;
+        self.number += u64::from(!is_rest);
         let start = self.taken;
-        self.last = start;
-        self.taken = line_end + usize::from(is_terminated);
+        let offset = self.base + start as u64;
+        let all = &self.buffer[start..line_end];
+        let part = first_part(all, offset, has_break, is_rest);
+        let is_whole = part.size_bytes == all.len();
+        self.taken = start
+            + part.size_bytes
+            + usize::from(if is_whole { has_break } else { part.ending == LineBreak::Wrong });
+        if !is_whole {
+            self.rest = Some((line_end, has_break));
+        }
         Ok(Some(Line {
-            offset: self.base + start as u64,
+            offset,
             number: self.number,
-            bytes: &self.buffer[start..line_end],
-            is_terminated,
-            ending: LineBreak::Whole,
-            zeros_behind,
+            bytes: &all[..part.size_bytes],
+            is_terminated: part.is_terminated,
+            ending: part.ending,
+            zeros_behind: if is_whole && !has_break { self.zeros_behind } else { 0 },
+            found: part.found,
         }))
+    }
+
+    /// Where the line ends that begins at `taken`, and whether by a line break.
+    fn find_end(&mut self) -> Result<(usize, bool)> {
+        let mut searched = self.taken;
+        loop {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.filled]) {
+                return Ok((searched + found, true));
+            }
+            self.zeros_behind = self.zeros_to_the_end()?;
+            searched = self.filled - self.taken;
+            if self.zeros_behind > 0 || !self.fill()? {
+                return Ok((self.filled, false));
+            }
+        }
     }
 
     /// Where a long line in the buffer ends with many zeros: how many more follow up to the end, if nothing else does.
@@ -270,4 +293,75 @@ impl<'f> LineReader<'f> {
         self.filled += read;
         Ok(read > 0)
     }
+}
+
+/// The first part of a line.
+struct Part<'a> {
+    size_bytes: usize,
+    is_terminated: bool,
+    ending: LineBreak,
+    found: Found<'a>,
+}
+
+/// Takes a line apart. `is_rest`: it is what is left of one.
+fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'_> {
+    let bytes = without_bom(all, offset);
+    let mark_bytes = all.len() - bytes.len();
+    let whole =
+        |found| Part { size_bytes: all.len(), is_terminated: has_break, ending: LineBreak::Whole, found };
+    let joined = || {
+        let size_bytes = first_of_joined(bytes)?;
+        let entry = Entry::decode(&bytes[..size_bytes]).ok()?;
+        // Zeros behind the last line are what a power cut leaves of a write.
+        let is_tail = !has_break && bytes[size_bytes..].iter().all(|byte| *byte == 0);
+        let ending = match bytes[size_bytes] {
+            _ if is_tail => LineBreak::Whole,
+            b'{' => LineBreak::Missing,
+            _ => LineBreak::Wrong,
+        };
+        let size_bytes = mark_bytes + size_bytes;
+        Some(Part { size_bytes, is_terminated: !is_tail, ending, found: Found::Entry(entry) })
+    };
+    // Looked for first, so that a line of many entries is not read once for each of them.
+    if is_rest && let Some(part) = joined() {
+        return part;
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return whole(Found::Nothing);
+    }
+    let reason = match Entry::decode(bytes) {
+        Ok(entry) => return whole(Found::Entry(entry)),
+        Err(reason) => reason,
+    };
+    if let Some(part) = joined() {
+        return part;
+    }
+    let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    if !has_break
+        && zeros > 0
+        && let Ok(entry) = Entry::decode(&bytes[..bytes.len() - zeros])
+    {
+        let size_bytes = all.len() - zeros;
+        return Part {
+            size_bytes,
+            is_terminated: false,
+            ending: LineBreak::Whole,
+            found: Found::Entry(entry),
+        };
+    }
+    if let Some(garbage) = garbage_before_entry(bytes) {
+        return Part {
+            size_bytes: mark_bytes + garbage,
+            is_terminated: true,
+            ending: LineBreak::Missing,
+            found: Found::Invalid(reason_of(&bytes[..garbage])),
+        };
+    }
+    let is_cut = !has_break && begins_checkpoint(bytes.trim_ascii_start());
+    whole(Found::Invalid(if is_cut { Invalid::CutCheckpoint } else { reason }))
+}
+
+/// What is wrong with the part of a line before an entry.
+fn reason_of(garbage: &[u8]) -> Invalid {
+    if begins_checkpoint(garbage.trim_ascii_start()) { Invalid::CutCheckpoint } else { Invalid::NotAnObject }
 }

@@ -169,11 +169,15 @@ impl Mending {
 
     /// Where `offset` is in such a log.
     pub fn moved(&self, offset: u64) -> u64 {
-        let lines = self.damages.iter().filter(|damage| damage.offset < offset);
+        // One without bytes stands behind what is before it: there an END is put.
+        let lines = self
+            .damages
+            .iter()
+            .filter(|damage| damage.offset < offset || (damage.size_bytes == 0 && damage.offset == offset));
         // A damaged first line goes with the mark before it.
         let is_mark_by_itself = self.has_bom && self.damages.first().is_none_or(|damage| damage.offset > 0);
         let mark = if is_mark_by_itself && offset > 0 { BOM.len() as u64 } else { 0 };
-        let breaks = self.missing_breaks.iter().filter(|at| **at < offset).count();
+        let breaks = self.missing_breaks.iter().filter(|at| **at <= offset).count();
         let ends = lines.clone().filter(|damage| damage.ends_operation).count();
         let added = (breaks + ends * end_line().len()) as u64;
         offset + added - mark - lines.map(Damage::dropped_bytes).sum::<u64>()
@@ -692,10 +696,8 @@ pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) 
 pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
     let mut reader = LineReader::new(file, 0, end, 1);
     while let Some(line) = reader.next_line()? {
-        match line.entry() {
-            Some(Ok(entry)) if !entry.is_end() => visit(&entry),
-            Some(Err(_)) if let Some(first) = line.first_before_end() => reader.split_last(first),
-            _ => {}
+        if let Some(entry) = line.entry().filter(|entry| !entry.is_end()) {
+            visit(&entry);
         }
     }
     Ok(())

@@ -37,6 +37,7 @@ pub mod report;
 mod request;
 mod retain;
 mod rewrite;
+mod salvage;
 mod same_mirror;
 mod shelf;
 #[cfg(feature = "simulation")]
@@ -51,7 +52,7 @@ mod writer;
 pub use core::Engine;
 pub use entry::OWN_PROPERTIES;
 pub use event::{Notice, NoticeSink};
-pub use inspect::{LinePlace, describe_lines};
+pub use inspect::{LinePlace, Told, describe_lines};
 pub use job::{Job, JobDone};
 pub use json::{Members, array_index, elements, is_deeper_than, number, quote, quote_utf16};
 pub use name::{LogName, check_key};

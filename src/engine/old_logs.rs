@@ -19,6 +19,7 @@ use flate2::read::GzDecoder;
 
 use super::log::{LogPaths, free_name};
 use super::name::{file_number, next_file_number};
+use super::replay::replay;
 use crate::error::{Error, Result};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -110,6 +111,16 @@ pub fn old_logs(files: &dyn FileSystem, paths: &LogPaths) -> Result<Vec<OldLog>>
     }
     found.sort_by_key(|old| old.number);
     Ok(found)
+}
+
+/// The newest old log that can be read and holds any key: what a damaged checkpoint held is in there.
+pub fn newest_with_data(files: &dyn FileSystem, paths: &LogPaths) -> Option<PathBuf> {
+    let olds = old_logs(files, paths).ok()?;
+    let has_data = |old: &OldLog| {
+        let Ok(Some(mut file)) = old.open(files) else { return false };
+        replay(&mut *file, u64::MAX).is_ok_and(|replayed| !replayed.state.is_empty())
+    };
+    olds.iter().rev().find(|old| has_data(old)).map(OldLog::found_path)
 }
 
 /// A name that is not taken, N being the next number.

@@ -53,16 +53,9 @@ impl EntryCursor {
             let mut reader = LineReader::new(&mut **log, self.offset, self.end, 1);
             while let Some(line) = reader.next_line()? {
                 self.offset = line.end();
-                match line.entry() {
-                    Some(Ok(entry)) if !entry.is_end() => {
-                        builder.push(&[&entry.text()]);
-                        is_empty = false;
-                    }
-                    Some(Err(_)) if let Some(first) = line.first_before_end() => {
-                        reader.split_last(first);
-                        continue;
-                    }
-                    _ => {}
+                if let Some(entry) = line.entry().filter(|entry| !entry.is_end()) {
+                    builder.push(&[&entry.text()]);
+                    is_empty = false;
                 }
                 if self.offset >= stop && !is_empty {
                     break;

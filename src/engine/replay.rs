@@ -11,19 +11,25 @@
 //! | the same with zeros behind it           | an entry     | used; the zeros are a torn tail       |
 //! | empty line                              | nothing      | skipped                               |
 //! | invalid line with a line break          | damage       | set aside at the next write, or refused |
+//! | garbage before a valid line, in its line | damage      | set aside at the next write, or refused |
 //! | valid line, another byte for its break  | an entry     | used; the byte is set aside at the next write, or refused |
 //! | valid line, the next one follows at once | an entry    | used; the break is put in at the next write |
 //! | invalid last line without a line break  | a torn tail  | dropped, cut off at the next write    |
+//! | the same, of a CHECKPOINT               | damage       | set aside at the next write, or refused |
 //! | last lines of an unfinished operation   | a torn tail  | dropped, cut off at the next write    |
+//! | the same, of CHECKPOINTs                | damage behind them | they are used; END is put behind them at the next write, or refused |
 //!
 //! An operation of several lines says in each line how many follow (`_more`), so where it ends is known
 //! also when one of its lines cannot be read. Damage costs only the damaged line, in an operation too: its
 //! other lines may well have been acknowledged.
 //!
+//! A checkpoint was synced before it was in its place, so no crash leaves a part of it: that is damage, and what it
+//! held is in a backup or in the mirror.
+//!
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
-use super::entry::{Change, Entry, MemoryTag};
-use super::lines::{Damage, Line, LineBreak, LineReader};
+use super::entry::{Change, Entry, Invalid, MemoryTag};
+use super::lines::{Damage, Found, Line, LineBreak, LineReader};
 use super::log::Mending;
 use super::mirror::LoggedEdit;
 use super::state::{Member, State};
@@ -75,13 +81,25 @@ pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
         Ending::Whole => Ok(replayed),
         Ending::UnfinishedFrom(start) => {
             // It was never finished, so it never happened.
-            let torn_bytes = replayed.end + replayed.mending.torn_bytes - start;
+            let all_bytes = replayed.end + replayed.mending.torn_bytes;
+            file.rewind()?;
             replayed = Replayed::default();
             continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-            replayed.mending.torn_bytes = torn_bytes;
+            replayed.mending.torn_bytes = all_bytes - replayed.end;
             Ok(replayed)
         }
     }
+}
+
+/// An operation of several lines that is not over.
+#[derive(Clone, Copy)]
+struct Operation {
+    start: u64,
+    lines_to_come: u64,
+    is_checkpoint: bool,
+    /// The edit that was logged last before it. One of which a line is lost is not logged: what the mirror shows counts.
+    edit_before: Option<LoggedEdit>,
+    is_damaged: bool,
 }
 
 /// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` is told of the
@@ -93,64 +111,98 @@ pub fn continue_replay(
     on_change: OnChange,
     on_operation: &mut dyn FnMut(u64),
 ) -> Result<Ending> {
-    let (mut operation_start, mut lines_to_come) = (replayed.end, 0_u64);
+    let mut operation: Option<Operation> = None;
     let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
     while let Some(line) = reader.next_line()? {
         replayed.mending.has_bom |= line.has_bom();
-        if lines_to_come == 0 {
-            operation_start = line.offset;
+        if line.is_torn() {
+            replayed.mending.torn_bytes = line.size_bytes();
+            break;
         }
-        let entry = line.entry();
-        if let (Some(Err(_)), Some(first)) = (&entry, line.first_of_joined()) {
-            reader.split_last(first);
-            continue;
-        }
-        match entry {
-            Some(Err(_)) if !line.is_terminated => {
-                let whole = line.without_zeros();
-                let size_bytes = match whole.entry() {
-                    Some(Ok(entry)) if whole.bytes.len() < line.bytes.len() => {
-                        lines_to_come = take(&entry, &whole, replayed, on_change);
-                        if lines_to_come == 0 {
-                            on_operation(whole.end());
-                        }
-                        replayed.mending.is_unterminated = true;
-                        replayed.end = whole.end();
-                        replayed.lines = whole.number;
-                        whole.bytes.len()
-                    }
-                    _ => 0,
-                };
-                replayed.mending.torn_bytes = line.size_bytes() - size_bytes as u64;
-                break;
-            }
-            Some(Err(reason)) => {
-                let ends_operation = lines_to_come == 1;
-                replayed.mending.damages.push(Damage { ends_operation, ..Damage::of(&line, reason) });
-                lines_to_come = lines_to_come.saturating_sub(1);
-            }
-            Some(Ok(entry)) => {
-                lines_to_come = take(&entry, &line, replayed, on_change);
-                if lines_to_come == 0 {
+        match line.found {
+            Found::Nothing => {}
+            Found::Entry(entry) => {
+                let edit_before = replayed.last_edit;
+                take(&entry, &line, replayed, on_change);
+                if let Some(running) = operation.filter(|running| running.is_damaged) {
+                    replayed.last_edit = running.edit_before;
+                }
+                operation = (entry.more > 0).then(|| match operation {
+                    Some(operation) => Operation { lines_to_come: entry.more, ..operation },
+                    None => Operation {
+                        start: line.offset,
+                        lines_to_come: entry.more,
+                        is_checkpoint: entry.is_checkpoint(),
+                        edit_before,
+                        is_damaged: false,
+                    },
+                });
+                if operation.is_none() {
                     on_operation(line.end());
                 }
             }
-            None => {}
+            Found::Invalid(reason) => {
+                let mut damage = Damage::of(&line, reason);
+                if let Some(running) = &mut operation {
+                    running.is_damaged = true;
+                    replayed.last_edit = running.edit_before;
+                }
+                // What follows garbage in its line tells by itself where the operation is.
+                if let Some(running) = &mut operation
+                    && line.ending == LineBreak::Whole
+                {
+                    running.lines_to_come -= 1;
+                    damage.ends_operation = running.lines_to_come == 0 || !line.is_terminated;
+                    operation = operation.filter(|_| !damage.ends_operation);
+                }
+                replayed.mending.damages.push(damage);
+            }
         }
         match line.ending {
-            LineBreak::Whole => {}
             LineBreak::Wrong => replayed.mending.damages.push(line.wrong_break()),
-            LineBreak::Missing => replayed.mending.missing_breaks.push(line.end()),
+            LineBreak::Missing if line.entry().is_some() => replayed.mending.missing_breaks.push(line.end()),
+            LineBreak::Whole | LineBreak::Missing => {}
         }
-        replayed.mending.is_unterminated = !line.is_terminated;
+        // A line that goes aside needs no line break.
+        replayed.mending.is_unterminated = !line.is_terminated && !matches!(line.found, Found::Invalid(_));
         replayed.end = line.end();
         replayed.lines = line.number;
     }
-    Ok(if lines_to_come == 0 { Ending::Whole } else { Ending::UnfinishedFrom(operation_start) })
+    Ok(match operation {
+        None => Ending::Whole,
+        Some(Operation { is_checkpoint: true, edit_before, .. }) => {
+            replayed.last_edit = edit_before;
+            end_checkpoint(replayed);
+            on_operation(replayed.end);
+            Ending::Whole
+        }
+        Some(Operation { start, .. }) => Ending::UnfinishedFrom(start),
+    })
 }
 
-/// Takes an entry over; gives for how many more lines its operation goes on.
-fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) -> u64 {
+/// The log ends within a checkpoint of several lines: what is there is used, and what is missing is damage.
+fn end_checkpoint(replayed: &mut Replayed) {
+    let mending = &mut replayed.mending;
+    if std::mem::take(&mut mending.is_unterminated) {
+        mending.missing_breaks.push(replayed.end);
+    }
+    let size_bytes = std::mem::take(&mut mending.torn_bytes);
+    mending.damages.push(Damage {
+        offset: replayed.end,
+        size_bytes,
+        line: replayed.lines + 1,
+        key: None,
+        reason: Invalid::CutCheckpoint,
+        has_break: false,
+        is_checkpoint: true,
+        ends_operation: true,
+    });
+    replayed.end += size_bytes;
+    replayed.lines += u64::from(size_bytes > 0);
+}
+
+/// Takes an entry over.
+fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
     apply(entry, replayed, on_change);
     let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
@@ -162,7 +214,6 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
             _ => replayed.memories.push(memory),
         }
     }
-    entry.more
 }
 
 fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {

@@ -108,7 +108,7 @@ impl Log {
         let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(None) };
         let mut reader = LineReader::new(&mut *log, 0, self.file.end(), 1);
         while let Some(line) = reader.next_line()? {
-            if let Some(Ok(entry)) = line.entry()
+            if let Some(entry) = line.entry()
                 && let Some(time_ms) = entry.time().and_then(json::time_ms)
             {
                 return Ok(Some(time_ms));

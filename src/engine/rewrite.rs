@@ -53,11 +53,13 @@ fn plan(mending: &Mending, end: u64) -> Vec<Piece> {
         // A damaged first line goes with the mark before it.
         pieces.push(Piece::Keep(at..damage.offset.max(at)));
         at = damage.offset + damage.size_bytes;
-        pieces.push(Piece::SetAside(damage.offset..at));
+        if damage.size_bytes > 0 {
+            pieces.push(Piece::SetAside(damage.offset..at));
+        }
         if damage.reason == Invalid::LineBreak {
             pieces.push(Piece::Add(b"\n".to_vec()));
         } else {
-            at += 1;
+            at += u64::from(damage.has_break);
         }
         if damage.ends_operation {
             // Without it the operation would pass for one that was never finished.
@@ -151,7 +153,8 @@ impl LogFile {
         behind: &Lines,
     ) -> Result<()> {
         let Some(log) = files.open_read(&paths.log)? else { return Ok(()) };
-        let mut fresh = Fresh::create(files, paths, !self.mending.damages.is_empty())?;
+        let has_damage = self.mending.damages.iter().any(|damage| damage.size_bytes > 0);
+        let mut fresh = Fresh::create(files, paths, has_damage)?;
         let placed = self.write_and_place(files, paths, sync, behind, log, &mut fresh);
         match placed {
             Ok(Placed { is_terminated, rescued }) => {
@@ -214,8 +217,12 @@ impl LogFile {
         self.end = self.mending.moved(end_before);
         for damage in &self.mending.damages {
             let is_between = damage.offset + damage.size_bytes < end_before;
-            self.lines -= u64::from(damage.dropped_bytes() > 0 && !damage.ends_operation);
-            self.lines += u64::from(damage.dropped_bytes() == 0 && is_between);
+            let is_line = damage.has_break || !is_between;
+            if damage.dropped_bytes() > 0 {
+                self.lines -= u64::from(is_line && !damage.ends_operation);
+            } else {
+                self.lines += u64::from(is_between || damage.ends_operation);
+            }
         }
         self.lines += self.mending.missing_breaks.len() as u64;
         if is_terminated {
@@ -263,7 +270,17 @@ mod tests {
     use crate::engine::lines::Damage;
 
     fn damage(offset: u64, size_bytes: u64, reason: Invalid) -> Damage {
-        Damage { offset, size_bytes, line: 1, key: None, reason, ends_operation: false }
+        let has_break = reason != Invalid::LineBreak;
+        Damage {
+            offset,
+            size_bytes,
+            line: 1,
+            key: None,
+            reason,
+            has_break,
+            is_checkpoint: false,
+            ends_operation: false,
+        }
     }
 
     #[test]

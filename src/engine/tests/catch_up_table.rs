@@ -227,8 +227,8 @@ fn rows_of_damage() -> Vec<Row> {
                 assert_eq!(two.first.state(), ABC);
                 two.bench.append(LOG, &old_set_line("d", "1"));
             },
-            state: AB,
-            notices: &["PS_LOG_DAMAGED"],
+            state: r#"{"a":1,"b":1,"c":1,"d":1}"#,
+            notices: &[],
         },
         Row {
             name: "a line of the log is damaged where it stands",

@@ -6,14 +6,15 @@
 //! ```text
 //! Good   stays          Unended  stays, and gets its line break      Mark  goes without a trace
 //! Bad    to corrupt.N   Torn     to torn.N                       Wrong  to corrupt.N, and is a line break
-//! End    to corrupt.N, and a line END is in its place
+//! End    to corrupt.N, and a line END is in its place            Garbage  to corrupt.N, a line of its own
+//! Missing  nothing, and a line END is in its place
 //! ```
 
 use super::reference::{Json, Ordered, replay};
 use super::support::{
     Bench, LOG, MIRROR, Session, TIME, append_text, check_rows, old_set_line, ours, set_line, set_more_line,
 };
-use crate::engine::entry::end_line;
+use crate::engine::entry::{Encoder, end_line};
 use crate::engine::{Answer, Scope, Work, collection};
 
 enum Part {
@@ -23,6 +24,10 @@ enum Part {
     Torn(Vec<u8>),
     /// The last line of an operation, damaged.
     End(Vec<u8>),
+    /// Before an entry, in its line.
+    Garbage(Vec<u8>),
+    /// Where the log should go on.
+    Missing,
     /// In the place of a line break.
     Wrong(u8),
     Mark,
@@ -34,7 +39,7 @@ impl Part {
     }
 }
 
-use Part::{Bad, End, Good, Mark, Torn, Unended, Wrong};
+use Part::{Bad, End, Garbage, Good, Mark, Missing, Torn, Unended, Wrong};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -54,7 +59,10 @@ impl Row {
     fn log(&self) -> Vec<u8> {
         self.bytes_of(|part| {
             Some(match part {
-                Good(bytes) | Unended(bytes) | Bad(bytes) | End(bytes) | Torn(bytes) => bytes.clone(),
+                Good(bytes) | Unended(bytes) | Bad(bytes) | End(bytes) | Torn(bytes) | Garbage(bytes) => {
+                    bytes.clone()
+                }
+                Missing => Vec::new(),
                 Wrong(byte) => vec![*byte],
                 Mark => BOM.to_vec(),
             })
@@ -67,7 +75,7 @@ impl Row {
             Good(bytes) => Some(bytes.clone()),
             Unended(bytes) => Some([bytes.as_slice(), b"\n"].concat()),
             Wrong(_) => Some(b"\n".to_vec()),
-            End(_) => Some(end_line()),
+            End(_) | Missing => Some(end_line()),
             _ => None,
         })
     }
@@ -80,7 +88,7 @@ impl Row {
     /// What each file `corrupt.N` holds.
     fn corrupt(&self) -> Vec<Vec<u8>> {
         self.set_aside(|part| match part {
-            Bad(bytes) | End(bytes) => Some(bytes.clone()),
+            Bad(bytes) | End(bytes) | Garbage(bytes) => Some(with_break(bytes)),
             Wrong(byte) => Some(vec![*byte, b'\n']),
             _ => None,
         })
@@ -92,7 +100,8 @@ impl Row {
     }
 
     fn notices(&self) -> Vec<&'static str> {
-        let damaged = self.corrupt().iter().map(|_| "PS_LOG_DAMAGED").next();
+        let is_damaged = self.first_damage().is_some();
+        let damaged = is_damaged.then_some("PS_LOG_DAMAGED");
         damaged.into_iter().chain(self.torn().iter().map(|_| "PS_TORN_TAIL")).collect()
     }
 
@@ -101,9 +110,12 @@ impl Row {
         let mut before = Vec::new();
         for part in self.parts.iter().flatten() {
             match part {
-                Bad(_) | End(_) | Wrong(_) => {
-                    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
-                    return Some((breaks + 1, before.len()));
+                Bad(_) | End(_) | Wrong(_) | Garbage(_) | Missing => {
+                    if matches!(part, Missing) && before.last() != Some(&b'\n') {
+                        // What is missing begins with the break of the line before it.
+                        return Some((lines_of(&before) + 2, before.len()));
+                    }
+                    return Some((lines_of(&before) + 1, before.len()));
                 }
                 Good(bytes) | Unended(bytes) | Torn(bytes) => before.extend_from_slice(bytes),
                 Mark => before.extend_from_slice(BOM),
@@ -114,7 +126,13 @@ impl Row {
 
     /// The first key that the damage names.
     fn damaged_key(&self) -> Option<String> {
-        if self.parts.iter().flatten().find(|part| matches!(part, Bad(_) | End(_) | Wrong(_)))?.is_wrong() {
+        if self
+            .parts
+            .iter()
+            .flatten()
+            .find(|part| matches!(part, Bad(_) | End(_) | Wrong(_) | Garbage(_) | Missing))?
+            .is_wrong()
+        {
             return None;
         }
         let damage = String::from_utf8_lossy(&self.corrupt().concat()).into_owned();
@@ -138,6 +156,45 @@ fn without_own(entry: Json) -> Json {
         }
         other => other,
     }
+}
+
+fn lines_of(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Each line that is set aside has a line break.
+fn with_break(line: &[u8]) -> Vec<u8> {
+    [line.strip_suffix(b"\n").unwrap_or(line), b"\n"].concat()
+}
+
+fn checkpoint_more(key: &str, value: &str, more: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    let member = format!("\"{key}\":{value}");
+    Encoder::new(&mut line).checkpoint(0, std::iter::once(member.as_str()), more);
+    line
+}
+
+fn cut_checkpoint() -> Vec<u8> {
+    let line = checkpoint_more("lost", "{\"coins\":100}", 0);
+    line[..line.len() - 20].to_vec()
+}
+
+fn cut_old_checkpoint() -> Vec<u8> {
+    b"{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":{\"coins\":1".to_vec()
+}
+
+fn flip_checkpoint(mut line: Vec<u8>) -> Vec<u8> {
+    let at = line.windows(7).position(|bytes| bytes == b"\"state\"").expect("a state") + 12;
+    line[at] ^= 2;
+    line
+}
+
+fn line_cut_behind_value() -> Vec<u8> {
+    let value = String::from_utf8(unended(set_line("inner", "1"))).expect("UTF-8");
+    let mut line = old_set_line("outer", &value);
+    line.truncate(line.len() - 2);
+    line.push(b'\n');
+    line
 }
 
 fn row(name: &'static str, parts: Vec<Part>, state: &'static str) -> Row {
@@ -175,6 +232,8 @@ fn rows() -> Vec<Row> {
     let a = || set_line("a", "1");
     let b = || set_line("b", "2");
     let mut rows = whole_rows();
+    rows.extend(salvage_rows());
+    rows.extend(checkpoint_rows());
     rows.extend([
         // Damage.
         row("a flipped bit in the middle", vec![Good(a()), Bad(flipped("c")), Good(b())], r#"{"a":1,"b":2}"#),
@@ -346,6 +405,112 @@ fn rows() -> Vec<Row> {
     rows
 }
 
+/// Entries behind garbage on one line.
+fn salvage_rows() -> Vec<Row> {
+    let a = || set_line("a", "1");
+    let b = || set_line("b", "2");
+    vec![
+        row(
+            "zeros before a line of ours",
+            vec![Good(a()), Garbage(vec![0; 4096]), Good(b())],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
+            "a torn line of the old module, and the next one appended to it",
+            vec![Good(old_set_line("a", "1")), Garbage(torn()), Good(old_set_line("b", "2"))],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
+            "the same twice, at the end without a line break",
+            vec![
+                Garbage(torn()),
+                Unended(unended(old_set_line("a", "1"))),
+                Garbage(torn()),
+                Unended(unended(b())),
+            ],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
+            "lines of the old module without the breaks between them",
+            vec![
+                Unended(unended(old_set_line("a", "1"))),
+                Unended(unended(old_set_line("c", "3"))),
+                Good(old_set_line("b", "2")),
+            ],
+            r#"{"a":1,"c":3,"b":2}"#,
+        ),
+        row(
+            "a value that looks like an entry, at the end of a damaged line",
+            vec![Good(a()), Bad(line_cut_behind_value())],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "zeros before the first line of an unfinished operation",
+            vec![Good(a()), Torn([vec![0; 9], set_more_line("c", "3", 1)].concat())],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "zeros within an operation",
+            vec![
+                Good(set_more_line("a", "1", 2)),
+                Garbage(vec![0; 9]),
+                Good(set_more_line("c", "3", 1)),
+                Good(b()),
+            ],
+            r#"{"a":1,"c":3,"b":2}"#,
+        ),
+    ]
+}
+
+/// Checkpoints that were cut short.
+fn checkpoint_rows() -> Vec<Row> {
+    let a = || set_line("a", "1");
+    let b = || set_line("b", "2");
+    vec![
+        row("a checkpoint that was cut short", vec![Bad(cut_checkpoint())], "{}"),
+        row("a checkpoint of the old module that was cut short", vec![Bad(cut_old_checkpoint())], "{}"),
+        row(
+            "a checkpoint that was cut short behind entries",
+            vec![Good(a()), Bad(cut_checkpoint())],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "a checkpoint that was cut short, and entries",
+            vec![Garbage(cut_checkpoint()), Good(b())],
+            r#"{"b":2}"#,
+        ),
+        row(
+            "a checkpoint of which lines are missing",
+            vec![Good(checkpoint_more("a", "1", 2)), Good(checkpoint_more("b", "2", 1)), Missing],
+            r#"{"a":1,"b":2}"#,
+        ),
+        row(
+            "a checkpoint of which lines are missing, without the last break",
+            vec![Unended(unended(checkpoint_more("a", "1", 2))), Missing],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "a checkpoint of which one line is cut short and others are missing",
+            vec![Good(checkpoint_more("a", "1", 2)), End(cut_checkpoint())],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "a checkpoint of which hardly anything of the second line is left",
+            vec![Good(checkpoint_more("a", "1", 2)), End(b"{\"o".to_vec())],
+            r#"{"a":1}"#,
+        ),
+        row(
+            "a checkpoint with a damaged line in its middle",
+            vec![
+                Good(checkpoint_more("a", "1", 2)),
+                Bad(flip_checkpoint(checkpoint_more("c", "3", 1))),
+                Good(end_line()),
+            ],
+            r#"{"a":1}"#,
+        ),
+    ]
+}
+
 /// Logs in which nothing is lost.
 fn whole_rows() -> Vec<Row> {
     let a = || set_line("a", "1");
@@ -513,7 +678,7 @@ fn every_row_is_salvaged() {
 
 #[test]
 fn rows_without_damage_are_no_reason_to_refuse() {
-    check_rows(named(rows()).filter(|(_, row)| row.corrupt().is_empty()), |name, row| {
+    check_rows(named(rows()).filter(|(_, row)| row.first_damage().is_none()), |name, row| {
         let bench = bench_with(&row).refusing();
         let mut session = bench.open();
         assert_reads(&bench, &mut session, &row, name);
@@ -645,4 +810,35 @@ fn all_damage_is_kept() {
     let kept = bench.numbered("logs/players.log.corrupt.");
     assert_eq!(kept, (0..5).map(|n| format!("damage {n}\n").into_bytes()).collect::<Vec<_>>());
     bench.assert_files_hold(r#"{"a":4}"#, "after damage five times");
+}
+
+/// Old data that does not fit into one line is taken over in several; the mirror still has what is not in the log then.
+#[test]
+fn a_takeover_of_old_data_may_be_cut_anywhere() {
+    let value = format!("\"{}\"", "x".repeat(700_000));
+    let members: Vec<String> = ["a", "b", "c", "d"].iter().map(|key| format!("\"{key}\":{value}")).collect();
+    let old_data = format!("{{{}}}", members.join(","));
+    let bench = Bench::new();
+    bench.write(MIRROR, &old_data);
+    let mut session = bench.open();
+    session.set("z", "1");
+    session.crash();
+    let log = bench.read(LOG).expect("a log");
+    let ends: Vec<usize> =
+        log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    assert!(ends.len() >= 4, "{} lines", ends.len());
+    let mut cuts = vec![ends[0] / 2];
+    cuts.extend(ends[..3].iter().flat_map(|end| [*end - 1, *end, *end + 3, *end + 30]));
+    for cut in cuts {
+        let bench = Bench::new();
+        bench.write(MIRROR, &old_data);
+        bench.write(LOG, &log[..cut]);
+        let mut session = bench.open();
+        assert!(session.state() == old_data, "cut at {cut} of {}: something is lost", log.len());
+        session.set("z", "1");
+        let expected = with(&old_data, "z", "1");
+        assert!(session.state() == expected, "cut at {cut}: after a write");
+        session.end();
+        assert!(replay(&bench.read(LOG).expect("a log")).text() == expected, "cut at {cut}: the log");
+    }
 }

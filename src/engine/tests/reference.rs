@@ -335,23 +335,69 @@ fn check_sum(line: &str) {
     }
 }
 
-fn apply(entry: &Json, state: &mut Ordered) {
-    let merge = |state: &mut Ordered, object: Option<&Json>| {
-        if let Some(Json::Object(members)) = object {
+/// `applyEntry` of the old module, as JavaScript runs it.
+pub fn apply(entry: &Json, state: &mut Ordered) {
+    let key = entry.member("key");
+    match entry.member("op").and_then(Json::text) {
+        Some("SET") => match (key.filter(|key| key.is_truthy()), entry.member("value")) {
+            (Some(key), Some(value)) => state.set(&key.to_js_string(), &value.to_string()),
+            (Some(key), None) => state.remove(&key.to_js_string()),
+            (None, _) => assign(state, entry.member("data")),
+        },
+        Some("DELETE") => state.remove(&key.map_or_else(|| "undefined".to_owned(), Json::to_js_string)),
+        Some("CHECKPOINT") => assign(state, entry.member("state")),
+        _ => {}
+    }
+}
+
+/// `Object.assign(state, value)`.
+fn assign(state: &mut Ordered, value: Option<&Json>) {
+    match value {
+        Some(Json::Object(members)) => {
             for (key, value) in members {
                 state.set(key, &value.to_string());
             }
         }
-    };
-    let key = entry.member("key").and_then(Json::text);
-    match entry.member("op").and_then(Json::text) {
-        Some("SET") => match (key.filter(|key| !key.is_empty()), entry.member("value")) {
-            (Some(key), Some(value)) => state.set(key, &value.to_string()),
-            (Some(key), None) => state.remove(key),
-            (None, _) => merge(state, entry.member("data")),
-        },
-        Some("DELETE") => state.remove(key.unwrap_or_default()),
-        Some("CHECKPOINT") => merge(state, entry.member("state")),
+        Some(Json::List(items)) => {
+            for (number, item) in items.iter().enumerate() {
+                state.set(&number.to_string(), &item.to_string());
+            }
+        }
+        Some(Json::Text(text)) => {
+            for (number, unit) in text.encode_utf16().enumerate() {
+                let character = char::from_u32(u32::from(unit)).map(|one| quoted(&one.to_string()));
+                let spelled = character.unwrap_or_else(|| format!("\"\\u{unit:04x}\""));
+                state.set(&number.to_string(), &spelled);
+            }
+        }
         _ => {}
+    }
+}
+
+impl Json {
+    fn is_truthy(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) => false,
+            Self::Number(number) => number.as_f64() != Some(0.0),
+            Self::Text(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// `String(value)`.
+    fn to_js_string(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => {
+                ryu_js::Buffer::new().format(number.as_f64().unwrap_or(f64::NAN)).to_owned()
+            }
+            Self::List(items) => {
+                let join =
+                    |item: &Self| if *item == Self::Null { String::new() } else { item.to_js_string() };
+                items.iter().map(join).collect::<Vec<_>>().join(",")
+            }
+            Self::Object(_) => "[object Object]".to_owned(),
+            other => other.to_string(),
+        }
     }
 }

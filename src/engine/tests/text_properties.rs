@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::reference::{Json, quoted};
+use super::reference::{Json, Ordered, apply, quoted};
 use super::support::property_config;
 use crate::engine::entry::{Change, EditTag, Encoder, Entry, OWN_PROPERTIES, Tag};
 use crate::engine::json::{
@@ -226,6 +226,30 @@ fn changes(entry: &Entry) -> Vec<String> {
         });
     });
     found
+}
+
+/// What may stand for `key`: most of all what JavaScript takes for another thing than it seems.
+fn odd_key() -> impl Strategy<Value = Json> {
+    let odd = [
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0.0",
+        "7",
+        "1.5",
+        "\"\"",
+        "\"7\"",
+        "[]",
+        "[null]",
+        "[7]",
+        "{}",
+        "\"undefined\"",
+    ];
+    prop_oneof![
+        2 => proptest::sample::select(odd.to_vec()).prop_map(|text| Json::parse(text).expect("JSON")),
+        1 => json(),
+    ]
 }
 
 /// A key literal of any JavaScript string, lone surrogates included.
@@ -478,6 +502,45 @@ proptest! {
         prop_assert_eq!(found_key, quoted(&key));
         prop_assert_eq!(Json::parse(&found_value[1..]), Some(value));
         prop_assert_eq!(compact(&found_value[1..]), &found_value[1..]);
+    }
+
+    #[test]
+    fn lines_do_what_javascript_makes_of_them(
+        lines in vec(
+            (
+                proptest::sample::select(vec!["SET", "SET", "DELETE", "CHECKPOINT", "NOTE"]),
+                proptest::option::weighted(0.8, odd_key()),
+                proptest::option::weighted(0.8, json()),
+                proptest::option::weighted(0.5, json()),
+                any::<bool>(),
+            ),
+            0..12,
+        ),
+        swapped in any::<bool>(),
+    ) {
+        let (mut log, mut expected) = (Vec::new(), Ordered::default());
+        for (op, key, value, data, is_ours) in lines {
+            let mut members = vec![("op".to_owned(), Json::Text(op.to_owned()))];
+            members.extend(key.map(|key| ("key".to_owned(), key)));
+            members.extend(value.map(|value| ("value".to_owned(), value)));
+            let name = if op == "CHECKPOINT" { "state" } else { "data" };
+            members.extend(data.map(|data| (name.to_owned(), data)));
+            if swapped {
+                members.reverse();
+            }
+            let text = Json::Object(members).to_string();
+            apply(&Json::parse(&text).expect("JSON"), &mut expected);
+            if is_ours {
+                Encoder::new(&mut log).raw(&text[..text.len() - 1], 0);
+            } else {
+                log.extend_from_slice(text.as_bytes());
+                log.push(b'\n');
+            }
+        }
+        let replayed = replay(&mut Pieces::new(&log, &[usize::MAX]), u64::MAX).expect("no failure");
+        prop_assert!(replayed.mending.damages.is_empty());
+        let found: Vec<String> = replayed.state.iter().map(|member| member.text().to_owned()).collect();
+        prop_assert_eq!(format!("{{{}}}", found.join(",")), expected.text());
     }
 
     #[test]
