@@ -25,6 +25,8 @@ if (kind === 'stream') {
 }
 await coins.set('key-0', { count: 0 });
 await storage.updatePlayerStats('key-0', 'Ann', 1);
+// So that the callers begin in a turn in which nothing else was answered.
+await new Promise((resolve) => setTimeout(resolve, 5));
 
 let settled = 0;
 let sinceTurn = 0;

@@ -29,7 +29,7 @@ const SLICE: Duration = Duration::from_millis(2);
 const FEW: Duration = Duration::from_micros(250);
 const FEW_WEIGHT_MAX: u32 = 64;
 /// Answers from memory may weigh so much before a turn of the event loop is waited for.
-const UNPLANNED_WEIGHT_MAX: u32 = 64;
+const UNPLANNED_WEIGHT_MAX: u32 = 16;
 /// To parse so much takes about as long as all else that an answer takes.
 const WEIGHT_BYTES: usize = 1024;
 
@@ -178,13 +178,7 @@ impl Way {
     fn new(js: Js) -> Fallible<Self> {
         let global = js.global()?;
         let set_immediate = js.get(global, "setImmediate")?;
-        let is_relayed = std::env::var("WAY").ok();
-        let is_relayed = match is_relayed.as_deref() {
-            Some("relay") => true,
-            Some(_) => false,
-            None => is_node(js)?,
-        };
-        if is_relayed || js.type_of(set_immediate)? != ValueType::Function {
+        if is_node(js)? || js.type_of(set_immediate)? != ValueType::Function {
             return Ok(Self::Relay(threadsafe_function(js, |environment, _| environment.relay())?));
         }
         let turned = js.function("turned", |js| {
