@@ -283,7 +283,8 @@ test('the folder of the lock may vanish between calls', async (t) => {
 
 for (const when of ['after', 'before']) {
   // What waits for a turn of the event loop there is setImmediate, as it was when the package was loaded.
-  const skip = when === 'before' && Boolean(process.versions.bun || globalThis.Deno) && 'only Node.js needs no timer';
+  const skip =
+    when === 'before' && Boolean(process.versions.bun || globalThis.Deno) && 'only Node.js needs no timer';
   test(`answers arrive also where a test has replaced the timers, ${when} loading`, { skip }, async (t) => {
     const place = scene(t);
     const { stdout } = await place.run('replaced-timers.mjs', [3000, when], {

@@ -158,15 +158,7 @@ async function sustained(t, kind, callers, workMs, calls) {
   return JSON.parse(stdout);
 }
 
-for (const kind of [
-  'append',
-  'updatePlayerStats',
-  'update',
-  'read',
-  'getPlayerStats',
-  'stream',
-  'refused',
-]) {
+for (const kind of ['append', 'updatePlayerStats', 'update', 'read', 'getPlayerStats', 'stream', 'refused']) {
   test(`${kind}: callers that are busy with each answer leave the loop its turns`, async (t) => {
     const { settled, most, turns, timers } = await sustained(t, kind, CALLERS, 2, CALLS);
     assert.ok(settled >= CALLS);

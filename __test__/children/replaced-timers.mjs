@@ -1,7 +1,8 @@
 // Makes many calls at once (the argument), and some one after the other, while timers are those of a test, which fire
 // when it says so. With `before` the test has replaced them before the package was loaded.
 const replace = () => {
-  for (const name of ['setImmediate', 'setTimeout', 'setInterval', 'queueMicrotask']) globalThis[name] = () => {};
+  for (const name of ['setImmediate', 'setTimeout', 'setInterval', 'queueMicrotask'])
+    globalThis[name] = () => {};
   process.nextTick = () => {};
 };
 const isBefore = process.argv[3] === 'before';

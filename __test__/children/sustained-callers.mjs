@@ -21,7 +21,9 @@ const calls = {
 };
 let stream;
 if (kind === 'stream') {
-  await Promise.all(Array.from({ length: 20_000 }, (_, i) => storage.appendLogEntry('events', { op: 'NOTE', i })));
+  await Promise.all(
+    Array.from({ length: 20_000 }, (_, i) => storage.appendLogEntry('events', { op: 'NOTE', i })),
+  );
 }
 await coins.set('key-0', { count: 0 });
 await storage.updatePlayerStats('key-0', 'Ann', 1);

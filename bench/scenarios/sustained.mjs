@@ -10,7 +10,6 @@
 
 import { loadPackage } from '../support/package.mjs';
 
-
 /** Processor time of this thread, in which other programs have no part; Node.js 24 and newer know it. */
 function processorMs() {
   const used = process.threadCpuUsage?.();
@@ -21,7 +20,7 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
   const { Storage } = loadPackage();
   const storage = new Storage({ dataDir: folder });
   const collection = storage.collection('bench');
-  const keys = Array.from({ length: kind === "update" ? callers : 100 }, (_, index) => `key-${index}`);
+  const keys = Array.from({ length: kind === 'update' ? callers : 100 }, (_, index) => `key-${index}`);
   const text = 'x'.repeat(Math.max(bytes - 100, 10));
   for (const key of keys) await collection.set(key, { count: 0, text });
   const call = {

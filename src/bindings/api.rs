@@ -95,8 +95,8 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
             )
             .into());
         }
+        environment.events.set_default_logger(js, &environment.outlet, logger)?;
         configure_process(&config);
-        environment.events.set_default_logger(js, &environment.outlet, logger);
         *environment.configured.borrow_mut() = Some(config);
         Ok(())
     })
@@ -128,7 +128,7 @@ impl Storage {
             let (config, logger) = Config::parse(js, options.into())?;
             let environment = Environment::of(js)?;
             let handle = Handle::open(js, &environment, &config)?;
-            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger);
+            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger)?;
             Ok(Self { handle })
         })
     }
