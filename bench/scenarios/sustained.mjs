@@ -5,9 +5,10 @@
  * Kinds: `append` is appendLogEntry; `update` is update() of a collection; `read` is get() of a collection that is in
  * memory. `bytes` is the size of an entry or value. What the callers themselves do (arguments, the function given to
  * update, and what a call does before it returns, JSON.stringify for the most part) is timed beside it: `beyondMs` is
- * the longest gap without it.
+ * the longest gap without it. The longest pause for garbage collection is told apart.
  */
 
+import { PerformanceObserver } from 'node:perf_hooks';
 import { loadPackage } from '../support/package.mjs';
 
 /** Processor time of this thread, in which other programs have no part; Node.js 24 and newer know it. */
@@ -52,7 +53,7 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
   ownMs = 0;
   let last = begun;
   let timers = 0;
-  const gap = { ms: 0, beyondMs: 0, processorMs: 0 };
+  const gap = { ms: 0, beyondMs: 0, processorMs: 0, collectionMs: 0 };
   let lastProcessor = processorMs();
   const look = () => {
     const now = performance.now();
@@ -65,6 +66,10 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
     ownMs = 0;
     timers += 1;
   };
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) gap.collectionMs = Math.max(gap.collectionMs, duration);
+  });
+  observer.observe({ entryTypes: ['gc'] });
   let turns = 0;
   const turn = () => {
     turns += 1;
@@ -76,6 +81,8 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
   await all;
   const took = (performance.now() - begun) / 1000;
   look();
+  await new Promise(setImmediate);
+  observer.disconnect();
   clearInterval(timer);
   clearImmediate(immediate);
   await storage.close();
