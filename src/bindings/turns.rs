@@ -6,12 +6,12 @@
 //! ```
 //!
 //! What a promise sets off runs as microtasks, before anything else of the event loop. So promises are settled a few at
-//! a time, and the next few from a microtask behind theirs: the clock that ends a slice counts the caller's work, too.
+//! a time, and the next few behind theirs: the clock that ends a slice counts the caller's work, too.
 //!
 //! A threadsafe function that is called while it runs runs again before the loop goes on. Two of them that call each
 //! other do not: the second runs in this turn or the next one, and what it calls in the turn after that. Such a turn
-//! needs no timer, which a test may have replaced. Bun runs all threadsafe functions before its loop goes on; there, and
-//! in Deno, `setImmediate` is what waits for a turn.
+//! needs no timer, which a test may have replaced. Bun and Deno run several of them in a turn; there, `setImmediate` is
+//! what waits for the next, as it was when the addon was loaded.
 //!
 //! Invariant: while a turn is planned, nothing is handed over before it comes; each slice has planned one.
 
