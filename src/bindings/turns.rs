@@ -24,7 +24,7 @@ use napi::ValueType;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
 /// How long promises are settled, and what that sets off runs, before the event loop has its turn.
-const SLICE: Duration = Duration::from_millis(2);
+const SLICE: Duration = Duration::from_millis(3);
 /// What a few promises may set off before the clock is looked at again.
 const FEW: Duration = Duration::from_micros(250);
 const FEW_WEIGHT_MAX: u32 = 64;
