@@ -1,10 +1,13 @@
-// A large answer does not keep the event loop waiting: its JSON is parsed in parts, with a turn of the loop between
-// two of them. Counted in turns and in lengths of texts, so no clock is in the way.
+// The event loop has its turns, whatever is asked of the store. A large answer is parsed in parts, with a turn of the
+// loop between two of them. Callers that each await a call and make the next one are answered a few in a turn: what they
+// do with an answer takes the loop's time, too, and the next answers arrive meanwhile. Counted in turns, in calls and in
+// lengths of texts, so no clock is in the way.
 
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { runScript, temporaryFolder } from './support/temp.mjs';
 
 const PLAYERS = 3000;
@@ -136,6 +139,119 @@ test('a worker thread that is terminated in the middle of a large answer ends', 
     `),
   );
   const { stdout, stderr, code } = await runScript(t, { source, cwd, env: { DATA: dataDir } });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, 'ended');
+});
+
+// A caller that works for two milliseconds uses up a slice alone. It takes a few of them to find that out.
+const CALLERS = 64;
+const CALLS = 400;
+const CALLS_IN_A_TURN_MAX = 100;
+
+async function sustained(t, kind, callers, workMs, calls) {
+  const { stdout, stderr, code } = await runScript(t, {
+    file: fileURLToPath(new URL('children/sustained-callers.mjs', import.meta.url)),
+    args: [kind, callers, workMs, calls].map(String),
+    env: { PROGRESSIVE_STORAGE_DIR: path.join(await temporaryFolder(t), 'data') },
+  });
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+for (const kind of ['append', 'updatePlayerStats', 'update', 'read', 'getPlayerStats', 'stream', 'refused']) {
+  test(`${kind}: callers that are busy with each answer leave the loop its turns`, async (t) => {
+    const { settled, most, turns, timers } = await sustained(t, kind, CALLERS, 2, CALLS);
+    assert.ok(settled >= CALLS);
+    assert.ok(most <= CALLS_IN_A_TURN_MAX, `${most} calls were settled in one turn`);
+    assert.ok(turns >= settled / CALLS_IN_A_TURN_MAX, `${turns} turns`);
+    assert.ok(timers >= settled / CALLS_IN_A_TURN_MAX, `${timers} timers`);
+  });
+}
+
+for (const kind of ['append', 'read', 'getPlayerStats', 'stream', 'refused']) {
+  test(`${kind}: one caller that is busy leaves the loop its turns`, async (t) => {
+    const { settled, most } = await sustained(t, kind, 1, 2, 100);
+    assert.equal(settled, 100);
+    assert.ok(most <= 25, `${most} calls were settled in one turn`);
+  });
+}
+
+for (const kind of ['append', 'read', 'refused']) {
+  test(`${kind}: 10,000 callers that only call leave the loop its turns`, async (t) => {
+    const { settled, most, turns, timers } = await sustained(t, kind, 10_000, 0, 200_000);
+    assert.ok(settled >= 200_000);
+    assert.ok(most <= 40_000, `${most} calls were settled in one turn`);
+    assert.ok(turns >= 5 && timers >= 5, `${turns} turns, ${timers} timers`);
+  });
+}
+
+// More reads than may be answered at once, none of which is awaited.
+const manyReads = `
+  import { Storage } from ${JSON.stringify(new URL('../index.js', import.meta.url).href)};
+  const storage = new Storage({ dataDir: process.env.DATA, fsync: 'never', logger: null });
+  const coins = storage.collection('coins');
+  await coins.set('a', { text: 'x'.repeat(20_000) });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  let answered = 0;
+  const read = () => coins.get('a').then(({ text }) => { answered += text.length === 20_000 ? 1 : 0; });
+  for (let count = 0; count < 2000; count++) read();
+`;
+
+test('reads that wait for a turn of the loop keep the process alive until they are answered', async (t) => {
+  const source = `${manyReads}
+    process.on('exit', () => process.stdout.write(String(answered)));`;
+  const env = { DATA: path.join(await temporaryFolder(t), 'data') };
+  const { stdout, stderr, code } = await runScript(t, { source, env });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, '2000');
+});
+
+test('close() and later writes come behind reads that wait for a turn of the loop', async (t) => {
+  const source = `${manyReads}
+    const order = [];
+    coins.get('a').then(() => order.push(answered));
+    coins.set('a', { text: 'new' }).then(() => order.push('written'));
+    await storage.close().then(() => order.push('closed'));
+    process.stdout.write(JSON.stringify(order));`;
+  const env = { DATA: path.join(await temporaryFolder(t), 'data') };
+  const { stdout, stderr, code } = await runScript(t, { source, env });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), [2000, 'written', 'closed']);
+});
+
+test('process.exit() among answers that wait for a turn of the loop ends the process', async (t) => {
+  const source = `${manyReads}
+    for (let count = 0; count < 200; count++) coins.set('key-' + count, { count });
+    setImmediate(() => process.exit(3));`;
+  const env = { DATA: path.join(await temporaryFolder(t), 'data') };
+  const { stderr, code } = await runScript(t, { source, env });
+  assert.equal(code, 3, stderr);
+  const mirror = JSON.parse(await readFile(path.join(env.DATA, 'coins.json'), 'utf8'));
+  assert.equal(Object.keys(mirror).length, 201);
+});
+
+test('a worker thread that is terminated among callers that never stop ends', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const source = `
+    import { Worker } from 'node:worker_threads';
+    const worker = new Worker(new URL(import.meta.url.replace(/script-.*/, 'worker.mjs')));
+    await new Promise((resolve) => worker.once('message', resolve));
+    await worker.terminate();
+    process.stdout.write('ended');
+  `;
+  await writeFile(
+    path.join(cwd, 'worker.mjs'),
+    `${manyReads}
+    const { parentPort } = await import('node:worker_threads');
+    const caller = async (call) => { for (;;) await call(); };
+    for (let count = 0; count < 100; count++) {
+      caller(read);
+      caller(() => coins.set('key-' + count, { count }));
+    }
+    setTimeout(() => parentPort.postMessage('at it'), 100);`,
+  );
+  const env = { DATA: path.join(cwd, 'data') };
+  const { stdout, stderr, code } = await runScript(t, { source, cwd, env });
   assert.equal(code, 0, stderr);
   assert.equal(stdout, 'ended');
 });

@@ -274,6 +274,75 @@ test('a storage that was closed lets go of its listeners and its logger', {
   }, 'both to be garbage');
 });
 
+test('what comes with a refused call, or is replaced, is let go of', {
+  skip: !collectGarbage && 'no garbage collector to be called',
+}, async (t) => {
+  const { data } = scene(t);
+  t.after(async () => {
+    await ps.close();
+    ps.configure({ dataDir: data });
+  });
+  const refs = new Map();
+  // In functions of their own, so that no frame holds what they made.
+  const refused = (name, call, make = () => ({ warn() {} })) => {
+    const what = make();
+    refs.set(name, new WeakRef(what));
+    assert.throws(() => call(what), Error, name);
+  };
+  const options = (more) => ({ dataDir: data, fsync: 'never', ...more });
+  for (const [name, make] of [
+    ['configure', (given) => ps.configure(given)],
+    ['new Storage', (given) => new ps.Storage(given)],
+  ]) {
+    refused(`${name}: an unknown option`, (logger) => make({ logger, nonsense: 1 }));
+    refused(`${name}: a wrong type`, (logger) => make({ logger, dataDir: 1 }));
+    refused(`${name}: a wrong value`, (logger) => make({ ...options(), logger, fsync: 'perhaps' }));
+    refused(`${name}: a wrong rotation`, (logger) => make({ logger, rotation: {} }));
+    refused(`${name}: an empty dataDir`, (logger) => make({ logger, dataDir: '' }));
+    refused(
+      `${name}: a logger without warn`,
+      (logger) => make({ logger }),
+      () => ({ info() {} }),
+    );
+    refused(
+      `${name}: an option that throws`,
+      (given) => make(given),
+      () => ({
+        logger: { warn() {} },
+        get rotation() {
+          throw new Error('on purpose');
+        },
+      }),
+    );
+  }
+  const listener = () => () => {};
+  refused('on: an unknown event', (fn) => ps.on('nonsense', fn), listener);
+  refused('on: wrong options', (fn) => ps.on('compaction', fn, 1), listener);
+
+  const configured = (name) => {
+    const logger = { warn() {} };
+    refs.set(name, new WeakRef(logger));
+    ps.configure(options({ logger }));
+  };
+  configured('configure: replaced before the storage is open');
+  configured('configure: replaced by the next');
+  ps.configure(options({ logger: null }));
+  await ps.loadPlayers();
+  refused('configure: open with other options', (logger) =>
+    ps.configure({ dataDir: `${data}/other`, logger }),
+  );
+  configured('configure: replaced while the storage is open');
+  ps.configure(options({ logger: null }));
+
+  await waitFor(() => {
+    collectGarbage();
+    return [...refs.values()].every((ref) => ref.deref() === undefined);
+  }, 'all to be garbage').catch(() => {
+    const held = [...refs].filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name);
+    assert.deepEqual(held, []);
+  });
+});
+
 test('the logger that was configured stays when the default storage is closed and opened again', async (t) => {
   const { data } = scene(t);
   const said = [];

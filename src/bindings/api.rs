@@ -13,7 +13,7 @@ use napi_derive::napi;
 use super::arguments::{finite_or, is_missing, log_name};
 use super::calls::Calls;
 use super::environment::Environment;
-use super::js::{Fallible, Js, Value};
+use super::js::{Fallible, Js, Refusal, Value};
 use super::options::Config;
 use super::scheduler::{INTERVAL_MS_DEFAULT, Scheduler};
 use super::stores::{Handle, configure_process};
@@ -32,7 +32,10 @@ fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<V
         }
         Err(refusal) => {
             let (deferred, promise) = js.promise()?;
-            js.settle(deferred, Err(refusal));
+            match refusal {
+                Refusal::Ours(error) => Environment::of(js)?.answer(js, deferred, Err(error)),
+                thrown @ Refusal::Thrown(_) => js.settle(deferred, Err(thrown)),
+            }
             Ok(promise)
         }
     })
@@ -92,8 +95,8 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
             )
             .into());
         }
+        environment.events.set_default_logger(js, &environment.outlet, logger)?;
         configure_process(&config);
-        environment.events.set_default_logger(js, &environment.outlet, logger);
         *environment.configured.borrow_mut() = Some(config);
         Ok(())
     })
@@ -125,7 +128,7 @@ impl Storage {
             let (config, logger) = Config::parse(js, options.into())?;
             let environment = Environment::of(js)?;
             let handle = Handle::open(js, &environment, &config)?;
-            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger);
+            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger)?;
             Ok(Self { handle })
         })
     }

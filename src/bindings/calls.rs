@@ -116,9 +116,8 @@ impl Calls {
     }
 
     fn resolved(&self, answer: Answer) -> Fallible<Value> {
-        let value = self.environment.value_of(self.js, answer)?;
         let (deferred, promise) = self.js.promise()?;
-        self.js.settle(deferred, Ok(value));
+        self.environment.answer(self.js, deferred, Ok(answer));
         Ok(promise)
     }
 

@@ -1,11 +1,11 @@
 //! What one JavaScript thread has: its stores, its waiting promises, and the way back from the writers.
 //!
 //! ```text
-//! writer ──deliver──> ready list ──one wake-up a batch──> settle: every promise of the batch
+//! writer ──deliver──> ready list ──one wake-up──> a slice of promises a turn of the event loop, until none is left
 //! ```
 //!
 //! The wake-up is a threadsafe function that does not keep the process alive by itself; it does while
-//! calls are waiting.
+//! calls are waiting. What a turn and a slice are is told in `turns.rs`.
 //!
 //! Invariant: `waiting_count` is the number of calls that were queued and not settled; the threadsafe
 //! function holds the event loop if and only if it is not zero.
@@ -17,7 +17,6 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -27,19 +26,18 @@ use super::events::{Events, ForThread};
 use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value, owned};
 use super::options::Config;
 use super::stores::{Handle, Store, join_threads};
+use super::turns::{Turns, weight};
 use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket, is_deeper_than};
 use crate::error::{Error, Result};
 
-/// How long promises are settled before the event loop has its turn.
-const SLICE: Duration = Duration::from_millis(1);
-const SETTLED_BETWEEN_LOOKS: u32 = 8;
 /// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
 const ROUNDS_AT_EXIT_MAX: u32 = 1000;
 /// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
 /// The stack of most engines ends long before; those of today write any depth.
 const DEPTH_MAX: usize = 12_000;
 
-type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
+/// Calls this thread from any thread; does not keep the process alive.
+pub type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// What happens with the answer of a call.
 pub enum Then {
@@ -52,6 +50,24 @@ pub enum Then {
 }
 
 type GoOn = Box<dyn FnOnce(&Rc<Environment>, Js, Result<Answer>)>;
+type Later = Box<dyn FnOnce(&Rc<Environment>, Js)>;
+
+/// What is to be done in a slice.
+enum Due {
+    /// The answer of a call that waits.
+    Answer(usize, Result<Answer>),
+    /// What could have been done at once, but for the turn of the event loop.
+    Later(Later, u32),
+}
+
+impl Due {
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Answer(_, answer) => answer.as_ref().map_or(1, |answer| weight(answer.text_bytes())),
+            Self::Later(_, weight) => *weight,
+        }
+    }
+}
 
 struct Waiting {
     store: Rc<Store>,
@@ -72,15 +88,16 @@ pub struct Environment {
     stringify: Kept,
     parse: Kept,
     assign: Kept,
-    /// `None` where the runtime has none.
-    set_immediate: Option<Kept>,
+    /// When this thread's event loop has its turn.
+    pub turns: Turns,
     /// The way back from other threads.
     pub outlet: Arc<EnvironmentOutlet>,
-    /// Answers that are ready and not settled yet, in order.
-    backlog: RefCell<VecDeque<(usize, Result<Answer>)>>,
+    /// What is ready and not settled yet, in order.
+    backlog: RefCell<VecDeque<Due>>,
+    /// How many of them are `Due::Later`.
+    later_count: Cell<usize>,
     /// Large answers, in part.
     assemblies: RefCell<VecDeque<Assembly>>,
-    is_slice_planned: Cell<bool>,
     waiting: RefCell<Vec<Option<Waiting>>>,
     free: RefCell<Vec<usize>>,
     waiting_count: Cell<usize>,
@@ -107,6 +124,7 @@ pub struct EnvironmentOutlet {
 struct Ready {
     answers: Vec<(usize, Result<Answer>)>,
     events: Vec<ForThread>,
+    /// The thread was woken, or will come by itself: until it has found nothing left.
     is_woken: bool,
 }
 
@@ -141,6 +159,25 @@ impl EnvironmentOutlet {
     }
 }
 
+/// A threadsafe function that runs `callback` on this thread.
+pub fn threadsafe_function(js: Js, callback: fn(&Rc<Environment>, Js)) -> Fallible<WakeUp> {
+    let env = js.env();
+    let nothing = env
+        .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
+        .map_err(|_| Error::internal("a function could not be made"))?;
+    let made = nothing.build_threadsafe_function::<()>().weak::<true>().build_callback(move |context| {
+        let js = Js::new(context.env);
+        // A panic must not reach C++.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Ok(environment) = Environment::of(js) {
+                callback(&environment, js);
+            }
+        }));
+        Ok(())
+    });
+    Ok(made.map_err(|_| Error::internal("no way back to this thread"))?)
+}
+
 impl Environment {
     /// The environment of this thread, made at its first use.
     pub fn of(js: Js) -> Fallible<Rc<Self>> {
@@ -161,37 +198,22 @@ impl Environment {
 
     fn new(js: Js) -> Fallible<Self> {
         let json = js.get(js.global()?, "JSON")?;
-        let set_immediate = js.get(js.global()?, "setImmediate")?;
-        let has_immediate = js.type_of(set_immediate)? == napi::ValueType::Function;
         let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
-        let env = js.env();
-        let nothing = env
-            .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
-            .map_err(|_| Error::internal("a function could not be made"))?;
-        let wake_up = nothing
-            .build_threadsafe_function::<()>()
-            .weak::<true>()
-            .build_callback(|context| {
-                let js = Js::new(context.env);
-                // A panic must not reach C++.
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    if let Ok(environment) = Self::of(js) {
-                        environment.settle_ready(js);
-                    }
-                }));
-                Ok(())
-            })
-            .map_err(|_| Error::internal("no way back to this thread"))?;
+        let wake_up = threadsafe_function(js, |environment, js| {
+            if environment.turns.is_turn() {
+                environment.turn(js);
+            }
+        })?;
         *outlet.wake_up.lock() = Some(wake_up);
         Ok(Self {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
             assign: js.keep(js.get(js.get(js.global()?, "Object")?, "assign")?)?,
-            set_immediate: if has_immediate { Some(js.keep(set_immediate)?) } else { None },
+            turns: Turns::new(js)?,
             outlet,
             backlog: RefCell::default(),
+            later_count: Cell::new(0),
             assemblies: RefCell::default(),
-            is_slice_planned: Cell::new(false),
             waiting: RefCell::default(),
             free: RefCell::default(),
             waiting_count: Cell::new(0),
@@ -208,9 +230,7 @@ impl Environment {
     pub fn ticket(&self, js: Js, store: &Rc<Store>, then: Then) -> Ticket {
         let waiting = Waiting { store: Rc::clone(store), then };
         store.pending.set(store.pending.get() + 1);
-        if self.waiting_count.replace(self.waiting_count.get() + 1) == 0 {
-            self.hold_event_loop(js, true);
-        }
+        self.one_more_waits(js);
         let mut all = self.waiting.borrow_mut();
         let id = if let Some(id) = self.free.borrow_mut().pop() {
             all[id] = Some(waiting);
@@ -222,6 +242,18 @@ impl Environment {
         Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id)
     }
 
+    fn one_more_waits(&self, js: Js) {
+        if self.waiting_count.replace(self.waiting_count.get() + 1) == 0 {
+            self.hold_event_loop(js, true);
+        }
+    }
+
+    fn one_less_waits(&self, js: Js) {
+        if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
+            self.hold_event_loop(js, false);
+        }
+    }
+
     #[expect(deprecated, reason = "cloning the function, as is advised, allocates at each first call")]
     fn hold_event_loop(&self, js: Js, hold: bool) {
         if let Some(wake_up) = &mut *self.outlet.wake_up.lock() {
@@ -231,73 +263,121 @@ impl Environment {
         }
     }
 
-    /// Settles what is ready, for about `SLICE` at a time, and goes on with one piece of a large answer, so
-    /// that timers and sockets have their turn between.
-    fn settle_ready(self: &Rc<Self>, js: Js) {
-        self.take_ready(js);
-        let started = Instant::now();
-        let mut settled = 0_u32;
-        while let Some((id, answer)) = self.pop_backlog() {
-            self.settle_one(js, id, answer);
-            settled += 1;
-            if settled.is_multiple_of(SETTLED_BETWEEN_LOOKS) && started.elapsed() > SLICE {
-                break;
-            }
+    /// The event loop has had its turn: a slice of what is ready, and one piece of a large answer.
+    pub fn turn(self: &Rc<Self>, js: Js) {
+        if !self.take_ready(js) {
+            return;
+        }
+        if !self.turns.plan(js) {
+            self.settle_all(js);
+            return;
         }
         self.assemble_piece(js);
-        let is_all = self.backlog.borrow().is_empty() && self.assemblies.borrow().is_empty();
-        if !is_all && !self.is_slice_planned.replace(true) && self.plan_slice(js).is_err() {
-            self.is_slice_planned.set(false);
+        self.turns.begin();
+        self.settle_few(js);
+    }
+
+    /// The few that were settled have set off what they set off.
+    pub fn settle_more(self: &Rc<Self>, js: Js) {
+        if self.turns.is_time_left() {
+            self.settle_few(js);
+        }
+    }
+
+    fn settle_few(self: &Rc<Self>, js: Js) {
+        let few = self.turns.few();
+        let mut settled = 0;
+        while settled < few
+            && let Some(due) = self.pop_backlog()
+        {
+            settled += due.weight();
+            self.settle_one(js, due);
+        }
+        if !self.backlog.borrow().is_empty() && !self.turns.go_on_behind_microtasks(js) {
             self.settle_all(js);
         }
     }
 
+    /// The wake-up for the turn that was planned.
+    pub fn relay(&self) {
+        if let Some(wake_up) = &*self.outlet.wake_up.lock() {
+            self.turns.relayed();
+            wake_up.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Settles a promise without a call to the writer: now, or after a turn of the event loop where callers have had
+    /// many answers since the last.
+    pub fn answer(self: &Rc<Self>, js: Js, deferred: Deferred, answer: Result<Answer>) {
+        let weight = weight(answer.as_ref().map_or(0, Answer::text_bytes));
+        let settle = move |this: &Rc<Self>, js: Js| {
+            js.settle(deferred, answer.map_err(Into::into).and_then(|answer| this.value_of(js, answer)));
+        };
+        if self.may_go_on(js, weight) { settle(self, js) } else { self.later(js, weight, Box::new(settle)) }
+    }
+
+    /// Whether what would go on at once may do so; `weight` is that of what it settles.
+    pub fn may_go_on(&self, js: Js, weight: u32) -> bool {
+        self.turns.may_answer_now(js, weight) && self.later_count.get() == 0
+    }
+
+    /// Does this after a turn of the event loop.
+    pub fn later(&self, js: Js, weight: u32, later: Later) {
+        self.one_more_waits(js);
+        self.later_count.set(self.later_count.get() + 1);
+        self.backlog.borrow_mut().push_back(Due::Later(later, weight));
+    }
+
     /// Settles everything that is ready, now; tells how much that was.
     fn settle_all(self: &Rc<Self>, js: Js) -> usize {
-        self.take_ready(js);
         let mut settled = 0;
-        while let Some((id, answer)) = self.pop_backlog() {
-            self.settle_one(js, id, answer);
-            settled += 1;
-        }
-        while self.assemble_piece(js) {
-            settled += 1;
+        while self.take_ready(js) {
+            while let Some(due) = self.pop_backlog() {
+                self.settle_one(js, due);
+                settled += 1;
+            }
+            while self.assemble_piece(js) {
+                settled += 1;
+            }
         }
         settled
     }
 
-    fn take_ready(self: &Rc<Self>, js: Js) {
+    /// Fetches what is ready. False where nothing is left to be done: the next answer wakes this thread.
+    fn take_ready(self: &Rc<Self>, js: Js) -> bool {
+        let is_more = !self.backlog.borrow().is_empty() || !self.assemblies.borrow().is_empty();
         let (answers, events) = {
             let mut ready = self.outlet.ready.lock();
-            ready.is_woken = false;
+            ready.is_woken = is_more || !ready.answers.is_empty() || !ready.events.is_empty();
+            if !ready.is_woken {
+                return false;
+            }
             (std::mem::take(&mut ready.answers), std::mem::take(&mut ready.events))
         };
+        let answers = answers.into_iter().map(|(id, answer)| Due::Answer(id, answer));
+        self.backlog.borrow_mut().extend(answers);
         for event in events {
             js.scoped(|js| self.events.take(self, js, &event));
         }
-        self.backlog.borrow_mut().extend(answers);
+        true
     }
 
-    fn pop_backlog(&self) -> Option<(usize, Result<Answer>)> {
+    fn pop_backlog(&self) -> Option<Due> {
         self.backlog.borrow_mut().pop_front()
     }
 
-    /// Goes on after the event loop has had its turn.
-    fn plan_slice(self: &Rc<Self>, js: Js) -> Fallible<()> {
-        let environment = Rc::downgrade(self);
-        let go_on = js.function("settleMore", move |js| {
-            if let Some(environment) = environment.upgrade() {
-                environment.is_slice_planned.set(false);
-                environment.settle_ready(js);
+    fn settle_one(self: &Rc<Self>, js: Js, due: Due) {
+        match due {
+            Due::Answer(id, answer) => self.settle_answer(js, id, answer),
+            Due::Later(later, _) => {
+                self.later_count.set(self.later_count.get() - 1);
+                self.one_less_waits(js);
+                js.scoped(|js| later(self, js));
             }
-        })?;
-        let no_immediate = || Error::internal("there is no setImmediate");
-        let set_immediate = js.kept(self.set_immediate.as_ref().ok_or_else(no_immediate)?)?;
-        js.call(set_immediate, js.global()?, &[go_on])?;
-        Ok(())
+        }
     }
 
-    fn settle_one(self: &Rc<Self>, js: Js, id: usize, answer: Result<Answer>) {
+    fn settle_answer(self: &Rc<Self>, js: Js, id: usize, answer: Result<Answer>) {
         let waiting = self.waiting.borrow_mut()[id].take();
         self.free.borrow_mut().push(id);
         let Some(Waiting { store, then }) = waiting else { return };
@@ -326,9 +406,7 @@ impl Environment {
         if store.pending.get() == 0 {
             store.predicted.forget();
         }
-        if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
-            self.hold_event_loop(js, false);
-        }
+        self.one_less_waits(js);
     }
 
     fn begin_assembly(&self, js: Js, store: Rc<Store>, deferred: Deferred, texts: Texts) {
@@ -522,6 +600,7 @@ impl Environment {
         *self.default_handle.borrow_mut() = None;
         // What is left holds promises of a thread that is gone.
         self.waiting.borrow_mut().clear();
+        self.backlog.borrow_mut().clear();
         self.assemblies.borrow_mut().clear();
         self.stores.borrow_mut().clear();
     }

@@ -114,14 +114,15 @@ impl NoticeSink for Sink {
     }
 }
 
-/// What the option `logger` says.
-pub enum LoggerChoice {
+/// What the option `logger` says. It holds the object as a mere `Value` until all options are accepted, so that one
+/// that is refused with them is let go of.
+pub enum LoggerChoice<Logger = Value> {
     /// Not given: problems are warnings of the process.
     Default,
     /// `null` or `false`.
     Silent,
     /// A console-like object.
-    To(Kept),
+    To(Logger),
 }
 
 impl LoggerChoice {
@@ -131,7 +132,7 @@ impl LoggerChoice {
             ValueType::Null => Ok(Self::Silent),
             ValueType::Boolean if !js.is_truthy(value)? => Ok(Self::Silent),
             ValueType::Object if js.type_of(js.get(value, "warn")?)? == ValueType::Function => {
-                Ok(Self::To(js.keep(value)?))
+                Ok(Self::To(value))
             }
             _ => {
                 let found = describe(js, value);
@@ -144,11 +145,27 @@ impl LoggerChoice {
         }
     }
 
+    fn keep(self, js: Js) -> Fallible<LoggerChoice<Kept>> {
+        Ok(match self {
+            Self::Default => LoggerChoice::Default,
+            Self::Silent => LoggerChoice::Silent,
+            Self::To(logger) => LoggerChoice::To(js.keep(logger)?),
+        })
+    }
+}
+
+impl LoggerChoice<Kept> {
     fn says(&self) -> Option<bool> {
         match self {
             Self::Default => None,
             Self::Silent => Some(false),
             Self::To(_) => Some(true),
+        }
+    }
+
+    fn release(self, js: Js) {
+        if let Self::To(logger) = self {
+            js.release(logger);
         }
     }
 }
@@ -170,7 +187,7 @@ pub struct Events {
     loggers: RefCell<Vec<(Arc<Hub>, Kept)>>,
     default_hub: RefCell<Option<Arc<Hub>>>,
     /// What `configure` said before the default storage was opened.
-    default_logger: RefCell<Option<LoggerChoice>>,
+    default_logger: RefCell<Option<LoggerChoice<Kept>>>,
 }
 
 impl Events {
@@ -230,22 +247,42 @@ impl Events {
     }
 
     /// What `configure` said about the logger.
-    pub fn set_default_logger(&self, js: Js, thread: &Arc<EnvironmentOutlet>, choice: LoggerChoice) {
+    pub fn set_default_logger(
+        &self,
+        js: Js,
+        thread: &Arc<EnvironmentOutlet>,
+        choice: LoggerChoice,
+    ) -> Fallible<()> {
+        let choice = choice.keep(js)?;
         let hub = self.default_hub.borrow().clone();
         match hub {
             Some(hub) => self.choose(js, thread, &hub, choice),
-            None => *self.default_logger.borrow_mut() = Some(choice),
+            None => self.keep_for_default(js, Some(choice)),
+        }
+        Ok(())
+    }
+
+    fn keep_for_default(&self, js: Js, choice: Option<LoggerChoice<Kept>>) {
+        if let Some(before) = self.default_logger.replace(choice) {
+            before.release(js);
         }
     }
 
     /// What `new Storage` said about the logger.
-    pub fn set_logger(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>, choice: LoggerChoice) {
-        if choice.says().is_some() {
-            self.choose(js, thread, hub, choice);
+    pub fn set_logger(
+        &self,
+        js: Js,
+        thread: &Arc<EnvironmentOutlet>,
+        hub: &Arc<Hub>,
+        choice: LoggerChoice,
+    ) -> Fallible<()> {
+        if !matches!(choice, LoggerChoice::Default) {
+            self.choose(js, thread, hub, choice.keep(js)?);
         }
+        Ok(())
     }
 
-    fn choose(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>, choice: LoggerChoice) {
+    fn choose(&self, js: Js, thread: &Arc<EnvironmentOutlet>, hub: &Arc<Hub>, choice: LoggerChoice<Kept>) {
         hub.member(thread, |member| member.logger = choice.says());
         let mut loggers = self.loggers.borrow_mut();
         if let Some(at) = loggers.iter().position(|(known, _)| Arc::ptr_eq(known, hub)) {
@@ -270,7 +307,7 @@ impl Events {
             place.map(|at| LoggerChoice::To(loggers.swap_remove(at).1))
         };
         let is_silent = hub.member(thread, |member| member.logger) == Some(false);
-        *self.default_logger.borrow_mut() = kept.or_else(|| is_silent.then_some(LoggerChoice::Silent));
+        self.keep_for_default(js, kept.or_else(|| is_silent.then_some(LoggerChoice::Silent)));
         self.choose(js, thread, hub, LoggerChoice::Default);
         self.publish(thread, Some(hub));
     }

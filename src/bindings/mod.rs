@@ -18,4 +18,5 @@ mod rotation;
 mod scheduler;
 mod stores;
 mod stream;
+mod turns;
 mod update;

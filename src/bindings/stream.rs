@@ -21,6 +21,8 @@ pub struct EntryStream {
     piece: RefCell<Option<Piece>>,
     waiting: RefCell<VecDeque<Deferred>>,
     is_reading: Cell<bool>,
+    /// What waits is served after a turn of the event loop.
+    is_postponed: Cell<bool>,
     is_ended: Cell<bool>,
     /// The iterator is garbage: nobody asks for more.
     is_abandoned: Cell<bool>,
@@ -51,6 +53,7 @@ impl EntryStream {
             piece: RefCell::default(),
             waiting: RefCell::default(),
             is_reading: Cell::new(false),
+            is_postponed: Cell::new(false),
             is_ended: Cell::new(false),
             is_abandoned: Cell::new(false),
         })
@@ -91,44 +94,67 @@ impl EntryStream {
         }
     }
 
-    /// Answers what waits, as far as entries are there, and reads more.
+    /// Answers what waits, as far as entries are there, and reads more: one now, the others in a slice.
     fn serve(self: &Rc<Self>, js: Js, environment: &Rc<Environment>) {
-        while !self.is_reading.get() && !self.waiting.borrow().is_empty() {
-            if let Some(entry) = self.take_entry(js) {
-                let deferred = self.waiting.borrow_mut().pop_front();
-                if let Some(deferred) = deferred {
-                    js.settle(deferred, entry.and_then(|entry| item(js, Some(entry))));
-                }
-                continue;
-            }
+        if self.is_idle() && environment.may_go_on(js, 1) {
+            self.serve_one(js, environment);
+        }
+        self.serve_later(js, environment);
+    }
+
+    fn serve_later(self: &Rc<Self>, js: Js, environment: &Rc<Environment>) {
+        if self.is_idle() {
             let this = Rc::clone(self);
-            let then =
-                Then::Do(Box::new(move |environment, js, answer| this.answered(js, environment, answer)));
-            match self.cursor.replace(Cursor::Gone) {
-                Cursor::Gone => {
-                    for deferred in self.waiting.take() {
-                        js.settle(deferred, item(js, None));
-                    }
-                }
-                Cursor::At(cursor) => {
-                    self.is_reading.set(true);
-                    self.store.writer.read_on(cursor, environment.ticket(js, &self.store, then));
-                }
-                Cursor::Unopened => {
-                    self.is_reading.set(true);
-                    let ticket = environment.ticket(js, &self.store, then);
-                    let (log, is_collection) = (self.log.clone(), self.is_collection);
-                    self.store.writer.call(Request {
-                        log,
-                        is_collection,
-                        work: Work::Cursor,
-                        size_bytes: 0,
-                        ticket,
-                    });
-                }
-            }
+            self.is_postponed.set(true);
+            let go_on = move |environment: &Rc<Environment>, js: Js| {
+                this.is_postponed.set(false);
+                this.serve_one(js, environment);
+                this.serve_later(js, environment);
+            };
+            environment.later(js, 1, Box::new(go_on));
         }
         self.let_go(js);
+    }
+
+    /// Somebody waits, and nothing is under way for him.
+    fn is_idle(&self) -> bool {
+        !self.is_reading.get() && !self.is_postponed.get() && !self.waiting.borrow().is_empty()
+    }
+
+    /// Answers what waits first, or sees to it that it will be.
+    fn serve_one(self: &Rc<Self>, js: Js, environment: &Rc<Environment>) {
+        if let Some(entry) = self.take_entry(js) {
+            let deferred = self.waiting.borrow_mut().pop_front();
+            if let Some(deferred) = deferred {
+                js.settle(deferred, entry.and_then(|entry| item(js, Some(entry))));
+            }
+            return;
+        }
+        let this = Rc::clone(self);
+        let then = Then::Do(Box::new(move |environment, js, answer| this.answered(js, environment, answer)));
+        match self.cursor.replace(Cursor::Gone) {
+            Cursor::Gone => {
+                for deferred in self.waiting.take() {
+                    js.settle(deferred, item(js, None));
+                }
+            }
+            Cursor::At(cursor) => {
+                self.is_reading.set(true);
+                self.store.writer.read_on(cursor, environment.ticket(js, &self.store, then));
+            }
+            Cursor::Unopened => {
+                self.is_reading.set(true);
+                let ticket = environment.ticket(js, &self.store, then);
+                let (log, is_collection) = (self.log.clone(), self.is_collection);
+                self.store.writer.call(Request {
+                    log,
+                    is_collection,
+                    work: Work::Cursor,
+                    size_bytes: 0,
+                    ticket,
+                });
+            }
+        }
     }
 
     fn take_entry(&self, js: Js) -> Option<Fallible<Value>> {

@@ -65,9 +65,12 @@ pub fn update(
     let (deferred, promise) = js.promise()?;
     let believed = store.predicted.get(log, &key).or_else(|| {
         let shelf = store.writer.shelf(log)?;
-        shelf.read(store.writer.files(), true, |state| {
+        let current = shelf.read(store.writer.files(), true, |state| {
             Some(state.get(&key).map(|member| member.value().to_owned()))
-        })
+        });
+        // While others write, the files are never as they were. An update that had to ask for its value would keep all
+        // later ones waiting. That a key is not there is no guess: functions do not expect it of one that is.
+        current.or_else(|| shelf.guess(&key).map(Some))
     });
     let update =
         Update { store: Rc::clone(store), log: log.clone(), key, function: js.keep(function)?, deferred };

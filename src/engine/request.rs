@@ -39,6 +39,25 @@ pub enum Answer {
     Conflict(Option<String>),
 }
 
+impl Answer {
+    /// Bytes of text that must be parsed for it at once.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Texts(texts) => texts.pieces.first().map_or(0, String::len),
+            Self::Piece(piece) => piece.text.len(),
+            Self::Conflict(value) => value.as_ref().map_or(0, String::len),
+            Self::Undefined
+            | Self::Written(_)
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Cursor(_) => 0,
+        }
+    }
+}
+
 /// Where answers go: one a JavaScript thread.
 pub trait Outlet: Send + Sync {
     /// Keeps an answer for the call `id`.

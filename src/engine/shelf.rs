@@ -77,6 +77,12 @@ impl Shelf {
         }
     }
 
+    /// What a key literal had last, whether or not the files are as they were. A guess.
+    #[must_use]
+    pub fn guess(&self, key: &str) -> Option<String> {
+        self.published.read().state.get(key).map(|member| member.value().to_owned())
+    }
+
     /// Answers from memory when the files are as they were; `None` when the writer must look first.
     /// With `needs_mirror`, only if edits of the mirror are taken into account.
     pub fn read<R>(
