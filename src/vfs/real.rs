@@ -215,6 +215,7 @@ fn stamp_at(path: &Path) -> Result<Option<Stamp>> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "on Windows it takes a call more, which can fail")]
 fn stamp_open(_file: &fs::File, metadata: &fs::Metadata) -> io::Result<Stamp> {
     Ok(stamp_of(metadata))
 }
