@@ -297,7 +297,7 @@ test('import begins a store: in a folder that is not there, is empty, or is the 
   }
   // A folder with something else in it is a mistake.
   const wrong = await runCli(t, ['import', file, place, '--yes'], { cwd: place });
-  assert.equal(wrong.code, 2);
+  assert.equal(wrong.code, 5);
 });
 
 test('an empty key goes out and comes back', async (t) => {

@@ -1,6 +1,6 @@
 // `import`: keys and values of a file become entries of a log.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { deleteAny, setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
@@ -44,7 +44,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (!Object.values(ENDINGS).includes(format)) {
     throw usageError(`The format of '${positionals[0]}' is not known.`, 'Give --format json, jsonl or csv.');
   }
-  const dataDir = targetFolder(positionals[1], cwd);
+  const dataDir = dataFolder(positionals[1], cwd, { mayBegin: true });
   const storage = openStorage(dataDir, atEnd);
   const log = logsIn(dataDir).find(({ name }) => name === options.log);
   const current = new Map(log && (await entriesOf(terminal, storage, log)));
@@ -100,25 +100,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line('Done.');
   terminal.result(report);
   return EXIT.ok;
-}
-
-// The data folder; also one that is not there yet, or is empty: then it is begun.
-function targetFolder(given, cwd) {
-  const base = path.resolve(cwd, given ?? 'data');
-  const stat = statSync(base, { throwIfNoEntry: false });
-  if (!stat || (stat.isDirectory() && readdirSync(base).length === 0)) {
-    // Without an argument the data may be in the folder itself, or where the environment says.
-    return given === undefined ? (found(cwd) ?? base) : base;
-  }
-  return dataFolder(given, cwd);
-}
-
-function found(cwd) {
-  try {
-    return dataFolder(undefined, cwd);
-  } catch {
-    return undefined;
-  }
 }
 
 // `[[key, value], …]`; every key once.

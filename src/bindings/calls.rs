@@ -436,7 +436,8 @@ impl Calls {
     pub fn flush(&self) -> Fallible<Value> {
         let (deferred, promise) = self.js.promise()?;
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
-        self.store.writer.flush(ticket);
+        let kept = LOGS.iter().filter_map(|name| LogName::new(name).ok()).collect();
+        self.store.writer.flush(ticket, kept);
         Ok(promise)
     }
 

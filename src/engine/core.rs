@@ -29,6 +29,7 @@ use super::options::Options;
 use super::patience::{Patience, WAIT_US_MAX};
 use super::request::{Outlet, Request};
 use super::shelf::Shelf;
+use super::stale::{is_stale, logs_in};
 use crate::error::Result;
 use crate::vfs::FileSystemRef;
 
@@ -239,12 +240,39 @@ impl Engine {
         self.finish_within(WAIT_US_MAX)
     }
 
+    /// Has the next `finish` renew the mirrors of the folder that are stale, also where this process wrote nothing.
+    /// Logs with a name of `kept` have a mirror in any case. Where this process may not write, they stay as they are.
+    pub fn renew_mirrors(&mut self, kept: &[LogName], left_us: u64) -> Result<()> {
+        let files = Arc::clone(&self.context.files);
+        let mut stale = Vec::new();
+        for name in logs_in(&*files, &self.context.data_folder.join("logs"))? {
+            let paths = LogPaths::new(&self.context.data_folder, &name);
+            let is_finished = self.logs.get(&name).is_some_and(|log| log.needs_finish(&self.context));
+            if !is_finished && is_stale(&*files, &paths, kept.contains(&name))? {
+                stale.push(name);
+            }
+        }
+        if stale.is_empty() {
+            return Ok(());
+        }
+        match self.acquire(Purpose::Write, left_us) {
+            Err(error) if matches!(error.code, "EROFS" | "EACCES" | "EPERM") => return Ok(()),
+            acquired => acquired?,
+        }
+        self.release();
+        for name in stale {
+            self.log(&name).renew_mirror();
+        }
+        Ok(())
+    }
+
     fn try_finish(&mut self, left_us: u64) -> Result<()> {
         let mut result = Ok(());
         let mut ready = Vec::new();
-        for (name, log) in self.logs.iter_mut().filter(|(_, log)| log.needs_finish()) {
-            match log.forget_if_removed(&self.context) {
-                Ok(()) if log.needs_finish() => ready.push(name.clone()),
+        let context = &self.context;
+        for (name, log) in self.logs.iter_mut().filter(|(_, log)| log.needs_finish(context)) {
+            match log.forget_if_removed(context) {
+                Ok(()) if log.needs_finish(context) => ready.push(name.clone()),
                 looked => result = result.and(looked),
             }
         }

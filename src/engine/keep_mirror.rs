@@ -35,9 +35,19 @@ impl Log {
         [self.mirror.due_ms, self.sync_due_ms].into_iter().flatten().min()
     }
 
-    /// True when there is something that a clean end has to do.
-    pub fn needs_finish(&self) -> bool {
-        self.is_touched
+    /// True when there is something that a clean end has to do, be it that the log was lost and nobody has looked.
+    pub fn needs_finish(&self, context: &Context) -> bool {
+        let is_as_known = || match context.files.stamp(&self.paths.log) {
+            Ok(found) => found == self.file.stamp(),
+            Err(_) => true,
+        };
+        self.is_touched || (self.has_written && self.is_loaded && !is_as_known())
+    }
+
+    /// Has the next clean end bring the mirror up to date.
+    pub fn renew_mirror(&mut self) {
+        self.want_mirror();
+        self.is_touched = true;
     }
 
     /// Does what is due.
@@ -416,6 +426,7 @@ impl Log {
         let files = &*context.files;
         if files.stamp(&self.paths.log)?.is_none() && files.stamp(&self.paths.mirror)?.is_none() {
             self.is_touched = false;
+            self.has_written = false;
             self.is_memory_ahead = false;
             self.mirror.due_ms = None;
             self.distrust();

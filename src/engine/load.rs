@@ -301,8 +301,11 @@ impl Found<'_> {
             _ if end == 0 => Shows::LogUpTo(0),
             (_, record) => {
                 let is_whole = self.loaded.file.mending().damages.is_empty();
-                let last = record.filter(|record| record.placed().is_some()).map(|record| record.log_end);
-                return self.history.origin_after_crash(last, shown, is_whole.then_some(id.hash));
+                let last = record.filter(|record| record.placed().is_some());
+                // Written over where it stood.
+                let is_proven = last.is_some_and(|record| record.mirror.stamp.id == self.stamp.id);
+                let (last, hash) = (last.map(|record| record.log_end), is_whole.then_some(id.hash));
+                return self.history.origin_after_crash(last, is_proven, shown, hash);
             }
         };
         if end == 0 && matches!(last, Shows::LogUpTo(_)) {

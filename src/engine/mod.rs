@@ -43,6 +43,7 @@ mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod stage;
+mod stale;
 mod state;
 mod steady;
 mod text;

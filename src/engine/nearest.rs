@@ -16,8 +16,8 @@
 //!    latest position.
 //! 3. Content that is exactly an older state is a copy that somebody put back where the last mirror is known
 //!    for certain: the origin is the last mirror. After a crash it is a stale mirror: there is no edit.
-//! 4. Without any candidate (after a crash, no record) the nearest position is taken, and the edit removes
-//!    nothing: keys that the content lacks may have joined later.
+//! 4. Without any candidate, where the last mirror is not known for certain (after a crash or in a copy), the nearest
+//!    position is taken, and the edit removes nothing: keys that the content lacks may have joined later.
 //!
 //! An edit that was logged names the mirror it was found in by its hash. Where it is this very mirror, as when
 //! a power cut has brought an older file back, nothing in it is new.
@@ -88,18 +88,22 @@ impl History<'_> {
     }
 
     /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be
-    /// the one that was edited; `hash` is that of the content, if no line is missing with which an edit of it
+    /// the one that was edited: a power cut can undo its rename, and in a copied folder it may be an older one. It is
+    /// for certain if `is_last_proven`. `hash` is that of the content, if no line is missing with which an edit of it
     /// was logged.
     pub fn origin_after_crash(
         &mut self,
         last: Option<u64>,
+        is_last_proven: bool,
         shown: &State,
         hash: Option<u64>,
     ) -> Result<Origin> {
-        let of_last = match last {
-            Some(position) => Some(self.edits_since(&Shows::LogUpTo(position), shown)?),
-            None => None,
+        let last_state = match (last, &mut self.log) {
+            (Some(position), Some(log)) => Some(replay(&mut **log, position)?.state),
+            _ => None,
         };
+        let of_last = last_state.as_ref().map(|state| difference(state, shown).len());
+        let is_last_near = last_state.is_some_and(|state| unchanged(&state, shown) >= needed(shown));
         let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
         // Damaged lines make every position look farther away than it is.
         let unchanged_min = if hash.is_some() { needed(shown) } else { 0 };
@@ -122,7 +126,7 @@ impl History<'_> {
             let is_placed = found.unchanged >= needed(shown);
             return Ok(Origin { shows: found.shows, is_placed, is_older: true });
         }
-        if let Some(position) = last {
+        if let Some(position) = last.filter(|_| is_last_proven || is_last_near || of_last == Some(0)) {
             return Ok(Origin { shows: Shows::LogUpTo(position), is_placed: true, is_older: false });
         }
         let position = match &mut self.log {

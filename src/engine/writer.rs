@@ -46,6 +46,8 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 enum Message {
     Call(Request),
     Flush(Ticket),
+    /// The next flush renews stale mirrors; these logs have one in any case.
+    Renew(Vec<LogName>),
     Close(Ticket),
     /// A JavaScript thread ends.
     Abandon(Arc<dyn Outlet>),
@@ -157,6 +159,7 @@ impl Writer {
             reader: Helper::new("ps-reader"),
             jobs_under_way: 0,
             flushes: Vec::new(),
+            renew: None,
             closes: Vec::new(),
         };
         let thread = std::thread::Builder::new()
@@ -227,8 +230,15 @@ impl Writer {
         self.inbox.push(Message::Read(cursor, ticket), 0);
     }
 
-    /// Answers once all that was called before is on disk and the mirrors of what was written are current.
-    pub fn flush(&self, mut ticket: Ticket) {
+    /// Answers once all that was called before is on disk and the mirrors of the folder are current, whoever left
+    /// them stale. Logs with a name of `kept` have a mirror in any case.
+    pub fn flush(&self, ticket: Ticket, kept: Vec<LogName>) {
+        self.inbox.push(Message::Renew(kept), 0);
+        self.flush_known(ticket);
+    }
+
+    /// The same for the logs that this process has written to.
+    fn flush_known(&self, mut ticket: Ticket) {
         ticket.wait_from(self.patience.waited_us());
         self.inbox.push(Message::Flush(ticket), 0);
     }
@@ -254,7 +264,7 @@ impl Writer {
             *signal.result.lock() = Some(Ok(()));
         } else {
             let outlet: Arc<dyn Outlet> = Arc::clone(&signal) as Arc<dyn Outlet>;
-            self.flush(Ticket::new(outlet, 0));
+            self.flush_known(Ticket::new(outlet, 0));
         }
         End { signal, patience: Arc::clone(&self.patience) }
     }
@@ -380,6 +390,8 @@ struct Shell {
     reader: Helper,
     jobs_under_way: usize,
     flushes: Vec<Ticket>,
+    /// The next flush renews stale mirrors.
+    renew: Option<Vec<LogName>>,
     /// Flushes that wait for all jobs.
     closes: Vec<Ticket>,
 }
@@ -424,6 +436,7 @@ impl Shell {
                     self.jobs_under_way += 1;
                     self.reader.give(Job::Read(ReadJob::More(cursor), ticket), &self.files, &self.inbox);
                 }
+                Message::Renew(kept) => self.renew = Some(kept),
                 Message::Flush(ticket) => {
                     self.run_batch(&mut batch);
                     self.flushes.push(ticket);
@@ -492,7 +505,12 @@ impl Shell {
         let patience = self.engine.patience();
         let left_us = |ticket: &Ticket| patience.left_us(ticket.waits_from_us());
         while let Some(shortest_us) = tickets.iter().map(left_us).min() {
-            let finish = || self.engine.finish_within(shortest_us);
+            let renew = self.renew.take();
+            let finish = || {
+                // Each does what it can, whatever becomes of the other.
+                let renewed = renew.map_or(Ok(()), |kept| self.engine.renew_mirrors(&kept, shortest_us));
+                self.engine.finish_within(shortest_us).and(renewed)
+            };
             let result = catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(|_| {
                 self.engine.distrust_memory();
                 Err(Error::internal("the end could not be written"))

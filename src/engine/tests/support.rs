@@ -462,7 +462,7 @@ pub fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, &'static
 
 /// The same for a flush.
 pub fn flush(writer: &Writer) -> std::result::Result<Answer, &'static str> {
-    asked(|ticket| writer.flush(ticket))
+    asked(|ticket| writer.flush(ticket, Vec::new()))
 }
 
 /// See the header of this file.
