@@ -824,7 +824,8 @@ fn a_takeover_of_old_data_may_be_cut_anywhere() {
     session.set("z", "1");
     session.crash();
     let log = bench.read(LOG).expect("a log");
-    let ends: Vec<usize> = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    let ends: Vec<usize> =
+        log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
     assert!(ends.len() >= 4, "{} lines", ends.len());
     let mut cuts = vec![ends[0] / 2];
     cuts.extend(ends[..3].iter().flat_map(|end| [*end - 1, *end, *end + 3, *end + 30]));
