@@ -228,6 +228,8 @@ export interface CorruptionEvent extends StorageEvent {
   reason?: string;
   /** The key that it seems to hold. */
   key?: string;
+  /** Where a CHECKPOINT is damaged: the newest backup or archive that has data. `repair` takes it back from there. */
+  backup?: string;
 }
 
 /** A log ended with a line that a crash cut short, which is dropped. Code: `PS_TORN_TAIL`. */

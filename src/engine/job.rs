@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::commit::{CHECKPOINT_LINE_BYTES, chunks};
-use super::entry::{Encoder, end_line};
+use super::entry::Encoder;
 use super::history::Past;
 use super::log::{LogPaths, copy_range};
 use super::mirror::{FreshMirror, Pace, create_held, write_large};
@@ -333,22 +333,19 @@ fn checkpoint(
     }
     let pace = Pace::beside(sync && parts.len() > 1);
     let mut line = Vec::new();
-    // Each line says how many follow, so one that is missing at the end is noticed.
-    let has_end = parts.len() > 1;
+    // Each line says how many follow, so one that is missing at the end is noticed. It needs no END: all of it is synced
+    // before the file is in its place.
     for (number, part) in parts.iter().enumerate() {
-        let more = if has_end { parts.len() - number } else { 0 };
+        let more = parts.len() - 1 - number;
         line.clear();
         Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), more as u64);
         file.append(&line)?;
         pace.rest(files, &mut *file)?;
     }
-    if has_end {
-        file.append(&end_line())?;
-    }
     if sync {
         file.sync_data()?;
     }
-    Ok((file, parts.len() as u64 + u64::from(has_end)))
+    Ok((file, parts.len() as u64))
 }
 
 /// Appends the bytes `start..end` of `log` to `to`.
