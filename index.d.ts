@@ -232,11 +232,21 @@ export interface CorruptionEvent extends StorageEvent {
   backup?: string;
 }
 
-/** A log ended with a line that a crash cut short, which is dropped. Code: `PS_TORN_TAIL`. */
+/**
+ * What was wrong with the files was put right. Codes:
+ * - `PS_TORN_TAIL`: a log ended with a line that a crash cut short, which is dropped (`droppedBytes`).
+ * - `PS_LOG_LOST`: another program removed, cut or replaced a log while it was in use. This process has all data in
+ *   memory (`keys`), and the next write logs it again.
+ * - `PS_RECOVERED_FROM_MIRROR`: damaged lines of a log have lost values that the JSON file still has (`keys`).
+ */
 export interface RecoveryEvent extends StorageEvent {
   log: string;
+  /** The log, or its JSON file. */
   path: string;
-  droppedBytes: number;
+  /** Bytes of the line that was cut short. */
+  droppedBytes?: number;
+  /** Number of keys that were kept. */
+  keys?: number;
 }
 
 /** A JSON file holds changes that the log does not have; they count. Code: `PS_FOREIGN_EDIT`. */
@@ -246,6 +256,12 @@ export interface ExternalEditEvent extends StorageEvent {
   path: string;
   /** Number of keys that were changed. */
   keys: number;
+  /**
+   * Keys of which nothing tells for certain what is meant, empty in most cases: the file was made from an older state
+   * than the last one. They have changed since, and either the edit changes them, too, or it leaves them as they are
+   * now although the file has the older value.
+   */
+  ambiguousKeys: string[];
 }
 
 /** A sync took a second or longer. Code: `PS_SLOW_SYNC`. */

@@ -13,6 +13,7 @@ import { test } from 'node:test';
 import { Storage } from '../index.js';
 import * as oldLog from './old-module/append-log.mjs';
 import * as oldStorage from './old-module/storage.mjs';
+import { originOfEdit } from './support/edit-origin.mjs';
 import { Model } from './support/model.mjs';
 import { CallGenerator, put, Random } from './support/random-calls.mjs';
 import { atEnd, closeStorage, logPath, maskedJson, mirrorPath, temporaryFolder } from './support/temp.mjs';
@@ -40,6 +41,15 @@ function describeCall({ on, method, args }) {
     typeof arg === 'function' ? String(arg) : (JSON.stringify(arg) ?? 'undefined'),
   );
   return `${on}.${method}(${shown.join(', ')})`;
+}
+
+// What leads from one content to another: keys set, then keys taken away.
+function changesTo(origin, content) {
+  const isSame = (key) =>
+    Object.hasOwn(origin, key) && JSON.stringify(origin[key]) === JSON.stringify(content[key]);
+  const set = Object.keys(content).filter((key) => !isSame(key));
+  const removed = Object.keys(origin).filter((key) => !Object.hasOwn(content, key));
+  return [...set.map((key) => [key, content[key]]), ...removed.map((key) => [key, undefined])];
 }
 
 // One run: the addon (one or two Storage objects on one folder), the model, and what was done so far.
@@ -249,22 +259,26 @@ class Run {
     const file = mirrorPath(this.dataDir, name);
     const content = await readJson(file);
     if (content === undefined) return;
-    const state = this.model.state(name);
+    const last = await readJson(file);
     const edits = [];
     for (let i = 1 + this.random.below(3); i > 0; i--) {
       const [key, value] = this.edit(name, content);
-      edits.push(`${JSON.stringify(key)} = ${JSON.stringify(value)}`);
-      if (value === undefined) {
-        delete content[key];
-        delete state[key];
-      } else {
-        put(content, key, value);
-        put(state, key, JSON.parse(JSON.stringify(value)));
-      }
+      edits.push([key, value]);
+      if (value === undefined) delete content[key];
+      else put(content, key, value);
+    }
+    const origin = await originOfEdit(this.dataDir, name, last, content);
+    // Made from the file as it was, each edit counts as it was made; else the difference does.
+    const changes = origin === last ? edits : changesTo(origin, content);
+    const state = this.model.state(name);
+    for (const [key, value] of changes) {
+      if (value === undefined) delete state[key];
+      else put(state, key, JSON.parse(JSON.stringify(value)));
     }
     const text =
       JSON.stringify(content, null, this.random.pick([0, 2, 2, '\t'])) + this.random.pick(['', '\n']);
-    this.note(`${name}.json edited: ${edits.join('; ')}`);
+    const shown = edits.map((edit) => edit.map((part) => JSON.stringify(part)).join(' = ')).join('; ');
+    this.note(`${name}.json edited: ${shown}`);
     if (this.random.chance(0.5)) {
       await writeFile(file, text);
     } else {

@@ -10,7 +10,7 @@
 //! | same or grown    | ours, by record or hash   | noted                                           |
 //! | same or grown    | missing                   | noted; rebuilt at the next write                |
 //! | same or grown    | other                     | loaded anew: the difference to what it showed is an edit |
-//! | missing          | missing                   | there is no data                                |
+//! | missing          | missing                   | there is no data; where it never was there yet, as the last row |
 //! | a successor      | any                       | loaded anew, as at a start                      |
 //! | put there together with a mirror of the same state | | loaded anew, as at a start              |
 //! | missing, shorter, other | any other          | memory is kept, and logged with the next write  |
@@ -223,7 +223,10 @@ impl Log {
         found_log: Option<Stamp>,
         found_mirror: Option<Stamp>,
     ) -> Result<bool> {
-        if found_mirror.is_none() || (self.file.end() == 0 && !self.is_memory_ahead) {
+        if self.file.end() == 0 && !self.is_memory_ahead {
+            return Ok(false);
+        }
+        if found_mirror.is_none() && !self.has_only_the_log_gone(context) {
             return Ok(false);
         }
         if found_log.is_none() {
@@ -235,6 +238,17 @@ impl Log {
             None => {}
         }
         Ok(found_mirror == self.mirror.seen || !self.is_pair(context)?)
+    }
+
+    /// The mirror, which is missing, never was there: a large one is written some time after the log. Where the folder
+    /// of the logs is gone as well, somebody removed the data.
+    pub(super) fn has_only_the_log_gone(&self, context: &Context) -> bool {
+        let is_there = |path| context.files.stamp(path).is_ok_and(|found| found.is_some());
+        self.is_loaded
+            && self.has_written
+            && self.mirror.is_wanted
+            && self.mirror.known.is_none()
+            && is_there(&self.paths.logs_folder)
     }
 
     /// Up to where this process knows the log, or knew the one that was lost.
@@ -366,7 +380,7 @@ impl Log {
         self.is_memory_ahead = true;
         if self.has_written {
             self.is_touched = true;
-            self.mirror.due_ms = Some(context.files.monotonic_ms());
+            self.mirror_is_due(context);
         }
         self.take(loaded, before);
         Ok(())

@@ -255,14 +255,22 @@ impl Engine {
         if stale.is_empty() {
             return Ok(());
         }
-        match self.acquire(Purpose::Write, left_us) {
-            Err(error) if matches!(error.code, "EROFS" | "EACCES" | "EPERM") => return Ok(()),
-            acquired => acquired?,
+        self.acquire(Purpose::Read, left_us)?;
+        let mut is_stale = false;
+        for name in stale {
+            self.log(&name);
+            if let Some(log) = self.logs.get_mut(&name) {
+                is_stale |= log.renew_mirror(&self.context);
+            }
         }
         self.release();
-        for name in stale {
-            self.log(&name).renew_mirror();
+        if is_stale
+            && let Err(error) = self.acquire(Purpose::Write, left_us)
+            && matches!(error.code, "EROFS" | "EACCES" | "EPERM")
+        {
+            self.logs.values_mut().for_each(Log::leave_mirror);
         }
+        self.release();
         Ok(())
     }
 

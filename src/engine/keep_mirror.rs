@@ -44,10 +44,21 @@ impl Log {
         self.is_touched || (self.has_written && self.is_loaded && !is_as_known())
     }
 
-    /// Has the next clean end bring the mirror up to date.
-    pub fn renew_mirror(&mut self) {
+    /// This process may not write, and has not: a stale mirror stays as it is.
+    pub fn leave_mirror(&mut self) {
+        self.is_touched &= self.has_written;
+    }
+
+    /// Reads the files, and if the mirror is ours and old, has the next clean end renew it. True if so. What a person
+    /// did to the files waits for the next write.
+    pub fn renew_mirror(&mut self, context: &Context) -> bool {
         self.want_mirror();
-        self.is_touched = true;
+        // What cannot be loaded says so to who calls for it.
+        let is_loaded = self.catch_up(context).is_ok();
+        let is_ours = !self.mirror.is_broken && self.pending.is_none() && self.mirror.seen.is_some();
+        let is_stale = self.mirror.shown_log_end().is_some_and(|shown| shown != self.file.end());
+        self.is_touched |= is_loaded && is_ours && is_stale;
+        self.is_touched
     }
 
     /// Does what is due.
@@ -137,7 +148,7 @@ impl Log {
         }
     }
 
-    fn mirror_is_due(&mut self, context: &Context) {
+    pub(super) fn mirror_is_due(&mut self, context: &Context) {
         if self.mirror.due_ms.is_none() && !self.mirror.is_being_written {
             self.mirror.due_ms =
                 Some(context.files.monotonic_ms() + mirror_delay_ms(self.mirror.last_duration_ms));
@@ -424,7 +435,10 @@ impl Log {
     /// Where somebody removed both files there is no data, so a clean end has nothing to write.
     pub fn forget_if_removed(&mut self, context: &Context) -> Result<()> {
         let files = &*context.files;
-        if files.stamp(&self.paths.log)?.is_none() && files.stamp(&self.paths.mirror)?.is_none() {
+        if files.stamp(&self.paths.log)?.is_none()
+            && files.stamp(&self.paths.mirror)?.is_none()
+            && !self.has_only_the_log_gone(context)
+        {
             self.is_touched = false;
             self.has_written = false;
             self.is_memory_ahead = false;
