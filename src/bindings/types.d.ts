@@ -257,11 +257,11 @@ export interface ExternalEditEvent extends StorageEvent {
   /** Number of keys that were changed. */
   keys: number;
   /**
-   * Keys of which nothing tells for certain what is meant, empty in most cases: the file was made from an older state
+   * Keys of which nothing tells for certain what is meant, if there are any: the file was made from an older state
    * than the last one. They have changed since, and either the edit changes them, too, or it leaves them as they are
    * now although the file has the older value.
    */
-  ambiguousKeys: string[];
+  ambiguousKeys?: string[];
 }
 
 /** A sync took a second or longer. Code: `PS_SLOW_SYNC`. */

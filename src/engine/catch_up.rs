@@ -46,6 +46,7 @@ use crate::error::{Error, Result};
 use crate::vfs::Stamp;
 
 /// See the header of this file.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the log")]
 pub struct Log {
     pub(super) paths: LogPaths,
     pub(super) shelf: Arc<Shelf>,

@@ -242,6 +242,9 @@ impl Engine {
 
     /// Has the next `finish` renew the mirrors of the folder that are stale, also where this process wrote nothing.
     /// Logs with a name of `kept` have a mirror in any case. Where this process may not write, they stay as they are.
+    ///
+    /// # Errors
+    /// `ERR_LOCKED`; the system's where the folder cannot be read.
     pub fn renew_mirrors(&mut self, kept: &[LogName], left_us: u64) -> Result<()> {
         let files = Arc::clone(&self.context.files);
         let mut stale = Vec::new();

@@ -127,10 +127,12 @@ impl Details {
         self
     }
 
-    /// An array of keys, from their literals.
+    /// An array of keys, from their literals; nothing where there are none.
     #[must_use]
     pub fn keys(mut self, name: &str, literals: &[String]) -> Self {
-        let _ = write!(self.0, ",\"{name}\":[{}]", literals.join(","));
+        if !literals.is_empty() {
+            let _ = write!(self.0, ",\"{name}\":[{}]", literals.join(","));
+        }
         self
     }
 

@@ -158,7 +158,7 @@ pub fn reconcile(
     let history = History { files, paths, log, end: loaded.file.end() };
     let mut found = Found { history, loaded, stamp, record: None, before };
     found.record = found.fitting(record)?;
-    if found.is_ours_by_stamp()? || found.is_same_as_state()? {
+    if found.is_ours_by_stamp() || found.is_same_as_state()? {
         return Ok(());
     }
     let Some(content) = MirrorContent::read(files, paths)? else { return Ok(()) };
@@ -211,7 +211,7 @@ impl Found<'_> {
         self.loaded.mirror = LoadedMirror::Known(KnownMirror { id, shows, is_settled, is_synced });
     }
 
-    fn is_ours_by_stamp(&mut self) -> Result<bool> {
+    fn is_ours_by_stamp(&mut self) -> bool {
         match self.record {
             Some(record)
                 if record.is_clean()
@@ -221,9 +221,9 @@ impl Found<'_> {
             {
                 let id = MirrorId { stamp: self.stamp, ..record.mirror };
                 self.know(id, Shows::LogUpTo(record.log_end), true);
-                Ok(true)
+                true
             }
-            _ => Ok(false),
+            _ => false,
         }
     }
 
@@ -388,13 +388,13 @@ impl Found<'_> {
         if damages.is_empty() {
             return false;
         }
-        let has_nameless = damages.iter().any(|damage| damage.key.is_none());
+        let has_checkpoint = damages.iter().any(|damage| damage.is_checkpoint);
         let is_lost = |edit: &Edit| {
             let Edit::Set(member) = edit else { return false };
             let key = member.key();
             let key = json::key_for_people(&key[1..key.len() - 1]);
             damages.iter().any(|damage| damage.key.as_ref() == Some(&key))
-                || (has_nameless && self.loaded.state.get(member.key()).is_none())
+                || (has_checkpoint && self.loaded.state.get(member.key()).is_none())
         };
         self.record.is_some_and(|record| record.mirror.hash == id.hash) || edits.iter().all(is_lost)
     }

@@ -158,14 +158,14 @@ impl Model {
     }
 
     /// The mirror's content changes under a running process.
-    fn edited(&mut self, logs: &[Vec<u8>], before: Ordered, shown: Ordered) {
+    fn edited(&mut self, logs: &[Vec<u8>], before: &Ordered, shown: Ordered) {
         let base = match self.edit.take() {
             // A further edit goes on from the one before, and both have the same base.
             Some(edit) => match base_of_edit(logs, &edit.shown, &shown) {
                 base if base == edit.shown => edit.base,
                 base => base,
             },
-            None => base_of_edit(logs, &before, &shown),
+            None => base_of_edit(logs, before, &shown),
         };
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
         if self.memory.is_none() && self.state() == self.logged {
@@ -321,7 +321,7 @@ impl World {
                     self.look();
                 }
                 if let Some((before, shown)) = self.edit_by_hand(edits, *in_place) {
-                    self.model.edited(&self.logs(), before, shown);
+                    self.model.edited(&self.logs(), &before, shown);
                 }
                 if lags {
                     self.look();
