@@ -842,8 +842,8 @@ export declare class Storage {
   /** All game states by channel id; `{}` when there are none. */
   getAllGameStates(): Promise<Record<string, any>>
   /**
-   * Resolves when all that was called before is on disk and the JSON files show it. Where only reading
-   * was done, nothing is written.
+   * Resolves when all that was called before is on disk and the JSON files show it. One that a killed
+   * process left behind is renewed, too; where none is old, and only reading was done, nothing is written.
    */
   flush(): Promise<void>
 }
@@ -919,8 +919,8 @@ export declare function compactLog(logName: string): Promise<void>
 export declare function configure(options: StorageOptions): void
 
 /**
- * Resolves when all that was called before is on disk and the JSON files show it. Where only reading
- * was done, nothing is written.
+ * Resolves when all that was called before is on disk and the JSON files show it. One that a killed
+ * process left behind is renewed, too; where none is old, and only reading was done, nothing is written.
  */
 export declare function flush(): Promise<void>
 

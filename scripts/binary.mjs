@@ -14,7 +14,7 @@ const ABOVE_LEVEL_8 = /\bnode_api_\w+/g;
 /** Told to Node, not asked of it: the function by which an addon names its level. */
 const OWN_NAMES = new Set(['node_api_module_get_api_version_v1']);
 
-export const SIZE_MAX_BYTES = 2_200_000;
+export const SIZE_MAX_BYTES = 2_400_000;
 export const GLIBC_MAX = '2.17';
 
 /** `{ sizeBytes, glibc, isAddon, tooNewNames }`; `glibc` is null where none is needed. */

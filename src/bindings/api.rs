@@ -624,8 +624,8 @@ calls! {
     #[types("", "Promise<Record<string, any>>")]
     fn get_all_game_states();
 
-    #[doc = " Resolves when all that was called before is on disk and the JSON files show it. Where only reading"]
-    #[doc = " was done, nothing is written."]
+    #[doc = " Resolves when all that was called before is on disk and the JSON files show it. One that a killed"]
+    #[doc = " process left behind is renewed, too; where none is old, and only reading was done, nothing is written."]
     #[types("", "Promise<void>")]
     fn flush();
 }
