@@ -17,7 +17,6 @@ use super::files::{
 };
 use super::model::{Effect, History, Model, Op, Status};
 use super::play::{LogSpec, Play};
-use crate::engine::mirror::SMALL_MIRROR_BYTES;
 use crate::engine::{FsyncMode, Members, Options};
 use crate::vfs::simulated::{Call, Disk, Outcome, Random, SimulatedDisk};
 
@@ -89,7 +88,6 @@ pub fn check(
         let path = setting.folder.join(format!("{}.json", spec.name));
         if let Mirror::Broken(bytes) = mirror(&crashed.disk, &path)
             && !crashed.is_editing
-            && !(is_power_cut && bytes.len() <= SMALL_MIRROR_BYTES)
             && !(is_power_cut && setting.options.fsync == FsyncMode::Never)
             && !crashed.broken.contains(&bytes)
         {

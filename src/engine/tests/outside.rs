@@ -4,6 +4,7 @@
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR, RECORD, set_line};
 use crate::engine::{Answer, Maintenance, Work, collection};
+use crate::error::Error;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -200,5 +201,47 @@ fn a_program_that_appends_while_a_log_is_mended_loses_nothing() {
     let state = bench.replayed();
     for key in ["\"late1\":1", "\"late2\":1", "\"late3\":1", "\"mine\":1", "\"k1999\":"] {
         assert!(state.contains(key), "{key} is lost");
+    }
+}
+
+/// Somebody has mounted the mirror's file by itself, so that no other can take its place.
+fn mount(bench: &Bench) {
+    bench.files.meddle(|call, path| {
+        let is_refused = call == "rename" && path.ends_with(MIRROR);
+        let busy = || Error::io(&std::io::Error::from_raw_os_error(16), "rename", path);
+        if is_refused { Err(busy()) } else { Ok(()) }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mirror_that_cannot_be_replaced_is_written_in_place() {
+    let big = format!("\"{}\"", "x".repeat(70_000));
+    for (name, value) in [("small", "1"), ("large", big.as_str())] {
+        let bench = Bench::new();
+        let mut session = bench.open();
+        session.set("a", "0");
+        mount(&bench);
+        session.set("a", value);
+        while session.tick() {
+            session.run_jobs();
+        }
+        let state = format!("{{\"a\":{value}}}");
+        bench.assert_files_hold(&state, name);
+        assert_eq!(bench.take_notices(), ["PS_MIRROR_IN_PLACE"], "{name}");
+        session.compact();
+        session.set("b", "2");
+        session.set("a", "3");
+        bench.assert_files_hold(r#"{"a":3,"b":2}"#, name);
+        session.end();
+        assert_eq!(bench.take_notices(), [""; 0], "{name}: said once, and nothing is an edit");
+        let temporaries = bench.contents().into_keys().filter(|path| path.ends_with(".tmp")).count();
+        assert_eq!(temporaries, 0, "{name}");
+        assert_eq!(bench.open().state(), r#"{"a":3,"b":2}"#, "{name}: after a start");
+        bench.write(MIRROR, r#"{"a":3,"b":7}"#);
+        let mut session = bench.open();
+        assert_eq!(session.state(), r#"{"a":3,"b":7}"#, "{name}: an edit counts");
+        session.set("c", "1");
+        bench.assert_files_hold(r#"{"a":3,"b":7,"c":1}"#, name);
     }
 }
