@@ -28,7 +28,7 @@ use std::sync::Arc;
 use super::batch::Held;
 use super::compact::Compaction;
 use super::context::Context;
-use super::entry::Lines;
+use super::entry::{Lines, MemoryTag};
 use super::event::Details;
 use super::json::key_for_people;
 use super::lines::Damage;
@@ -57,8 +57,8 @@ pub struct Log {
     pub(super) is_memory_ahead: bool,
     /// Up to where this process knew the log that was lost last.
     pub(super) lost_end: u64,
-    /// What processes remembered of lost logs, as this log has it.
-    memories: Vec<LoggedMemory>,
+    /// What processes remembered of lost logs, as far as this process has seen it in this log or logged it.
+    pub(super) memories: Vec<MemoryTag>,
     pub(super) compaction: Compaction,
     /// An old log is being compressed.
     pub(super) is_compressing: bool,
@@ -89,6 +89,8 @@ pub struct Mirror {
     pub placed_seen: Option<PlacedMirror>,
     /// The record that was last read or written.
     pub record_seen: Option<MirrorRecord>,
+    /// This process has seen one.
+    pub was_seen: bool,
     /// The file is not a JSON object.
     pub is_broken: bool,
     /// A sync of the file failed: that a later one succeeds proves nothing.
@@ -234,21 +236,21 @@ impl Log {
             return Ok(true);
         }
         match self.memory_logged_by_another(context)? {
-            Some(other) => return Ok(other.known_end < self.known_end()),
+            Some(other) => return Ok(other.tag.known_end < self.known_end()),
             None if self.is_successor(context)? => return Ok(false),
             None => {}
         }
         Ok(found_mirror == self.mirror.seen || !self.is_pair(context)?)
     }
 
-    /// The mirror, which is missing, never was there: a large one is written some time after the log. Where the folder
-    /// of the logs is gone as well, somebody removed the data.
+    /// The mirror, which is missing, never was there, as far as this process and the record know: a large one is written
+    /// some time after the log. Where the folder of the logs is gone as well, somebody removed the data.
     pub(super) fn has_only_the_log_gone(&self, context: &Context) -> bool {
         let is_there = |path| context.files.stamp(path).is_ok_and(|found| found.is_some());
         self.is_loaded
-            && self.has_written
             && self.mirror.is_wanted
-            && self.mirror.known.is_none()
+            && !self.mirror.was_seen
+            && !is_there(&self.paths.record)
             && is_there(&self.paths.logs_folder)
     }
 
@@ -262,10 +264,12 @@ impl Log {
     fn memory_logged_by_another(&self, context: &Context) -> Result<Option<LoggedMemory>> {
         let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(None) };
         let found = replay(&mut *log, u64::MAX)?.memories;
-        let news = found.iter().filter(|memory| !self.memories.contains(memory));
-        let known_end = news.clone().map(|memory| memory.known_end).max();
-        let first = news.clone().next();
-        Ok(first.zip(known_end).map(|(first, known_end)| LoggedMemory { known_end, ..*first }))
+        let news = found.iter().filter(|memory| !self.memories.contains(&memory.tag));
+        let known_end = news.clone().map(|memory| memory.tag.known_end).max();
+        Ok(news.clone().next().zip(known_end).map(|(first, known_end)| {
+            let tag = MemoryTag { known_end, ..first.tag };
+            LoggedMemory { tag, log_end: first.log_end }
+        }))
     }
 
     /// Whether the log that was found was made from the known one by a process of ours (see the header).
@@ -273,13 +277,12 @@ impl Log {
         let files = &*context.files;
         let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(false) };
         let found = log.stamp()?;
-        let known = self.file.stamp();
-        if self.is_memory_ahead
-            || known.is_some_and(|known| known.id == found.id && found.size_bytes < self.file.end())
-        {
+        // What is known of the log now is not the one that was lost.
+        let known = self.file.stamp().filter(|_| !self.is_memory_ahead);
+        if known.is_some_and(|known| known.id == found.id && found.size_bytes < self.file.end()) {
             return Ok(false);
         }
-        if self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)? {
+        if known.is_some() && (self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)?) {
             return Ok(true);
         }
         let record = MirrorRecord::read(files, &self.paths)?;
@@ -289,8 +292,9 @@ impl Log {
         {
             return Ok(true);
         }
+        let Some(known) = known else { return Ok(false) };
         for old in old_logs(files, &self.paths)? {
-            if files.stamp(&old.path)?.map(|old| old.id) == known.map(|known| known.id) {
+            if files.stamp(&old.path)?.is_some_and(|old| old.id == known.id) {
                 return Ok(true);
             }
         }
@@ -427,7 +431,6 @@ impl Log {
             end: self.file.end(),
             lines: self.file.lines(),
             last_edit: self.last_edit,
-            memories: self.memories.clone(),
             ..Replayed::default()
         };
         {
@@ -444,7 +447,7 @@ impl Log {
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
         self.file.has_unsynced_edit |= self.last_edit != replayed.last_edit;
         self.last_edit = replayed.last_edit;
-        self.memories = replayed.memories;
+        self.memories.extend(replayed.memories.iter().map(|memory| memory.tag));
         self.is_loaded = true;
         self.shelf.published.write().state = replayed.state;
         Ok(true)
@@ -520,6 +523,7 @@ impl Log {
     pub(super) fn know_mirror(&mut self, context: &Context, id: MirrorId, shows: Shows) {
         let is_settled = is_settled(id.stamp, context.files.now_ms());
         self.mirror.seen = Some(id.stamp);
+        self.mirror.was_seen = true;
         self.mirror.is_broken = false;
         self.mirror.known = Some(KnownMirror { id, shows, is_settled, is_synced: false });
     }
@@ -545,7 +549,7 @@ impl Log {
     /// From now on memory is what was loaded.
     fn take(&mut self, loaded: Loaded, before: Before) {
         let Loaded { state, file, pending, mirror, last_edit, memories, placed_seen, record_seen } = loaded;
-        self.memories = memories;
+        self.memories = memories.iter().map(|memory| memory.tag).collect();
         self.mirror.placed_seen = placed_seen;
         self.mirror.record_seen = record_seen;
         self.file.replace_by(file);
@@ -557,6 +561,7 @@ impl Log {
             LoadedMirror::Broken(content) => (Some(content.id.stamp), before.known(), true),
             LoadedMirror::Known(known) => (Some(known.id.stamp), Some(known), false),
         };
+        self.mirror.was_seen |= self.mirror.seen.is_some();
         self.is_loaded = true;
         self.shelf.published.write().state = state;
         self.publish_stamps();

@@ -128,10 +128,10 @@ impl Log {
         if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
             self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);
         }
-        if std::mem::take(&mut self.is_memory_ahead)
-            && let Some(known) = &self.mirror.known
-        {
-            self.last_edit = Some(LoggedEdit { mirror_hash: known.id.hash, log_end: self.file.end() });
+        if std::mem::take(&mut self.is_memory_ahead) {
+            let tag = self.memory_tag();
+            self.last_edit = Some(LoggedEdit { mirror_hash: tag.mirror_hash, log_end: self.file.end() });
+            self.memories.push(tag);
         }
         if let Some(pending) = self.pending.take() {
             self.edit_was_logged(pending);
@@ -210,9 +210,7 @@ impl Log {
     fn edit_lines(&self, context: &Context, log_end: u64) -> Result<Option<Lines>> {
         let mut lines = Lines::default();
         if self.is_memory_ahead {
-            let mirror_hash = self.mirror.known.as_ref().map_or(0, |known| known.id.hash);
-            let tag = MemoryTag { known_end: self.lost_end, mirror_hash };
-            self.push_state(context, Tag::Memory(tag), &mut lines)?;
+            self.push_state(context, Tag::Memory(self.memory_tag()), &mut lines)?;
         }
         if let Some(pending) = self.pending.as_ref().filter(|pending| !pending.is_in_log) {
             let (now_ms, tag) = (context.files.now_ms(), Tag::Edit(pending.tag));
@@ -227,6 +225,12 @@ impl Log {
             }
         }
         Ok((!lines.bytes.is_empty()).then_some(lines))
+    }
+
+    /// What this process knew of the log that was lost.
+    fn memory_tag(&self) -> MemoryTag {
+        let mirror_hash = self.mirror.known.as_ref().map_or(0, |known| known.id.hash);
+        MemoryTag { known_end: self.lost_end, mirror_hash }
     }
 
     /// The whole state as one operation: tombstones for keys that only the log has, and a checkpoint.

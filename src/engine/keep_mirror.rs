@@ -90,10 +90,7 @@ impl Log {
         if self.mirror.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
             self.mirror.due_ms = None;
             if self.is_memory_ahead
-                && let Err(error) = ready
-                    .clone()
-                    .and_then(|()| self.catch_up(context))
-                    .and_then(|()| self.log_pending_edit(context))
+                && let Err(error) = ready.clone().and_then(|()| self.log_memory(context))
             {
                 self.mirror_failed(context, &error);
                 return;
@@ -103,6 +100,12 @@ impl Log {
                 self.start_mirror(context, jobs);
             }
         }
+    }
+
+    /// Logs what memory has more than the log, if that is still so.
+    fn log_memory(&mut self, context: &Context) -> Result<()> {
+        self.catch_up(context)?;
+        if self.is_memory_ahead { self.log_pending_edit(context) } else { Ok(()) }
     }
 
     fn start_mirror(&mut self, context: &Context, jobs: &mut Vec<Job>) {

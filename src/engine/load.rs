@@ -288,8 +288,13 @@ impl Found<'_> {
                 if let Some(later) = self.shown_by_another(&known.mirror, record, shown)? {
                     return Ok(Origin { shows: later, is_placed: true, is_older: false });
                 }
-                edited = known.edited;
-                self.last_known(known.mirror.shows, known.placed_seen, record, shown)?
+                match self.last_of_another(&known, record, shown)? {
+                    Some(last) => last,
+                    None => {
+                        edited = known.edited;
+                        known.mirror.shows
+                    }
+                }
             }
             (Before::OtherLog(_), Some(record)) if record.placed().is_some() => {
                 Shows::LogUpTo(record.log_end)
@@ -330,22 +335,23 @@ impl Found<'_> {
         Ok(exact.filter(is_later).map(|found| Shows::LogUpTo(found.position)))
     }
 
-    /// The last mirror of a log that this process has known. Another process may have written one since: whoever
-    /// edited the file had that one before them, unless the other one was stopped before its mirror was in its
-    /// place. Then it may have been any since ours.
-    fn last_known(
+    /// The last mirror, where another process has written one since this one looked: whoever edited the file had that
+    /// one before them, unless the other one was stopped before its mirror was in its place. Then it may have been any
+    /// since ours.
+    fn last_of_another(
         &mut self,
-        known: Shows,
-        seen: Option<PlacedMirror>,
+        known: &KnownBefore,
         record: Option<MirrorRecord>,
         shown: &State,
-    ) -> Result<Shows> {
-        let Some(record) = record.filter(|record| seen.is_none() || seen != record.placed()) else {
-            return Ok(known);
-        };
+    ) -> Result<Option<Shows>> {
+        let is_news =
+            |record: &MirrorRecord| known.placed_seen.is_none() || known.placed_seen != record.placed();
+        let Some(record) = record.filter(is_news) else { return Ok(None) };
         match &mut self.history.log {
-            Some(log) if record.placed().is_none() => nearest_since(&mut **log, known, record.log_end, shown),
-            _ => Ok(Shows::LogUpTo(record.log_end)),
+            Some(log) if record.placed().is_none() => {
+                nearest_since(&mut **log, known.mirror.shows.clone(), record.log_end, shown).map(Some)
+            }
+            _ => Ok(Some(Shows::LogUpTo(record.log_end))),
         }
     }
 

@@ -56,8 +56,8 @@ pub struct Replayed {
 /// What a process remembered of a log that was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedMemory {
-    /// Up to where it knew that log.
-    pub known_end: u64,
+    /// What it knew.
+    pub tag: MemoryTag,
     /// Offset behind its last line.
     pub log_end: u64,
 }
@@ -206,11 +206,11 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
     apply(entry, replayed, on_change);
     let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
-    if let Some(MemoryTag { known_end, .. }) = entry.memory {
-        let memory = LoggedMemory { known_end, log_end: line.end() };
+    if let Some(tag) = entry.memory {
+        let memory = LoggedMemory { tag, log_end: line.end() };
         match replayed.memories.last_mut() {
             // One operation may have several lines.
-            Some(last) if last.known_end == known_end => *last = memory,
+            Some(last) if last.tag == tag => *last = memory,
             _ => replayed.memories.push(memory),
         }
     }

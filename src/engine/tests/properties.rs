@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::reference::{Ordered, base_after_crash, base_of_edit, quoted, replay};
-use super::support::{Bench, LOG, MIRROR, Session, TIME, append_text, property_config, set_many};
+use super::support::{Bench, LOG, MIRROR, RECORD, Session, TIME, append_text, property_config, set_many};
 use crate::engine::{Answer, Work, collection};
 
 /// Keys of every kind that JavaScript orders or escapes in its own way.
@@ -168,7 +168,11 @@ impl Model {
             None => base_of_edit(logs, before, &shown),
         };
         self.edit = (!base.changes_to(&shown).is_empty()).then_some(Edit { base, shown });
-        if self.memory.is_none() && self.state() == self.logged {
+        if self.memory.is_some() {
+            // The edit is a part of what is remembered.
+            self.memory = Some(self.state());
+            self.edit = None;
+        } else if self.state() == self.logged {
             // All of it is there already, so it is over.
             self.edit = None;
         }
@@ -317,6 +321,7 @@ impl World {
                 // What a process makes of an edit of a mirror that lags, and that it never saw, is a guess.
                 // So both look at such a mirror before and after.
                 let lags = self.mirror().is_some_and(|shown| shown != self.model.logged);
+                let lags = lags || self.model.memory.is_some();
                 if lags {
                     self.look();
                 }
@@ -392,14 +397,15 @@ impl World {
             let guessed = self.model.edit.take();
             let with_record = base_after_crash(&logs, Some(&last), &shown);
             let found = self.sessions[0].state();
-            let right = [with_record, last]
+            let of_logged = base_after_crash(&logs, Some(&self.model.logged), &shown);
+            let right = [with_record, last, of_logged]
                 .into_iter()
                 .map(|base| Some(Edit { base, shown: shown.clone() }))
                 .find(|edit| {
                     self.model.edit.clone_from(edit);
                     self.model.state().text() == found
                 });
-            self.model.edit = right.unwrap_or(guessed);
+            self.model.edit = right.unwrap_or(guessed).filter(|edit| edit.base != edit.shown);
         }
         self.look();
     }
@@ -440,7 +446,9 @@ impl World {
             self.look();
             self.bench.remove(LOG);
             self.is_torn = false;
-            let memory = self.bench.exists(MIRROR).then(|| self.model.state());
+            // A large mirror may not have been there yet.
+            let is_alone = self.bench.exists(MIRROR) || !self.bench.exists(RECORD);
+            let memory = is_alone.then(|| self.model.state());
             self.model = Model { memory, ..Model::default() };
             self.look();
         }
