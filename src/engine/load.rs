@@ -288,12 +288,11 @@ impl Found<'_> {
                 if let Some(later) = self.shown_by_another(&known.mirror, record, shown)? {
                     return Ok(Origin { shows: later, is_placed: true, is_older: false });
                 }
-                match self.last_of_another(&known, record, shown)? {
-                    Some(last) => last,
-                    None => {
-                        edited = known.edited;
-                        known.mirror.shows
-                    }
+                if let Some(last) = self.last_of_another(&known, record, shown)? {
+                    last
+                } else {
+                    edited = known.edited;
+                    known.mirror.shows
                 }
             }
             (Before::OtherLog(_), Some(record)) if record.placed().is_some() => {
