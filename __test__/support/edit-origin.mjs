@@ -49,8 +49,11 @@ async function logsOf(dataDir, name) {
   const prefix = `${name}.log.backup.`;
   const names = (await readdir(folder).catch(() => [])).filter((file) => file.startsWith(prefix));
   names.sort((a, b) => Number(a.slice(prefix.length)) - Number(b.slice(prefix.length)));
-  const files = [...names.map((file) => path.join(folder, file)), log];
-  return Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+  const read = (file) => readFile(file, 'utf8').catch(() => '');
+  const text = await read(log);
+  // A log that begins with something else does not go on from them.
+  const backups = text.startsWith('{"op":"CHECKPOINT"') ? names : [];
+  return [...(await Promise.all(backups.map((file) => read(path.join(folder, file))))), text];
 }
 
 /** What `content` was made from, as an object; `last` is what the file held before. */

@@ -155,7 +155,8 @@ pub fn reconcile(
     let record = MirrorRecord::read(files, paths)?;
     loaded.placed_seen = record.as_ref().and_then(MirrorRecord::placed);
     loaded.record_seen = record;
-    let history = History { files, paths, log, end: loaded.file.end() };
+    let is_whole = loaded.file.mending().damages.is_empty();
+    let history = History { files, paths, log, end: loaded.file.end(), is_whole };
     let mut found = Found { history, loaded, stamp, record: None, before };
     found.record = found.fitting(record)?;
     if found.is_ours_by_stamp() || found.is_same_as_state()? {
@@ -288,12 +289,11 @@ impl Found<'_> {
                 if let Some(later) = self.shown_by_another(&known.mirror, record, shown)? {
                     return Ok(Origin { shows: later, is_placed: true, is_older: false });
                 }
-                if let Some(last) = self.last_of_another(&known, record, shown)? {
-                    last
-                } else {
+                let last = self.last_of_another(&known, record, shown)?;
+                if last.is_none() || record.is_none_or(|record| record.placed().is_none()) {
                     edited = known.edited;
-                    known.mirror.shows
                 }
+                last.unwrap_or(known.mirror.shows)
             }
             (Before::OtherLog(_), Some(record)) if record.placed().is_some() => {
                 Shows::LogUpTo(record.log_end)

@@ -10,8 +10,8 @@
 //! The last mirror is what a person usually had before them. An editor that was open for an hour had an older
 //! one. The rule, for a running process and for a start alike:
 //!
-//! 1. Candidates are the last mirror, and each position in the log and in its backups from whose state at least
-//!    half of the content's keys come unchanged.
+//! 1. Candidates are the last mirror, and each position in the log, and in its backups if it goes on from them, from
+//!    whose state at least half of the content's keys come unchanged.
 //! 2. The candidate from which the fewest keys differ is the origin. Of several: the last mirror, then the
 //!    latest position.
 //! 3. Content that is exactly an older state is a copy that somebody put back where the last mirror is known
@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use super::entry::{Change, Entry};
+use super::lines::LineReader;
 use super::log::{LogPaths, for_each_entry};
 use super::mirror::{Shows, difference};
 use super::old_logs::{Kind, OldLog, old_logs};
@@ -47,6 +48,8 @@ pub struct History<'a> {
     pub log: Option<&'a mut (dyn File + 'static)>,
     /// Offset behind its last whole line.
     pub end: u64,
+    /// None of its lines is damaged.
+    pub is_whole: bool,
 }
 
 /// What an edited mirror was made from.
@@ -137,6 +140,15 @@ impl History<'_> {
         Ok(Origin { shows: Shows::LogUpTo(position), is_placed: false, is_older: true })
     }
 
+    /// Whether the log goes on from its backups: it begins with a checkpoint, and nothing of it is lost. Otherwise what is
+    /// the same in a backup and in the mirror may be missing in the log, and the mirror is what has it.
+    fn has_past(&mut self) -> Result<bool> {
+        let Some(log) = self.log.as_mut().filter(|_| self.is_whole) else { return Ok(false) };
+        let mut reader = LineReader::new(&mut **log, 0, self.end, 1);
+        let first = reader.next_line()?.and_then(|line| line.entry().map(|entry| entry.is_checkpoint()));
+        Ok(first == Some(true))
+    }
+
     /// In how many keys the content differs from what was shown.
     fn edits_since(&mut self, shows: &Shows, shown: &State) -> Result<usize> {
         Ok(match (shows, &mut self.log) {
@@ -164,7 +176,7 @@ impl History<'_> {
             let shows = Shows::LogUpTo(found.position);
             best = Some(Found { differing: found.differing, unchanged: found.unchanged, shows });
         }
-        let backups = old_logs(self.files, self.paths)?;
+        let backups = if self.has_past()? { old_logs(self.files, self.paths)? } else { Vec::new() };
         for backup in backups.iter().rev().filter(|old| old.kind == Kind::Backup) {
             let fewest = best.as_ref().map_or(differing_max.saturating_add(1), |best| best.differing);
             if fewest == 0 {

@@ -557,3 +557,45 @@ fn an_edit_after_a_crash_counts_in_full_also_where_another_one_was_logged_before
     session.set("z", "1");
     bench.assert_files_hold(r#"{"b":2,"d":4,"z":1}"#, "after a write");
 }
+
+#[test]
+fn a_backup_is_no_reason_to_drop_what_only_the_mirror_still_has() {
+    // The log does not go on from its backup any more: emptied, zeros, its checkpoint damaged, begun anew.
+    let zeros = vec![0; 300];
+    let cases: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 4] = [
+        ("emptied", &|_| Vec::new()),
+        ("zeros", &|_| zeros.clone()),
+        ("damaged", &|log| log.iter().map(|byte| if *byte == b'1' { b'7' } else { *byte }).collect()),
+        ("begun anew", &|_| set_line("d", "1")),
+    ];
+    for (name, spoil) in cases {
+        for is_edited in [false, true] {
+            let bench = Bench::new();
+            let mut session = bench.open();
+            for key in ["a", "b", "c"] {
+                session.set(key, "1");
+            }
+            session.compact();
+            session.crash();
+            bench.write(LOG, spoil(&bench.read(LOG).expect("a log")));
+            if is_edited {
+                bench.write(MIRROR, r#"{"a":1,"b":1,"c":1,"e":5}"#);
+            }
+            let mut session = bench.open();
+            let seen = Ordered::parse(&session.state()).expect("a state");
+            for key in ["a", "b", "c"] {
+                assert_eq!(seen.get(key), Some("1"), "{name}, edited: {is_edited}: {key}");
+            }
+            assert_eq!(seen.get("e"), is_edited.then_some("5"), "{name}");
+            session.set("z", "1");
+            for text in [bench.replayed(), bench.text(MIRROR)] {
+                let found = Ordered::parse(&text).expect("a state");
+                assert_eq!(
+                    (found.get("a"), found.get("z")),
+                    (Some("1"), Some("1")),
+                    "{name}, edited: {is_edited}"
+                );
+            }
+        }
+    }
+}

@@ -235,10 +235,12 @@ impl World {
         log
     }
 
-    /// The backups, oldest first, and the log.
+    /// The log, and before it the backups, oldest first, if it goes on from them.
     fn logs(&self) -> Vec<Vec<u8>> {
-        let mut logs = self.bench.numbered("logs/players.log.backup.");
-        logs.push(self.log());
+        let log = self.log();
+        let has_past = log.starts_with(b"{\"op\":\"CHECKPOINT\"");
+        let mut logs = if has_past { self.bench.numbered("logs/players.log.backup.") } else { Vec::new() };
+        logs.push(log);
         logs
     }
 
