@@ -186,6 +186,7 @@ impl Log {
         let found_mirror = if self.mirror.is_wanted { files.stamp(&self.paths.mirror)? } else { None };
         let is_same_log = self.is_loaded && found_log == self.file.stamp();
         if is_same_log && self.mirror.is_as_seen(found_mirror) {
+            self.file.keep_witness(files, &self.paths);
             return Ok(());
         }
         let is_grown_log = self.is_loaded && !is_same_log && self.has_grown(context, found_log)?;
@@ -195,6 +196,7 @@ impl Log {
             && !self.is_memory_ahead
             && (self.mirror.is_as_seen(found_mirror) || self.recognise_mirror(context, found_mirror)?)
         {
+            self.file.keep_witness(files, &self.paths);
             self.publish_stamps();
             return Ok(());
         }
@@ -272,7 +274,8 @@ impl Log {
         }))
     }
 
-    /// Whether the log that was found was made from the known one by a process of ours (see the header).
+    /// Whether the log that was found was made from the known one by a process of ours (see the header), or has all
+    /// that is known.
     fn is_successor(&mut self, context: &Context) -> Result<bool> {
         let files = &*context.files;
         let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(false) };
@@ -282,8 +285,21 @@ impl Log {
         if known.is_some_and(|known| known.id == found.id && found.size_bytes < self.file.end()) {
             return Ok(false);
         }
-        if known.is_some() && (self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)?) {
-            return Ok(true);
+        if let Some(known) = known {
+            if known == found {
+                return Ok(true);
+            }
+            if known.id == found.id {
+                if found.size_bytes > self.file.end() && self.file.is_beginning_of(&mut *log)? {
+                    return Ok(true);
+                }
+                // Written over in place: by nobody of ours. Touched, if all is there.
+                let state = replay(&mut *log, u64::MAX)?.state;
+                return Ok(difference(&state, &self.shelf.published.read().state).is_empty());
+            }
+            if self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)? {
+                return Ok(true);
+            }
         }
         let record = MirrorRecord::read(files, &self.paths)?;
         if let Some(record) = record.filter(|_| record != self.mirror.record_seen)
@@ -320,6 +336,15 @@ impl Log {
         let mut memory = self.shelf.published.read().state.clone();
         let mut known_end = self.known_end();
         let mut log = files.open_read(&self.paths.log)?;
+        let end = self.file.end();
+        if !self.is_memory_ahead
+            && let Some(witness) = self.file.witness()
+        {
+            // The log has lost its name, and others had appended to it before.
+            let mut replayed = Replayed { end, state: memory, ..Replayed::default() };
+            continue_replay(witness, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+            (memory, known_end) = (replayed.state, replayed.end);
+        }
         let other = self.memory_logged_by_another(context)?;
         if let (Some(log), Some(other)) = (&mut log, other) {
             // It knew less. What it did not know, and nobody has changed since, still counts.
@@ -543,6 +568,7 @@ impl Log {
         let _ = self.count_old(context);
         self.is_memory_ahead = false;
         self.take(loaded, before);
+        self.file.keep_witness(&*context.files, &self.paths);
         Ok(())
     }
 

@@ -213,7 +213,12 @@ impl Log {
             self.push_state(context, Tag::Memory(self.memory_tag()), &mut lines)?;
         }
         if let Some(pending) = self.pending.as_ref().filter(|pending| !pending.is_in_log) {
-            let (now_ms, tag) = (context.files.now_ms(), Tag::Edit(pending.tag));
+            let now_ms = context.files.now_ms();
+            let tag = if pending.is_recovered {
+                Tag::Memory(MemoryTag { known_end: 0, mirror_hash: pending.tag.mirror_hash })
+            } else {
+                Tag::Edit(pending.tag)
+            };
             if log_end == 0 && !self.is_memory_ahead {
                 // Old data without a log: the log begins with all of it.
                 self.push_state(context, tag, &mut lines)?;

@@ -401,7 +401,9 @@ impl Found<'_> {
             damages.iter().any(|damage| damage.key.as_ref() == Some(&key))
                 || (has_checkpoint && self.loaded.state.get(member.key()).is_none())
         };
-        self.record.is_some_and(|record| record.mirror.hash == id.hash) || edits.iter().all(is_lost)
+        // The damage may have moved the offsets, so that the record does not fit any more.
+        let is_ours = self.loaded.record_seen.is_some_and(|record| record.mirror.hash == id.hash);
+        is_ours || edits.iter().all(is_lost)
     }
 }
 

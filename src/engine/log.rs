@@ -220,6 +220,9 @@ pub enum SyncOf {
 #[expect(clippy::struct_excessive_bools, reason = "each is a sync of its own that may be owed")]
 pub struct LogFile {
     handle: Option<Box<dyn File>>,
+    /// Open to read as long as the log is the one that is known: should it lose its name, what others have appended
+    /// to it is still there. Not on Windows, where an open file may be in the way of others.
+    witness: Option<Box<dyn File>>,
     pub(super) stamp: Option<Stamp>,
     pub(super) end: u64,
     /// The last bytes before `end`.
@@ -294,6 +297,23 @@ impl LogFile {
         Ok(log_mark(file, self.end)? == self.mark())
     }
 
+    /// Opens the log as its own witness, once. Failing to costs nothing but that.
+    pub fn keep_witness(&mut self, files: &dyn FileSystem, paths: &LogPaths) {
+        if cfg!(windows) || self.witness.is_some() || self.stamp.is_none() {
+            return;
+        }
+        let opened = files.open_read(&paths.log).ok().flatten();
+        self.witness = opened.filter(|file| file.stamp().ok().map(|it| it.id) == self.stamp.map(|it| it.id));
+    }
+
+    /// The log that is known, whatever stands at its path, if it has more than is known.
+    pub fn witness(&mut self) -> Option<&mut (dyn File + 'static)> {
+        let known = self.stamp?;
+        let witness = self.witness.as_deref_mut()?;
+        let found = witness.stamp().ok()?;
+        (found.id == known.id && found.size_bytes > self.end).then_some(witness)
+    }
+
     /// Whether our last bytes stand anywhere in `file`: then it has all that we know, maybe without damaged lines.
     pub fn is_in(&self, file: &mut dyn File) -> Result<bool> {
         let finder = memmem::Finder::new(&self.tail);
@@ -324,6 +344,7 @@ impl LogFile {
         let read = Self::at(file, end, lines, mending)?;
         *self = Self {
             handle: self.handle.take(),
+            witness: self.witness.take(),
             has_unsynced_edit: self.has_unsynced_edit,
             is_folder_unsynced: self.is_folder_unsynced,
             are_parents_synced: self.are_parents_synced,
@@ -336,6 +357,7 @@ impl LogFile {
     /// system. The next append opens it again.
     pub fn close(&mut self) {
         self.handle = None;
+        self.witness = None;
     }
 
     /// Takes over what was read anew, keeping what is still to be synced.

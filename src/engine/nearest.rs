@@ -113,7 +113,6 @@ impl History<'_> {
         let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound, unchanged_min)? };
         let fewest = found.as_ref().map(|found| found.differing).or(of_last);
         if fewest != Some(0)
-            && !is_last_proven
             && let Some(log) = &mut self.log
         {
             if hash.is_some() && was_logged(&mut **log, self.end, hash)? {

@@ -241,13 +241,13 @@ fn rows_of_damage() -> Vec<Row> {
             notices: &["PS_LOG_DAMAGED"],
         },
         Row {
-            name: "a line of the log is damaged, and the mirror still has it",
+            name: "a line of the log is damaged, and memory still has it",
             happens: |two| {
                 let log = two.bench.text(LOG).replace("\"key\":\"a\"", "\"key\":\"q\"");
                 two.bench.write(LOG, log);
             },
-            state: r#"{"b":1,"a":1}"#,
-            notices: &["PS_LOG_DAMAGED", "PS_RECOVERED_FROM_MIRROR"],
+            state: AB,
+            notices: &["PS_LOG_DAMAGED", "PS_LOG_LOST"],
         },
     ]
 }
@@ -946,6 +946,46 @@ fn a_lost_log_costs_nothing_whichever_process_notices_first() {
         }
         assert_eq!(bench.replayed(), first.state(), "{name}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_lost_its_name_is_still_read_by_who_knew_less() {
+    // The other knows a large state; this process goes on alone. The log goes, and the other writes to the same key.
+    let Two { bench, mut first, mut other } = Two::new();
+    large(&mut first);
+    assert!(first.tick());
+    first.run_jobs();
+    other.state();
+    for value in ["2", "3"] {
+        first.set("a", value);
+    }
+    bench.remove(LOG);
+    let seen = Ordered::parse(&other.state()).expect("a state");
+    assert_eq!(seen.get("a"), Some("3"));
+    other.set("b", "7");
+    for session in [&mut first, &mut other] {
+        let seen = Ordered::parse(&session.state()).expect("a state");
+        assert_eq!((seen.get("a"), seen.get("b")), (Some("3"), Some("7")));
+    }
+}
+
+#[test]
+fn a_log_that_is_written_over_in_place_is_not_taken_for_ours_by_its_end() {
+    let Two { bench, mut first, .. } = Two::new();
+    let older = bench.text(LOG);
+    for value in 2..9 {
+        first.set("a", &value.to_string());
+    }
+    let mut log = bench.text(LOG).into_bytes();
+    // The first half is the older log, twice; the end is as it was.
+    for (place, byte) in older.repeat(2).bytes().enumerate() {
+        log[place] = byte;
+    }
+    bench.write(LOG, log);
+    assert_eq!(first.state(), r#"{"a":8,"b":1}"#);
+    first.set("z", "1");
+    bench.assert_files_hold(r#"{"a":8,"b":1,"z":1}"#, "after a write");
 }
 
 #[test]

@@ -295,7 +295,14 @@ pub fn base_of_edit(logs: &[Vec<u8>], last: &Ordered, content: &Ordered) -> Orde
 /// state is a stale mirror. Where nothing is near enough and nobody knows the last one, nothing is removed.
 pub fn base_after_crash(logs: &[Vec<u8>], last: Option<&Ordered>, content: &Ordered) -> Ordered {
     let distance = |state: &Ordered| state.distance(content);
-    match (nearest_candidate(logs, content), last) {
+    let edited = logs.last().map(|log| states_with_edits(log)).unwrap_or_default().into_iter().rev();
+    let edited = edited.filter(|state| is_near(state, content)).min_by_key(distance);
+    let plain = nearest_candidate(logs, content);
+    let fewest = [plain.as_ref(), last].into_iter().flatten().map(distance).min();
+    if let Some(edited) = edited.filter(|state| fewest.is_none_or(|fewest| distance(state) < fewest)) {
+        return edited;
+    }
+    match (plain, last) {
         (Some(state), Some(last)) if distance(&state) >= distance(last) => last.clone(),
         (Some(state), _) => state,
         (None, Some(last)) => last.clone(),
@@ -309,13 +316,35 @@ pub fn base_after_crash(logs: &[Vec<u8>], last: Option<&Ordered>, content: &Orde
     }
 }
 
+/// The states of a log, each with the edits of old mirrors that were logged behind it: a mirror that was edited when it
+/// was old, and again later, was made from one of these.
+fn states_with_edits(log: &[u8]) -> Vec<Ordered> {
+    let is_of_old =
+        |line: &Json| line.member("_edit").and_then(Json::text).is_some_and(|tag| tag.ends_with("-old"));
+    let mut lines: Vec<(bool, Json)> = Vec::new();
+    for_each_line(log, |line| lines.push((is_of_old(line), line.clone())));
+    if !lines.iter().any(|(is_old, _)| *is_old) {
+        return Vec::new();
+    }
+    (0..=lines.len())
+        .filter(|at| *at == 0 || lines[at - 1].1.member("_more").is_none())
+        .map(|at| {
+            let mut state = Ordered::default();
+            let later = lines[at..].iter().filter(|(is_old, _)| *is_old);
+            lines[..at].iter().chain(later).for_each(|(_, line)| apply(line, &mut state));
+            state
+        })
+        .collect()
+}
+
+/// At least half of the content's keys come unchanged.
+fn is_near(state: &Ordered, content: &Ordered) -> bool {
+    2 * content.0.iter().filter(|(key, value)| state.get(key) == Some(value)).count() >= content.0.len()
+}
+
 fn nearest_candidate(logs: &[Vec<u8>], content: &Ordered) -> Option<Ordered> {
     let candidates = logs.iter().flat_map(|log| states(log)).rev();
-    let unchanged =
-        |state: &Ordered| content.0.iter().filter(|(key, value)| state.get(key) == Some(value)).count();
-    candidates
-        .filter(|state| 2 * unchanged(state) >= content.0.len())
-        .min_by_key(|state| state.distance(content))
+    candidates.filter(|state| is_near(state, content)).min_by_key(|state| state.distance(content))
 }
 
 fn for_each_line(log: &[u8], mut visit: impl FnMut(&Json)) {
