@@ -15,10 +15,7 @@
 //! | put there together with a mirror of the same state | | loaded anew, as at a start              |
 //! | missing, shorter, other | any other          | memory is kept, and logged with the next write  |
 //!
-//! A log is a *successor* of the one that is known if a process of ours made it from that: it has our last line,
-//! or the known log is among the old logs, or a record that this process has not seen fits it. Where another
-//! process has logged its memory already (lines with `_memory`), it is one if that process knew the lost log at
-//! least as far; else what it did not know is logged on top.
+//! The last two rows are those of `lost_log`, which also says what a successor is.
 //!
 //! Invariant: `file.end()` is where the published state stands in the log (plus `pending`), unless
 //! `is_memory_ahead`: then the log has less.
@@ -32,15 +29,13 @@ use super::entry::{Lines, MemoryTag};
 use super::event::Details;
 use super::json::key_for_people;
 use super::lines::Damage;
-use super::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged, load_log, reconcile};
+use super::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged};
 use super::log::{LogFile, LogPaths};
-use super::mirror::{
-    KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, apply_edits, difference, is_settled,
-};
-use super::old_logs::{newest_with_data, old_logs};
+use super::mirror::{KnownMirror, LoggedEdit, MirrorContent, PendingEdit, Shows, is_settled};
+use super::old_logs::newest_with_data;
 use super::options::OnCorruption;
 use super::record::{MirrorId, MirrorRecord, PlacedMirror, log_mark};
-use super::replay::{Ending, LoggedMemory, Replayed, continue_replay, replay};
+use super::replay::{Ending, Replayed, continue_replay};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::vfs::Stamp;
@@ -221,217 +216,6 @@ impl Log {
         self.reload(context, before)
     }
 
-    /// Whether the log has less than memory, through the doing of another program.
-    fn is_memory_newest(
-        &mut self,
-        context: &Context,
-        found_log: Option<Stamp>,
-        found_mirror: Option<Stamp>,
-    ) -> Result<bool> {
-        if self.file.end() == 0 && !self.is_memory_ahead {
-            return Ok(false);
-        }
-        if found_mirror.is_none() && !self.has_only_the_log_gone(context) {
-            return Ok(false);
-        }
-        if found_log.is_none() {
-            return Ok(true);
-        }
-        match self.memory_logged_by_another(context)? {
-            Some(other) => return Ok(other.tag.known_end < self.known_end()),
-            None if self.is_successor(context)? => return Ok(false),
-            None => {}
-        }
-        Ok(found_mirror == self.mirror.seen || !self.is_pair(context)?)
-    }
-
-    /// The mirror, which is missing, never was there, as far as this process and the record know: a large one is written
-    /// some time after the log. Where the folder of the logs is gone as well, somebody removed the data.
-    pub(super) fn has_only_the_log_gone(&self, context: &Context) -> bool {
-        let is_there = |path| context.files.stamp(path).is_ok_and(|found| found.is_some());
-        self.is_loaded
-            && self.mirror.is_wanted
-            && !self.mirror.was_seen
-            && !is_there(&self.paths.record)
-            && is_there(&self.paths.logs_folder)
-    }
-
-    /// Up to where this process knows the log, or knew the one that was lost.
-    fn known_end(&self) -> u64 {
-        if self.is_memory_ahead { self.lost_end } else { self.file.end() }
-    }
-
-    /// What another process of ours has logged from memory in the log that was found: the first of it, with the
-    /// farthest end that any of them knew.
-    fn memory_logged_by_another(&self, context: &Context) -> Result<Option<LoggedMemory>> {
-        let Some(mut log) = context.files.open_read(&self.paths.log)? else { return Ok(None) };
-        let found = replay(&mut *log, u64::MAX)?.memories;
-        let news = found.iter().filter(|memory| !self.memories.contains(&memory.tag));
-        let known_end = news.clone().map(|memory| memory.tag.known_end).max();
-        Ok(news.clone().next().zip(known_end).map(|(first, known_end)| {
-            let tag = MemoryTag { known_end, ..first.tag };
-            LoggedMemory { tag, log_end: first.log_end }
-        }))
-    }
-
-    /// Whether the log that was found was made from the known one by a process of ours (see the header), or has all
-    /// that is known.
-    fn is_successor(&mut self, context: &Context) -> Result<bool> {
-        let files = &*context.files;
-        let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(false) };
-        let found = log.stamp()?;
-        // What is known of the log now is not the one that was lost.
-        let known = self.file.stamp().filter(|_| !self.is_memory_ahead);
-        if known.is_some_and(|known| known.id == found.id && found.size_bytes < self.file.end()) {
-            return Ok(false);
-        }
-        if let Some(known) = known {
-            if known == found {
-                return Ok(true);
-            }
-            if known.id == found.id {
-                if found.size_bytes > self.file.end() && self.file.is_beginning_of(&mut *log)? {
-                    return Ok(true);
-                }
-                // Written over in place: by nobody of ours. Touched, if all is there.
-                let state = replay(&mut *log, u64::MAX)?.state;
-                return Ok(difference(&state, &self.shelf.published.read().state).is_empty());
-            }
-            if self.file.mending().needs_rewrite() || self.file.is_in(&mut *log)? {
-                return Ok(true);
-            }
-        }
-        let record = MirrorRecord::read(files, &self.paths)?;
-        if let Some(record) = record.filter(|_| record != self.mirror.record_seen)
-            && (1..=found.size_bytes).contains(&record.log_end)
-            && log_mark(&mut *log, record.log_end)? == record.log_mark
-        {
-            return Ok(true);
-        }
-        let Some(known) = known else { return Ok(false) };
-        for old in old_logs(files, &self.paths)? {
-            if files.stamp(&old.path)?.is_some_and(|old| old.id == known.id) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Whether the mirror shows just what the log comes to: somebody put both there.
-    fn is_pair(&self, context: &Context) -> Result<bool> {
-        let files = &*context.files;
-        let (Some(mut log), Some(content)) =
-            (files.open_read(&self.paths.log)?, MirrorContent::read(files, &self.paths)?)
-        else {
-            return Ok(false);
-        };
-        let Some(shown) = content.parse() else { return Ok(false) };
-        Ok(difference(&replay(&mut *log, u64::MAX)?.state, &shown).is_empty())
-    }
-
-    /// Memory has what was acknowledged, the log has not: the next write logs it. With `is_grown`, lines that
-    /// another program has appended since that was noticed count.
-    fn keep_memory(&mut self, context: &Context, is_grown: bool) -> Result<()> {
-        let files = &*context.files;
-        let mut memory = self.shelf.published.read().state.clone();
-        let mut known_end = self.known_end();
-        let mut log = files.open_read(&self.paths.log)?;
-        let end = self.file.end();
-        if !self.is_memory_ahead
-            && let Some(witness) = self.file.witness()
-        {
-            // The log has lost its name, and others had appended to it before.
-            let mut replayed = Replayed { end, state: memory, ..Replayed::default() };
-            continue_replay(witness, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-            (memory, known_end) = (replayed.state, replayed.end);
-        }
-        let other = self.memory_logged_by_another(context)?;
-        if let (Some(log), Some(other)) = (&mut log, other) {
-            // It knew less. What it did not know, and nobody has changed since, still counts.
-            let theirs = replay(&mut **log, other.log_end)?.state;
-            let mut merged = replay(&mut **log, u64::MAX)?.state;
-            let mut ours = difference(&theirs, &memory);
-            ours.retain(|edit| merged.get(edit.key()) == theirs.get(edit.key()));
-            apply_edits(&mut merged, ours);
-            memory = merged;
-        } else if let Some(log) = log.as_mut().filter(|_| is_grown && self.is_memory_ahead) {
-            let mut replayed = Replayed { end: self.file.end(), state: memory, ..Replayed::default() };
-            continue_replay(&mut **log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-            memory = replayed.state;
-        }
-        // What the mirror shows stood at a place in a log that is gone.
-        let content = MirrorContent::read(files, &self.paths)?;
-        let record = MirrorRecord::read(files, &self.paths)?;
-        let mut shows = match self.mirror.known.as_ref().map(|known| &known.shows) {
-            Some(Shows::Content(shown)) => Shows::Content(shown.clone()),
-            _ => Shows::Content(memory.clone()),
-        };
-        if let Some(content) = &content {
-            let is_known = self.mirror.known.as_ref().is_some_and(|known| known.id.hash == content.id.hash);
-            // Another process of ours has written it since, from a log that went on.
-            let is_newer = record.is_some_and(|record| {
-                Some(record) != self.mirror.record_seen
-                    && record.mirror.hash == content.id.hash
-                    && record.log_end > self.file.end()
-                    && !self.is_memory_ahead
-            });
-            if let Some(shown) = content.parse().filter(|_| is_known || is_newer) {
-                if let Some(record) = record.filter(|_| is_newer) {
-                    memory = shown.clone();
-                    known_end = record.log_end;
-                }
-                shows = Shows::Content(shown);
-            }
-        }
-        let before = match self.mirror.known.clone() {
-            Some(known) => {
-                let mirror = KnownMirror { shows, ..known };
-                Before::SameLog(Box::new(KnownBefore { mirror, placed_seen: None, edited: None }))
-            }
-            None => Before::Nothing,
-        };
-        let mut loaded = load_log(log.as_deref_mut())?;
-        let is_all_there = difference(&loaded.state, &memory).is_empty();
-        loaded.state = memory;
-        loaded.last_edit = None;
-        self.distrust();
-        self.generation += 1;
-        reconcile(files, &self.paths, &mut loaded, None, before.clone())?;
-        if let LoadedMirror::Known(known) = &mut loaded.mirror
-            && matches!(known.shows, Shows::LogUpTo(_))
-        {
-            known.shows = Shows::Content(loaded.state.clone());
-        }
-        if !is_all_there && !self.is_memory_ahead {
-            self.tell_log_lost(context);
-        }
-        self.tell(context, &loaded);
-        self.lost_end = known_end;
-        self.is_memory_ahead = true;
-        if self.has_written {
-            self.is_touched = true;
-            self.mirror_is_due(context);
-        }
-        self.take(loaded, before);
-        Ok(())
-    }
-
-    fn tell_log_lost(&self, context: &Context) {
-        let log = self.paths.log.display();
-        context.tell(
-            "PS_LOG_LOST",
-            &format!("{log} {} {}", self.generation, context.unique),
-            format!(
-                "The log '{log}' was removed, cut or replaced by another program while it was in use. This process \
-                 has all data in memory; the next write logs it again. Do not rotate, move or edit this file \
-                 while the bot runs"
-            ),
-            &Details::of_log(&self.paths.name)
-                .path("path", &self.paths.log)
-                .number("keys", self.shelf.published.read().state.len() as u64),
-        );
-    }
-
     /// Whether the log is the one we know with something behind it.
     fn has_grown(&mut self, context: &Context, found: Option<Stamp>) -> Result<bool> {
         let (Some(known), Some(found)) = (self.file.stamp(), found) else { return Ok(false) };
@@ -554,7 +338,7 @@ impl Log {
     }
 
     /// Reads both files anew.
-    fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
+    pub(super) fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
         self.distrust();
         self.generation += 1;
         let loaded = self.load_steadily(context, &before)?;
@@ -573,7 +357,7 @@ impl Log {
     }
 
     /// From now on memory is what was loaded.
-    fn take(&mut self, loaded: Loaded, before: Before) {
+    pub(super) fn take(&mut self, loaded: Loaded, before: Before) {
         let Loaded { state, file, pending, mirror, last_edit, memories, placed_seen, record_seen } = loaded;
         self.memories = memories.iter().map(|memory| memory.tag).collect();
         self.mirror.placed_seen = placed_seen;
@@ -604,7 +388,7 @@ impl Log {
     }
 
     /// Reports what was found, once.
-    fn tell(&self, context: &Context, loaded: &Loaded) {
+    pub(super) fn tell(&self, context: &Context, loaded: &Loaded) {
         let log = self.paths.log.display();
         let details = Details::of_log(&self.paths.name);
         let metrics = &self.shelf.metrics;

@@ -22,6 +22,7 @@ mod lines;
 mod load;
 mod lock;
 mod log;
+mod lost_log;
 mod metrics;
 mod mirror;
 mod name;
