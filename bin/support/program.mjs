@@ -149,8 +149,10 @@ function parse(name, command, args) {
 }
 
 function whatIsWrong(error, name, command) {
-  const option = error.message.match(/^Unknown option '(-[^']*)'/)?.[1];
-  if (error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) return error.message;
+  const named = error.message.match(/^Unknown option '([^']*)'/)?.[1];
+  if (error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || named === undefined) return error.message;
+  // Bun names a short option without its minus.
+  const option = named.startsWith('-') ? named : `-${named}`;
   const known = Object.keys({ ...command.options, ...COMMON_OPTIONS });
   const meant = option.startsWith('--') ? nearest(option.slice(2), known) : undefined;
   const isNumber = /^-\d/.test(option);
