@@ -12,7 +12,7 @@ import { nearest } from '../bin/support/nearest.mjs';
 import { commandNames } from '../bin/support/program.mjs';
 import { progressText } from '../bin/support/progress.mjs';
 import { bytes, duration } from '../bin/support/terminal.mjs';
-import { runCli, runCliJson } from './support/cli.mjs';
+import { notOnDeno, runCli, runCliJson } from './support/cli.mjs';
 import { repositoryRoot, temporaryFolder } from './support/temp.mjs';
 
 const manifest = JSON.parse(await readFile(path.join(repositoryRoot, 'package.json'), 'utf8'));
@@ -108,7 +108,10 @@ test('what somebody may have meant', () => {
   }
 });
 
-test('a failure names no file of the package itself, and says where it was only if asked', async (t) => {
+// Deno takes no module from its command line.
+test('a failure names no file of the package itself, and says where it was only if asked', {
+  skip: notOnDeno,
+}, async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(path.join(folder, 'players.json'), '{}');
   const run = (env) =>

@@ -463,7 +463,8 @@ test('links that were put in the way are not followed', {
   assert.equal(left.length, 4, 'those four, and none of ours');
 });
 
-test('what the old code says is told of its own folder, without ours', async (t) => {
+// Deno words and places an error of the old code in its own way.
+test('what the old code says is told of its own folder, without ours', { skip: notOnDeno }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await appendFile(path.join(folder, 'services', 'storage.js'), "\nthrow new Error('out of order');\n");
   const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
