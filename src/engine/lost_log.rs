@@ -206,9 +206,10 @@ impl Log {
         let is_all_there = difference(&loaded.state, &memory).is_empty();
         loaded.state = memory;
         loaded.last_edit = None;
+        // Should this fail, memory is still what it was.
+        reconcile(files, &self.paths, &mut loaded, None, before.clone())?;
         self.distrust();
         self.generation += 1;
-        reconcile(files, &self.paths, &mut loaded, None, before.clone())?;
         if let LoadedMirror::Known(known) = &mut loaded.mirror
             && matches!(known.shows, Shows::LogUpTo(_))
         {
