@@ -1,20 +1,25 @@
 //! Embedded durable store for Node.js bots.
 //!
-//! The layers, each using only those below it:
+//! The rooms, each using only those behind it: `bindings → game → store → data`, `bindings → files → store`,
+//! `files → vfs`.
 //!
 //! ```text
 //! bindings   JavaScript in, JavaScript out: conversion, promises, exit
 //! game       players, tokens, game states: old record → new record
-//! engine     logs, replay, group commit, compaction, mirrors
+//! files      the place that is a folder: log, mirror, recovery, compaction
+//! store      what every place shares: calls, the writer thread with its group commit, events, figures
+//! data       what is kept: keys and values, as JSON text
 //! vfs        files and time
 //! ```
 //!
-//! `error` belongs to all of them.
+//! `error` and `visible` belong to all of them.
 
 #[cfg(not(test))]
 mod bindings;
-pub mod engine;
+pub mod data;
 pub mod error;
+pub mod files;
 pub mod game;
+pub mod store;
 pub mod vfs;
 pub mod visible;

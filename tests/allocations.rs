@@ -3,11 +3,19 @@
 
 use std::sync::Arc;
 
-use progressive_storage::engine::{
-    Answer, Engine, LogName, Notice, NoticeSink, Options, Outlet, Request, Scope, Ticket, Work,
-};
+use progressive_storage::data::name::LogName;
 use progressive_storage::error::Result;
+use progressive_storage::files::folder::Engine;
+use progressive_storage::files::options::Options;
 use progressive_storage::game::{GameResult, record_result};
+use progressive_storage::store::event::Notice;
+use progressive_storage::store::event::NoticeSink;
+use progressive_storage::store::request::Answer;
+use progressive_storage::store::request::Outlet;
+use progressive_storage::store::request::Request;
+use progressive_storage::store::request::Scope;
+use progressive_storage::store::request::Ticket;
+use progressive_storage::store::request::Work;
 use progressive_storage::vfs::RealFileSystem;
 
 struct Silent;

@@ -2,9 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use progressive_storage::engine::{
-    Member, Members, State, array_index, elements, number, quote, quote_utf16,
-};
+use progressive_storage::data::state::Member;
+use progressive_storage::data::json::Members;
+use progressive_storage::data::state::State;
+use progressive_storage::data::json::array_index;
+use progressive_storage::data::json::elements;
+use progressive_storage::data::json::number;
+use progressive_storage::data::json::quote;
+use progressive_storage::data::json::quote_utf16;
 use progressive_storage_fuzz::is_object;
 use serde_json::value::RawValue;
 

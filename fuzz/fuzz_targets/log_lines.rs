@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use progressive_storage::engine::OnCorruption;
+use progressive_storage::files::options::OnCorruption;
 use progressive_storage_fuzz::pieces::{Entry, Piece, log_of};
 use progressive_storage_fuzz::{Place, check_beginnings, check_log, elements_of, is_object};
 

@@ -4,7 +4,8 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use progressive_storage::engine::{OnCorruption, collection};
+use progressive_storage::files::options::OnCorruption;
+use progressive_storage::store::collection;
 use progressive_storage_fuzz::pieces::{Json, Key, Piece, log_of};
 use progressive_storage_fuzz::{Place, is_object};
 

@@ -4,7 +4,10 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use progressive_storage::engine::{OnCorruption, Work, array_index, collection};
+use progressive_storage::files::options::OnCorruption;
+use progressive_storage::store::request::Work;
+use progressive_storage::data::json::array_index;
+use progressive_storage::store::collection;
 use progressive_storage_fuzz::pieces::{Entry, Json, Key};
 use progressive_storage_fuzz::{Place, elements};
 

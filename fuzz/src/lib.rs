@@ -8,10 +8,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use progressive_storage::engine::{
-    Answer, Engine, Job, LogName, Notice, NoticeSink, OnCorruption, Options, Outlet, Request, TextKind,
-    Ticket, Work, collection,
-};
+use progressive_storage::store::request::Answer;
+use progressive_storage::files::folder::Engine;
+use progressive_storage::files::compact::job::Job;
+use progressive_storage::data::name::LogName;
+use progressive_storage::store::event::Notice;
+use progressive_storage::store::event::NoticeSink;
+use progressive_storage::files::options::OnCorruption;
+use progressive_storage::files::options::Options;
+use progressive_storage::store::request::Outlet;
+use progressive_storage::store::request::Request;
+use progressive_storage::data::text::TextKind;
+use progressive_storage::store::request::Ticket;
+use progressive_storage::store::request::Work;
+use progressive_storage::store::collection;
 use progressive_storage::error::{Error, Result};
 use progressive_storage::vfs::FileSystem;
 use progressive_storage::vfs::simulated::{Process, SimulatedDisk};

@@ -40,7 +40,7 @@ impl Key {
         match self {
             Self::Known(number) => format!("\"key-{}\"", number % 8),
             Self::Index(number) => format!("\"{}\"", number % 16),
-            Self::Text(units) => progressive_storage::engine::quote_utf16(units),
+            Self::Text(units) => progressive_storage::data::json::quote_utf16(units),
             Self::Proto => "\"__proto__\"".to_owned(),
         }
     }
@@ -54,7 +54,7 @@ impl Json {
             Self::Word(number) => ["null", "true", "false"][usize::from(*number) % 3].to_owned(),
             Self::Whole(number) => number.to_string(),
             Self::Number(a, b, c) => format!("{a}.{b}e{c}"),
-            Self::Text(units) => progressive_storage::engine::quote_utf16(units),
+            Self::Text(units) => progressive_storage::data::json::quote_utf16(units),
             Self::Array(values) => {
                 let texts: Vec<String> = values.iter().map(Self::text).collect();
                 format!("[{}]", texts.join(","))

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use progressive_storage::engine::simulation::{crash, faults, random};
+use progressive_storage::files::simulation::{crash, faults, random};
 
 const USAGE: &str = "soak [--minutes N] [--seed S] [--threads T] [--script NAME]";
 

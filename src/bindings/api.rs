@@ -18,7 +18,7 @@ use super::options::Config;
 use super::scheduler::{INTERVAL_MS_DEFAULT, Scheduler};
 use super::stores::{Handle, configure_process};
 use super::stream::EntryStream;
-use crate::engine::LogName;
+use crate::data::name::LogName;
 use crate::error::Error;
 use crate::game::{LOGS, log_name as bot_log};
 

@@ -9,8 +9,13 @@ use napi::ValueType;
 
 use super::environment::Environment;
 use super::js::{Fallible, Js, Value, owned};
-use crate::engine::{LogName, Members, OWN_PROPERTIES, check_key, push_iso, quote_utf16};
+use crate::data::json::Members;
+use crate::data::json::quote_utf16;
+use crate::data::name::LogName;
+use crate::data::name::check_key;
+use crate::data::time::push_iso;
 use crate::error::Error;
+use crate::files::log::entry::OWN_PROPERTIES;
 
 /// What a value is, for messages.
 pub fn describe(js: Js, value: Value) -> String {
@@ -156,7 +161,7 @@ pub fn limit(js: Js, value: Value, argument: &str) -> Fallible<usize> {
 
 /// The name of a field, as its JSON literal.
 pub fn field(js: Js, value: Value, argument: &str, default: &str) -> Fallible<String> {
-    if is_missing(js, value)? { Ok(crate::engine::quote(default)) } else { key(js, value, argument) }
+    if is_missing(js, value)? { Ok(crate::data::json::quote(default)) } else { key(js, value, argument) }
 }
 
 /// V8's longest string has 2^29 - 24 characters, and a value must fit into one with its key.

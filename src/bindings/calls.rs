@@ -24,12 +24,21 @@ use super::rotation::Rotating;
 use super::stores::{Handle, Store, process_configuration};
 use super::stream::EntryStream;
 use super::update::update;
-use crate::engine::report::Report;
-use crate::engine::{
-    Answer, LogName, Maintenance, Member, Outcome, Request, Scope, State, View, Work, collection, object_of,
-};
+use crate::data::name::LogName;
+use crate::data::state::Member;
+use crate::data::state::State;
+use crate::data::text::object_of;
 use crate::error::Error;
 use crate::game::{self, GameResult, LOGS};
+use crate::store::collection;
+use crate::store::report::Report;
+use crate::store::request::Answer;
+use crate::store::request::Maintenance;
+use crate::store::request::Outcome;
+use crate::store::request::Request;
+use crate::store::request::Scope;
+use crate::store::request::View;
+use crate::store::request::Work;
 
 static PLAYERS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[0]));
 static TOKENS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[1]));

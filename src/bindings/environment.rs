@@ -27,8 +27,13 @@ use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value, owned};
 use super::options::Config;
 use super::stores::{Handle, Store, join_threads};
 use super::turns::{Turns, weight};
-use crate::engine::{Answer, Outlet, TextKind, Texts, Ticket, is_deeper_than};
+use crate::data::json::is_deeper_than;
+use crate::data::text::TextKind;
+use crate::data::text::Texts;
 use crate::error::{Error, Result};
+use crate::store::request::Answer;
+use crate::store::request::Outlet;
+use crate::store::request::Ticket;
 
 /// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
 const ROUNDS_AT_EXIT_MAX: u32 = 1000;

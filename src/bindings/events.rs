@@ -20,9 +20,10 @@ use super::arguments::describe;
 use super::environment::{Environment, EnvironmentOutlet};
 use super::js::{Fallible, Js, Kept, Value};
 use super::stores::threads;
-use crate::engine::event::EVENTS;
-use crate::engine::{Notice, NoticeSink};
 use crate::error::Error;
+use crate::store::event::EVENTS;
+use crate::store::event::Notice;
+use crate::store::event::NoticeSink;
 use crate::visible::made_visible;
 
 /// An event for one thread.

@@ -11,8 +11,10 @@ use super::api::thrown;
 use super::arguments::{describe, finite_or, is_missing};
 use super::environment::Environment;
 use super::js::{Fallible, Js, Value};
-use crate::engine::{LinePlace, Told, describe_lines};
 use crate::error::Error;
+use crate::files::log::inspect::LinePlace;
+use crate::files::log::inspect::Told;
+use crate::files::log::inspect::describe_lines;
 use crate::vfs::RealFileSystem;
 
 /// The lines of a log file with their places and checksums: a log, a backup, or what was set aside of one.

@@ -8,8 +8,11 @@ use super::arguments::describe;
 use super::events::LoggerChoice;
 use super::js::{Fallible, Js, Value};
 use super::rotation::{Rotation, whole_number};
-use crate::engine::{FsyncMode, OnCorruption, Options, Retention};
 use crate::error::Error;
+use crate::files::options::FsyncMode;
+use crate::files::options::OnCorruption;
+use crate::files::options::Options;
+use crate::files::policy::Retention;
 
 const KNOWN: [&str; 10] = [
     "dataDir",

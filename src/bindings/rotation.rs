@@ -9,8 +9,10 @@ use napi::ValueType;
 
 use super::arguments::describe;
 use super::js::{Fallible, Js, Refusal, Value};
-use crate::engine::{LogName, Schedule, last_boundary_ms};
+use crate::data::name::LogName;
 use crate::error::Error;
+use crate::files::policy::Schedule;
+use crate::files::policy::last_boundary_ms;
 
 const KNOWN: [&str; 5] = ["sizeBytes", "every", "hour", "weekday", "timeZone"];
 const HOUR_MS: i64 = 3_600_000;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::calls::Calls;
 use super::js::{Fallible, Js, Kept, Value};
 use super::stores::Handle;
-use crate::engine::LogName;
+use crate::data::name::LogName;
 use crate::error::Error;
 
 /// Longer intervals make `setInterval` fire at once.

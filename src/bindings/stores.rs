@@ -17,8 +17,9 @@ use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::rotation::Rotating;
 use super::update::Predicted;
-use crate::engine::{Options, Writer};
 use crate::error::{Error, Result};
+use crate::files::options::Options;
+use crate::store::writer::Writer;
 use crate::vfs::RealFileSystem;
 
 type Writers = HashMap<(PathBuf, Options), (Weak<Writer>, Arc<Hub>)>;

@@ -9,8 +9,12 @@ use std::rc::Rc;
 use super::environment::{Environment, Then};
 use super::js::{Deferred, Fallible, Js, Kept, Value};
 use super::stores::Store;
-use crate::engine::{Answer, EntryCursor, LogName, Request, Work};
+use crate::data::name::LogName;
 use crate::error::Result;
+use crate::files::log::read::EntryCursor;
+use crate::store::request::Answer;
+use crate::store::request::Request;
+use crate::store::request::Work;
 
 /// See the header of this file.
 pub struct EntryStream {

@@ -16,8 +16,13 @@ use napi::ValueType;
 use super::environment::{Environment, Then};
 use super::js::{Deferred, Fallible, Js, Kept, Value};
 use super::stores::Store;
-use crate::engine::{Answer, Expected, LogName, Replace, Request, Work};
+use crate::data::name::LogName;
 use crate::error::{Error, Result};
+use crate::store::request::Answer;
+use crate::store::request::Expected;
+use crate::store::request::Replace;
+use crate::store::request::Request;
+use crate::store::request::Work;
 
 /// A value; `None`: there is no such key.
 type Believed = Option<String>;

@@ -3,7 +3,13 @@
 //! Invariant: the stored text is the caller's state with `lastUpdated`, in the order of
 //! `{ ...state, lastUpdated }`.
 
-use crate::engine::{Answer, Line, Member, Members, Outcome, iso, quote};
+use crate::data::json::Members;
+use crate::data::json::quote;
+use crate::data::state::Member;
+use crate::data::time::iso;
+use crate::store::request::Answer;
+use crate::store::request::Line;
+use crate::store::request::Outcome;
 
 const LAST_UPDATED: &str = "\"lastUpdated\"";
 

@@ -9,7 +9,7 @@ pub use games::{clear_game, save_game};
 pub use players::{GameResult, leaderboard, player_stats, rank, record_result, record_results, save_players};
 pub use tokens::save_tokens;
 
-use crate::engine::LogName;
+use crate::data::name::LogName;
 
 /// The logs of the bot: players, tokens, game states.
 pub const LOGS: [&str; 3] = ["players", "tokens", "game_state"];

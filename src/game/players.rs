@@ -5,9 +5,18 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{
-    Answer, Line, Member, Members, Outcome, State, View, array_index, elements, iso, number, quote,
-};
+use crate::data::json::Members;
+use crate::data::json::array_index;
+use crate::data::json::elements;
+use crate::data::json::number;
+use crate::data::json::quote;
+use crate::data::state::Member;
+use crate::data::state::State;
+use crate::data::time::iso;
+use crate::store::request::Answer;
+use crate::store::request::Line;
+use crate::store::request::Outcome;
+use crate::store::request::View;
 
 const HISTORY_ENTRIES_MAX: usize = 50;
 /// The fields of a record with their defaults; `userId` and `username` are filled in.

@@ -2,7 +2,13 @@
 //!
 //! Invariant: after a save the stored object has exactly the members of the new one, in its order.
 
-use crate::engine::{Answer, Line, Member, Outcome, State, iso, quote};
+use crate::data::json::quote;
+use crate::data::state::Member;
+use crate::data::state::State;
+use crate::data::time::iso;
+use crate::store::request::Answer;
+use crate::store::request::Line;
+use crate::store::request::Outcome;
 
 /// Replaces the token list. `tokens` and `artist_info` are JSON texts.
 #[must_use]

@@ -1,0 +1,7 @@
+//! What is kept: keys with values as JSON text, in the order of JavaScript.
+
+pub mod json;
+pub mod name;
+pub mod state;
+pub mod text;
+pub(crate) mod time;

@@ -1,0 +1,656 @@
+//! One line of a log: its format, its checksum, and what it changes.
+//!
+//! ```text
+//! {"timestamp":ISO,"op":"SET","key":K,"value":V,"_crc":"89abcdef"}\n
+//! {"timestamp":ISO,"op":"SET","data":{…},"_crc":"89abcdef"}\n
+//! {"timestamp":ISO,"op":"DELETE","key":K,"_crc":"89abcdef"}\n
+//! {"op":"CHECKPOINT","state":{…},"compactedAt":ISO,"_crc":"89abcdef"}\n
+//! {"op":"END","_end":true,"_crc":"89abcdef"}\n
+//! └──────────── checked ────────────────────────┘
+//! ```
+//!
+//! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
+//! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
+//! mirror of that hash, see `mirror`; with `-old` behind the hash where that mirror lacked newer entries) or
+//! `"_memory":"0123456789abcdef-0123456789abcdef"` (the log was lost, and this is what a process remembered that knew
+//! it up to that offset; behind it the hash of the mirror that stood there then, see `catch_up`), and `"_more":N` (the operation goes on for N more lines).
+//!
+//! An operation of several lines ends with the line END, which changes nothing and which no caller sees. It
+//! is written when the others are on disk: so a hole that a power cut left in them is never behind an
+//! END, and damage in an operation that has one came later.
+//!
+//! A line is valid if and only if its checksum is right, or it has none at its end and the line is
+//! one JSON object (the old module's lines, or a person's).
+
+use std::borrow::Cow;
+
+use crate::data::json;
+use crate::data::time::iso;
+
+const CRC_START: &str = ",\"_crc\":\"";
+const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
+const EDIT_START: &str = ",\"_edit\":\"";
+const HASH_BYTES: usize = 16;
+const EDIT_OF_OLD: &str = "-old";
+const MEMORY_START: &str = ",\"_memory\":\"";
+const MORE_START: &str = ",\"_more\":";
+
+/// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
+const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
+
+const EMPTY_KEY: &str = "\"\"";
+
+/// Properties of a line that are ours and that no caller sees.
+pub const OWN_PROPERTIES: [&str; 5] = ["\"_crc\"", "\"_edit\"", "\"_memory\"", "\"_more\"", END_PROPERTY];
+const END_PROPERTY: &str = "\"_end\"";
+const END: &str = "{\"op\":\"END\",\"_end\":true";
+
+/// What a line does to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// Key literal, compact value.
+    Set(&'a str, &'a str),
+    /// Key literal.
+    Delete(&'a str),
+}
+
+/// Where a change was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditTag {
+    /// Hash of the mirror.
+    pub mirror_hash: u64,
+    /// The mirror was edited when it was old: what it held is no state of the log.
+    pub is_of_old: bool,
+}
+
+/// What is known of an operation beside what it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// Nothing: a call.
+    Call,
+    /// It was found in a mirror.
+    Edit(EditTag),
+    /// A process remembered it when the log was lost.
+    Memory(MemoryTag),
+}
+
+/// What a process knew that logs its memory of a lost log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryTag {
+    /// Up to where it knew the log.
+    pub known_end: u64,
+    /// Hash of the mirror that it knew: nothing in that is new.
+    pub mirror_hash: u64,
+}
+
+/// A valid line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The object without its closing brace and without our properties.
+    open: &'a str,
+    has_crc: bool,
+    /// The mirror in which this change was found.
+    pub edit: Option<EditTag>,
+    /// A process remembered it when the log was lost.
+    pub memory: Option<MemoryTag>,
+    /// For how many more lines the operation goes on.
+    pub more: u64,
+}
+
+/// Why a line is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// There is a checksum, and it is another one.
+    Checksum,
+    /// There is no checksum, and the line is not a JSON object.
+    NotAnObject,
+    /// A good line is not ended by a line break but by another byte.
+    LineBreak,
+    /// A checkpoint that ends too early. It was synced before it was in its place, so no crash leaves it so.
+    CutCheckpoint,
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Checksum => "its checksum does not match its content",
+            Self::NotAnObject => "it is not a JSON object",
+            Self::LineBreak => "it stands where the line before should end (that line is used)",
+            Self::CutCheckpoint => "it is a CHECKPOINT that was cut short",
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a line (without its line break).
+    pub fn decode(line: &'a [u8]) -> Result<Self, Invalid> {
+        let line = line.trim_ascii();
+        let split = line.len().saturating_sub(CRC_BYTES);
+        let (checked, tail) = line.split_at(split);
+        let has_crc = tail.starts_with(CRC_START.as_bytes()) && tail.ends_with(b"\"}");
+        let stated = tail.get(CRC_START.len()..CRC_START.len() + 8).unwrap_or_default();
+        if !has_crc {
+            if stated == hex(crc32fast::hash(checked)) {
+                // One of ours whose `_crc` itself was damaged.
+                return Err(Invalid::Checksum);
+            }
+            let text = std::str::from_utf8(line).map_err(|_| Invalid::NotAnObject)?;
+            if !json::is_object(line) {
+                return Err(Invalid::NotAnObject);
+            }
+            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, memory: None, more: 0 });
+        }
+        if stated != hex(crc32fast::hash(checked)) || !checked.starts_with(b"{") {
+            return Err(Invalid::Checksum);
+        }
+        let mut open = std::str::from_utf8(checked).map_err(|_| Invalid::Checksum)?;
+        let mut more = 0;
+        let before_digits = open.trim_end_matches(|character: char| character.is_ascii_digit());
+        if let Some(before) = before_digits.strip_suffix(MORE_START)
+            && let Ok(count) = open[before_digits.len()..].parse()
+        {
+            more = count;
+            open = before;
+        }
+        let mut edit = None;
+        if let Some(tagged) = open.strip_suffix('"') {
+            let of_old = tagged.strip_suffix(EDIT_OF_OLD);
+            let (before, hash) = tagged_hash(of_old.unwrap_or(tagged));
+            if let Some(before) = before.strip_suffix(EDIT_START)
+                && let Ok(mirror_hash) = u64::from_str_radix(hash, 16)
+            {
+                edit = Some(EditTag { mirror_hash, is_of_old: of_old.is_some() });
+                open = before;
+            }
+        }
+        let mut memory = None;
+        if let Some(tagged) = open.strip_suffix('"') {
+            let (before, mirror_hash) = tagged_hash(tagged);
+            let (before, known_end) = tagged_hash(before.strip_suffix('-').unwrap_or_default());
+            let number = |digits| u64::from_str_radix(digits, 16);
+            if let Some(before) = before.strip_suffix(MEMORY_START)
+                && let (Ok(known_end), Ok(mirror_hash)) = (number(known_end), number(mirror_hash))
+            {
+                memory = Some(MemoryTag { known_end, mirror_hash });
+                open = before;
+            }
+        }
+        Ok(Self { open, has_crc, edit, memory, more })
+    }
+
+    /// An entry that is about to be written: its text without the closing brace.
+    pub fn of_text(open: &'a str) -> Self {
+        Self { open, has_crc: true, edit: None, memory: None, more: 0 }
+    }
+
+    /// The line that ends an operation of several lines, which is nothing for callers.
+    pub fn is_end(&self) -> bool {
+        const FORMATTED_BYTES_MAX: usize = 200;
+        self.open == END
+            || (!self.has_crc
+                && self.open.len() < FORMATTED_BYTES_MAX
+                && self.members().any(|(name, _)| name == END_PROPERTY))
+    }
+
+    /// Hash of a mirror in which nothing is new since this entry.
+    pub fn mirror_hash(&self) -> Option<u64> {
+        let of_memory = self.memory.map(|tag| tag.mirror_hash);
+        self.edit.map(|tag| tag.mirror_hash).or(of_memory)
+    }
+
+    /// The entry as callers see it: a JSON object without our properties.
+    pub fn text(&self) -> String {
+        if !self.has_crc && OWN_PROPERTIES.iter().any(|name| self.open.contains(name)) {
+            // Somebody formatted the line anew, so our properties are no longer the last ones.
+            let shown = self.members().filter(|(key, _)| !OWN_PROPERTIES.contains(key));
+            let shown: Vec<String> = shown.map(|(key, value)| format!("{key}:{value}")).collect();
+            return format!("{{{}}}", shown.join(","));
+        }
+        format!("{}}}", self.open)
+    }
+
+    /// Whether the line has our checksum, so that we wrote it.
+    pub fn has_crc(&self) -> bool {
+        self.has_crc
+    }
+
+    /// The text of `op`; `null` without one.
+    pub fn op(&self) -> &'a str {
+        self.last("\"op\"").unwrap_or("null")
+    }
+
+    /// The text of `timestamp`, or of a checkpoint's `compactedAt`.
+    pub fn time(&self) -> Option<&'a str> {
+        self.last("\"timestamp\"").or_else(|| self.last("\"compactedAt\""))
+    }
+
+    fn last(&self, name: &str) -> Option<&'a str> {
+        self.members().filter(|(key, _)| json::canonical_key(key) == name).last().map(|(_, value)| value)
+    }
+
+    fn members(&self) -> json::Members<'a> {
+        json::Members::of(self.open)
+    }
+
+    /// Calls `apply` for each key that the entry changes, in order. This is the one place that says what a line means:
+    /// what JavaScript makes of
+    ///
+    /// ```text
+    /// SET         if (!key) Object.assign(state, data); else if (value === undefined) delete state[key]; else state[key] = value
+    /// DELETE      delete state[key]
+    /// CHECKPOINT  Object.assign(state, state of the entry)
+    /// ```
+    ///
+    /// except that `__proto__` is an ordinary key, and that a key which JavaScript refuses (an object whose own
+    /// `toString` is no function) changes nothing.
+    pub fn changes(&self, mut apply: impl FnMut(Change)) {
+        if self.has_crc
+            && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
+            && state.starts_with('{')
+        {
+            // The members are handed on as they are found: its end need not be looked for first.
+            return self.assign(state, &mut apply);
+        }
+        let (mut op, mut key, mut value, mut data, mut state) = (None, None, None, None, None);
+        for (name, text) in self.members() {
+            match &*json::canonical_key(name) {
+                "\"op\"" => op = Some(text),
+                "\"key\"" => key = Some(text),
+                "\"value\"" => value = Some(text),
+                "\"data\"" => data = Some(text),
+                "\"state\"" => state = Some(text),
+                _ => {}
+            }
+        }
+        match op.map(json::canonical_key).as_deref() {
+            Some("\"SET\"") => match (key.filter(|key| json::is_truthy(key)), value) {
+                (Some(key), Some(value)) => {
+                    if let Some(key) = json::property_key(key) {
+                        apply(Change::Set(&key, &self.compact(value)));
+                    }
+                }
+                (Some(key), None) => delete(key, &mut apply),
+                (None, _) => self.assign(data.unwrap_or_default(), &mut apply),
+            },
+            Some("\"DELETE\"") => delete(key.unwrap_or("undefined"), &mut apply),
+            Some("\"CHECKPOINT\"") => self.assign(state.unwrap_or_default(), &mut apply),
+            _ => {}
+        }
+    }
+
+    /// `Object.assign(state, value)`: the members of an object, the items of an array, the characters of a string.
+    fn assign(&self, value: &'a str, apply: &mut impl FnMut(Change)) {
+        let index = |number: usize| format!("\"{number}\"");
+        match value.as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in json::Members::of(value) {
+                    apply(Change::Set(&json::canonical_key(key), &self.compact(value)));
+                }
+            }
+            Some(b'[') => {
+                for (number, item) in json::elements(value).enumerate() {
+                    apply(Change::Set(&index(number), &self.compact(item)));
+                }
+            }
+            Some(b'"') => {
+                for (number, unit) in json::unquote_utf16(value).into_iter().enumerate() {
+                    apply(Change::Set(&index(number), &json::quote_utf16(&[unit])));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the line spells each key that it changes as it is spelled in the state, so that a line without this
+    /// text changes no such key. True for the lines that are written most.
+    pub fn spells_keys(&self) -> bool {
+        const TIMESTAMP_BYTES: usize = "{\"timestamp\":\"1970-01-01T00:00:00.000Z\"".len();
+        let behind_time = self.open.get(TIMESTAMP_BYTES..).unwrap_or_default();
+        let is_of_one_key = [",\"op\":\"SET\",\"key\":\"", ",\"op\":\"DELETE\",\"key\":\""]
+            .iter()
+            .any(|start| behind_time.strip_prefix(start).is_some_and(|key| !key.starts_with('"')));
+        let is_checkpoint =
+            self.open.strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
+        self.has_crc && (is_of_one_key || is_checkpoint)
+    }
+
+    /// Whether its `op` is CHECKPOINT.
+    pub fn is_checkpoint(&self) -> bool {
+        self.open.starts_with(CHECKPOINT_START) || json::canonical_key(self.op()) == "\"CHECKPOINT\""
+    }
+
+    /// Lines with our checksum are compact already: we wrote them.
+    fn compact<'v>(&self, value: &'v str) -> Cow<'v, str> {
+        if self.has_crc { Cow::Borrowed(value) } else { json::compact(value) }
+    }
+}
+
+/// Cuts off what may be the hash of a mirror.
+fn tagged_hash(text: &str) -> (&str, &str) {
+    text.len().checked_sub(HASH_BYTES).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
+}
+
+/// `delete state[key]`.
+fn delete(key: &str, apply: &mut impl FnMut(Change)) {
+    if let Some(key) = json::property_key(key) {
+        apply(Change::Delete(&key));
+    }
+}
+
+fn hex(crc: u32) -> [u8; 8] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(crc >> (28 - 4 * place)) as usize & 15])
+}
+
+/// Appends lines to a buffer.
+pub struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    /// What is known of the operation.
+    pub tag: Tag,
+}
+
+impl<'a> Encoder<'a> {
+    /// An encoder at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, tag: Tag::Call }
+    }
+
+    /// The line of an entry's text: a JSON object without its closing brace.
+    pub fn raw(&mut self, open: &str, more: u64) {
+        let start = self.out.len();
+        self.out.extend_from_slice(open.as_bytes());
+        self.close(start, more);
+    }
+
+    /// A SET of one key.
+    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: u64) {
+        if key == EMPTY_KEY {
+            // Replay takes a SET with an empty key for one of `data`.
+            let member = format!("{key}:{value}");
+            return self.set_many(now_ms, std::iter::once(member.as_str()), more);
+        }
+        let start = self.start(now_ms, "SET");
+        self.push(&[",\"key\":", key, ",\"value\":", value]);
+        self.close(start, more);
+    }
+
+    /// A SET of several members.
+    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
+        let start = self.start(now_ms, "SET");
+        self.push(&[",\"data\":{"]);
+        self.join(members);
+        self.push(&["}"]);
+        self.close(start, more);
+    }
+
+    /// A tombstone.
+    pub fn delete(&mut self, now_ms: i64, key: &str, more: u64) {
+        let start = self.start(now_ms, "DELETE");
+        self.push(&[",\"key\":", key]);
+        self.close(start, more);
+    }
+
+    /// A checkpoint, or one part of it.
+    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
+        let start = self.out.len();
+        self.push(&[CHECKPOINT_START, "{"]);
+        self.join(members);
+        self.push(&["},\"compactedAt\":\"", &iso(now_ms), "\""]);
+        self.close(start, more);
+    }
+
+    /// The end of an operation of several lines.
+    fn end(&mut self) {
+        let start = self.out.len();
+        self.push(&[END]);
+        self.close(start, 0);
+    }
+
+    fn start(&mut self, now_ms: i64, op: &str) -> usize {
+        let start = self.out.len();
+        self.push(&["{\"timestamp\":\"", &iso(now_ms), "\",\"op\":\"", op, "\""]);
+        start
+    }
+
+    fn join<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
+        for (number, member) in members.enumerate() {
+            self.push(&[if number == 0 { "" } else { "," }, member]);
+        }
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn close(&mut self, start: usize, more: u64) {
+        match self.tag {
+            Tag::Call => {}
+            Tag::Edit(edit) => {
+                let of_old = if edit.is_of_old { EDIT_OF_OLD } else { "" };
+                self.push(&[EDIT_START, &format!("{:016x}", edit.mirror_hash), of_old, "\""]);
+            }
+            Tag::Memory(MemoryTag { known_end, mirror_hash }) => {
+                self.push(&[MEMORY_START, &format!("{known_end:016x}-{mirror_hash:016x}"), "\""]);
+            }
+        }
+        if more > 0 {
+            self.push(&[MORE_START, &more.to_string()]);
+        }
+        let crc = hex(crc32fast::hash(&self.out[start..]));
+        self.out.extend_from_slice(CRC_START.as_bytes());
+        self.out.extend_from_slice(&crc);
+        self.out.extend_from_slice(b"\"}\n");
+    }
+}
+
+/// The line that ends an operation of several lines.
+pub fn end_line() -> Vec<u8> {
+    let mut line = Vec::new();
+    Encoder::new(&mut line).end();
+    line
+}
+
+/// Lines on their way to a log.
+#[derive(Default)]
+pub struct Lines {
+    /// All of them.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub count: u64,
+    /// Offsets in `bytes` at which all before must be on disk before more is written.
+    pub barriers: Vec<usize>,
+}
+
+impl Lines {
+    /// Adds the line of an entry's text: a JSON object without its closing brace.
+    pub fn raw(&mut self, open: &str) {
+        Encoder::new(&mut self.bytes).raw(open, 0);
+        self.count += 1;
+    }
+
+    /// Adds an operation: `write` writes the line of an item, behind which so many more lines follow.
+    pub fn operation<I: ExactSizeIterator>(
+        &mut self,
+        tag: Tag,
+        items: I,
+        mut write: impl FnMut(&mut Encoder, I::Item, u64),
+    ) {
+        let count = items.len() as u64;
+        let has_end = count > 1;
+        for (number, item) in (0..).zip(items) {
+            let more = if has_end { count - number } else { 0 };
+            write(&mut Encoder { out: &mut self.bytes, tag }, item, more);
+        }
+        if has_end {
+            self.barriers.push(self.bytes.len());
+            Encoder::new(&mut self.bytes).end();
+        }
+        self.count += count + u64::from(has_end);
+    }
+
+    /// Adds more lines.
+    pub fn append(&mut self, more: &Self) {
+        let start = self.bytes.len();
+        self.barriers.extend(more.barriers.iter().map(|barrier| start + barrier));
+        self.bytes.extend_from_slice(&more.bytes);
+        self.count += more.count;
+    }
+}
+
+/// An entry that can still be read although its checksum is wrong.
+pub fn decode_damaged(line: &[u8]) -> Option<Entry<'_>> {
+    let text = std::str::from_utf8(line.trim_ascii()).ok()?;
+    json::is_object(text.as_bytes()).then(|| Entry {
+        open: &text[..text.len() - 1],
+        has_crc: false,
+        edit: None,
+        memory: None,
+        more: 0,
+    })
+}
+
+/// Whether a line begins as the checkpoints of compactions do, at least as far as nothing else does.
+pub fn begins_checkpoint(line: &[u8]) -> bool {
+    const FIRST_OF_ALL: &[u8] = b"{\"op\":\"C";
+    let start = &CHECKPOINT_START.as_bytes()[..CHECKPOINT_START.len().min(line.len())];
+    line.starts_with(FIRST_OF_ALL) && (line.starts_with(start) || line.starts_with(b"{\"op\":\"CHECKPOINT\""))
+}
+
+/// Length of the entry with a right checksum at the beginning of a line that is not valid as a whole: the byte behind it
+/// should have been a line break.
+pub fn first_checked(line: &[u8]) -> Option<usize> {
+    const TRIES_MAX: usize = 16;
+    memchr::memmem::find_iter(line, CRC_START.as_bytes())
+        .map(|at| at + CRC_BYTES)
+        .take_while(|end| *end < line.len())
+        .take(TRIES_MAX)
+        .find(|end| Entry::decode(&line[..*end]).is_ok())
+}
+
+/// The key that a damaged line seems to hold, for the report.
+pub fn guess_key(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(line);
+    let (_, rest) = text.split_once("\"key\":\"")?;
+    let end = rest.find('"').unwrap_or(rest.len());
+    Some(json::key_for_people(&rest[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(write: impl FnOnce(&mut Encoder)) -> String {
+        let mut out = Vec::new();
+        write(&mut Encoder::new(&mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    fn changes(line: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let entry = Entry::decode(line.as_bytes()).unwrap();
+        entry.changes(|change| {
+            found.push(match change {
+                Change::Set(key, value) => format!("{key}={value}"),
+                Change::Delete(key) => format!("-{key}"),
+            });
+        });
+        found
+    }
+
+    #[test]
+    fn lines_are_written_as_the_format_says() {
+        assert_eq!(
+            line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", 0)),
+            "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1},\"_crc\":\"8e7a16f8\"}\n"
+                .replace("8e7a16f8", &format!("{:08x}", crc32fast::hash(
+                    b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
+                )))
+        );
+        for (is_of_old, tag) in [(false, "0000000000000abc"), (true, "0000000000000abc-old")] {
+            let edit = Some(EditTag { mirror_hash: 0xabc, is_of_old });
+            let group = line(|lines| {
+                lines.tag = edit.map_or(Tag::Call, Tag::Edit);
+                lines.delete(0, "\"u1\"", 12);
+            });
+            assert!(group.contains(&format!(",\"key\":\"u1\",\"_edit\":\"{tag}\",\"_more\":12,\"_crc\":\"")));
+            let entry = Entry::decode(group.trim_end().as_bytes()).unwrap();
+            assert_eq!((entry.edit, entry.more), (edit, 12));
+            assert_eq!(
+                entry.text(),
+                "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
+            );
+        }
+        let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), 0));
+        let empty_key = line(|lines| lines.set(0, EMPTY_KEY, "1", 0));
+        assert_eq!(changes(&empty_key), ["\"\"=1"], "{empty_key}");
+        assert!(checkpoint.starts_with(
+            "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":2},\"compactedAt\":\"1970-01-01T00:00:00.000Z\",\"_crc\":\""
+        ));
+        assert_eq!(changes(&checkpoint), ["\"a\"=1", "\"b\"=2"]);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let good = line(|lines| lines.set(0, "\"k\"", "{\"n\":12}", 0));
+        let good = good.trim_end();
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.as_bytes().to_vec();
+                bytes[at] ^= 1 << bit;
+                // A flip may turn an end of the line into white space, which carries no content.
+                if let Ok(entry) = Entry::decode(&bytes) {
+                    panic!("flip of bit {bit} at {at} reads as {entry:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn replay_follows_the_table_of_the_contract() {
+        for (text, expected) in [
+            (r#"{"op":"SET","key":"a","value":{"x": [1, 2]}}"#, vec![r#""a"={"x":[1,2]}"#]),
+            (r#"{"op":"SET","key":"a"}"#, vec!["-\"a\""]),
+            (r#"{"op":"SET","key":"","data":{"b":1,"c":null}}"#, vec!["\"b\"=1", "\"c\"=null"]),
+            (r#"{"op":"SET","data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"SET","data":[1,{"x": 2}]}"#, vec!["\"0\"=1", "\"1\"={\"x\":2}"]),
+            (r#"{"op":"SET","data":"a\ud83d"}"#, vec!["\"0\"=\"a\"", "\"1\"=\"\\ud83d\""]),
+            (r#"{"op":"SET","data":7}"#, vec![]),
+            (r#"{"op":"SET","key":[],"value":1}"#, vec!["\"\"=1"]),
+            (r#"{"op":"SET","key":{"toString":1},"value":1}"#, vec![]),
+            (r#"{"op":"SET","key":-0,"data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"\u006fp":"S\u0045T","key":"a","value":1}"#, vec!["\"a\"=1"]),
+            (r#"{"op":"SET","key":"a","key":"b","value":1}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"DELETE","key":null}"#, vec!["-\"null\""]),
+            (r#"{"op":"DELETE","key":0}"#, vec!["-\"0\""]),
+            (r#"{"op":"DELETE","key":false}"#, vec!["-\"false\""]),
+            (r#"{"op":"DELETE","key":""}"#, vec!["-\"\""]),
+            (r#"{"op":"CHECKPOINT","state":["x"]}"#, vec!["\"0\"=\"x\""]),
+            (r#"{"op":"SET","key":7,"value":1}"#, vec!["\"7\"=1"]),
+            (r#"{"op":"SET","key":null,"data":{"b":1}}"#, vec!["\"b\"=1"]),
+            (r#"{"op":"DELETE","key":"a"}"#, vec!["-\"a\""]),
+            (r#"{"op":"DELETE"}"#, vec!["-\"undefined\""]),
+            (r#"{"op":"CHECKPOINT","state":{"a":1}}"#, vec!["\"a\"=1"]),
+            (r#"{"op":"OTHER","key":"a","value":1}"#, vec![]),
+            (r#"{"key":"a","value":1}"#, vec![]),
+            (r#"{"op":"SET","key":"\u0061","value":1}"#, vec!["\"a\"=1"]),
+        ] {
+            assert_eq!(changes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_are_accepted_and_ours_are_hidden() {
+        let entry = Entry::decode(b"{\"_crc\": \"00000000\", \"op\":\"X\"} \r").unwrap();
+        assert_eq!(entry.text(), "{\"op\":\"X\"}");
+        assert!(
+            Entry::decode(b"{ \"op\": \"END\", \"_end\": true, \"_crc\": \"00000000\" }").unwrap().is_end()
+        );
+        assert!(!Entry::decode(b"{\"op\":\"END\"}").unwrap().is_end());
+        assert_eq!(Entry::decode(b"{\"a\":1}").unwrap().text(), "{\"a\":1}");
+        assert_eq!(Entry::decode(b"{\"a\":1"), Err(Invalid::NotAnObject));
+        assert_eq!(Entry::decode(b""), Err(Invalid::NotAnObject));
+        assert_eq!(Entry::decode(b"{\"a\":1,\"_crc\":\"00000000\"}"), Err(Invalid::Checksum));
+        assert_eq!(guess_key(b"x\"key\":\"u1\",\"val"), Some("u1".to_owned()));
+    }
+}

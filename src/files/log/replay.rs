@@ -1,0 +1,231 @@
+//! From the lines of a log to its state.
+//!
+//! ```text
+//! good line \n │ damaged line \n │ good line \n │ torn tail (no \n)
+//! ```
+//!
+//! | found                                   | is           | leads to                              |
+//! |-----------------------------------------|--------------|---------------------------------------|
+//! | valid line                              | an entry     | used                                  |
+//! | valid last line without its line break  | an entry     | used; the break is written first      |
+//! | the same with zeros behind it           | an entry     | used; the zeros are a torn tail       |
+//! | empty line                              | nothing      | skipped                               |
+//! | invalid line with a line break          | damage       | set aside at the next write, or refused |
+//! | garbage before a valid line, in its line | damage      | set aside at the next write, or refused |
+//! | valid line, another byte for its break  | an entry     | used; the byte is set aside at the next write, or refused |
+//! | valid line, the next one follows at once | an entry    | used; the break is put in at the next write |
+//! | invalid last line without a line break  | a torn tail  | dropped, cut off at the next write    |
+//! | the same, of a CHECKPOINT               | damage       | set aside at the next write, or refused |
+//! | last lines of an unfinished operation   | a torn tail  | dropped, cut off at the next write    |
+//! | the same, of CHECKPOINTs                | damage behind them | they are used; END is put behind them at the next write, or refused |
+//!
+//! An operation of several lines says in each line how many follow (`_more`), so where it ends is known
+//! also when one of its lines cannot be read. Damage costs only the damaged line, in an operation too: its
+//! other lines may well have been acknowledged.
+//!
+//! A checkpoint was synced before it was in its place, so no crash leaves a part of it: that is damage, and what it
+//! held is in a backup or in the mirror.
+//!
+//! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
+
+use crate::data::state::{Member, State};
+use crate::error::Result;
+use crate::files::log::entry::{Change, Entry, Invalid, MemoryTag};
+use crate::files::log::file::Mending;
+use crate::files::log::lines::{Damage, Found, Line, LineBreak, LineReader};
+use crate::files::mirror::content::LoggedEdit;
+use crate::vfs::File;
+
+/// The valid lines of a log, applied.
+#[derive(Default)]
+pub struct Replayed {
+    /// The state after them.
+    pub state: State,
+    /// Offset behind the last whole line.
+    pub end: u64,
+    /// Lines before it.
+    pub lines: u64,
+    /// What is wrong with the file.
+    pub mending: Mending,
+    /// The edit that was logged last.
+    pub last_edit: Option<LoggedEdit>,
+    /// What processes remembered of a log that was lost.
+    pub memories: Vec<LoggedMemory>,
+}
+
+/// What a process remembered of a log that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedMemory {
+    /// What it knew.
+    pub tag: MemoryTag,
+    /// Offset behind its last line.
+    pub log_end: u64,
+}
+
+/// Told of each change of a key: key, value before, value after.
+pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
+
+/// Whether the lines that were read end with a whole operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They do.
+    Whole,
+    /// They do not; the operation begins at this offset.
+    UnfinishedFrom(u64),
+}
+
+/// Replays a log up to `limit` or its end.
+pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
+    let mut replayed = Replayed::default();
+    match continue_replay(file, limit, &mut replayed, &mut |_, _, _| {}, &mut |_| {})? {
+        Ending::Whole => Ok(replayed),
+        Ending::UnfinishedFrom(start) => {
+            // It was never finished, so it never happened.
+            let all_bytes = replayed.end + replayed.mending.torn_bytes;
+            file.rewind()?;
+            replayed = Replayed::default();
+            continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+            replayed.mending.torn_bytes = all_bytes - replayed.end;
+            Ok(replayed)
+        }
+    }
+}
+
+/// An operation of several lines that is not over.
+#[derive(Clone, Copy)]
+struct Operation {
+    start: u64,
+    lines_to_come: u64,
+    is_checkpoint: bool,
+    /// The edit that was logged last before it. One of which a line is lost is not logged: what the mirror shows counts.
+    edit_before: Option<LoggedEdit>,
+    is_damaged: bool,
+}
+
+/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` is told of the
+/// offset behind each whole operation.
+pub fn continue_replay(
+    file: &mut dyn File,
+    limit: u64,
+    replayed: &mut Replayed,
+    on_change: OnChange,
+    on_operation: &mut dyn FnMut(u64),
+) -> Result<Ending> {
+    let mut operation: Option<Operation> = None;
+    let mut reader = LineReader::new(file, replayed.end, limit, replayed.lines + 1);
+    while let Some(line) = reader.next_line()? {
+        replayed.mending.has_bom |= line.has_bom();
+        if line.is_torn() {
+            replayed.mending.torn_bytes = line.size_bytes();
+            break;
+        }
+        match line.found {
+            Found::Nothing => {}
+            Found::Entry(entry) => {
+                let edit_before = replayed.last_edit;
+                take(&entry, &line, replayed, on_change);
+                if let Some(running) = operation.filter(|running| running.is_damaged) {
+                    replayed.last_edit = running.edit_before;
+                }
+                operation = (entry.more > 0).then(|| match operation {
+                    Some(operation) => Operation { lines_to_come: entry.more, ..operation },
+                    None => Operation {
+                        start: line.offset,
+                        lines_to_come: entry.more,
+                        is_checkpoint: entry.is_checkpoint(),
+                        edit_before,
+                        is_damaged: false,
+                    },
+                });
+                if operation.is_none() {
+                    on_operation(line.end());
+                }
+            }
+            Found::Invalid(reason) => {
+                let mut damage = Damage::of(&line, reason);
+                if let Some(running) = &mut operation {
+                    running.is_damaged = true;
+                    replayed.last_edit = running.edit_before;
+                }
+                // What follows garbage in its line tells by itself where the operation is.
+                if let Some(running) = &mut operation
+                    && line.ending == LineBreak::Whole
+                {
+                    running.lines_to_come -= 1;
+                    damage.ends_operation = running.lines_to_come == 0 || !line.is_terminated;
+                    operation = operation.filter(|_| !damage.ends_operation);
+                }
+                replayed.mending.damages.push(damage);
+            }
+        }
+        match line.ending {
+            LineBreak::Wrong => replayed.mending.damages.push(line.wrong_break()),
+            LineBreak::Missing if line.entry().is_some() => replayed.mending.missing_breaks.push(line.end()),
+            LineBreak::Whole | LineBreak::Missing => {}
+        }
+        // A line that goes aside needs no line break.
+        replayed.mending.is_unterminated = !line.is_terminated && !matches!(line.found, Found::Invalid(_));
+        replayed.end = line.end();
+        replayed.lines = line.number;
+    }
+    Ok(match operation {
+        None => Ending::Whole,
+        Some(Operation { is_checkpoint: true, edit_before, .. }) => {
+            replayed.last_edit = edit_before;
+            end_checkpoint(replayed);
+            on_operation(replayed.end);
+            Ending::Whole
+        }
+        Some(Operation { start, .. }) => Ending::UnfinishedFrom(start),
+    })
+}
+
+/// The log ends within a checkpoint of several lines: what is there is used, and what is missing is damage.
+fn end_checkpoint(replayed: &mut Replayed) {
+    let mending = &mut replayed.mending;
+    if std::mem::take(&mut mending.is_unterminated) {
+        mending.missing_breaks.push(replayed.end);
+    }
+    let size_bytes = std::mem::take(&mut mending.torn_bytes);
+    mending.damages.push(Damage {
+        offset: replayed.end,
+        size_bytes,
+        line: replayed.lines + 1,
+        key: None,
+        reason: Invalid::CutCheckpoint,
+        has_break: false,
+        is_checkpoint: true,
+        ends_operation: true,
+    });
+    replayed.end += size_bytes;
+    replayed.lines += u64::from(size_bytes > 0);
+}
+
+/// Takes an entry over.
+fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
+    apply(entry, replayed, on_change);
+    let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
+    replayed.last_edit = logged.or(replayed.last_edit);
+    if let Some(tag) = entry.memory {
+        let memory = LoggedMemory { tag, log_end: line.end() };
+        match replayed.memories.last_mut() {
+            // One operation may have several lines.
+            Some(last) if last.tag == tag => *last = memory,
+            _ => replayed.memories.push(memory),
+        }
+    }
+}
+
+fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
+    let state = &mut replayed.state;
+    entry.changes(|change| match change {
+        Change::Set(key, value) => {
+            on_change(key, state.get(key).map(Member::value), Some(value));
+            state.set(Member::new(key, value));
+        }
+        Change::Delete(key) => {
+            on_change(key, state.get(key).map(Member::value), None);
+            state.remove(key);
+        }
+    });
+}

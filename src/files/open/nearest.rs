@@ -1,0 +1,369 @@
+//! What was a mirror made from that somebody edited?
+//!
+//! ```text
+//! backup   a=1 │ b=1 │ CHECKPOINT …
+//! log      CHECKPOINT a=1 b=1 │ b=2 │ edit c=1 │ d=1
+//!                             P₁    P₂         P₃    P₄      a mirror that was written shows one of these
+//!                             └── + e=5                      one that was edited was made from one of these
+//! ```
+//!
+//! The last mirror is what a person usually had before them. An editor that was open for an hour had an older
+//! one. The rule, for a running process and for a start alike:
+//!
+//! 1. Candidates are the last mirror, and each position in the log, and in its backups if it goes on from them, from
+//!    whose state at least half of the content's keys come unchanged.
+//! 2. The candidate from which the fewest keys differ is the origin. Of several: the last mirror, then the
+//!    latest position.
+//! 3. Content that is exactly an older state is a copy that somebody put back where the last mirror is known
+//!    for certain: the origin is the last mirror. After a crash it is a stale mirror: there is no edit.
+//! 4. Without any candidate, where the last mirror is not known for certain (after a crash or in a copy), the nearest
+//!    position is taken, and the edit removes nothing: keys that the content lacks may have joined later.
+//!
+//! An edit that was logged names the mirror it was found in by its hash. Where it is this very mirror, as when
+//! a power cut has brought an older file back, nothing in it is new.
+//!
+//! Invariant: memory is that of the states, whatever the number of lines.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use crate::data::state::{Member, State};
+use crate::error::Result;
+use crate::files::log::entry::{Change, Entry};
+use crate::files::log::file::{LogPaths, for_each_entry};
+use crate::files::log::lines::LineReader;
+use crate::files::log::replay::{Replayed, continue_replay, replay};
+use crate::files::mirror::content::{Shows, difference};
+use crate::files::past::old_logs::{Kind, OldLog, old_logs};
+use crate::vfs::{File, FileSystem};
+
+/// The files that tell what a mirror may have shown.
+pub struct History<'a> {
+    /// Where they are.
+    pub files: &'a dyn FileSystem,
+    /// Their names.
+    pub paths: &'a LogPaths,
+    /// The log, if there is one.
+    pub log: Option<&'a mut (dyn File + 'static)>,
+    /// Offset behind its last whole line.
+    pub end: u64,
+    /// None of its lines is damaged.
+    pub is_whole: bool,
+}
+
+/// What an edited mirror was made from.
+pub struct Origin {
+    /// What it showed then.
+    pub shows: Shows,
+    /// False where nothing tells for certain: then an edit removes nothing.
+    pub is_placed: bool,
+    /// It is an older state than the last mirror's.
+    pub is_older: bool,
+}
+
+/// A position in a log, and how many keys differ there.
+pub struct Nearest {
+    /// Offset behind an operation.
+    pub position: u64,
+    /// Keys in which the state differs there from what the mirror shows.
+    pub differing: usize,
+    /// Keys of the mirror that are the same there.
+    pub unchanged: usize,
+}
+
+impl History<'_> {
+    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3). `edited` is what it held
+    /// after an edit that is not logged yet: this one then goes on from there, and both have the same origin.
+    pub fn origin(&mut self, last: Shows, edited: Option<&State>, shown: &State) -> Result<Origin> {
+        let differing = match edited {
+            Some(edited) => difference(edited, shown).len(),
+            None => self.edits_since(&last, shown)?,
+        };
+        // Nearer than one key is only content that is exactly an older state, and that is a copy put back.
+        if differing > 1
+            && let Some(nearer) = self.nearest_of_all(shown, differing - 1, needed(shown))?
+            && nearer.differing > 0
+        {
+            return Ok(Origin { shows: nearer.shows, is_placed: true, is_older: true });
+        }
+        Ok(Origin { shows: last, is_placed: true, is_older: false })
+    }
+
+    /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be
+    /// the one that was edited: a power cut can undo its rename, and in a copied folder it may be an older one. It is
+    /// for certain if `is_last_proven`. `hash` is that of the content, if no line is missing with which an edit of it
+    /// was logged.
+    pub fn origin_after_crash(
+        &mut self,
+        last: Option<u64>,
+        is_last_proven: bool,
+        shown: &State,
+        hash: Option<u64>,
+    ) -> Result<Origin> {
+        let last_state = match (last, &mut self.log) {
+            (Some(position), Some(log)) => Some(replay(&mut **log, position)?.state),
+            _ => None,
+        };
+        let of_last = last_state.as_ref().map(|state| difference(state, shown).len());
+        let is_last_near = last_state.is_some_and(|state| unchanged(&state, shown) >= needed(shown));
+        let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
+        // Damaged lines make every position look farther away than it is.
+        let unchanged_min = if hash.is_some() { needed(shown) } else { 0 };
+        let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound, unchanged_min)? };
+        let fewest = found.as_ref().map(|found| found.differing).or(of_last);
+        if fewest != Some(0)
+            && let Some(log) = &mut self.log
+        {
+            if hash.is_some() && was_logged(&mut **log, self.end, hash)? {
+                return Ok(Origin { shows: Shows::Content(shown.clone()), is_placed: true, is_older: true });
+            }
+            if let Some(edited) = nearest_edited(&mut **log, self.end, shown)?
+                && fewest.is_none_or(|fewest| edited.fewest < fewest)
+                && unchanged(&edited.state, shown) >= unchanged_min
+            {
+                return Ok(Origin { shows: Shows::Content(edited.state), is_placed: true, is_older: true });
+            }
+        }
+        if let Some(found) = found {
+            let is_placed = found.unchanged >= needed(shown);
+            return Ok(Origin { shows: found.shows, is_placed, is_older: true });
+        }
+        if let Some(position) = last.filter(|_| is_last_proven || is_last_near || of_last == Some(0)) {
+            return Ok(Origin { shows: Shows::LogUpTo(position), is_placed: true, is_older: false });
+        }
+        let position = match &mut self.log {
+            Some(log) => nearest(&mut **log, 0..=self.end, shown, 0)?.map_or(0, |found| found.position),
+            None => 0,
+        };
+        Ok(Origin { shows: Shows::LogUpTo(position), is_placed: false, is_older: true })
+    }
+
+    /// Whether the log goes on from its backups: it begins with a checkpoint, and nothing of it is lost. Otherwise what is
+    /// the same in a backup and in the mirror may be missing in the log, and the mirror is what has it.
+    fn has_past(&mut self) -> Result<bool> {
+        let Some(log) = self.log.as_mut().filter(|_| self.is_whole) else { return Ok(false) };
+        let mut reader = LineReader::new(&mut **log, 0, self.end, 1);
+        let first = reader.next_line()?.and_then(|line| line.entry().map(|entry| entry.is_checkpoint()));
+        Ok(first == Some(true))
+    }
+
+    /// In how many keys the content differs from what was shown.
+    fn edits_since(&mut self, shows: &Shows, shown: &State) -> Result<usize> {
+        Ok(match (shows, &mut self.log) {
+            (Shows::Content(before), _) => difference(before, shown).len(),
+            (Shows::LogUpTo(position), Some(log)) => {
+                difference(&replay(&mut **log, *position)?.state, shown).len()
+            }
+            (Shows::LogUpTo(_), None) => shown.len(),
+        })
+    }
+
+    /// The nearest position of the log and its backups in which at most `differing_max` keys differ and at least
+    /// `unchanged_min` of the content's keys are unchanged.
+    fn nearest_of_all(
+        &mut self,
+        shown: &State,
+        differing_max: usize,
+        unchanged_min: usize,
+    ) -> Result<Option<Found>> {
+        let mut best: Option<Found> = None;
+        if let Some(log) = &mut self.log
+            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, unchanged_min)?
+            && found.differing <= differing_max
+        {
+            let shows = Shows::LogUpTo(found.position);
+            best = Some(Found { differing: found.differing, unchanged: found.unchanged, shows });
+        }
+        let backups = if self.has_past()? { old_logs(self.files, self.paths)? } else { Vec::new() };
+        for backup in backups.iter().rev().filter(|old| old.kind == Kind::Backup) {
+            let fewest = best.as_ref().map_or(differing_max.saturating_add(1), |best| best.differing);
+            if fewest == 0 {
+                break;
+            }
+            // A backup that cannot be read must not keep anybody from their data.
+            if let Ok(Some(found)) = nearest_in_backup(self.files, backup, shown, unchanged_min)
+                && found.differing < fewest
+            {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// A state of the past, and how many keys differ from it.
+struct Found {
+    differing: usize,
+    unchanged: usize,
+    shows: Shows,
+}
+
+/// So many keys of a content come unchanged from what it was made from.
+fn needed(shown: &State) -> usize {
+    shown.len().div_ceil(2)
+}
+
+/// Keys of the content that are the same in `state`.
+fn unchanged(state: &State, shown: &State) -> usize {
+    shown.iter().filter(|member| state.get(member.key()) == Some(member)).count()
+}
+
+fn nearest_in_backup(
+    files: &dyn FileSystem,
+    backup: &OldLog,
+    shown: &State,
+    unchanged_min: usize,
+) -> Result<Option<Found>> {
+    let Some(mut file) = backup.open(files)? else { return Ok(None) };
+    let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, unchanged_min)? else { return Ok(None) };
+    file.rewind()?;
+    let mut replayed = Replayed::default();
+    continue_replay(&mut *file, found.position, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
+    let shows = Shows::Content(replayed.state);
+    Ok(Some(Found { differing: found.differing, unchanged: found.unchanged, shows }))
+}
+
+/// Whether an edit was logged that was found in a mirror with this hash.
+fn was_logged(file: &mut dyn File, end: u64, hash: Option<u64>) -> Result<bool> {
+    let mut is_found = false;
+    for_each_entry(file, end, |entry| is_found |= entry.mirror_hash() == hash)?;
+    Ok(is_found)
+}
+
+/// The position in a part of the log whose state is nearest to what the mirror shows, the last of several. `None`
+/// where nowhere `unchanged_min` keys of the content are unchanged.
+pub fn nearest(
+    file: &mut dyn File,
+    part: RangeInclusive<u64>,
+    shown: &State,
+    unchanged_min: usize,
+) -> Result<Option<Nearest>> {
+    // Keys that differ between the replayed state and the mirror, at first all of the mirror's; and how many of
+    // the mirror's do not.
+    let (differing, unchanged) = (Cell::new(shown.len()), Cell::new(0));
+    let mut best: Option<Nearest> = None;
+    let mut look = |position: u64| {
+        if part.contains(&position)
+            && unchanged.get() >= unchanged_min
+            && best.as_ref().is_none_or(|best| differing.get() <= best.differing)
+        {
+            best = Some(Nearest { position, differing: differing.get(), unchanged: unchanged.get() });
+        }
+    };
+    look(0);
+    continue_replay(
+        file,
+        *part.end(),
+        &mut Replayed::default(),
+        &mut |key, before, after| {
+            let in_mirror = shown.get(key).map(Member::value);
+            let (was, is) = (before == in_mirror, after == in_mirror);
+            differing.set(differing.get() + usize::from(!is) - usize::from(!was));
+            if in_mirror.is_some() {
+                unchanged.set(unchanged.get() + usize::from(is) - usize::from(was));
+            }
+        },
+        &mut look,
+    )?;
+    Ok(best)
+}
+
+fn differs(shown: &State, key: &str, value: Option<&str>) -> bool {
+    shown.get(key).map(Member::value) != value
+}
+
+/// A key that edits behind a position set or remove: how many of them, and what the last one makes of it.
+#[derive(Clone, Default)]
+struct Edited {
+    left: usize,
+    value: Option<String>,
+}
+
+struct Walk {
+    /// At the last entry that was looked at.
+    state: State,
+    fewest: usize,
+    /// Entries before the last place with the fewest.
+    entries: usize,
+}
+
+/// Whether a line holds an edit of a mirror that was old: any other left the mirror at a state of the log.
+fn is_of_old(entry: &Entry) -> bool {
+    entry.edit.is_some_and(|tag| tag.is_of_old)
+}
+
+/// Of the states of the log with all edits of old mirrors that come behind them, the nearest one. `None` where
+/// none was logged.
+fn nearest_edited(file: &mut dyn File, end: u64, shown: &State) -> Result<Option<Walk>> {
+    let mut edited: HashMap<String, Edited> = HashMap::new();
+    for_each_entry(file, end, |entry| {
+        if is_of_old(entry) {
+            entry.changes(|change| {
+                let (key, value) = parts(change);
+                let edited = edited.entry(key.to_owned()).or_default();
+                edited.left += 1;
+                edited.value = value.map(str::to_owned);
+            });
+        }
+    })?;
+    if edited.is_empty() {
+        return Ok(None);
+    }
+    let found = walk(file, end, shown, edited.clone(), usize::MAX)?;
+    walk(file, end, shown, edited, found.entries).map(Some)
+}
+
+/// Goes through these states, up to the one behind `entries_max`.
+fn walk(
+    file: &mut dyn File,
+    end: u64,
+    shown: &State,
+    mut edited: HashMap<String, Edited>,
+    entries_max: usize,
+) -> Result<Walk> {
+    let mut state = State::default();
+    for (key, edited) in &edited {
+        if let Some(value) = &edited.value {
+            state.set(Member::new(key, value));
+        }
+    }
+    let mut differing = difference(&state, shown).len();
+    let (mut fewest, mut at, mut entries) = (differing, 0, 0);
+    for_each_entry(file, end, |entry| {
+        if entries == entries_max {
+            return;
+        }
+        entries += 1;
+        entry.changes(|change| {
+            let (key, value) = parts(change);
+            if let Some(later) = edited.get_mut(key) {
+                later.left -= usize::from(is_of_old(entry));
+                if later.left == 0 {
+                    edited.remove(key);
+                }
+                return;
+            }
+            differing -= usize::from(differs(shown, key, state.get(key).map(Member::value)));
+            differing += usize::from(differs(shown, key, value));
+            match value {
+                Some(value) => state.set(Member::new(key, value)),
+                None => {
+                    state.remove(key);
+                }
+            }
+        });
+        // Behind the last line of an operation of several lines there is only its END.
+        if entry.more <= 1 && differing <= fewest {
+            (fewest, at) = (differing, entries);
+        }
+    })?;
+    Ok(Walk { state, fewest, entries: at })
+}
+
+fn parts(change: Change<'_>) -> (&str, Option<&str>) {
+    match change {
+        Change::Set(key, value) => (key, Some(value)),
+        Change::Delete(key) => (key, None),
+    }
+}

@@ -1,0 +1,5 @@
+//! What logs leave behind: backups, archives, and the past that they hold.
+
+pub(crate) mod history;
+pub(crate) mod old_logs;
+pub(crate) mod retain;

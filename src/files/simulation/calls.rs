@@ -1,0 +1,192 @@
+//! The calls that scripts make, and what people and other programs do beside them.
+//!
+//! Invariant: an operation is in the history before the engine hears of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::model::{Effect, Op, Status};
+use super::play::{Call, Play};
+use crate::data::json::quote;
+use crate::data::state::Member;
+use crate::data::state::State;
+use crate::files::mirror::content::small_text;
+use crate::store::collection;
+use crate::store::request::Answer;
+use crate::store::request::Line;
+use crate::store::request::Maintenance;
+use crate::store::request::Outcome as Staged;
+use crate::store::request::Scope;
+use crate::store::request::Work;
+use crate::vfs::FileSystem;
+
+impl Play {
+    fn op(&mut self, log: usize, effects: Vec<Effect>) -> usize {
+        let history = &mut self.record.lock().history;
+        history.ops.push(Op { log, effects });
+        history.status.push(Status::Open);
+        history.ops.len() - 1
+    }
+
+    /// A value that no other operation writes, of about `size_bytes`.
+    fn value(&self, size_bytes: usize) -> String {
+        let id = {
+            let history = &self.record.lock().history;
+            history.first_id + history.ops.len()
+        };
+        let start = format!("{{\"n\":{id},\"pad\":\"");
+        let filler = char::from(b'a' + u8::try_from(id % 26).unwrap_or(0));
+        let pad: String = std::iter::repeat_n(filler, size_bytes.saturating_sub(start.len() + 2)).collect();
+        format!("{start}{pad}\"}}")
+    }
+
+    /// `appendLogEntry` with a SET.
+    pub fn append(&mut self, log: usize, key: &str, size_bytes: usize) -> Call {
+        let (key, value) = (quote(key), self.value(size_bytes));
+        let text = format!(
+            "{{\"timestamp\":\"2026-11-23T15:00:00.000Z\",\"op\":\"SET\",\"key\":{key},\"value\":{value}"
+        );
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        Call { log, work: Work::Append(text), id }
+    }
+
+    /// `collection.set`.
+    pub fn set(&mut self, log: usize, key: &str, size_bytes: usize) -> Call {
+        let (key, value) = (quote(key), self.value(size_bytes));
+        let work = collection::set(&key, &value);
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        Call { log, work, id }
+    }
+
+    /// `collection.delete`.
+    pub fn delete(&mut self, log: usize, key: &str) -> Call {
+        let key = quote(key);
+        let work = collection::delete(key.clone());
+        let id = self.op(log, vec![Effect::Delete(key)]);
+        Call { log, work, id }
+    }
+
+    /// Reads a number and writes the next one, as `updatePlayerStats` does.
+    pub fn count(&mut self, log: usize, key: &str) -> Call {
+        let key = quote(key);
+        let result = Arc::new(AtomicU64::new(0));
+        let id = self.op(log, vec![Effect::Count(key.clone(), Arc::clone(&result))]);
+        let work = Work::Write(
+            Scope::Keys,
+            Box::new(move |view, _| {
+                let count: u64 = view.get(&key).and_then(|value| value.parse().ok()).unwrap_or(0);
+                let member = Member::new(&key, &(count + 1).to_string());
+                result.store(count + 1, Ordering::Relaxed);
+                Ok(Staged { lines: vec![Line::Set(member)], answer: Answer::Undefined })
+            }),
+        );
+        Call { log, work, id }
+    }
+
+    /// Several keys in one line.
+    pub fn set_many(&mut self, log: usize, keys: &[&str], size_bytes: usize) -> Call {
+        let value = self.value(size_bytes);
+        let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
+        let members: Vec<Member> = keys.iter().map(|key| Member::new(key, &value)).collect();
+        let effects = keys.into_iter().map(|key| Effect::Set(key, value.clone())).collect();
+        let id = self.op(log, effects);
+        let work = Work::Write(
+            Scope::Keys,
+            Box::new(move |_, _| {
+                Ok(Staged { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
+            }),
+        );
+        Call { log, work, id }
+    }
+
+    /// One operation of many lines, as `savePlayers` makes them: keys removed, then set.
+    pub fn replace_keys(&mut self, log: usize, gone: &[&str], set: &[&str], size_bytes: usize) -> Call {
+        let value = self.value(size_bytes);
+        let mut effects: Vec<Effect> = gone.iter().map(|key| Effect::Delete(quote(key))).collect();
+        effects.extend(set.iter().map(|key| Effect::Set(quote(key), value.clone())));
+        let mut lines: Vec<Line> = gone.iter().map(|key| Line::Delete(quote(key))).collect();
+        lines.extend(set.iter().map(|key| Line::Set(Member::new(&quote(key), &value))));
+        let id = self.op(log, effects);
+        let work = Work::Write(
+            Scope::Whole,
+            Box::new(move |_, _| Ok(Staged { lines: lines.clone(), answer: Answer::Undefined })),
+        );
+        Call { log, work, id }
+    }
+
+    /// `collection.clear`.
+    pub fn clear(&mut self, log: usize) -> Call {
+        let id = self.op(log, vec![Effect::Clear]);
+        Call { log, work: collection::clear(), id }
+    }
+
+    pub(super) fn other(&mut self, log: usize, work: Work) -> Call {
+        self.next_other += 1;
+        Call { log, work, id: self.next_other }
+    }
+
+    /// `compactLog`.
+    pub fn compact(&mut self, log: usize) -> Call {
+        self.other(log, Work::Compact(None))
+    }
+
+    /// What a scheduler asks for: a rotation, if there was none since `boundary_ms`.
+    pub fn maintain(&mut self, log: usize, boundary_ms: Option<i64>) -> Call {
+        let wanted = Maintenance { threshold_bytes: 1 << 20, rotate_over_bytes: None, boundary_ms };
+        self.other(log, Work::Maintain(wanted))
+    }
+
+    /// Somebody sets a key in the mirror, with a careful editor.
+    pub fn edit(&mut self, log: usize, key: &str) {
+        let (text, id) = self.edited(log, key);
+        let path = self.mirror_path(log);
+        let is_done = self.disk.outsider().replace(&path, text.as_bytes()).is_ok();
+        self.edit_ended(id, is_done);
+    }
+
+    /// Somebody sets a key in the mirror, with a program that writes over the file.
+    pub fn edit_in_place(&mut self, log: usize, key: &str) {
+        let (text, id) = self.edited(log, key);
+        let (path, outsider) = (self.mirror_path(log), self.disk.outsider());
+        self.record.lock().is_editing = true;
+        let is_done = outsider.write(&path, text.as_bytes()).is_ok();
+        outsider.sync_all();
+        self.edit_ended(id, is_done);
+        self.record.lock().is_editing = false;
+    }
+
+    /// An edit that could not be made (its folder was not there) has no effect.
+    fn edit_ended(&self, id: usize, is_done: bool) {
+        let history = &mut self.record.lock().history;
+        history.status[id] = Status::Acked;
+        if !is_done {
+            history.ops[id].effects.clear();
+        }
+    }
+
+    fn edited(&mut self, log: usize, key: &str) -> (String, usize) {
+        self.record.lock().history.is_unordered = true;
+        let (key, value) = (quote(key), self.value(40));
+        let content = self.disk.disk().content(&self.mirror_path(log)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let mut state = State::from_object(&crate::data::json::compact(&text));
+        state.set(Member::new(&key, &value));
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        (small_text(state.iter(), usize::MAX).unwrap_or_default(), id)
+    }
+
+    /// The old module, or a person, writes a line without a lock.
+    pub fn foreign_line(&mut self, log: usize, key: &str) {
+        let (key, value) = (quote(key), self.value(40));
+        let line = format!("{{\"timestamp\":\"2026\",\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n");
+        let id = self.op(log, vec![Effect::Set(key, value)]);
+        let outsider = self.disk.outsider();
+        let written = outsider.open_append(&self.log_path(log)).and_then(|(mut file, _)| {
+            file.append(line.as_bytes())?;
+            file.sync_data()
+        });
+        // The log and its folders may be new: then it takes more than the sync of the file.
+        outsider.sync_all();
+        self.edit_ended(id, written.is_ok());
+    }
+}

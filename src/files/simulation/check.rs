@@ -1,0 +1,318 @@
+//! One state after a crash: is everything there, and does everything work again?
+//!
+//! ```text
+//! disk after the crash ─> mirror whole? ─> open: state explained? ─> write, compact, edit, close
+//!     ─> mirror, log and entries right? ─> open again ─> cut the power again ─> open again
+//! ```
+//!
+//! Invariant: what is found wrong is told in one line; nothing is repaired here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::files::{
+    Mirror, check_evidence, check_files, check_leftovers, check_set_aside, mirror, mismatch, ordered,
+};
+use super::model::{Effect, History, Model, Op, Status};
+use super::play::{LogSpec, Play};
+use crate::data::json::Members;
+use crate::files::options::FsyncMode;
+use crate::files::options::Options;
+use crate::vfs::simulated::{Call, Disk, Outcome, Random, SimulatedDisk};
+
+/// An instant at which a crash may come: during a call that changes something.
+#[derive(Clone)]
+pub struct Moment {
+    /// The call.
+    pub call: Call,
+    /// The disk as it is when the power is cut during the call.
+    pub disk: Disk,
+    /// What was answered before the call.
+    pub status: Vec<Status>,
+    /// A mirror may be broken, by its editor.
+    pub is_editing: bool,
+    /// Operations before this one are durable, without a sync for each.
+    pub spared: usize,
+}
+
+/// What a script set up.
+#[derive(Clone)]
+pub struct Setting {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// The logs.
+    pub logs: Vec<LogSpec>,
+    /// For all engines.
+    pub options: Options,
+    /// Bytes that must be in some file at any time (damaged lines).
+    pub evidence: Vec<Vec<u8>>,
+}
+
+/// A machine that was off.
+pub struct Crashed {
+    /// Its disk.
+    pub disk: Disk,
+    /// When it comes back.
+    pub now_ms: i64,
+    /// What was called and answered before.
+    pub history: History,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A mirror may be broken, by its editor.
+    pub is_editing: bool,
+    /// Mirrors that power cuts before this crash had broken.
+    pub broken: Vec<Arc<Vec<u8>>>,
+}
+
+/// What a check saw, for crashes during it.
+pub struct Recovery {
+    /// Mirrors that were broken when it began, or when a recovery before it did.
+    pub broken: Vec<Arc<Vec<u8>>>,
+    /// Each call that changed something.
+    pub moments: Vec<Moment>,
+    /// What was called.
+    pub history: History,
+}
+
+/// Checks a state; with `is_watched` also tells at which instants the recovery could be hit.
+pub fn check(
+    setting: &Setting,
+    crashed: &Crashed,
+    seed: u64,
+    is_watched: bool,
+) -> Result<Option<Recovery>, String> {
+    let mut random = Random::new(seed);
+    check_evidence(setting, &crashed.disk)?;
+    let is_power_cut = !matches!(crashed.outcome, Outcome::Kill(_));
+    for spec in setting.logs.iter().filter(|spec| spec.is_mirrored) {
+        let path = setting.folder.join(format!("{}.json", spec.name));
+        if let Mirror::Broken(bytes) = mirror(&crashed.disk, &path)
+            && !crashed.is_editing
+            && !(is_power_cut && setting.options.fsync == FsyncMode::Never)
+            && !crashed.broken.contains(&bytes)
+        {
+            return Err(format!("mirror '{}' is broken ({} bytes)", spec.name, bytes.len()));
+        }
+    }
+    let machine = SimulatedDisk::with(crashed.disk.clone(), crashed.now_ms);
+    let mut play = Play::new(machine, &setting.folder, setting.logs.clone(), crashed.history.clone());
+    play.options = setting.options;
+    let mut models = open_and_explain(setting, &mut play, crashed)?;
+    if play.disk.disk().fingerprint() != crashed.disk.fingerprint() {
+        return Err("reading changed files".to_owned());
+    }
+    if is_power_cut {
+        // What was found there is durable now.
+        play.record.lock().history = crashed.history.after(models.clone());
+    }
+    // What an editor was writing is not on disk for certain, also when the process is killed meanwhile.
+    play.record.lock().is_editing = crashed.is_editing && !is_power_cut;
+    let moments: Arc<Mutex<Vec<Moment>>> = Arc::default();
+    if is_watched {
+        watch(&play, &moments);
+    }
+    let broken = broken_mirrors(setting, &crashed.disk);
+    go_on(setting, &mut play, &mut models, &mut random)?;
+    check_files(setting, &mut play, 0, &models, &mut random)?;
+    check_leftovers(setting, &play.disk.disk())?;
+    if !crashed.history.is_unknown {
+        check_set_aside(setting, &play, &broken)?;
+    }
+    let recovery = is_watched.then(|| {
+        play.disk.watch(None);
+        let moments = std::mem::take(&mut *moments.lock());
+        // One that was set aside comes back when a power cut undoes the rename.
+        let broken = [&*crashed.broken, &*broken].concat();
+        Recovery { broken, moments, history: play.record.lock().history.clone() }
+    });
+    check_again(setting, &mut play, &models, &mut random)?;
+    Ok(recovery)
+}
+
+/// Has each call that changes something noted as a moment.
+pub fn watch(play: &Play, moments: &Arc<Mutex<Vec<Moment>>>) {
+    let (record, moments) = (Arc::clone(&play.record), Arc::clone(moments));
+    play.disk.watch(Some(Box::new(move |disk, call| {
+        let record = record.lock();
+        moments.lock().push(Moment {
+            call: call.clone(),
+            disk: disk.clone(),
+            status: record.history.status.clone(),
+            is_editing: record.is_editing,
+            spared: record.spared,
+        });
+    })));
+}
+
+fn broken_mirrors(setting: &Setting, disk: &Disk) -> Vec<Arc<Vec<u8>>> {
+    let paths = setting.logs.iter().filter(|spec| spec.is_mirrored);
+    paths
+        .filter_map(|spec| match mirror(disk, &setting.folder.join(format!("{}.json", spec.name))) {
+            Mirror::Broken(bytes) => Some(bytes),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Opens all logs: the state of each must be one that the history explains.
+fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Result<Vec<Model>, String> {
+    let models = explain(setting, play, 0, &crashed.history)?;
+    if !crashed.history.is_unordered
+        && setting.options.fsync == FsyncMode::Always
+        && let Some(notice) = play.record.lock().notices.iter().find(|it| it.code == "PS_FOREIGN_EDIT")
+    {
+        return Err(format!("an edit is seen where nobody edited: {}", notice.message));
+    }
+    Ok(models)
+}
+
+/// Which of the states that the history allows each log has.
+pub fn explain(
+    setting: &Setting,
+    play: &mut Play,
+    bot: usize,
+    history: &History,
+) -> Result<Vec<Model>, String> {
+    let mut models = Vec::new();
+    for (log, spec) in setting.logs.iter().enumerate() {
+        let state =
+            play.state(bot, log).map_err(|error| format!("'{}' cannot be opened: {error}", spec.name))?;
+        let members: Vec<(&str, &str)> = Members::of(&state).collect();
+        if history.is_unknown {
+            models.push(Model::of(&members));
+            continue;
+        }
+        let model = history.explain(log, &members).map_err(|expected| {
+            let found = ordered(&state, history.is_unordered);
+            let nearest = expected.iter().map(|text| mismatch(&found, text)).min_by_key(String::len);
+            format!("'{}' cannot be explained{}", spec.name, nearest.unwrap_or_default())
+        })?;
+        models.push(model);
+    }
+    Ok(models)
+}
+
+/// What a bot does after a start, in several ways.
+fn go_on(
+    setting: &Setting,
+    play: &mut Play,
+    models: &mut [Model],
+    random: &mut Random,
+) -> Result<(), String> {
+    let logs = 0..setting.logs.len();
+    let way = random.below(8);
+    match way {
+        0 => {
+            play.kill(0);
+            play.open(0);
+        }
+        1 | 2 => {
+            for log in logs.clone() {
+                let call = play.compact(log);
+                play.call(0, call);
+                play.jobs(0);
+            }
+            let disk = play.disk.disk();
+            let backups = disk.list(&setting.folder.join("logs")).unwrap_or_default();
+            for spec in &setting.logs {
+                let prefix = format!("{}.log.backup.", spec.name);
+                let count = backups.iter().filter(|name| name.starts_with(&prefix)).count();
+                if count > 3 {
+                    return Err(format!("'{}' has {count} backups", spec.name));
+                }
+            }
+            if let Some(Err(error)) = play.others().into_iter().find(Result::is_err) {
+                return Err(format!("compaction fails: {error}"));
+            }
+        }
+        3 => {
+            for log in logs.clone().filter(|log| setting.logs[*log].is_mirrored) {
+                if matches!(mirror(&play.disk.disk(), &play.mirror_path(log)), Mirror::Whole(_)) {
+                    play.edit(log, "edited-after");
+                    apply_last(play, models);
+                }
+            }
+        }
+        _ => {}
+    }
+    for log in logs.clone() {
+        let call = match random.below(3) {
+            0 => play.append(log, "after", 40),
+            1 => play.set(log, "after", 700),
+            _ => play.count(log, "count"),
+        };
+        play.call(0, call);
+        let status = *play.record.lock().history.status.last().unwrap_or(&Status::Open);
+        if status != Status::Acked {
+            return Err(format!("a write after the crash: {status:?}"));
+        }
+        apply_last(play, models);
+    }
+    if way == 4 {
+        play.finish(0).map_err(|error| format!("closing fails: {error}"))?;
+    } else {
+        play.settle(0);
+    }
+    Ok(())
+}
+
+pub fn apply_last(play: &Play, models: &mut [Model]) {
+    if let Some(Op { log, effects }) = play.record.lock().history.ops.last() {
+        for effect in effects {
+            models[*log].apply(effect);
+        }
+    }
+}
+
+/// A further start, and one after a power cut that keeps only what is durable: all is there.
+pub fn check_again(
+    setting: &Setting,
+    play: &mut Play,
+    models: &[Model],
+    random: &mut Random,
+) -> Result<(), String> {
+    for bot in play.running() {
+        play.kill(bot);
+    }
+    let disk = play.disk.disk();
+    let chance = Outcome::Random(random.draw());
+    let mut ends = vec![("a start", Outcome::Kill(None))];
+    if setting.options.fsync == FsyncMode::Always && !is_in_doubt(play) {
+        ends.extend([("a power cut", Outcome::Lost), ("a power cut by chance", chance)]);
+    }
+    for (what, outcome) in ends {
+        let now_ms = play.disk.now_ms();
+        let machine = SimulatedDisk::with(outcome.of(&disk), now_ms);
+        let mut again = Play::new(machine, &setting.folder, setting.logs.clone(), History::default());
+        again.options = setting.options;
+        let is_sorted = play.record.lock().history.is_unordered;
+        for (log, spec) in setting.logs.iter().enumerate() {
+            let state = again.state(0, log);
+            let state = state.map_err(|error| format!("'{}' cannot be opened again: {error}", spec.name))?;
+            let expected = models[log].text(is_sorted);
+            if ordered(&state, is_sorted) != expected {
+                let found = ordered(&state, is_sorted);
+                return Err(format!(
+                    "'{}' is another after {what} ({outcome}){}",
+                    spec.name,
+                    mismatch(&found, &expected)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A sync failed, what it should have written could not be cut off, and the process that knew of it is
+/// dead: nobody can know any more that those bytes are in doubt. A limit that the documents name.
+pub fn is_in_doubt(play: &Play) -> bool {
+    let disk = play.disk.disk();
+    (0..play.logs.len()).any(|log| disk.is_in_doubt(&play.log_path(log)))
+}
+
+/// Applies an effect to the model of a log; for scripts that set up old data.
+pub fn set(model: &mut Model, key: &str, value: &str) {
+    model.apply(&Effect::Set(key.to_owned(), value.to_owned()));
+}
