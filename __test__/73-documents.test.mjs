@@ -1,5 +1,5 @@
-// The examples in the documents do what they say: every block of JavaScript in the README and in docs/hosting.md is
-// run in a bot's folder of its own, and prints what its comments promise. Links between documents lead somewhere.
+// The examples in the documents do what they say: every block of JavaScript in the README and in docs/ runs in a bot's
+// folder of its own, and prints what its comments promise. Links between documents lead somewhere.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -41,7 +41,12 @@ async function botFolder(t) {
   return folder;
 }
 
-for (const document of ['README.md', 'docs/hosting.md']) {
+const pages = ['README.md'];
+for (const name of (await readdir(path.join(repositoryRoot, 'docs'))).sort()) {
+  if (name.endsWith('.md')) pages.push(`docs/${name}`);
+}
+
+for (const document of pages) {
   for (const { line, code } of blocksOf(await read(document))) {
     test(`${document}, the example at line ${line}`, async (t) => {
       const folder = await botFolder(t);
@@ -74,9 +79,11 @@ test('the first example of the README prints what it promises', async () => {
 });
 
 test('links lead to files and headings that are there', async () => {
-  const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md'];
-  for (const name of await readdir(path.join(repositoryRoot, 'docs'))) {
-    if (name.endsWith('.md')) documents.push(`docs/${name}`);
+  const documents = [...pages, 'CONTRIBUTING.md', 'CHANGELOG.md', 'bench/README.md'];
+  for (const name of await readdir(path.join(repositoryRoot, 'docs', 'adr')))
+    documents.push(`docs/adr/${name}`);
+  for (const name of await readdir(path.join(repositoryRoot, 'examples'))) {
+    documents.push(`examples/${name}/README.md`);
   }
   const anchors = (text) =>
     [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>

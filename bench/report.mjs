@@ -1,7 +1,6 @@
 /**
- * What `--save` keeps of a run: the tables in README.md of this folder, the charts, and in the README of the
- * repository the charts with a few lines of figures. Each part stands between `<!-- name -->` and `<!-- /name -->`
- * and says when, on what and by which command it was measured.
+ * What `--save` keeps of a run: the tables in README.md of this folder, and the charts in docs/performance.md. Each
+ * part stands between `<!-- name -->` and `<!-- /name -->` and says when, on what and by which command it was measured.
  */
 
 import fs from 'node:fs';
@@ -33,9 +32,9 @@ export function saveReport(results) {
     machine,
   ]);
   for (const { file, svg } of drawn) fs.writeFileSync(path.join(folder, file), svg);
-  replacePart(path.join(REPOSITORY, 'README.md'), 'charts', [
+  replacePart(path.join(REPOSITORY, 'docs', 'performance.md'), 'charts', [
     heading,
-    ...drawn.map(({ file, title }) => `![${title}](bench/charts/${file})`),
+    ...drawn.map(({ file, title }) => `![${title}](../bench/charts/${file})`),
   ]);
   const kept = { date, machine, loadBefore, command, budgets: budgets?.rows, lines, stores: peers.stores };
   fs.writeFileSync(path.join(folder, 'figures.json'), `${JSON.stringify(kept, null, 2)}\n`);

@@ -5,7 +5,7 @@
  *     --quick         leaves out 100,000 players and takes fewer samples
  *     --dir=PATH      where to measure; default: target/bench of the repository
  *     --only=A,B      of: disk, open, update, load, compaction, flight, loop, peers
- *     --save          also puts tables and charts into README.md of this folder and of the repository
+ *     --save          also puts tables and charts into README.md of this folder and docs/performance.md
  *
  * The exit code is 0 when this package could be measured in all, whether or not the budgets were met. A store of the
  * comparison that cannot be measured is a line that says so.

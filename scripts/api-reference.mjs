@@ -73,7 +73,11 @@ function classSection(node) {
   const lines = [`### ${node.name.text}`, ''];
   if (text) lines.push(text, '');
   for (const example of examples) lines.push('Example:', '', code(example));
-  for (const member of node.members) {
+  // An interface of the same name adds members that the Rust sources cannot declare.
+  const added = source.statements.filter(
+    (each) => ts.isInterfaceDeclaration(each) && each.name.text === node.name.text,
+  );
+  for (const member of [...node.members, ...added.flatMap(({ members }) => [...members])]) {
     const name = ts.isConstructorDeclaration(member) ? 'constructor' : member.name.getText();
     lines.push(...callable(member, `#### ${node.name.text}: ${name}`));
   }
@@ -111,6 +115,41 @@ function enumSection(node) {
   return [...lines, ''];
 }
 
+/** The first sentence of a documentation comment, on one line. */
+function summaryOf(node) {
+  const [paragraph] = docOf(node).text.split('\n\n');
+  const [sentence] = paragraph.replace(/\s*\n\s*/g, ' ').split(/(?<=[.;:]) (?=[A-Z`'{])/);
+  return sentence.replace(/[.;:]$/, '');
+}
+
+/** A table of all names that can be called or constructed, for each place that exports them. */
+function overview() {
+  const kinds = [ts.isFunctionDeclaration, ts.isClassDeclaration, ts.isEnumDeclaration];
+  const rows = new Map([
+    ['append-log', []],
+    ['storage', []],
+    ['', []],
+  ]);
+  for (const node of source.statements.filter((each) => kinds.some((isKind) => isKind(each)))) {
+    const name = node.name.text;
+    const row = `| [${name}](#${name.toLowerCase()}) | ${cell(summaryOf(node))} |`;
+    rows.get(subpathOf.get(name) ?? '').push(row);
+  }
+  const lines = [
+    '## At a glance',
+    '',
+    'All functions return promises unless their declaration says otherwise. A `logName` is a file name without its ending.',
+    'The root exports everything; two subpaths export a part each.',
+    '',
+  ];
+  for (const [subpath, ofPlace] of rows) {
+    const title = subpath ? `\`progressive-storage/${subpath}\`` : 'From the root only';
+    ofPlace.sort((one, other) => one.localeCompare(other, 'en'));
+    lines.push(`### ${title}`, '', '| name | |', '| --- | --- |', ...ofPlace, '');
+  }
+  return lines;
+}
+
 function reference() {
   const sections = { functions: [], classes: [], constants: [], types: [] };
   const classes = new Set(source.statements.filter(ts.isClassDeclaration).map((node) => node.name.text));
@@ -135,6 +174,7 @@ function reference() {
     '',
     'Generated from `index.d.ts` by `npm run docs`; not edited by hand.',
     '',
+    ...overview(),
   ];
   for (const [title, entries] of Object.entries(sections)) {
     lines.push(`## ${title[0].toUpperCase()}${title.slice(1)}`, '');

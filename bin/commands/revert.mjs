@@ -50,7 +50,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (byHand.length > 0) {
     throw new Stop(`'${byHand[0].path}' uses this package, but was not written by \`adopt\`.`, {
       code: 'ERR_NOT_ADOPTED',
-      hint: 'Put the two old files back by hand; README.md, "Going back", says how. Nothing was changed.',
+      hint: 'Put the two old files back by hand; docs/going-back.md of the package says how. Nothing was changed.',
     });
   }
   if (ours.length === 0) {
