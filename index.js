@@ -1,4 +1,4 @@
-// The package's entry: everything that the addon exports, and the dashboard. `native.js`, written by `npm run build`,
+// The package's entry: everything that the addon exports, and the dashboard. `lib/native.js`, written by `npm run build`,
 // looks for the binary of this machine; when it finds none that loads, the error says what was looked for and what to
 // do.
 //
@@ -11,7 +11,7 @@ process.dlopen = (...args) => {
   return dlopen.apply(process, args);
 };
 try {
-  module.exports = require('./native.js');
+  module.exports = require('./lib/native.js');
 } catch (error) {
   throw require('./lib/load-error.js').explain(error);
 } finally {

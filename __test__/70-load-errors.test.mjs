@@ -20,7 +20,7 @@ async function botWithoutBinary(t, folder) {
   const bot = folder ?? (await temporaryFolder(t));
   const installed = path.join(bot, 'node_modules', NAME);
   await mkdir(installed, { recursive: true });
-  for (const name of ['index.js', 'native.js', 'append-log.js', 'storage.js', 'lib']) {
+  for (const name of ['index.js', 'lib']) {
     await cp(path.join(repositoryRoot, name), path.join(installed, name), { recursive: true });
   }
   const manifest = JSON.parse(await readFile(path.join(repositoryRoot, 'package.json'), 'utf8'));

@@ -17,7 +17,7 @@ const target = join(root, 'docs', 'api.md');
 /** The names that each subpath exports, from its hand-written declarations. */
 const subpathOf = new Map();
 for (const subpath of ['append-log', 'storage']) {
-  const text = readFileSync(join(root, `${subpath}.d.ts`), 'utf8');
+  const text = readFileSync(join(root, 'lib', `${subpath}.d.ts`), 'utf8');
   for (const [, names] of text.matchAll(/export (?:type )?\{([^}]*)\}/g)) {
     for (const name of names.split(',').map((each) => each.trim())) if (name) subpathOf.set(name, subpath);
   }

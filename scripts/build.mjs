@@ -1,7 +1,7 @@
-// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `native.js` and `index.d.ts`
-// in the project's folder. Installs what it needs.
+// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.d.ts` and `lib/native.js`.
+// Installs what it needs.
 
-import { readdirSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepare, root, run, runTool } from './tools.mjs';
 
@@ -20,8 +20,11 @@ runTool('napi', [
   '--output-dir',
   output,
 ]);
+const loader = join(output, 'native.js');
+// The binary stands in the package's root, above its loader.
+writeFileSync(loader, readFileSync(loader, 'utf8').replaceAll("require('./", "require('../"));
 for (const name of readdirSync(output)) {
-  renameSync(join(output, name), join(root, name));
+  renameSync(join(output, name), name === 'native.js' ? join(root, 'lib', name) : join(root, name));
 }
 
 // The reference in docs/api.md follows the declarations.

@@ -23,7 +23,7 @@ await import('./test.mjs');
 step('generated files');
 const changed = execFileSync(
   'git',
-  ['status', '--porcelain', '--', 'native.js', 'index.d.ts', 'docs/api.md'],
+  ['status', '--porcelain', '--', 'lib/native.js', 'index.d.ts', 'docs/api.md'],
   {
     cwd: root,
     encoding: 'utf8',
@@ -31,7 +31,7 @@ const changed = execFileSync(
 );
 if (changed.trim() && process.env.CI) {
   fail(
-    `native.js, index.d.ts or docs/api.md are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
+    `lib/native.js, index.d.ts or docs/api.md are not what the sources give; run \`npm run build\` and commit them:\n${changed}`,
   );
 }
 

@@ -10,7 +10,7 @@ const {
   needsCompaction,
   CompactionScheduler,
   streamLogEntries,
-} = require('./index.js');
+} = require('../index.js');
 
 module.exports.OpType = OpType;
 module.exports.appendLogEntry = appendLogEntry;

@@ -1,4 +1,4 @@
-export type { GameHistoryEntry, PlayerRecord, PlayerResult, Rank, TokenList } from './index.js';
+export type { GameHistoryEntry, PlayerRecord, PlayerResult, Rank, TokenList } from '../index.js';
 export {
   clearGameState,
   compactAllLogs,
@@ -15,4 +15,4 @@ export {
   saveTokens,
   updatePlayerStats,
   updatePlayersStats,
-} from './index.js';
+} from '../index.js';

@@ -1,4 +1,4 @@
-export type { HistoryEntry, LogEntry, RebuildOptions } from './index.js';
+export type { HistoryEntry, LogEntry, RebuildOptions } from '../index.js';
 export {
   appendLogEntry,
   CompactionScheduler,
@@ -10,4 +10,4 @@ export {
   readLogEntries,
   rebuildStateFromLog,
   streamLogEntries,
-} from './index.js';
+} from '../index.js';

@@ -15,7 +15,7 @@ const {
   clearGameState,
   getAllGameStates,
   compactAllLogs,
-} = require('./index.js');
+} = require('../index.js');
 
 module.exports.saveTokens = saveTokens;
 module.exports.loadTokens = loadTokens;

@@ -87,7 +87,7 @@ function requireNative() {
   } else if (process.platform === 'android') {
     if (process.arch === 'arm64') {
       try {
-        return require('./progressive-storage.android-arm64.node')
+        return require('../progressive-storage.android-arm64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -103,7 +103,7 @@ function requireNative() {
       }
     } else if (process.arch === 'arm') {
       try {
-        return require('./progressive-storage.android-arm-eabi.node')
+        return require('../progressive-storage.android-arm-eabi.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -124,7 +124,7 @@ function requireNative() {
     if (process.arch === 'x64') {
       if ((process.config && process.config.variables && process.config.variables.shlib_suffix === 'dll.a') || (process.config && process.config.variables && process.config.variables.node_target_type === 'shared_library')) {
         try {
-          return require('./progressive-storage.win32-x64-gnu.node')
+          return require('../progressive-storage.win32-x64-gnu.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -140,7 +140,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.win32-x64-msvc.node')
+          return require('../progressive-storage.win32-x64-msvc.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -157,7 +157,7 @@ function requireNative() {
       }
     } else if (process.arch === 'ia32') {
       try {
-        return require('./progressive-storage.win32-ia32-msvc.node')
+        return require('../progressive-storage.win32-ia32-msvc.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -173,7 +173,7 @@ function requireNative() {
       }
     } else if (process.arch === 'arm64') {
       try {
-        return require('./progressive-storage.win32-arm64-msvc.node')
+        return require('../progressive-storage.win32-arm64-msvc.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -192,7 +192,7 @@ function requireNative() {
     }
   } else if (process.platform === 'darwin') {
     try {
-      return require('./progressive-storage.darwin-universal.node')
+      return require('../progressive-storage.darwin-universal.node')
     } catch (e) {
       loadErrors.push(e)
     }
@@ -208,7 +208,7 @@ function requireNative() {
     }
     if (process.arch === 'x64') {
       try {
-        return require('./progressive-storage.darwin-x64.node')
+        return require('../progressive-storage.darwin-x64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -224,7 +224,7 @@ function requireNative() {
       }
     } else if (process.arch === 'arm64') {
       try {
-        return require('./progressive-storage.darwin-arm64.node')
+        return require('../progressive-storage.darwin-arm64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -244,7 +244,7 @@ function requireNative() {
   } else if (process.platform === 'freebsd') {
     if (process.arch === 'x64') {
       try {
-        return require('./progressive-storage.freebsd-x64.node')
+        return require('../progressive-storage.freebsd-x64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -260,7 +260,7 @@ function requireNative() {
       }
     } else if (process.arch === 'arm64') {
       try {
-        return require('./progressive-storage.freebsd-arm64.node')
+        return require('../progressive-storage.freebsd-arm64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -276,7 +276,7 @@ function requireNative() {
       }
     } else if (process.arch === 'ppc64') {
       try {
-        return require('./progressive-storage.freebsd-ppc64.node')
+        return require('../progressive-storage.freebsd-ppc64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -297,7 +297,7 @@ function requireNative() {
     if (process.arch === 'x64') {
       if (isMusl()) {
         try {
-          return require('./progressive-storage.linux-x64-musl.node')
+          return require('../progressive-storage.linux-x64-musl.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -313,7 +313,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.linux-x64-gnu.node')
+          return require('../progressive-storage.linux-x64-gnu.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -331,7 +331,7 @@ function requireNative() {
     } else if (process.arch === 'arm64') {
       if (isMusl()) {
         try {
-          return require('./progressive-storage.linux-arm64-musl.node')
+          return require('../progressive-storage.linux-arm64-musl.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -347,7 +347,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.linux-arm64-gnu.node')
+          return require('../progressive-storage.linux-arm64-gnu.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -365,7 +365,7 @@ function requireNative() {
     } else if (process.arch === 'arm') {
       if (isMusl()) {
         try {
-          return require('./progressive-storage.linux-arm-musleabihf.node')
+          return require('../progressive-storage.linux-arm-musleabihf.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -381,7 +381,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.linux-arm-gnueabihf.node')
+          return require('../progressive-storage.linux-arm-gnueabihf.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -399,7 +399,7 @@ function requireNative() {
     } else if (process.arch === 'loong64') {
       if (isMusl()) {
         try {
-          return require('./progressive-storage.linux-loong64-musl.node')
+          return require('../progressive-storage.linux-loong64-musl.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -415,7 +415,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.linux-loong64-gnu.node')
+          return require('../progressive-storage.linux-loong64-gnu.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -433,7 +433,7 @@ function requireNative() {
     } else if (process.arch === 'riscv64') {
       if (isMusl()) {
         try {
-          return require('./progressive-storage.linux-riscv64-musl.node')
+          return require('../progressive-storage.linux-riscv64-musl.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -449,7 +449,7 @@ function requireNative() {
         }
       } else {
         try {
-          return require('./progressive-storage.linux-riscv64-gnu.node')
+          return require('../progressive-storage.linux-riscv64-gnu.node')
         } catch (e) {
           loadErrors.push(e)
         }
@@ -466,7 +466,7 @@ function requireNative() {
       }
     } else if (process.arch === 'ppc64') {
       try {
-        return require('./progressive-storage.linux-ppc64-gnu.node')
+        return require('../progressive-storage.linux-ppc64-gnu.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -482,7 +482,7 @@ function requireNative() {
       }
     } else if (process.arch === 's390x') {
       try {
-        return require('./progressive-storage.linux-s390x-gnu.node')
+        return require('../progressive-storage.linux-s390x-gnu.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -502,7 +502,7 @@ function requireNative() {
   } else if (process.platform === 'openharmony') {
     if (process.arch === 'arm64') {
       try {
-        return require('./progressive-storage.openharmony-arm64.node')
+        return require('../progressive-storage.openharmony-arm64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -518,7 +518,7 @@ function requireNative() {
       }
     } else if (process.arch === 'x64') {
       try {
-        return require('./progressive-storage.openharmony-x64.node')
+        return require('../progressive-storage.openharmony-x64.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -534,7 +534,7 @@ function requireNative() {
       }
     } else if (process.arch === 'arm') {
       try {
-        return require('./progressive-storage.openharmony-arm.node')
+        return require('../progressive-storage.openharmony-arm.node')
       } catch (e) {
         loadErrors.push(e)
       }
@@ -660,7 +660,7 @@ if (!nativeBinding || forceWasi) {
       candidateError = __napiWasiResolveCandidate('./progressive-storage.wasi.cjs', false, ['./progressive-storage.wasm32-wasi.debug.wasm', './progressive-storage.wasm32-wasi.wasm'])
       candidateFailed = candidateError !== null
       if (!candidateFailed) {
-        wasiBinding = require('./progressive-storage.wasi.cjs')
+        wasiBinding = require('../progressive-storage.wasi.cjs')
         nativeBinding = wasiBinding
         __napiLoadedBindingTarget = 'wasm32-wasi'
         wasiBindingLoaded = true
