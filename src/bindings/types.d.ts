@@ -286,8 +286,10 @@ export interface BackupEvent extends StorageEvent {
 }
 
 /**
- * A JSON file could not be written; the log has the data, and it is tried again. Code: `PS_MIRROR_FAILED`. Or the small
- * record of it cannot be read, and counts as missing. Code: `PS_RECORD_FAILED`.
+ * The JSON file or its record could not be written or read as it should. The log has the data. Codes:
+ * - `PS_MIRROR_FAILED`: the file could not be written; it is tried again.
+ * - `PS_MIRROR_IN_PLACE`: the system refused to replace the file, so it was written in place.
+ * - `PS_RECORD_FAILED`: the record cannot be read, and counts as missing.
  */
 export interface MirrorFailedEvent extends StorageEvent {
   log: string;

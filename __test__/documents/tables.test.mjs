@@ -1,0 +1,218 @@
+// The tables of options, events, error codes, exports and commands in the documents are those of the code: no row is
+// missing, and none is superfluous. What the code knows comes from the package itself, from its types, and from the
+// texts of its sources.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { test } from 'node:test';
+import { repositoryRoot } from '../support/temp.mjs';
+
+const require = createRequire(import.meta.url);
+const ts = require('typescript');
+const ps = require('../../index.js');
+const manifest = require('../../package.json');
+
+const read = (name) => readFileSync(path.join(repositoryRoot, name), 'utf8');
+const sorted = (names) => [...new Set(names)].sort();
+const codesIn = (text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+
+// --- What the documents have ---
+
+// The rows of the first table behind a heading, as objects by the titles of the columns.
+function tableOf(document, heading) {
+  const text = `\n${read(document)}`;
+  const begin = text.indexOf(`\n${heading}\n`);
+  assert.ok(begin >= 0, `${document} has the heading ${heading}`);
+  const table = /^\|.*\n\| *-[-| ]*\|\n(?:\|.*\n?)+/m.exec(text.slice(begin));
+  assert.ok(table, `${document} has a table behind ${heading}`);
+  const cells = (line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  const [titles, , ...rows] = table[0].trim().split('\n').map(cells);
+  return rows.map((row) => Object.fromEntries(row.map((cell, at) => [titles[at], cell])));
+}
+
+const column = (rows, title) => rows.flatMap((row) => codesIn(row[title]));
+
+// --- What the code has ---
+
+const types = ts.createSourceFile('index.d.ts', read('index.d.ts'), ts.ScriptTarget.Latest, true);
+
+function interfaceOf(name) {
+  const found = types.statements.filter((node) => ts.isInterfaceDeclaration(node) && node.name.text === name);
+  assert.equal(found.length, 1, `one interface ${name}`);
+  return found[0];
+}
+
+const membersOf = (name) => interfaceOf(name).members.map((member) => member.name.getText());
+const commentOf = (node) => ts.getTextOfJSDocComment(node.jsDoc?.at(-1)?.comment) ?? '';
+
+// What the package lists when it refuses a name that it does not know.
+function listedBy(call, words) {
+  try {
+    call();
+  } catch (error) {
+    assert.equal(error.code, 'ERR_INVALID_ARG_VALUE');
+    return error.message.slice(error.message.indexOf(words) + words.length).split(', ');
+  }
+  return assert.fail('an unknown name was taken');
+}
+
+function filesIn(folder, ending) {
+  return readdirSync(path.join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
+    const name = path.posix.join(folder, entry.name);
+    if (entry.isDirectory()) return ['tests', 'simulation'].includes(entry.name) ? [] : filesIn(name, ending);
+    return ending.test(entry.name) ? [name] : [];
+  });
+}
+
+// Rust sources end with their tests; comments are no use of a code.
+function productOf(name) {
+  const [text] = read(name).split('#[cfg(test)]\nmod tests');
+  return text.replaceAll(/^\s*\/\/.*$/gm, '');
+}
+
+function stringsIn(files, pattern) {
+  return files.flatMap((name) => [...productOf(name).matchAll(pattern)].map(([, code]) => code));
+}
+
+const library = [
+  ...filesIn('src', /\.rs$/),
+  ...filesIn('lib', /\.js$/),
+  ...filesIn('dashboard', /\.js$/),
+  'index.js',
+];
+const ERROR_CODE = /["'](ERR_[A-Z_]+)["']/g;
+
+// --- Options ---
+
+for (const { heading, name, unknown, words } of [
+  { heading: '# Options', name: 'StorageOptions', unknown: { nonsense: 1 }, words: 'the options are ' },
+  {
+    heading: '## `rotation`',
+    name: 'RotationOptions',
+    unknown: { rotation: { nonsense: 1 } },
+    words: 'it has ',
+  },
+]) {
+  test(`options: the table of ${name}`, () => {
+    const documented = column(tableOf('docs/options.md', heading), 'option');
+    assert.equal(documented.length, new Set(documented).size, 'no option twice');
+    assert.deepEqual(sorted(documented), sorted(membersOf(name)));
+    assert.deepEqual(sorted(documented), sorted(listedBy(() => new ps.Storage(unknown), words)));
+  });
+
+  test(`options: the defaults of ${name}`, () => {
+    const documented = new Map(
+      tableOf('docs/options.md', heading).map((row) => [codesIn(row.option)[0], row.default]),
+    );
+    let compared = 0;
+    for (const member of interfaceOf(name).members) {
+      const literal = /Default: (?:`('[^']+')`|(\d+|true|false))\./.exec(commentOf(member));
+      if (!literal) continue;
+      compared += 1;
+      const option = member.name.getText();
+      assert.equal(documented.get(option), `\`${literal[1] ?? literal[2]}\``, option);
+    }
+    assert.ok(compared >= 2);
+  });
+}
+
+// --- Events ---
+
+const events = () => tableOf('docs/events.md', '# Events and warnings');
+
+test('events: the table has what `on` takes, and what the types have', () => {
+  const documented = column(events(), 'event');
+  assert.equal(documented.length, new Set(documented).size, 'no event twice');
+  assert.deepEqual(sorted(documented), sorted(membersOf('StorageEvents')));
+  const accepted = listedBy(() => ps.on('nonsense', () => {}), 'the events are ');
+  assert.deepEqual(sorted(documented), sorted(accepted));
+});
+
+test('events: codes and properties are those of the types', () => {
+  const rows = new Map(events().map((row) => [codesIn(row.event)[0], row]));
+  for (const member of interfaceOf('StorageEvents').members) {
+    const [event, type] = [member.name.getText(), member.type.getText()];
+    const row = rows.get(event);
+    const codes = commentOf(interfaceOf(type)).match(/PS_[A-Z_]+/g);
+    assert.deepEqual(sorted(codesIn(row.codes)), sorted(codes), `codes of ${event}`);
+    assert.deepEqual(codesIn(row.properties), membersOf(type), `properties of ${event}`);
+  }
+});
+
+test('events: the table of codes has all codes of the sources', () => {
+  const documented = column(tableOf('docs/events.md', '## Codes'), '`code`');
+  assert.equal(documented.length, new Set(documented).size, 'no code twice');
+  assert.deepEqual(sorted(documented), sorted(stringsIn(library, /["'](PS_[A-Z_]+)["']/g)));
+  assert.deepEqual(sorted(documented), sorted(column(events(), 'codes')));
+});
+
+// --- Errors ---
+
+const errors = () => column(tableOf('docs/errors.md', '# Errors'), '`code`');
+
+test('errors: the table has all codes of the sources', () => {
+  const documented = errors();
+  assert.equal(documented.length, new Set(documented).size, 'no code twice');
+  assert.deepEqual(sorted(documented), sorted(stringsIn(library, ERROR_CODE)));
+});
+
+test('errors: the table of the program has all codes of its sources', () => {
+  const documented = column(tableOf('docs/cli.md', '### Codes of errors'), '`error.code`');
+  assert.equal(documented.length, new Set(documented).size, 'no code twice');
+  const known = errors();
+  const own = stringsIn(filesIn('bin', /\.mjs$/), ERROR_CODE).filter(
+    // Node's own, of what reads the arguments.
+    (code) => !known.includes(code) && !code.startsWith('ERR_PARSE_ARGS_'),
+  );
+  assert.deepEqual(sorted(documented), sorted(own));
+});
+
+// --- Exports ---
+
+const namesAt = (heading) =>
+  tableOf('docs/api.md', heading).flatMap(({ name }) => [...name.matchAll(/\[(\w+)\]/g)].map(([, it]) => it));
+
+test('exports: the reference has those of each subpath, and of the root', () => {
+  const everything = [];
+  for (const subpath of ['append-log', 'storage']) {
+    const documented = namesAt(`### \`${manifest.name}/${subpath}\``);
+    const exported = Object.keys(require(`${manifest.name}/${subpath}`));
+    assert.deepEqual(sorted(documented), sorted(exported), subpath);
+    everything.push(...documented);
+  }
+  everything.push(...namesAt('### From the root only'));
+  assert.equal(everything.length, new Set(everything).size, 'each name has one place');
+  // The generated loader's own.
+  const exported = Object.keys(ps).filter((name) => !name.startsWith('__'));
+  assert.deepEqual(sorted(everything), sorted(exported));
+});
+
+test('exports: the reference has the methods of each class', () => {
+  const text = read('docs/api.md');
+  for (const [name, exported] of Object.entries(ps).filter(([, value]) => value?.prototype)) {
+    const documented = [...text.matchAll(new RegExp(`^#### ${name}: (\\w+)$`, 'gm'))].map(([, it]) => it);
+    if (documented.length === 0) continue;
+    const has = Object.getOwnPropertyNames(exported.prototype).filter((each) => !each.startsWith('_'));
+    assert.deepEqual(sorted([...documented, 'constructor']), sorted(has), name);
+  }
+  for (const name of ['Storage', 'Collection', 'CompactionScheduler'])
+    assert.ok(text.includes(`\n#### ${name}: constructor\n`), name);
+});
+
+// --- The program ---
+
+test('commands: the documents have each of them', () => {
+  const commands = readdirSync(path.join(repositoryRoot, 'bin', 'commands'))
+    .filter((name) => name.endsWith('.mjs'))
+    .map((name) => path.basename(name, '.mjs'));
+  const inTable = column(tableOf('docs/cli.md', '# The program `progressive-storage`'), 'command');
+  assert.deepEqual(sorted(inTable.map((name) => name.split(' ')[0])), sorted(commands));
+  const headings = [...read('docs/cli.md').matchAll(/^### `(\w+)/gm)].map(([, name]) => name);
+  assert.deepEqual([...headings].sort(), sorted(commands));
+});
