@@ -20,4 +20,4 @@ try {
 
 // Read only when it is started.
 module.exports.startDashboard = (options) =>
-  require('./dashboard/server.js').startDashboard(module.exports, options);
+  require('./dashboard/start.js').startDashboard(module.exports, options);

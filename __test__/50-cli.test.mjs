@@ -6,12 +6,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { commandNames } from '../bin/program.mjs';
 import { Endings } from '../bin/support/endings.mjs';
 import { EXIT } from '../bin/support/errors.mjs';
+import { bytes, duration } from '../bin/support/format.mjs';
 import { nearest } from '../bin/support/nearest.mjs';
-import { commandNames } from '../bin/support/program.mjs';
 import { progressText } from '../bin/support/progress.mjs';
-import { bytes, duration } from '../bin/support/terminal.mjs';
 import { notOnDeno, runCli, runCliJson } from './support/cli.mjs';
 import { repositoryRoot, temporaryFolder } from './support/temp.mjs';
 
@@ -125,7 +125,7 @@ test('a failure names no file of the package itself, and says where it was only 
          Terminal.prototype.title = () => undefined.nothing;
          process.stderr.write = (text) => process.stdout.write(text);
          process.chdir(process.env.FOLDER);
-         const { main } = await import(${JSON.stringify(new URL('../bin/support/program.mjs', import.meta.url).href)});
+         const { main } = await import(${JSON.stringify(new URL('../bin/program.mjs', import.meta.url).href)});
          await main(['verify']);`,
       ],
       { encoding: 'utf8', env: { ...process.env, FOLDER: folder, ...env } },

@@ -109,7 +109,7 @@ test('an area that fails is named, the others go on, and the exit code says so',
   const source = `
     import fs from 'node:fs';
     fs.statfsSync = () => { throw Object.assign(new Error('EIO: i/o error, statfs'), { code: 'EIO', syscall: 'statfs', path: '/x' }); };
-    const { main } = await import(${JSON.stringify(new URL('../bin/support/program.mjs', import.meta.url).href)});
+    const { main } = await import(${JSON.stringify(new URL('../bin/program.mjs', import.meta.url).href)});
     await main(['doctor', ${JSON.stringify(dataDir)}, '--read-only', ...process.argv.slice(2)]);`;
   const { code, stdout } = await runScript(t, { source, args: ['--json'] });
   const json = JSON.parse(stdout);

@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { commandNames } from '../bin/support/program.mjs';
+import { commandNames } from '../bin/program.mjs';
 import { Storage } from '../index.js';
 import { exampleBot, notOnDeno, program, runCli, runCliJson, startCli } from './support/cli.mjs';
 import { closeStorage, openStorage, temporaryFolder, waitUntil } from './support/temp.mjs';

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { commandNames } from '../bin/support/program.mjs';
+import { commandNames } from '../bin/program.mjs';
 import { Terminal } from '../bin/support/terminal.mjs';
 import { columnsOf, fit, visible, visibleJson } from '../bin/support/visible.mjs';
 import { Storage } from '../index.js';

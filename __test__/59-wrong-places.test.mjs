@@ -7,8 +7,8 @@ import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { commandNames } from '../bin/program.mjs';
 import { EXIT } from '../bin/support/errors.mjs';
-import { commandNames } from '../bin/support/program.mjs';
 import { Storage } from '../index.js';
 import { exampleBot, notOnDeno, runCli, runCliJson } from './support/cli.mjs';
 import {

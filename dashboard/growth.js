@@ -1,26 +1,27 @@
-// What was appended to the logs of a folder by whoever writes them, told by their files alone.
+// Counts what any process appends to the logs of a folder. It reads only their files.
 //
-// Lines are those of the engine (`readLogLines`), so an entry counts wherever it stands in a line.
+// The engine reads the lines (`readLogLines`), so an entry behind garbage on its line counts too.
 //
-// Invariant: only what came since the last look is read. A log that was replaced (a compaction) counts from its end on,
-// so its checkpoint is not taken for new entries; what came in the two seconds around it is not counted.
+// Invariant: each update reads only what was appended since the one before. A replaced log (a compaction) counts from
+// its end on: its checkpoint is not taken for new entries, but entries appended since the last update are missed.
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { readLogLines } = require('../index.js');
 
 class Growth {
+  #readLogLines;
   #folder;
   #logs;
   entries = 0;
   bytes = 0;
 
-  constructor(dataDir) {
+  constructor({ dataDir, readLogLines }) {
     this.#folder = path.join(dataDir, 'logs');
+    this.#readLogLines = readLogLines;
   }
 
   /** Brings `entries` and `bytes` up to date. */
-  look() {
+  update() {
     const before = this.#logs;
     this.#logs = new Map();
     let names = [];
@@ -42,7 +43,7 @@ class Growth {
     }
   }
 
-  // Counts from a place on; gives the place behind what was counted.
+  /** Counts from a place on; returns the place behind the last whole line. */
   #count(file, from) {
     let place = from;
     const goTo = (next) => {
@@ -51,10 +52,10 @@ class Growth {
     };
     try {
       for (;;) {
-        const piece = readLogLines(file, place, { entries: false });
+        const piece = this.#readLogLines(file, place, { entries: false });
         if (piece === null) return place;
         const last = piece.lines.at(-1);
-        // One that is still being written counts when it is whole.
+        // A line that is still being written counts once it is whole.
         const isBeingWritten = last !== undefined && !last.isTerminated;
         const lines = isBeingWritten ? piece.lines.slice(0, -1) : piece.lines;
         this.entries += lines.filter(({ state }) => state === 'checked' || state === 'plain').length;
@@ -62,7 +63,7 @@ class Growth {
         if (piece.isEnd) return place;
       }
     } catch {
-      // Replaced or gone meanwhile: the next look begins anew.
+      // Replaced or gone meanwhile: the next update starts again.
       return place;
     }
   }

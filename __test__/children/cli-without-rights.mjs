@@ -1,6 +1,6 @@
 // The program as a user without rights: gives up root (where it has it), then runs the command of its arguments.
 // All of the program is loaded before, as that user may not be able to read it.
-import { commandNames, main } from '../../bin/support/program.mjs';
+import { commandNames, main } from '../../bin/program.mjs';
 
 for (const name of commandNames()) await import(`../../bin/commands/${name}.mjs`);
 if (process.getuid() === 0) {

@@ -7,7 +7,7 @@ import { filesUsing, findBot, serviceText } from '../adoption/services.mjs';
 import { checkOrigs, putNewFiles, putOldFiles } from '../adoption/swap.mjs';
 import { compareProbes, runProbe, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
-import { bytes, plural } from '../support/terminal.mjs';
+import { bytes, plural } from '../support/format.mjs';
 
 export const summary = "put this package into a bot's two services/ files, after checking it on its data";
 export const usage = '[path] [options]';

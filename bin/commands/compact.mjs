@@ -2,7 +2,7 @@
 
 import { EXIT, placeError } from '../support/errors.mjs';
 import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
-import { bytes } from '../support/terminal.mjs';
+import { bytes } from '../support/format.mjs';
 
 export const summary = 'replace logs by their checkpoints; the old ones stay as backups';
 export const usage = '[path] [options]';

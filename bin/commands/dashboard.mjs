@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { startDashboard } from '../../dashboard/server.js';
-import { Storage } from '../../index.js';
+import { startDashboard } from '../../dashboard/start.js';
+import api from '../../index.js';
 import { Stop, usageError } from '../support/errors.mjs';
 import { chosenLogs, dataFolder, logsIn } from '../support/folder.mjs';
 
@@ -37,13 +37,13 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const token = tokenOf(options, cwd);
   const dataDir = dataFolder(positionals[0], cwd);
   chosenLogs(dataDir);
-  const storage = new Storage({ dataDir });
+  const storage = new api.Storage({ dataDir });
   atEnd?.(() => storage.close());
   const { host } = options;
   const port = options.port === undefined ? undefined : Number(options.port);
   let dashboard;
   try {
-    dashboard = await startDashboard(undefined, { port, host, token, storage }, true);
+    dashboard = await startDashboard(api, { port, host, token, storage }, { isOfFolder: true });
   } catch (error) {
     if (error instanceof TypeError)
       throw usageError(error.message, 'See `progressive-storage dashboard --help`.');

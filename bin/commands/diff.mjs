@@ -1,6 +1,7 @@
 // `diff`: what differs between a log and its JSON file, a log and a backup, or two folders.
 
 import path from 'node:path';
+import { eachMember } from '../../lib/members.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
 import {
   bytesToRead,
@@ -11,9 +12,8 @@ import {
   openStorage,
   stateOfFile,
 } from '../support/folder.mjs';
-import { eachMember } from '../support/members.mjs';
+import { bytes, count, plural } from '../support/format.mjs';
 import { breathe } from '../support/progress.mjs';
-import { bytes, count, plural } from '../support/terminal.mjs';
 import { describeDifferences, equal } from '../support/values.mjs';
 
 export const summary = 'what differs between log and JSON file, log and backup, or two folders';

@@ -8,7 +8,7 @@ import { logFindings } from '../doctor/logs.mjs';
 import { platformFindings } from '../doctor/platform.mjs';
 import { EXIT, failureText } from '../support/errors.mjs';
 import { dataFolder } from '../support/folder.mjs';
-import { plural } from '../support/terminal.mjs';
+import { plural } from '../support/format.mjs';
 
 export const summary = 'what can go wrong on this machine and in this folder, and what to do about it';
 export const usage = '[path] [options]';

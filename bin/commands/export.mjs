@@ -15,8 +15,8 @@ import path from 'node:path';
 import { csvLine } from '../support/csv.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
 import { chosenLogs, dataFolder, entriesOf, openStorage } from '../support/folder.mjs';
+import { bytes, plural } from '../support/format.mjs';
 import { breathe } from '../support/progress.mjs';
-import { bytes, plural } from '../support/terminal.mjs';
 import { visibleJson } from '../support/visible.mjs';
 
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';

@@ -2,8 +2,8 @@
 
 import { EXIT, usageError } from '../support/errors.mjs';
 import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { plural } from '../support/format.mjs';
 import { describeChanges } from '../support/structure.mjs';
-import { plural } from '../support/terminal.mjs';
 import { parseTime } from '../support/time.mjs';
 import { equal, short } from '../support/values.mjs';
 import { columnsOf, fit, visible } from '../support/visible.mjs';

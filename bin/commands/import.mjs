@@ -7,7 +7,7 @@ import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { parseCsv } from '../support/csv.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { dataFolder, entriesOf, logsIn, openStorage } from '../support/folder.mjs';
-import { count, plural } from '../support/terminal.mjs';
+import { count, plural } from '../support/format.mjs';
 import { equal } from '../support/values.mjs';
 
 export const summary = 'keys and values of a JSON, JSON lines or CSV file, as new entries';

@@ -1,9 +1,10 @@
 // `inspect`: what the logs of a folder hold, how much of it is live, how old it is, and what stands beside them.
 
 import path from 'node:path';
+import { examine } from '../support/examine.mjs';
 import { chosenLogs, dataFolder } from '../support/folder.mjs';
-import { eachChange, examine } from '../support/lines.mjs';
-import { bytes, count, duration, percent, plural } from '../support/terminal.mjs';
+import { bytes, count, duration, percent, plural } from '../support/format.mjs';
+import { eachChange } from '../support/lines.mjs';
 
 export const summary = 'sizes, entries, keys, live and dead share, ages, checkpoints, backups';
 export const usage = '[path] [options]';

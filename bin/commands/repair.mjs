@@ -11,6 +11,7 @@ import path from 'node:path';
 import { setUnlessChanged } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { EXIT } from '../support/errors.mjs';
+import { describeDamage, examine } from '../support/examine.mjs';
 import {
   bytesToRead,
   chosenLogs,
@@ -19,10 +20,9 @@ import {
   openStorage,
   stateOfFile,
 } from '../support/folder.mjs';
-import { eachChange, eachLine, examine } from '../support/lines.mjs';
-import { bytes, count, plural } from '../support/terminal.mjs';
+import { bytes, count, plural } from '../support/format.mjs';
+import { eachChange, eachLine } from '../support/lines.mjs';
 import { equal, short } from '../support/values.mjs';
-import { describeDamage } from './verify.mjs';
 
 export const summary =
   'what damage has cost, and having it back from backups; shows first, asks, keeps the old';

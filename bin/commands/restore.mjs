@@ -17,8 +17,8 @@ import {
   openStorage,
   plainFile,
 } from '../support/folder.mjs';
+import { count, plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
-import { count, plural } from '../support/terminal.mjs';
 import { parseTime } from '../support/time.mjs';
 
 export const summary = 'the data as it was at a point in time, into a new folder';

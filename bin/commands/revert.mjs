@@ -9,7 +9,7 @@ import { putOldFiles } from '../adoption/swap.mjs';
 import { compareProbes, sizeOf, Trial } from '../adoption/trial.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { KEEP_BACKUPS } from '../support/folder.mjs';
-import { bytes } from '../support/terminal.mjs';
+import { bytes } from '../support/format.mjs';
 
 export const summary = 'take `adopt` back: the old services/ files, with the JSON files current';
 export const usage = '[path] [options]';

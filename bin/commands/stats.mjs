@@ -1,9 +1,10 @@
 // `stats`: what is written to the logs, how much, when, and by which keys.
 
 import { usageError } from '../support/errors.mjs';
+import { examine } from '../support/examine.mjs';
 import { chosenLogs, dataFolder } from '../support/folder.mjs';
-import { eachChange, examine } from '../support/lines.mjs';
-import { bytes, count } from '../support/terminal.mjs';
+import { bytes, count } from '../support/format.mjs';
+import { eachChange } from '../support/lines.mjs';
 
 export const summary = 'what is written, how much, when, and which keys change most';
 export const usage = '[path] [options]';

@@ -9,8 +9,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { readLogLines } from '../../index.js';
 import { usageError } from '../support/errors.mjs';
 import { chosenLog, dataFolder, logsIn } from '../support/folder.mjs';
+import { plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
-import { plural } from '../support/terminal.mjs';
 import { short } from '../support/values.mjs';
 
 export const summary = 'the newest entries of a log; with -f, those that come';

@@ -2,11 +2,11 @@
 
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { eachMember } from '../../lib/members.mjs';
 import { EXIT } from '../support/errors.mjs';
+import { describeDamage, examine } from '../support/examine.mjs';
 import { chosenLogs, dataFolder, plainFile, vanishedLogs } from '../support/folder.mjs';
-import { examine } from '../support/lines.mjs';
-import { eachMember } from '../support/members.mjs';
-import { bytes, plural } from '../support/terminal.mjs';
+import { bytes, plural } from '../support/format.mjs';
 
 export const summary = 'check every line and checksum; names line, offset and key of what is damaged';
 export const usage = '[path] [options]';
@@ -84,11 +84,6 @@ async function verifyLog(terminal, file, atEnd) {
   if (found.torn) details.push(`${describeDamage(found.torn)} (the end of the log, as a crash leaves it)`);
   terminal.check({ ok, text: `${name}: ${parts.join(', ')}`, details });
   return { file: file.path, ok, ...found };
-}
-
-export function describeDamage({ line, offset, sizeBytes, key, reason }) {
-  const named = key === null ? '' : `, key ${JSON.stringify(key)}`;
-  return `line ${line}, byte ${offset}, ${plural(sizeBytes, 'byte')}${named}: ${reason}`;
 }
 
 async function verifyMirror(terminal, file) {

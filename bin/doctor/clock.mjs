@@ -5,8 +5,8 @@ import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/folder.mjs';
+import { duration } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
-import { duration } from '../support/terminal.mjs';
 import { ok, unchecked, warn } from './finding.mjs';
 import { nearestFolder } from './folder.mjs';
 

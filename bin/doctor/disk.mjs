@@ -17,7 +17,7 @@ import fs, {
 import path from 'node:path';
 import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/folder.mjs';
-import { bytes } from '../support/terminal.mjs';
+import { bytes } from '../support/format.mjs';
 import { fail, info, ok, skipped, unchecked, warn } from './finding.mjs';
 import { nearestFolder } from './folder.mjs';
 

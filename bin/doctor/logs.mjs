@@ -2,12 +2,11 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { describeDamage } from '../commands/verify.mjs';
+import { eachMember } from '../../lib/members.mjs';
 import { failureText } from '../support/errors.mjs';
+import { describeDamage, examine } from '../support/examine.mjs';
 import { logsIn, vanishedLogs } from '../support/folder.mjs';
-import { examine } from '../support/lines.mjs';
-import { eachMember } from '../support/members.mjs';
-import { bytes, plural } from '../support/terminal.mjs';
+import { bytes, plural } from '../support/format.mjs';
 import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const DAY_MS = 86_400_000;

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import { packageVersion } from '../support/program.mjs';
+import { packageVersion } from '../support/version.mjs';
 import { fail, info, ok, warn } from './finding.mjs';
 
 const NODE_MAJOR_MIN = 18;

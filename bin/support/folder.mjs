@@ -27,8 +27,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Storage } from '../../index.js';
 import { placeError, Stop } from './errors.mjs';
+import { bytes } from './format.mjs';
 import { nearest } from './nearest.mjs';
-import { bytes } from './terminal.mjs';
 
 export const BOT_LOGS = ['players', 'tokens', 'game_state'];
 const LOG_FILE = /^(.+?)\.log(?:\.(backup|archive|corrupt|torn)\.(\d+)(\.gz)?)?$/;

@@ -4,7 +4,7 @@
 // from the beginning, one a second, and one at the end.
 
 import { readFileSync } from 'node:fs';
-import { count, duration } from './terminal.mjs';
+import { count, duration } from './format.mjs';
 import { visible } from './visible.mjs';
 
 const AFTER_MS = 1000;

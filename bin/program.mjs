@@ -9,15 +9,16 @@
 //   run(context)  does it; gives an exit code, or nothing for 0
 // Invariant: however a command ends, what it registered with `atEnd` is done, last first.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { Endings } from './endings.mjs';
-import { EXIT, EXIT_CODES, failureText, Stop, usageError } from './errors.mjs';
-import { nearest } from './nearest.mjs';
-import { Terminal } from './terminal.mjs';
+import { Endings } from './support/endings.mjs';
+import { EXIT, EXIT_CODES, failureText, Stop, usageError } from './support/errors.mjs';
+import { nearest } from './support/nearest.mjs';
+import { Terminal } from './support/terminal.mjs';
+import { packageVersion } from './support/version.mjs';
 
-const COMMANDS = new URL('../commands/', import.meta.url);
+const COMMANDS = new URL('./commands/', import.meta.url);
 const PROGRAM = 'progressive-storage';
 
 const COMMON_OPTIONS = {
@@ -25,10 +26,6 @@ const COMMON_OPTIONS = {
   progress: { type: 'boolean', description: 'show progress without a terminal too, in lines on stderr' },
   help: { type: 'boolean', short: 'h', description: 'show this help' },
 };
-
-export function packageVersion() {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
-}
 
 export function commandNames() {
   return readdirSync(COMMANDS)
@@ -40,7 +37,7 @@ export function commandNames() {
 // The commands import the addon. Node reports an error of a module that is imported so a second time, as uncaught, also
 // where it was caught.
 function loadAddon() {
-  createRequire(import.meta.url)('../../index.js');
+  createRequire(import.meta.url)('../index.js');
 }
 
 async function loadCommand(name) {
