@@ -22,7 +22,7 @@ use progressive_storage::data::text::TextKind;
 use progressive_storage::store::request::Ticket;
 use progressive_storage::store::request::Work;
 use progressive_storage::store::collection;
-use progressive_storage::error::{Error, Result};
+use progressive_storage::error::{Code, Error, Result};
 use progressive_storage::vfs::FileSystem;
 use progressive_storage::vfs::simulated::{Process, SimulatedDisk};
 use serde_json::value::RawValue;
@@ -339,8 +339,8 @@ fn check_refusal(bytes: &[u8], entries: &str, notices: &[&str]) {
 }
 
 fn assert_refused(error: &Error) {
-    assert_eq!(error.code, "ERR_LOG_CORRUPT", "{error}");
-    assert!(error.message.contains("/data/logs/log.log"), "{error}");
+    assert_eq!(error.code(), Code::LogCorrupt, "{error}");
+    assert!(error.message().contains("/data/logs/log.log"), "{error}");
 }
 
 /// An append works, keeps every entry, and leaves a log in which nothing is wrong. Gives its bytes before the new entry.

@@ -89,11 +89,7 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
         let is_open = environment.default_handle.borrow().as_ref().is_some_and(|handle| !handle.is_closed());
         let is_other = environment.configured.borrow().as_ref() != Some(&config);
         if is_open && is_other {
-            return Err(Error::new(
-                "ERR_ALREADY_CONFIGURED",
-                "The default storage is open already; call configure() before any other function, or close() first",
-            )
-            .into());
+            return Err(Error::already_configured().into());
         }
         environment.events.set_default_logger(js, &environment.outlet, logger)?;
         configure_process(&config);

@@ -588,7 +588,7 @@ fn compaction_failed(environment: &Environment, hub: &Hub, log: &str, error: &Er
     hub.print_unless_heard(
         environment,
         "PS_COMPACTION_FAILED",
-        format!("The log '{log}' could not be compacted: {}. It is as it was", error.message),
+        format!("The log '{log}' could not be compacted: {}. It is as it was", error.message()),
     );
 }
 

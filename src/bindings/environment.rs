@@ -590,7 +590,7 @@ impl Environment {
         for end in ends {
             if let Err(error) = end.wait() {
                 // The process ends: standard error is all that is left to tell it.
-                eprintln!("progressive-storage: {}", error.message);
+                eprintln!("progressive-storage: {}", error.message());
             }
         }
     }

@@ -386,7 +386,7 @@ impl Js {
             let js = Js::new(*context.env);
             // A panic must not reach C++.
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(js))).is_err() {
-                return Err(napi::Error::from_reason(Error::internal("a callback failed").message));
+                return Err(napi::Error::from_reason(Error::internal("a callback failed").message()));
             }
             Ok(())
         });
@@ -461,21 +461,21 @@ impl Js {
     }
 
     fn error_object(self, error: &Error) -> Fallible<Value> {
-        let (code, message) = (self.string(error.code)?, self.string(&visible(&error.message))?);
+        let (code, message) = (self.string(error.code().as_str())?, self.string(&visible(error.message()))?);
         let object = self.make(|env, value| {
             // SAFETY: see the header of this file.
             unsafe {
-                if error.is_type_error {
+                if error.is_type_error() {
                     sys::napi_create_type_error(env, code.0, message.0, value)
                 } else {
                     sys::napi_create_error(env, code.0, message.0, value)
                 }
             }
         })?;
-        if let Some(syscall) = error.syscall {
+        if let Some(syscall) = error.syscall() {
             self.set(object, "syscall", self.string(syscall)?)?;
         }
-        if let Some(path) = &error.path {
+        if let Some(path) = error.path() {
             self.set(object, "path", self.string(path)?)?;
         }
         Ok(object)

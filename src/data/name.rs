@@ -103,6 +103,7 @@ pub fn check_key(literal: &str, argument: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn numbers_of_files_are_those_that_we_write() {
@@ -158,7 +159,7 @@ mod tests {
             long.as_str(),
         ] {
             let error = LogName::new(bad).unwrap_err();
-            assert!(error.is_type_error && error.code == "ERR_INVALID_ARG_VALUE", "{bad}");
+            assert!(error.code() == Code::InvalidArgValue, "{bad}");
         }
     }
 }

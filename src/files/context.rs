@@ -96,9 +96,9 @@ impl Context {
     pub fn compaction_failed(&self, paths: &LogPaths, error: &Error) {
         self.tell(
             "PS_COMPACTION_FAILED",
-            &format!("{} {}", paths.log.display(), error.code),
-            format!("The log '{}' could not be compacted: {}. It is as it was", paths.name, error.message),
-            &Details::of_log(&paths.name).text("reason", error.code),
+            &format!("{} {}", paths.log.display(), error.code()),
+            format!("The log '{}' could not be compacted: {}. It is as it was", paths.name, error.message()),
+            &Details::of_log(&paths.name).text("reason", error.code().as_str()),
         );
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::data::name::LogName;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::files::compact::job::{Job, JobDone};
 use crate::files::context::{Context, is_temporary};
 use crate::files::lock::{DirectoryLock, Purpose};
@@ -269,7 +269,7 @@ impl Engine {
         self.release();
         if is_stale
             && let Err(error) = self.acquire(Purpose::Write, left_us)
-            && matches!(error.code, "EROFS" | "EACCES" | "EPERM")
+            && matches!(error.code(), Code::Erofs | Code::Eacces | Code::Eperm)
         {
             self.logs.values_mut().for_each(Log::leave_mirror);
         }

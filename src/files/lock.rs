@@ -14,7 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Holder, Result};
 use crate::files::log::file::create_folder;
 use crate::files::patience::Patience;
 use crate::vfs::{File, FileSystem};
@@ -137,25 +137,11 @@ impl DirectoryLock {
             [(main, process), _] => (main, process),
         };
         let holder = match process {
-            Some(own) if own == std::process::id() => {
-                format!(
-                    "this process ({own}), by a Storage with other options or another copy of this package,"
-                )
-            }
-            Some(process) => format!("process {process}"),
-            None => "another process".to_owned(),
+            Some(own) if own == std::process::id() => Holder::ThisProcess,
+            Some(process) => Holder::Process(process),
+            None => Holder::Unknown,
         };
-        let path = file.path.display();
-        let waited_seconds = waited_us / 1_000_000;
-        let mut error = Error::new(
-            "ERR_LOCKED",
-            format!(
-                "The data folder is locked: {holder} holds '{path}', which was waited for {waited_seconds} s. Nothing \
-                 was written; see whether that process is stopped or hangs"
-            ),
-        );
-        error.path = Some(path.to_string());
-        error
+        Error::locked(holder, &file.path, waited_us / 1_000_000)
     }
 }
 
@@ -274,7 +260,11 @@ impl LockFile {
                 create_folder(files, folder, true)?;
             }
             self.handle = match files.open_lock(&self.path, is_to_write) {
-                Err(error) if !is_to_write && matches!(error.code, "EACCES" | "EPERM" | "EROFS") => None,
+                Err(error)
+                    if !is_to_write && matches!(error.code(), Code::Eacces | Code::Eperm | Code::Erofs) =>
+                {
+                    None
+                }
                 opened => opened?,
             };
         }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::data::name::LogName;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::compact::job::{Job, JobDone, ReadJob};
 use crate::files::folder::{Engine, Shelves};
 use crate::files::log::read::EntryCursor;
@@ -165,7 +165,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("ps-writer".to_owned())
             .spawn(move || shell.run())
-            .map_err(|error| Error::new("EAGAIN", format!("EAGAIN: no thread could be started: {error}")))?;
+            .map_err(|error| Error::no_thread(&error))?;
         Ok(Self { inbox, thread: Mutex::new(Some(thread)), shelves, metrics, patience, data_folder, files })
     }
 
@@ -194,11 +194,7 @@ impl Writer {
         request.ticket.wait_from(self.patience.waited_us());
         // Others wait for a further try, so it is not refused here.
         if waiting_bytes + size_bytes > QUEUE_BYTES_MAX && !is_again(&request) {
-            let error = Error::new(
-                "ERR_QUEUE_FULL",
-                "Over 1 GiB of entries wait to be written; await some of the calls before making more",
-            );
-            return request.ticket.answer(Err(error)).flush();
+            return request.ticket.answer(Err(Error::queue_full())).flush();
         }
         self.inbox.push(Message::Call(request), size_bytes);
     }
@@ -515,7 +511,7 @@ impl Shell {
                 self.engine.distrust_memory();
                 Err(Error::internal("the end could not be written"))
             });
-            let is_locked = matches!(&result, Err(error) if error.code == "ERR_LOCKED");
+            let is_locked = matches!(&result, Err(error) if error.code() == Code::Locked);
             let waits = |ticket: &Ticket| is_locked && !patience.is_ending() && left_us(ticket) > 0;
             let (waiting, answered): (Vec<_>, Vec<_>) = tickets.into_iter().partition(waits);
             for ticket in answered {

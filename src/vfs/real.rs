@@ -540,7 +540,7 @@ mod tests {
         // Held for good: an error that says so.
         fs::write(&old, "old").expect("a file");
         let held = fs::OpenOptions::new().read(true).share_mode(0).open(&old).expect("held");
-        assert_eq!(files.stamp(&old).expect_err("held").code, "EBUSY");
+        assert_eq!(files.stamp(&old).expect_err("held").code(), crate::error::Code::Ebusy);
         drop(held);
         fs::remove_dir_all(&folder).expect("an end");
     }

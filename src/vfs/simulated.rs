@@ -48,6 +48,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::error::Code;
+
 pub use disk::Disk;
 use node::Target;
 pub use outcome::{Kept, Outcome, Random};
@@ -77,11 +79,11 @@ impl Fault {
 
     /// The code that the caller sees.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> Code {
         match self {
-            Self::Io | Self::LateWrite => "EIO",
-            Self::NoSpace | Self::ShortWrite => "ENOSPC",
-            Self::Interrupted => "EINTR",
+            Self::Io | Self::LateWrite => Code::Eio,
+            Self::NoSpace | Self::ShortWrite => Code::Enospc,
+            Self::Interrupted => Code::Eintr,
         }
     }
 

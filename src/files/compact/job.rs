@@ -361,10 +361,7 @@ pub fn copy_tail(
     sync: bool,
 ) -> Result<()> {
     let Some(mut from) = files.open_read(log)? else {
-        return Err(Error::new(
-            "ERR_LOG_REPLACED",
-            format!("The log '{}' was removed while it was compacted; nothing was changed", log.display()),
-        ));
+        return Err(Error::log_removed_in_compaction(log));
     };
     copy_range(&mut *from, to, start, end)?;
     if sync { to.sync_data() } else { Ok(()) }

@@ -226,13 +226,7 @@ impl Log {
                     Err(error) => Err(error),
                 }
             }
-            Ok(Step::Again) => Err(Error::new(
-                "ERR_LOG_REPLACED",
-                format!(
-                    "The log '{}' was changed by other programs each time it was compacted; nothing was lost, try again",
-                    self.paths.log.display()
-                ),
-            )),
+            Ok(Step::Again) => Err(Error::log_changed_in_compaction(&self.paths.log)),
             Err(error) => Err(error),
         };
         if let Err(error) = &answer {

@@ -14,7 +14,7 @@ use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::data::name::{LogName, file_number, next_file_number};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::log::entry::{Entry, Lines, end_line};
 use crate::files::log::lines::{BOM, Damage, LineReader};
 use crate::files::mirror::record::{log_mark, read_full};
@@ -130,7 +130,7 @@ pub fn create_folder(files: &dyn FileSystem, path: &Path, sync: bool) -> Result<
 fn sync_parents(files: &dyn FileSystem, folder: &Path) -> Result<()> {
     for above in folder.ancestors().filter(|above| !above.as_os_str().is_empty()) {
         match files.sync_dir(above) {
-            Err(error) if error.code == "EACCES" || error.code == "EPERM" => {}
+            Err(error) if matches!(error.code(), Code::Eacces | Code::Eperm) => {}
             result => result?,
         }
     }
@@ -480,7 +480,7 @@ impl LogFile {
     ) -> Result<Appended> {
         let is_all = sync == SyncOf::All;
         if self.mend(files, paths, is_all, &Lines::default())? == Mended::Outdated {
-            return Err(replaced(paths, "its torn tail was set aside"));
+            return Err(Error::log_replaced(&paths.log, "its torn tail was set aside"));
         }
         let bytes = &lines.bytes;
         match self.append_and_sync(files, paths, lines, sync) {
@@ -591,7 +591,7 @@ impl LogFile {
         }
         match files.stamp(&paths.log)? {
             Some(stamp) if stamp.id == written_id => Ok(stamp),
-            _ => Err(replaced(paths, "it was written")),
+            _ => Err(Error::log_replaced(&paths.log, "it was written")),
         }
     }
 
@@ -656,19 +656,6 @@ impl LogFile {
         }
         Ok(())
     }
-}
-
-/// The failure of a call whose log another program removed or replaced while `what`.
-pub fn replaced(paths: &LogPaths, what: &str) -> Error {
-    let mut error = Error::new(
-        "ERR_LOG_REPLACED",
-        format!(
-            "The log '{}' was removed or replaced by another program while {what}; try again",
-            paths.log.display()
-        ),
-    );
-    error.path = Some(paths.log.display().to_string());
-    error
 }
 
 /// The last bytes before `end`.

@@ -18,9 +18,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::files::log::entry::{Invalid, Lines, end_line};
-use crate::files::log::file::{LogFile, LogPaths, MENDED_ENDING, Mending, copy_range, replaced, tail_of};
+use crate::files::log::file::{LogFile, LogPaths, MENDED_ENDING, Mending, copy_range, tail_of};
 use crate::files::log::late::{copy_late, rescue_late};
 use crate::files::log::lines::BOM;
 use crate::vfs::{File, FileSystem};
@@ -195,7 +195,7 @@ impl LogFile {
         }
         let (found, opened) = (files.stamp(&paths.log)?, log.stamp()?);
         if found.map(|found| found.id) != Some(opened.id) || opened.size_bytes < copied_to {
-            return Err(replaced(paths, "it was mended"));
+            return Err(Error::log_replaced(&paths.log, "it was mended"));
         }
         self.close();
         let old = rename_over(files, &fresh.path, &paths.log, log)?;
@@ -256,7 +256,7 @@ fn rename_over(
     old: Box<dyn File>,
 ) -> Result<Option<Box<dyn File>>> {
     match files.rename(from, to) {
-        Err(error) if matches!(error.code, "EACCES" | "EBUSY") => {
+        Err(error) if matches!(error.code(), Code::Eacces | Code::Ebusy) => {
             drop(old);
             files.rename(from, to).map(|()| None)
         }

@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::compact::job::{Job, MirrorDone, MirrorJob};
 use crate::files::context::Context;
 use crate::files::log::file::free_name;
@@ -80,9 +80,9 @@ impl Log {
             if let Err(error) = synced {
                 context.tell(
                     "PS_SYNC_FAILED",
-                    &format!("{} {}", self.paths.log.display(), error.code),
-                    format!("{}. What was acknowledged since the last sync may not be on disk; the log is written anew", error.message),
-                    &Details::of_log(&self.paths.name).text("reason", error.code),
+                    &format!("{} {}", self.paths.log.display(), error.code()),
+                    format!("{}. What was acknowledged since the last sync may not be on disk; the log is written anew", error.message()),
+                    &Details::of_log(&self.paths.name).text("reason", error.code().as_str()),
                 );
                 self.sync_due_ms = Some(now_ms + RETRY_DELAY_MS);
             }
@@ -172,13 +172,15 @@ impl Log {
         self.shelf.metrics.mirrors_failed.add(1);
         context.tell(
             "PS_MIRROR_FAILED",
-            &format!("{} {}", self.paths.mirror.display(), error.code),
+            &format!("{} {}", self.paths.mirror.display(), error.code()),
             format!(
                 "The mirror '{}' could not be written: {}. The log has all data; the mirror is tried again",
                 self.paths.mirror.display(),
-                error.message
+                error.message()
             ),
-            &Details::of_log(&self.paths.name).path("path", &self.paths.mirror).text("reason", error.code),
+            &Details::of_log(&self.paths.name)
+                .path("path", &self.paths.mirror)
+                .text("reason", error.code().as_str()),
         );
         self.mirror.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
     }
@@ -264,7 +266,7 @@ impl Log {
                 return Ok(false);
             }
             match files.rename(&fresh.temporary, &self.paths.mirror) {
-                Err(error) if error.code == "EBUSY" => {
+                Err(error) if error.code() == Code::Ebusy => {
                     self.write_in_place(context, &mut fresh, &error)?;
                     is_in_place = true;
                     return Ok(true);
@@ -324,9 +326,9 @@ impl Log {
                 "'{}' cannot be replaced ({}), so it is written in place: a reader may find half of it for a moment, \
                  and after a power cut. Mount the data folder as a whole, not this file by itself",
                 mirror.display(),
-                refused.message
+                refused.message()
             ),
-            &Details::of_log(&self.paths.name).path("path", mirror).text("reason", refused.code),
+            &Details::of_log(&self.paths.name).path("path", mirror).text("reason", refused.code().as_str()),
         );
         Ok(())
     }

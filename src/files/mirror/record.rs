@@ -25,7 +25,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::log::file::{LogPaths, create_folder};
 use crate::vfs::{File, FileSystem, Stamp};
 
@@ -203,7 +203,10 @@ impl MirrorRecord {
 
 /// Whether trying again later comes to the same.
 fn is_lasting(error: &Error) -> bool {
-    matches!(error.code, "EACCES" | "EPERM" | "EISDIR" | "EINVAL" | "ELOOP" | "ENXIO" | "ESPIPE")
+    matches!(
+        error.code(),
+        Code::Eacces | Code::Eperm | Code::Eisdir | Code::Einval | Code::Eloop | Code::Enxio | Code::Espipe
+    )
 }
 
 fn no_folder(path: &Path) -> Error {

@@ -528,14 +528,5 @@ fn plural(count: u64, one: &str) -> String {
 }
 
 fn corrupt(paths: &LogPaths, first: &Damage, count: usize) -> Error {
-    let mut error = Error::new(
-        "ERR_LOG_CORRUPT",
-        format!(
-            "{} Nothing was changed. Mend the log, or open it with onCorruption: 'salvage' to go on without the \
-             damaged lines",
-            describe(paths, first, count)
-        ),
-    );
-    error.path = Some(paths.log.display().to_string());
-    error
+    Error::log_corrupt(&paths.log, &describe(paths, first, count))
 }

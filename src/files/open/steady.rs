@@ -44,13 +44,13 @@ impl Log {
         let record = self.paths.record.display();
         context.tell(
             "PS_RECORD_FAILED",
-            &format!("{record} {}", error.code),
+            &format!("{record} {}", error.code()),
             format!(
                 "'{record}' cannot be read: {}. It only helps to tell an edit from an old mirror; the log tells that as \
                  well, after a crash not always. Remove the file; it is made anew",
-                error.message
+                error.message()
             ),
-            &Details::of_log(&self.paths.name).path("path", &self.paths.record).text("reason", error.code),
+            &Details::of_log(&self.paths.name).path("path", &self.paths.record).text("reason", error.code().as_str()),
         );
     }
 }

@@ -106,16 +106,9 @@ impl Past {
         match (state, oldest) {
             (Some(state), _) => Ok(object_of(state.iter())),
             // What was before the oldest checkpoint is not told by any file.
-            (None, Some(Reach { is_checkpoint: true, begins_ms, .. })) => Err(Error::new(
-                "ERR_NO_HISTORY",
-                format!(
-                    "The state of '{log_name}' at {} is not known: the oldest record that is left is of {}, a checkpoint, and \
-                     what was before it is in no file. Give a later time; to look further back, keep more backups or \
-                     archives",
-                    iso(at_ms),
-                    iso(begins_ms.unwrap_or_default())
-                ),
-            )),
+            (None, Some(Reach { is_checkpoint: true, begins_ms, .. })) => {
+                Err(Error::no_history(log_name, iso(at_ms), iso(begins_ms.unwrap_or_default())))
+            }
             (None, _) => Ok(object_of(State::default().iter())),
         }
     }

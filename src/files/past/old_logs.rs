@@ -164,17 +164,7 @@ impl File for Unzipped {
             return self.refuse();
         }
         let Some(decoder) = &mut self.decoder else { return self.refuse() };
-        let read = decoder.read(buffer).map_err(|error| {
-            let mut failed = Error::new(
-                "ERR_BACKUP_CORRUPT",
-                format!(
-                    "'{}' cannot be uncompressed ({error}); remove it, or put a good copy in its place",
-                    self.path.display()
-                ),
-            );
-            failed.path = Some(self.path.display().to_string());
-            failed
-        })?;
+        let read = decoder.read(buffer).map_err(|error| Error::backup_corrupt(&self.path, &error))?;
         self.at += read as u64;
         Ok(read)
     }

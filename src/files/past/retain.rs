@@ -243,13 +243,13 @@ impl Log {
     fn retaining_failed(&self, context: &Context, error: &Error) {
         context.tell(
             "PS_BACKUP_FAILED",
-            &format!("{} {}", self.paths.log.display(), error.code),
+            &format!("{} {}", self.paths.log.display(), error.code()),
             format!(
                 "Old backups or archives of the log '{}' could not be compressed or removed: {}. They are as they were, \
                  and it is tried again after the next compaction",
-                self.paths.name, error.message
+                self.paths.name, error.message()
             ),
-            &Details::of_log(&self.paths.name).text("reason", error.code),
+            &Details::of_log(&self.paths.name).text("reason", error.code().as_str()),
         );
     }
 }
@@ -257,7 +257,7 @@ impl Log {
 /// Compresses an old log beside its place and reads it back; gives the open file.
 pub fn compress(files: &dyn FileSystem, old: &OldLog, temporary: &Path, sync: bool) -> Result<Box<dyn File>> {
     let Some(mut plain) = files.open_read(&old.path)? else {
-        return Err(Error::new("ENOENT", format!("ENOENT: '{}' is gone", old.path.display())));
+        return Err(Error::gone(&old.path));
     };
     let held = create_held(files, temporary, &old.path)?;
     let mut encoder = GzEncoder::new(Target { file: held }, Compression::default());
@@ -279,13 +279,7 @@ pub fn compress(files: &dyn FileSystem, old: &OldLog, temporary: &Path, sync: bo
     })?;
     let held = written.into_file().ok_or_else(|| Error::internal("a compressed file got lost"))?;
     if found.digest() != wanted.digest() {
-        return Err(Error::new(
-            "ERR_BACKUP_CORRUPT",
-            format!(
-                "'{}' was compressed, but reads back as something else; the disk may fail",
-                old.path.display()
-            ),
-        ));
+        return Err(Error::compressed_wrongly(&old.path));
     }
     Ok(held)
 }

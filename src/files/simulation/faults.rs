@@ -12,6 +12,7 @@ use super::files::check_files;
 use super::model::Status;
 use super::play::{Call, Play};
 use super::scripts::{SCRIPTS, Script};
+use crate::error::Code;
 use crate::vfs::simulated::{Fault, FaultPlan, Random};
 
 /// Failing once, failing when it is mended too, and until the script ends.
@@ -27,7 +28,7 @@ const CLEARING: &str = "batches";
 const SHOWN: usize = 120;
 
 /// Codes that a call may fail with besides the one of the fault.
-const OTHER_CODES: [&str; 1] = ["ERR_LOG_REPLACED"];
+const OTHER_CODES: [Code; 1] = [Code::LogReplaced];
 
 fn case(script: &Script, plan: FaultPlan, is_shown: bool) -> Result<bool, String> {
     let (setting, mut play) = script.stage();

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::data::json::quote;
 use crate::data::name::LogName;
 use crate::data::state::Member;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::folder::Engine;
 use crate::files::options::Options;
 use crate::store::event::Notice;
@@ -121,7 +121,7 @@ fn locked(process: &Process, path: &str) -> Box<dyn File> {
 
 fn refusal(result: Result<()>) -> Error {
     let error = result.expect_err("it is locked");
-    assert_eq!(error.code, "ERR_LOCKED", "{error}");
+    assert_eq!(error.code(), Code::Locked, "{error}");
     error
 }
 
@@ -136,7 +136,7 @@ fn both_lock_files_together_are_waited_for_for_half_a_minute() {
     let error = refusal(bot.count("players"));
     let waited_us = bot.process.monotonic_us() - started_us;
     assert!((WAIT_US..WAIT_US + 1_000_000).contains(&waited_us), "{waited_us} us");
-    assert!(error.message.contains("waited for 30 s"), "{error}");
+    assert!(error.message().contains("waited for 30 s"), "{error}");
     disk.advance_ms(100_000);
     bot.count("players").expect("it is free again");
     assert_eq!(bot.value(), "2");
@@ -154,7 +154,7 @@ fn the_time_that_a_call_waited_behind_another_one_counts() {
     assert_eq!(bot.engine.patience().left_us(asked_us), 0);
     let started_us = bot.process.monotonic_us();
     let finished = bot.engine.finish_within(bot.engine.patience().left_us(asked_us));
-    assert_eq!(finished.expect_err("locked").code, "ERR_LOCKED");
+    assert_eq!(finished.expect_err("locked").code(), Code::Locked);
     assert!(bot.process.monotonic_us() - started_us < 1_000_000, "it had no time left");
 }
 
@@ -174,9 +174,9 @@ fn an_end_waits_for_five_seconds_and_names_what_it_leaves() {
     patience.ended();
     let waited_us = bot.process.monotonic_us() - started_us;
     assert!((5_000_000..5_500_000).contains(&waited_us), "{waited_us} us");
-    assert_eq!(error.code, "ERR_LOCKED");
+    assert_eq!(error.code(), Code::Locked);
     let left = "these calls are not written: 2 calls on 'players', 1 call on 'tokens'";
-    assert!(error.message.ends_with(left), "{error}");
+    assert!(error.message().ends_with(left), "{error}");
     // Another one that ends is told at once, until the lock was had again.
     patience.end();
     let started_us = bot.process.monotonic_us();
@@ -198,21 +198,21 @@ fn the_holder_of_either_file_is_named_and_nobody_else() {
     let named = |process: u32, path: &str| format!("process {process} holds '{path}'");
     let number = |process: &Process, path: &str| process.lock_holder(Path::new(path)).expect("a process");
     let holding = number(&holder, LOCK);
-    assert!(error.message.contains(&named(holding, LOCK)), "{error}");
-    assert_eq!(error.path.as_deref(), Some(LOCK));
+    assert!(error.message().contains(&named(holding, LOCK)), "{error}");
+    assert_eq!(error.path(), Some(LOCK));
     // Who waits with `queue` in its hands is not who is in the way.
     let queue = locked(&waiter, QUEUE);
     let error = refusal(bot.count("players"));
-    assert!(error.message.contains(&named(holding, LOCK)), "{error}");
+    assert!(error.message().contains(&named(holding, LOCK)), "{error}");
     drop(lock);
     let error = refusal(bot.count("players"));
     let waiting = number(&waiter, QUEUE);
     assert_ne!(waiting, holding);
-    assert!(error.message.contains(&named(waiting, QUEUE)), "{error}");
+    assert!(error.message().contains(&named(waiting, QUEUE)), "{error}");
     drop(queue);
     disk.hold_lock(Path::new(LOCK), 100_000);
     let error = refusal(bot.count("players"));
-    assert!(error.message.contains("another process holds"), "{error}");
+    assert!(error.message().contains("another process holds"), "{error}");
 }
 
 /// A process counts; before call `at` of its second count the lock files are removed, and a new process, which has them

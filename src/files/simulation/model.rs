@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::Code;
+
 /// What an operation does to a state. Keys are JSON string literals, values JSON text.
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -46,7 +48,7 @@ pub enum Status {
     /// It is done.
     Acked,
     /// It failed, with this code.
-    Failed(&'static str),
+    Failed(Code),
 }
 
 /// A state: keys in the order in which they were set.
@@ -315,7 +317,7 @@ mod tests {
                 Op { log: 0, effects: vec![Effect::Count("\"n\"".into(), Arc::new(AtomicU64::new(1)))] },
                 Op { log: 0, effects: vec![Effect::Clear] },
             ],
-            status: vec![Status::Acked, Status::Open, Status::Failed("EIO")],
+            status: vec![Status::Acked, Status::Open, Status::Failed(Code::Eio)],
             ..History::default()
         };
         let texts =
@@ -343,7 +345,7 @@ mod tests {
             .collect();
         let history = History {
             before: vec![Model::default()],
-            status: vec![Status::Failed("EIO"); ops.len()],
+            status: vec![Status::Failed(Code::Eio); ops.len()],
             ops,
             ..History::default()
         };

@@ -89,7 +89,7 @@ impl Outlet for Answers {
         assert_eq!(record.history.status[id], Status::Open, "operation {id} is answered twice");
         record.history.status[id] = match answer {
             Ok(_) => Status::Acked,
-            Err(error) => Status::Failed(error.code),
+            Err(error) => Status::Failed(error.code()),
         };
     }
 

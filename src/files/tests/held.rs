@@ -3,6 +3,7 @@
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, Session, set_line};
+use crate::error::Code;
 use crate::store::collection;
 use crate::store::request::Answer;
 use crate::store::request::Expected;
@@ -37,9 +38,9 @@ fn a_further_try_on_a_log_that_is_refused_lets_the_others_go_on() {
     bench.append(LOG, &set_line("c", "3"));
     let tried = session.send(vec![again("5")])[0];
     let code =
-        |answer: Option<crate::error::Result<Answer>>| answer.expect("an answer").expect_err("damage").code;
-    assert_eq!(code(session.answer(tried)), "ERR_LOG_CORRUPT");
-    assert_eq!(code(session.answer(waiting)), "ERR_LOG_CORRUPT");
+        |answer: Option<crate::error::Result<Answer>>| answer.expect("an answer").expect_err("damage").code();
+    assert_eq!(code(session.answer(tried)), Code::LogCorrupt);
+    assert_eq!(code(session.answer(waiting)), Code::LogCorrupt);
     bench.write(LOG, whole);
     session.set("d", "4");
     assert_eq!(session.state(), r#"{"a":1,"d":4}"#);

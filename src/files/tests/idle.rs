@@ -2,6 +2,7 @@
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR};
+use crate::error::Code;
 use crate::store::collection;
 
 fn large() -> String {
@@ -41,7 +42,7 @@ fn a_log_that_cannot_be_looked_at_keeps_no_other_from_a_clean_end() {
         }
         Ok(())
     });
-    assert_eq!(session.engine.finish().expect_err("one log").code, "EACCES");
+    assert_eq!(session.engine.finish().expect_err("one log").code(), Code::Eacces);
     bench.files.leave_alone();
     assert_eq!(bench.replayed(), format!(r#"{{"a":{}}}"#, large()));
     assert!(bench.exists(MIRROR), "the other log's mirror is written");

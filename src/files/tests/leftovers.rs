@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, set_line};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::store::collection;
 use crate::store::request::Work;
 
@@ -71,7 +71,7 @@ fn a_backup_that_is_copied_in_part_is_none() {
         }
         _ => Ok(()),
     });
-    assert_eq!(session.call(Work::Compact(None)).expect_err("no space").code, "ENOSPC");
+    assert_eq!(session.call(Work::Compact(None)).expect_err("no space").code(), Code::Enospc);
     assert_eq!(leftovers(&bench), Vec::<String>::new());
     bench.files.meddle(
         |call, path| {

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use super::support::{Bench, DEADLINE, call, flush, set_line, ticket};
+use crate::error::Code;
 use crate::store::request::Maintenance;
 use crate::store::request::Work;
 
@@ -55,7 +56,7 @@ fn an_end_waits_for_the_file_that_is_being_compressed_and_for_no_other() {
         thread::spawn(move || writer.stop())
     };
     // Until it is heard that this is the end.
-    while flush(&writer).err() != Some("ERR_STORAGE_CLOSED") {}
+    while flush(&writer).err() != Some(Code::StorageClosed) {}
     drop(go_on);
     ending.join().expect("no panic").expect("an end");
     let names = bench.contents().into_keys().filter(|path| path.extension().is_some_and(|it| it == "gz"));

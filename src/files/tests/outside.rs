@@ -3,7 +3,7 @@
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR, RECORD, set_line};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::store::collection;
 use crate::store::request::Answer;
 use crate::store::request::Maintenance;
@@ -148,9 +148,9 @@ fn what_is_no_file_is_refused_by_name_and_holds_nothing_up() {
                 continue;
             }
             let error = written.expect_err(name);
-            assert_eq!(error.code, "EINVAL", "{name}: {error}");
-            assert!(error.message.contains(kind.0), "{name}: {error}");
-            assert_eq!(error.path, Some(bench.path(name).display().to_string()));
+            assert_eq!(error.code(), Code::Einval, "{name}: {error}");
+            assert!(error.message().contains(kind.0), "{name}: {error}");
+            assert_eq!(error.path(), Some(bench.path(name).to_str().expect("text")));
             if !name.starts_with('.') {
                 session.call_on("other", collection::set(&quoted("a"), "1")).expect("another log");
             }
@@ -171,7 +171,10 @@ fn an_old_log_that_is_no_file_is_refused_where_it_is_read() {
     for name in ["logs/players.log.backup.5", "logs/players.log.archive.6", "logs/players.log.backup.7.gz"] {
         place(KINDS[0], &bench.path(name));
         let error = session.call(Work::History(quoted("a"))).expect_err(name);
-        assert_eq!((error.code, error.path), ("EINVAL", Some(bench.path(name).display().to_string())));
+        assert_eq!(
+            (error.code(), error.path()),
+            (Code::Einval, Some(bench.path(name).to_str().expect("text")))
+        );
         session.set("a", "2");
         std::fs::remove_file(bench.path(name)).expect("it is moved away");
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::reference::quoted;
 use super::support::{Bench, DEADLINE, call, flush};
+use crate::error::Code;
 use crate::store::collection;
 use crate::store::request::Work;
 
@@ -30,7 +31,7 @@ fn a_compaction_that_panics_is_answered_and_holds_nothing_up() {
     let writer = bench.start();
     call(&writer, collection::set(&quoted("a"), "1")).expect("written");
     let panicked = panic_once(&bench, "create_like", ".players.log.");
-    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), "ERR_INTERNAL");
+    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), Code::Internal);
     panicked.recv_timeout(DEADLINE).expect("a panic");
     flush(&writer).expect("an end");
     call(&writer, Work::Compact(None)).expect("compacted");
@@ -70,7 +71,7 @@ fn a_panic_while_a_result_is_taken_holds_nothing_up() {
         }
         Ok(())
     });
-    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), "ERR_INTERNAL");
+    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), Code::Internal);
     flush(&writer).expect("an end");
     call(&writer, Work::Compact(None)).expect("compacted");
     writer.stop().expect("an end");
@@ -96,7 +97,7 @@ fn a_flush_that_panics_gives_the_lock_back() {
         }
         Ok(())
     });
-    assert_eq!(flush(&writer).expect_err("a panic"), "ERR_INTERNAL");
+    assert_eq!(flush(&writer).expect_err("a panic"), Code::Internal);
     // So that a lock that nobody gives back is not waited for at length.
     bench.files.slow_down(1000);
     let mut other = bench.open();

@@ -14,6 +14,7 @@ use super::reference::{Json, Ordered, replay};
 use super::support::{
     Bench, LOG, MIRROR, Session, TIME, append_text, check_rows, old_set_line, ours, set_line, set_more_line,
 };
+use crate::error::Code;
 use crate::files::log::entry::{Encoder, end_line};
 use crate::store::collection;
 use crate::store::request::Answer;
@@ -713,13 +714,13 @@ fn rows_with_damage_are_refused_and_nothing_changes() {
         let mut session = bench.open();
         for (call, work) in calls {
             let error = session.call(work()).expect_err("a refusal");
-            assert_eq!(error.code, "ERR_LOG_CORRUPT", "{name}: {call}");
+            assert_eq!(error.code(), Code::LogCorrupt, "{name}: {call}");
             for part in [format!("line {line} "), format!("byte {offset} "), "players.log".to_owned()] {
-                assert!(error.message.contains(&part), "{name}: {call}: {part:?} in {}", error.message);
+                assert!(error.message().contains(&part), "{name}: {call}: {part:?} in {}", error.message());
             }
             if let Some(key) = row.damaged_key() {
                 let named = format!("key '{key}'");
-                assert!(error.message.contains(&named), "{name}: {call}: {}", error.message);
+                assert!(error.message().contains(&named), "{name}: {call}: {}", error.message());
             }
             assert_eq!(bench.contents(), before, "{name}: {call} changed a file");
         }
@@ -733,7 +734,7 @@ fn a_log_that_was_mended_is_no_longer_refused_and_others_never_were() {
     let bench = Bench::new().refusing();
     bench.write(LOG, [set_line("a", "1"), flipped("c")].concat());
     let mut session = bench.open();
-    assert_eq!(session.try_state(), Err("ERR_LOG_CORRUPT"));
+    assert_eq!(session.try_state(), Err(Code::LogCorrupt));
     let mut other = bench.open_as("tokens", true);
     other.set("k", "1");
     assert_eq!(other.state(), r#"{"k":1}"#);
@@ -748,9 +749,9 @@ fn damage_that_comes_while_the_process_runs_is_refused_too() {
     let mut session = bench.open();
     session.set("a", "1");
     bench.append(LOG, &flipped("c"));
-    assert_eq!(session.try_state(), Err("ERR_LOG_CORRUPT"));
+    assert_eq!(session.try_state(), Err(Code::LogCorrupt));
     let before = bench.contents();
-    assert_eq!(session.call(collection::set("\"b\"", "2")).expect_err("a refusal").code, "ERR_LOG_CORRUPT");
+    assert_eq!(session.call(collection::set("\"b\"", "2")).expect_err("a refusal").code(), Code::LogCorrupt);
     assert_eq!(bench.read(LOG), before.get(&bench.path(LOG)).map(|(bytes, _)| bytes.clone()));
 }
 

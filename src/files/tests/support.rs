@@ -26,7 +26,7 @@ use proptest::prelude::ProptestConfig;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::data::text::object_of;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::files::compact::job::Job;
 use crate::files::compact::job::JobDone;
 use crate::files::folder::Engine;
@@ -465,20 +465,20 @@ pub fn ticket() -> (Ticket, Receiver<Result<Answer>>) {
     (Ticket::new(Arc::new(Heard(said)), 0), heard)
 }
 
-fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, &'static str> {
+fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, Code> {
     let (ticket, heard) = ticket();
     ask(ticket);
-    heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code)
+    heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code())
 }
 
 /// A call on `players` to an engine with its threads; an error is its code.
-pub fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, &'static str> {
+pub fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, Code> {
     let log = LogName::new("players").expect("a valid name");
     asked(|ticket| writer.call(Request { log, is_collection: true, work, size_bytes: 0, ticket }))
 }
 
 /// The same for a flush.
-pub fn flush(writer: &Writer) -> std::result::Result<Answer, &'static str> {
+pub fn flush(writer: &Writer) -> std::result::Result<Answer, Code> {
     asked(|ticket| writer.flush(ticket, Vec::new()))
 }
 
@@ -599,8 +599,8 @@ impl Session {
     }
 
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
-    pub fn try_state(&mut self) -> std::result::Result<String, &'static str> {
-        let answer = self.call(crate::store::collection::whole()).map_err(|error| error.code)?;
+    pub fn try_state(&mut self) -> std::result::Result<String, Code> {
+        let answer = self.call(crate::store::collection::whole()).map_err(|error| error.code())?;
         let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
         let state = texts.joined();
         let shelf = self.engine.shelves().read().get(&self.log).cloned().expect("the log is known");

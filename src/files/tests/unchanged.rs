@@ -4,7 +4,7 @@ use std::io::{Error as IoError, ErrorKind};
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR, Session};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::store::collection;
 use crate::store::request::Work;
 
@@ -52,7 +52,11 @@ fn a_removal_that_finds_nothing_leaves_no_rejected_entry_behind_it() {
         spoil_appends(&bench);
         session.call(collection::set(&quoted("b"), "2")).expect_err("the write is spoilt");
         assert_eq!(bench.replayed(), r#"{"b":2}"#, "{name}: it could not be cut off");
-        assert_eq!(session.call(remove()).expect_err("it cannot be cut off yet").code, "EACCES", "{name}");
+        assert_eq!(
+            session.call(remove()).expect_err("it cannot be cut off yet").code(),
+            Code::Eacces,
+            "{name}"
+        );
         bench.files.leave_alone();
         session.call(remove()).expect("nothing is there");
         assert_eq!(bench.replayed(), "{}", "{name}");

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::data::name::LogName;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::folder::Engine;
 use crate::files::lock::Purpose;
 use crate::files::log::file::LogPaths;
@@ -42,12 +42,7 @@ impl Engine {
             // Somebody removed the lock files, and another process may have made and locked new ones.
             self.release();
         }
-        let folder = self.context.data_folder.display();
-        let message = format!(
-            "The lock files in '{folder}/.progressive-storage' were removed again and again while this call was worked \
-             on. Nothing was written; let that folder alone while the data is in use"
-        );
-        self.refuse_all(requests, &Error::new("ERR_LOCKED", message));
+        self.refuse_all(requests, &Error::locks_removed(&self.context.data_folder));
     }
 
     fn purpose_of(&self, requests: &[Request]) -> Purpose {
@@ -66,7 +61,9 @@ impl Engine {
         while let Some(left_us) = requests.iter().map(|request| self.left_us(request)).min() {
             let Err(error) = self.acquire(purpose, left_us) else { break };
             let gives_up = |request: &Request| {
-                error.code != "ERR_LOCKED" || self.context.patience.is_ending() || self.left_us(request) == 0
+                error.code() != Code::Locked
+                    || self.context.patience.is_ending()
+                    || self.left_us(request) == 0
             };
             let (refused, waiting) = requests.into_iter().partition(gives_up);
             self.refuse_all(refused, &error);
@@ -164,7 +161,7 @@ impl Engine {
                     self.log(&name);
                     self.logs.get_mut(&name).map_or(Ok(()), |log| log.catch_up(&self.context))
                 });
-                ready.err().filter(|error| error.code == "ERR_LOG_CORRUPT").map(|error| (name, error))
+                ready.err().filter(|error| error.code() == Code::LogCorrupt).map(|error| (name, error))
             })
             .collect();
         self.release();
@@ -246,22 +243,23 @@ impl Left {
     /// How the end came out, with the calls that were noted; they are named once.
     pub fn add_to(&mut self, finished: Result<()>) -> Result<()> {
         let Self { calls, error } = std::mem::take(self);
-        let Some(mut error) = finished.err().or(error) else { return Ok(()) };
-        if calls.is_empty() {
-            if error.code == "ERR_LOCKED" {
-                error
-                    .message
-                    .push_str(". No call is left; a JSON file that is behind is renewed by the next start");
-            }
+        let Some(error) = finished.err().or(error) else { return Ok(()) };
+        if calls.is_empty() && error.code() != Code::Locked {
             return Err(error);
         }
+        if calls.is_empty() {
+            return Err(
+                error.with_more(". No call is left; a JSON file that is behind is renewed by the next start")
+            );
+        }
+        let mut more = String::new();
         let mut separator = ". The end did not wait any longer, so these calls are not written: ";
         for (log, count) in calls {
             let calls = if count == 1 { "call" } else { "calls" };
-            let _ = write!(error.message, "{separator}{count} {calls} on '{log}'");
+            let _ = write!(more, "{separator}{count} {calls} on '{log}'");
             separator = ", ";
         }
-        Err(error)
+        Err(error.with_more(&more))
     }
 }
 

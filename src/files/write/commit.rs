@@ -10,10 +10,10 @@
 //! as before, and every write of the batch gets the error.
 
 use crate::data::state::{Member, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::log::entry::{Lines, MemoryTag, Tag};
-use crate::files::log::file::{Appended, Mended, SyncOf, replaced};
+use crate::files::log::file::{Appended, Mended, SyncOf};
 use crate::files::log::replay::replay;
 use crate::files::mirror::content::{Edit, LoggedEdit, apply_changes};
 use crate::files::open::catch_up::Log;
@@ -169,7 +169,9 @@ impl Log {
             return Ok(());
         }
         match self.append_and_publish(context, &Batch::default())? {
-            Appended::Outdated => Err(replaced(&self.paths, "what memory has more was logged")),
+            Appended::Outdated => {
+                Err(Error::log_replaced(&self.paths.log, "what memory has more was logged"))
+            }
             Appended::Alone | Appended::Interleaved => Ok(()),
         }
     }
@@ -186,7 +188,7 @@ impl Log {
             self.distrust();
             self.catch_up(context)?;
         }
-        Err(replaced(&self.paths, "it was mended"))
+        Err(Error::log_replaced(&self.paths.log, "it was mended"))
     }
 
     fn try_mend(&mut self, context: &Context) -> Result<Mended> {

@@ -11,7 +11,7 @@ use super::disk::Disk;
 use super::node::{Key, Target};
 use super::process::boxed;
 use super::{Call, CallKind, Fault, FaultPlan, Interloper, MS, Process, Watcher};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Steps of the times of files, as ext4 has them.
 const FILE_TIME_NS: i64 = 4 * MS;
@@ -191,20 +191,9 @@ impl World {
 }
 
 fn off(name: &'static str, path: &Path) -> Error {
-    let mut error = Error::io(&io::ErrorKind::Other.into(), name, path);
-    "EOFF".clone_into(&mut error.message);
-    error.code = "EOFF";
-    error
+    Error::system(Code::Unknown, "the simulated computer is off", name, path)
 }
 
 fn failed(fault: Fault, call: &Call) -> Error {
-    // As Linux numbers them; other systems know them by the code.
-    let number = match fault {
-        Fault::NoSpace | Fault::ShortWrite => 28,
-        Fault::Io | Fault::LateWrite => 5,
-        Fault::Interrupted => 4,
-    };
-    let mut error = Error::io(&io::Error::from_raw_os_error(number), call.name, &call.path);
-    error.code = fault.code();
-    error
+    Error::system(fault.code(), "a simulated fault", call.name, &call.path)
 }

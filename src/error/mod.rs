@@ -1,0 +1,8 @@
+//! Every way a call can fail: `Error`, with its stable `Code`.
+
+mod code;
+#[expect(clippy::module_inception, reason = "a file has the name of its type")]
+mod error;
+
+pub use code::Code;
+pub use error::{Error, Holder, Result};
