@@ -1,8 +1,8 @@
 // `npm run test:runtimes`: the JavaScript tests on every runtime that the package serves, each fetched from the npm
 // registry into target/runtimes. Bun and Deno run the same test files with their own runners, one file after the other,
-// and so side by side. Only `40-large-state`, which wants gigabytes, runs in `npm test` alone.
+// and so side by side. Only `large-state`, which needs gigabytes, runs in `npm test` alone.
 //
-//   --short         only the tests of the API, of threads, exit, arguments and loading
+//   --short         only the tests of the API, of the package, of processes and threads, and with the old module
 //   --only NAMES    some of them, such as node18,bun
 //   --fetch         only fetch them
 //
@@ -12,12 +12,13 @@ import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { testFiles } from './test-files.mjs';
 import { fail, root } from './tools.mjs';
 
 const TEST_TIMEOUT_MS = 300_000;
-const SHORT = /^(0[1-9]|1[01]|2[0128]|7[01])-/;
-/** Left to `npm test`: states of gigabytes, which want most of a machine's memory for minutes. */
-const NOT_REPEATED = /^40-/;
+const SHORT_AREAS = ['api', 'package', 'compatibility', 'processes'];
+/** Runs in `npm test` only: states of gigabytes, which need most of a machine's memory for minutes. */
+const NOT_REPEATED = '__test__/limits/large-state.test.mjs';
 
 const { platform, arch } = process;
 const os = { linux: 'linux', darwin: 'darwin', win32: 'win' }[platform];
@@ -79,11 +80,7 @@ function fetchRuntimes() {
   if (status !== 0) fail('The runtimes could not be fetched from the npm registry.');
 }
 
-const files = readdirSync(join(root, '__test__'))
-  .filter((name) => name.endsWith('.test.mjs') && !NOT_REPEATED.test(name))
-  .filter((name) => !options.short || SHORT.test(name))
-  .sort()
-  .map((name) => `__test__/${name}`);
+const files = testFiles(options.short ? SHORT_AREAS : undefined).filter((file) => file !== NOT_REPEATED);
 
 /** Runs a program to its end: `{ error, output }`, the error's `code` being the exit code. */
 function ended(program, args) {

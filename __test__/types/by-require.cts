@@ -1,4 +1,4 @@
-// The package as TypeScript users of CommonJS have it. It is compiled by 72-types.test.mjs and not run.
+// The package as TypeScript users of CommonJS have it. It is compiled by package/types.test.mjs and not run.
 
 import log = require('progressive-storage/append-log');
 import ps = require('progressive-storage');

@@ -1,4 +1,4 @@
-// Every export of the package, as a TypeScript user writes it; compiled under `strict` by 72-types.test.mjs, which
+// Every export of the package, as a TypeScript user writes it; compiled under `strict` by package/types.test.mjs, which
 // also checks that none is missing here. It is not run.
 
 import {

@@ -1,0 +1,436 @@
+// Thousands of random calls on the addon and on the reference model, compared after each call, the order of
+// keys included (as JSON text; dates are masked). In between: groups of calls that are not awaited, close and
+// reopen, and foreign hands on the files: an admin's edits, files that vanish or are replaced, lines added by
+// hand, the old module at work in the same folder.
+//
+// A failure names its seed. MODEL_SEED=n runs that seed alone (with MODEL_HANDLES=2, MODEL_FSYNC=always,
+// MODEL_FOREIGN=0, MODEL_UPDATES=1 as the failing test had them), MODEL_CALLS=n makes the runs longer.
+
+import assert from 'node:assert/strict';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Storage } from '../../index.js';
+import * as oldLog from '../old-module/append-log.mjs';
+import * as oldStorage from '../old-module/storage.mjs';
+import { originOfEdit } from '../support/edit-origin.mjs';
+import { Model } from '../support/model.mjs';
+import { CallGenerator, put, Random } from '../support/random-calls.mjs';
+import { atEnd, closeStorage, logPath, maskedJson, mirrorPath, temporaryFolder } from '../support/temp.mjs';
+
+const oldModule = { ...oldLog, ...oldStorage };
+const CALLS = Number(process.env.MODEL_CALLS ?? 700);
+const MIRRORED = ['players', 'tokens', 'game_state', 'coins'];
+// Contract: what these resolve to is said, so it is compared.
+const RESULT_NOT_SAID = new Set([
+  'savePlayers',
+  'saveTokens',
+  'compactLog',
+  'compact',
+  'compactAllLogs',
+  'saveGameState',
+  'clearGameState',
+]);
+
+function isCompaction({ method }) {
+  return method === 'compactLog' || method === 'compact';
+}
+
+function describeCall({ on, method, args }) {
+  const shown = args.map((arg) =>
+    typeof arg === 'function' ? String(arg) : (JSON.stringify(arg) ?? 'undefined'),
+  );
+  return `${on}.${method}(${shown.join(', ')})`;
+}
+
+// What leads from one content to another: keys set, then keys taken away.
+function changesTo(origin, content) {
+  const isSame = (key) =>
+    Object.hasOwn(origin, key) && JSON.stringify(origin[key]) === JSON.stringify(content[key]);
+  const set = Object.keys(content).filter((key) => !isSame(key));
+  const removed = Object.keys(origin).filter((key) => !Object.hasOwn(content, key));
+  return [...set.map((key) => [key, content[key]]), ...removed.map((key) => [key, undefined])];
+}
+
+// One run: the addon (one or two Storage objects on one folder), the model, and what was done so far.
+class Run {
+  constructor(seed, dataDir, { handles = 1, fsync = 'never', foreign = true, updatesInGroups = false } = {}) {
+    this.seed = seed;
+    this.dataDir = dataDir;
+    this.handles = handles;
+    this.fsync = fsync;
+    this.foreign = foreign;
+    this.updatesInGroups = updatesInGroups;
+    this.random = new Random(seed);
+    this.model = new Model();
+    this.calls = new CallGenerator(this.random, this.model);
+    this.done = [];
+    // Names whose JSON file holds more than the log, and names whose log holds more than the JSON file: as
+    // long as that is so, a second foreign hand on the other file would be a contradiction, not a test.
+    this.editedByHand = new Set();
+    this.appendedByHand = new Set();
+    this.open();
+  }
+
+  open() {
+    this.storages = Array.from(
+      { length: this.handles },
+      () => new Storage({ dataDir: this.dataDir, fsync: this.fsync }),
+    );
+    this.coins = this.storages.map((storage) => storage.collection('coins'));
+  }
+
+  async close() {
+    for (const storage of this.storages) await closeStorage(storage);
+  }
+
+  note(text) {
+    this.done.push(text);
+  }
+
+  fail(message, detail = '') {
+    const recent = this.done.slice(-12).join('\n    ');
+    throw new Error(
+      `seed ${this.seed}, step ${this.done.length}: ${message}\n${detail}\n  the last steps:\n    ${recent}`,
+    );
+  }
+
+  compare(what, got, expected) {
+    const [gotText, expectedText] = [maskedJson(got), maskedJson(expected)];
+    if (gotText !== expectedText) {
+      this.fail(`${what} differs from the model`, `  expected ${expectedText}\n  got      ${gotText}`);
+    }
+  }
+
+  // Makes the call on the addon; gives a function that awaits and compares it.
+  start(call, handle, { compared = true } = {}) {
+    const target = call.on === 'storage' ? this.storages[handle] : this.coins[handle];
+    const onModel = call.on === 'storage' ? this.model : this.model.collection('coins');
+    const what = describeCall(call);
+    this.note(what);
+    const promise = target[call.method](...call.args);
+    const before = call.writes && JSON.stringify(this.model.state(call.writes));
+    const expected = onModel[call.method](...call.args);
+    if (call.method === 'compactAllLogs') for (const name of MIRRORED.slice(0, 3)) this.written(name);
+    else if (isCompaction(call)) this.written(call.writes);
+    else if (call.writes && JSON.stringify(this.model.state(call.writes)) !== before)
+      this.written(call.writes);
+    return async () => {
+      const got = await promise.catch((error) => this.fail(`${what} was rejected`, error.stack));
+      if (compared && !RESULT_NOT_SAID.has(call.method)) this.compare(what, got, expected);
+    };
+  }
+
+  // The call changed this state, so files that a foreign hand had put out of step are in step again.
+  written(name) {
+    this.editedByHand.delete(name);
+    this.appendedByHand.delete(name);
+  }
+
+  async checkState(name) {
+    const storage = this.random.pick(this.storages);
+    switch (name) {
+      case 'players':
+        this.compare('loadPlayers()', await storage.loadPlayers(), this.model.loadPlayers());
+        break;
+      case 'tokens':
+        this.compare('loadTokens()', await storage.loadTokens(), this.model.loadTokens());
+        break;
+      case 'game_state':
+        this.compare('getAllGameStates()', await storage.getAllGameStates(), this.model.getAllGameStates());
+        break;
+      case 'coins': {
+        const entries = await this.random.pick(this.coins).entries();
+        this.compare('coins.entries()', entries, this.model.collection('coins').entries());
+        break;
+      }
+      default:
+        this.compare(
+          `rebuild of ${name}`,
+          await storage.rebuildStateFromLog(name),
+          this.model.rebuildStateFromLog(name),
+        );
+    }
+  }
+
+  async checkAllFiles() {
+    await this.settleMirrors();
+    for (const name of MIRRORED) await this.checkFiles(name);
+  }
+
+  // The JSON file of a large state follows a little later.
+  async settleMirrors() {
+    const large = MIRRORED.some((name) => JSON.stringify(this.model.state(name)).length > 30_000);
+    if (large) for (const storage of this.storages) await storage.flush();
+  }
+
+  // What stands in the files: the log alone gives the state, and the JSON file shows it.
+  async checkFiles(name) {
+    if (this.editedByHand.has(name) || this.appendedByHand.has(name)) return;
+    const mirror = await readJson(mirrorPath(this.dataDir, name));
+    if (mirror === undefined) return;
+    const expected = this.model.rebuildStateFromLog(name);
+    this.compare(`${name}.json`, mirror, expected);
+    this.compare(`${name}.log`, await this.storages[0].rebuildStateFromLog(name), expected);
+  }
+
+  async step() {
+    const { random } = this;
+    const kind = random.weighted({ one: 40, group: 6, reopen: 0.6, foreign: this.foreign ? 4 : 0, files: 2 });
+    if (kind === 'one') await this.oneCall();
+    else if (kind === 'group') await this.group();
+    else if (kind === 'reopen') await this.reopen();
+    else if (kind === 'files') await this.checkAllFiles();
+    else {
+      const name = await this.foreignHand();
+      // Sometimes the next call is the first to notice, whatever it is.
+      if (this.random.chance(0.6)) await this.checkState(name);
+    }
+  }
+
+  async oneCall() {
+    const call = this.calls.call();
+    await this.start(call, this.random.below(this.handles))();
+    if (call.writes) await this.checkState(call.writes);
+  }
+
+  async group() {
+    const handle = this.random.below(this.handles);
+    this.note('a group, not awaited:');
+    const calls = [];
+    const only = ({ method }) => this.updatesInGroups || method !== 'update';
+    const checks = Array.from({ length: 2 + this.random.below(14) }, () => {
+      const call = this.calls.call({ only });
+      // A compaction runs beside other calls. What it leaves of the state is compared, but how many of its
+      // entries a reader still finds is not said before it is awaited.
+      const beside =
+        call.method === 'readLogEntries' &&
+        calls.some((other) => other.writes === 'notes' && isCompaction(other));
+      calls.push(call);
+      return this.start(call, handle, { compared: !beside });
+    });
+    // All are awaited before the first comparison can fail, so that none is left over.
+    const outcomes = await Promise.allSettled(checks.map((check) => check()));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    // Which entries of the group are lines of their own, and which are in the checkpoint, is not said either.
+    if (calls.some((call) => call.writes === 'notes' && isCompaction(call))) {
+      await this.start({ on: 'storage', method: 'compactLog', args: ['notes'], writes: 'notes' }, handle)();
+    }
+    for (const name of [...MIRRORED, 'notes']) await this.checkState(name);
+  }
+
+  async reopen() {
+    this.note('close');
+    await this.close();
+    if (this.foreign && this.random.chance(0.5)) await this.foreignHand({ closed: true });
+    this.note('open');
+    this.open();
+    for (const name of [...MIRRORED, 'notes']) await this.checkState(name);
+  }
+
+  async foreignHand({ closed = false } = {}) {
+    if (!closed) await this.settleMirrors();
+    const name = this.random.pick([...MIRRORED, ...MIRRORED, 'notes']);
+    const edited = this.editedByHand.has(name);
+    const appended = this.appendedByHand.has(name);
+    const kind = this.random.pick([
+      'edit',
+      'edit',
+      'old',
+      'old',
+      'append',
+      'append',
+      'removeMirror',
+      'removeLog',
+      'removeBoth',
+      'rewriteLog',
+    ]);
+    if (kind === 'edit' && name !== 'notes' && !appended) await this.editMirror(name);
+    else if (kind === 'old' && name !== 'coins' && !edited && !appended) await this.oldModuleCall(name);
+    else if (kind === 'append' && name !== 'tokens' && !edited) await this.appendByHand(name);
+    else if (kind === 'removeMirror' && name !== 'notes' && !edited) await this.removeMirror(name);
+    else if (kind === 'removeLog' && name !== 'notes' && !edited && !appended) await this.removeLog(name);
+    else if (kind === 'removeBoth') await this.removeBoth(name);
+    else if (kind === 'rewriteLog' && name !== 'tokens') await this.rewriteLog(name);
+    return name;
+  }
+
+  async editMirror(name) {
+    const file = mirrorPath(this.dataDir, name);
+    const content = await readJson(file);
+    if (content === undefined) return;
+    const last = await readJson(file);
+    const edits = [];
+    for (let i = 1 + this.random.below(3); i > 0; i--) {
+      const [key, value] = this.edit(name, content);
+      edits.push([key, value]);
+      if (value === undefined) delete content[key];
+      else put(content, key, value);
+    }
+    const origin = await originOfEdit(this.dataDir, name, last, content);
+    // Made from the file as it was, each edit counts as it was made; else the difference does.
+    const changes = origin === last ? edits : changesTo(origin, content);
+    const state = this.model.state(name);
+    for (const [key, value] of changes) {
+      if (value === undefined) delete state[key];
+      else put(state, key, JSON.parse(JSON.stringify(value)));
+    }
+    const text =
+      JSON.stringify(content, null, this.random.pick([0, 2, 2, '\t'])) + this.random.pick(['', '\n']);
+    const shown = edits.map((edit) => edit.map((part) => JSON.stringify(part)).join(' = ')).join('; ');
+    this.note(`${name}.json edited: ${shown}`);
+    if (this.random.chance(0.5)) {
+      await writeFile(file, text);
+    } else {
+      await writeFile(`${file}.editor`, text);
+      await rename(`${file}.editor`, file);
+    }
+    this.editedByHand.add(name);
+  }
+
+  // One edit: [key, new value], where undefined takes the key away. A key that is taken away is not put back
+  // in the same edit: the file would show it in another place, which no difference of content can tell.
+  edit(name, content) {
+    const { random } = this;
+    const keys = Object.keys(content);
+    if (name === 'tokens') {
+      if (keys.length === 0) return ['extra', random.below(1000)];
+      return random.pick([
+        ['tokens', [random.below(1e6)]],
+        ['lastUpdated', random.pick(['2020-01-01T00:00:00.000Z', new Date().toISOString()])],
+        ['extra', this.calls.value()],
+      ]);
+    }
+    if (keys.length > 0 && random.chance(0.3)) return [random.pick(keys), undefined];
+    const key =
+      keys.length > 0 && random.chance(0.5)
+        ? random.pick(keys)
+        : `by hand ${this.done.length} ${random.below(1e6)}`;
+    return [key, this.calls.valueFor(name, key)];
+  }
+
+  // The old module, as if the bot were rolled back beside us. It cannot keep `__proto__`.
+  async oldModuleCall(name) {
+    const state = this.model.state(name);
+    if (Object.hasOwn(state, '__proto__')) return;
+    const calls = new CallGenerator(this.random, this.model, { oldModule: true });
+    const call = calls.call({ only: (one) => one.writes === name && one.method !== 'savePlayers' });
+    this.note(`the old module: ${describeCall(call)}`);
+    process.env.OLD_DATA_DIR = this.dataDir;
+    const got = await oldModule[call.method](...call.args);
+    this.compare('the result of the old module', got, this.model[call.method](...call.args));
+    // It does not log that artistInfo went away; only its JSON file shows that.
+    if (name === 'tokens') this.editedByHand.add(name);
+  }
+
+  async appendByHand(name) {
+    const entry = this.calls.entry(name);
+    const line = { timestamp: '2024-06-01T12:00:00.000Z', ...entry };
+    this.note(`${name}.log, a line by hand: ${JSON.stringify(line)}`);
+    await mkdir(path.join(this.dataDir, 'logs'), { recursive: true });
+    await writeFile(logPath(this.dataDir, name), `${JSON.stringify(line)}\n`, { flag: 'a' });
+    this.model.appendLogEntry(name, line);
+    this.appendedByHand.add(name);
+  }
+
+  async removeMirror(name) {
+    this.note(`${name}.json removed`);
+    await rm(mirrorPath(this.dataDir, name), { force: true });
+  }
+
+  async removeLog(name) {
+    if ((await readJson(mirrorPath(this.dataDir, name))) === undefined) return;
+    this.note(`${name}.log removed`);
+    await rm(logPath(this.dataDir, name), { force: true });
+    this.editedByHand.add(name);
+  }
+
+  async removeBoth(name) {
+    this.note(`${name}.json and ${name}.log removed`);
+    await rm(mirrorPath(this.dataDir, name), { force: true });
+    await rm(logPath(this.dataDir, name), { force: true });
+    this.model.forget(name);
+    this.written(name);
+  }
+
+  // Another log in the place of the old one, in the same file or in a new one, shorter or longer.
+  async rewriteLog(name) {
+    const lines = Array.from({ length: 1 + this.random.below(6) }, () => ({
+      timestamp: '2024-06-01T12:00:00.000Z',
+      ...this.calls.entry(name),
+    }));
+    this.note(`${name}.json removed, ${name}.log written by hand: ${JSON.stringify(lines)}`);
+    await rm(mirrorPath(this.dataDir, name), { force: true });
+    if (this.random.chance(0.5)) await rm(logPath(this.dataDir, name), { force: true });
+    await mkdir(path.join(this.dataDir, 'logs'), { recursive: true });
+    await writeFile(logPath(this.dataDir, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    this.model.forget(name);
+    for (const line of lines) this.model.appendLogEntry(name, line);
+    this.written(name);
+    this.appendedByHand.add(name);
+  }
+}
+
+async function readJson(file) {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function runSeed(t, seed, options) {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  const run = new Run(seed, dataDir, options);
+  atEnd(t, () => run.close());
+  while (run.done.length < (options.calls ?? CALLS)) await run.step();
+  for (const name of [...MIRRORED, 'notes']) await run.checkState(name);
+  await run.reopen();
+  await run.checkAllFiles();
+}
+
+// What foreign hands leave is reported as warnings; here they are expected.
+process.removeAllListeners('warning');
+
+if (process.env.MODEL_SEED) {
+  const seed = Number(process.env.MODEL_SEED);
+  const handles = Number(process.env.MODEL_HANDLES ?? 1);
+  const fsync = process.env.MODEL_FSYNC ?? 'never';
+  const foreign = process.env.MODEL_FOREIGN !== '0';
+  const updatesInGroups = process.env.MODEL_UPDATES === '1';
+  test(`seed ${seed}`, (t) => runSeed(t, seed, { handles, fsync, foreign, updatesInGroups }));
+} else {
+  const fresh = Date.now() % 1e9;
+  test('calls and groups of calls, nobody else at the files', (t) => runSeed(t, 1, { foreign: false }));
+  test('the same, every write synced', (t) => runSeed(t, 2, { foreign: false, fsync: 'always' }));
+  test('two objects on one folder', (t) => runSeed(t, 3, { foreign: false, handles: 2 }));
+  for (const seed of [4, 5, 6, 7]) {
+    test(`foreign hands on the files, seed ${seed}`, (t) => runSeed(t, seed, {}));
+  }
+  test('foreign hands and two objects', (t) => runSeed(t, 8, { handles: 2 }));
+  // update() has to go to and fro between the threads, and still takes its turn among the other calls.
+  for (const seed of [10, 11]) {
+    test(`update() in groups that are not awaited, seed ${seed}`, (t) =>
+      runSeed(t, seed, { foreign: false, updatesInGroups: true }));
+  }
+  test(`a seed that was never tried, ${fresh}`, (t) => runSeed(t, fresh, { foreign: true }));
+}
+
+test('the old module agrees with the model, so the model asks for nothing new', async (t) => {
+  const folder = await temporaryFolder(t);
+  process.env.OLD_DATA_DIR = path.join(folder, 'data');
+  const random = new Random(9);
+  const model = new Model();
+  const calls = new CallGenerator(random, model, { oldModule: true });
+  for (let i = 0; i < 600; i++) {
+    const call = calls.call();
+    const what = `call ${i}, ${describeCall(call)}`;
+    const got = await oldModule[call.method](...call.args);
+    assert.equal(maskedJson(got), maskedJson(model[call.method](...call.args)), what);
+    for (const name of ['players', 'game_state', 'tokens']) {
+      const state = (await readJson(mirrorPath(process.env.OLD_DATA_DIR, name))) ?? {};
+      assert.equal(maskedJson(state), maskedJson(model.rebuildStateFromLog(name)), `${name} after ${what}`);
+    }
+  }
+});

@@ -1,0 +1,364 @@
+// CompactionScheduler and streamLogEntries: what a scheduler compacts and what it leaves alone, that it keeps
+// its process alive until it is stopped and no longer; and a log read entry by entry.
+
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { CompactionScheduler, Storage, startCompactionScheduler } from '../../index.js';
+import {
+  atEnd,
+  collectGarbage,
+  logPath,
+  openStorage,
+  packageUrl,
+  readLogLines,
+  runScript,
+  startScript,
+  temporaryFolder,
+  waitUntil,
+} from '../support/temp.mjs';
+
+// Shorter than a compaction takes, so that rounds come while one is under way.
+const INTERVAL_MS = 2;
+
+// Replaces a log at one stroke: a scheduler at work must never meet half of it.
+async function writeLog(dataDir, name, keyOf) {
+  const lines = [];
+  for (let i = 0; i < 1200; i++) {
+    const entry = {
+      timestamp: '2024-01-01T00:00:00.000Z',
+      op: 'SET',
+      key: keyOf(i),
+      value: 'x'.repeat(1000),
+    };
+    lines.push(`${JSON.stringify(entry)}\n`);
+  }
+  const file = logPath(dataDir, name);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(`${file}.new`, lines.join(''));
+  await rename(`${file}.new`, file);
+}
+
+// A log over the threshold of which nearly all is dead.
+async function writeDeadLog(dataDir, name) {
+  await writeLog(dataDir, name, () => 'k');
+}
+
+// A log over the threshold of which everything is alive.
+async function writeLiveLog(dataDir, name) {
+  await writeLog(dataDir, name, (i) => `k${i}`);
+}
+
+async function isCompact(dataDir, name) {
+  const lines = await readLogLines(dataDir, name);
+  return lines.length === 1 && JSON.parse(lines[0]).op === 'CHECKPOINT';
+}
+
+async function backupsOf(dataDir, name) {
+  return (await readdir(path.join(dataDir, 'logs'))).filter((file) => file.startsWith(`${name}.log.backup.`));
+}
+
+function startOn(t, storage, logNames, intervalMs = INTERVAL_MS) {
+  const scheduler = storage.startCompactionScheduler(intervalMs, logNames);
+  atEnd(t, () => scheduler.stop());
+  return scheduler;
+}
+
+// --- the scheduler ---
+
+test('a new scheduler has its interval and does not run', () => {
+  const scheduler = new CompactionScheduler();
+  assert.equal(scheduler.intervalMs, 3_600_000);
+  assert.equal(scheduler.isRunning, false);
+  assert.equal(new CompactionScheduler(5000).intervalMs, 5000);
+});
+
+test('start and stop are synchronous, and may be called twice', () => {
+  const scheduler = new CompactionScheduler(60_000);
+  assert.equal(scheduler.start(), undefined);
+  assert.equal(scheduler.isRunning, true);
+  scheduler.start();
+  assert.equal(scheduler.isRunning, true);
+  assert.equal(scheduler.stop(), undefined);
+  assert.equal(scheduler.isRunning, false);
+  scheduler.stop();
+  assert.equal(scheduler.isRunning, false);
+  scheduler.start(['players']);
+  assert.equal(scheduler.isRunning, true);
+  scheduler.stop();
+  assert.equal(scheduler.isRunning, false);
+});
+
+test('startCompactionScheduler gives a running CompactionScheduler', () => {
+  const scheduler = startCompactionScheduler(60_000, ['players']);
+  assert.ok(scheduler instanceof CompactionScheduler);
+  assert.equal(scheduler.intervalMs, 60_000);
+  assert.equal(scheduler.isRunning, true);
+  scheduler.stop();
+  const hourly = startCompactionScheduler();
+  assert.equal(hourly.intervalMs, 3_600_000);
+  hourly.stop();
+});
+
+test('it compacts what is over the threshold and mostly dead', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await writeDeadLog(dataDir, 'game_state');
+  const before = await readFile(logPath(dataDir, 'game_state'), 'utf8');
+  startOn(t, storage);
+  await waitUntil(() => isCompact(dataDir, 'game_state'), { what: 'a compaction' });
+  const backups = await backupsOf(dataDir, 'game_state');
+  assert.equal(backups.length, 1);
+  assert.equal(await readFile(path.join(dataDir, 'logs', backups[0]), 'utf8'), before);
+  assert.deepEqual(await storage.rebuildStateFromLog('game_state'), { k: 'x'.repeat(1000) });
+});
+
+test('it leaves alone what is alive, what is small, and what is not there; and does nothing twice', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await writeLiveLog(dataDir, 'alive');
+  const alive = await readFile(logPath(dataDir, 'alive'), 'utf8');
+  await storage.appendLogEntry('small', { op: 'SET', key: 'k', value: 1 });
+  await writeDeadLog(dataDir, 'dead');
+  startOn(t, storage, ['alive', 'small', 'absent', 'dead']);
+  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the compaction of the last in the list' });
+  // A second log that becomes due shows that more rounds have passed.
+  await writeDeadLog(dataDir, 'small');
+  await waitUntil(() => isCompact(dataDir, 'small'), { what: 'a later round' });
+  assert.equal((await backupsOf(dataDir, 'dead')).length, 1, 'compact already');
+  assert.equal((await backupsOf(dataDir, 'alive')).length, 0);
+  assert.equal(await readFile(logPath(dataDir, 'alive'), 'utf8'), alive);
+  assert.equal(await storage.getLogSize('absent'), 0);
+});
+
+test('a second start while it runs does nothing', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await writeDeadLog(dataDir, 'second');
+  const scheduler = startOn(t, storage, ['first']);
+  scheduler.start(['second']);
+  await writeDeadLog(dataDir, 'first');
+  await waitUntil(() => isCompact(dataDir, 'first'), { what: 'the compaction of the first list' });
+  await writeDeadLog(dataDir, 'first');
+  await waitUntil(() => isCompact(dataDir, 'first'), { what: 'one more round' });
+  assert.equal(await isCompact(dataDir, 'second'), false);
+  scheduler.stop();
+  scheduler.start(['second']);
+  await waitUntil(() => isCompact(dataDir, 'second'), { what: 'the second list, started anew' });
+});
+
+test('after stop there is no compaction any more', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const stopped = startOn(t, storage, ['stopped']);
+  stopped.stop();
+  await writeDeadLog(dataDir, 'stopped');
+  await writeDeadLog(dataDir, 'running');
+  startOn(t, storage, ['running']);
+  await waitUntil(() => isCompact(dataDir, 'running'), { what: 'another scheduler' });
+  await writeDeadLog(dataDir, 'running');
+  await waitUntil(() => isCompact(dataDir, 'running'), { what: 'its next round' });
+  assert.equal(await isCompact(dataDir, 'stopped'), false);
+});
+
+test('a failure on one log does not stop the others, nor the rounds to come', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  // A folder in the place of a log: nobody can read or replace it, root neither.
+  await mkdir(path.join(logPath(dataDir, 'broken'), 'in the way'), { recursive: true });
+  await writeDeadLog(dataDir, 'dead');
+  const scheduler = startOn(t, storage, ['broken', 'dead']);
+  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the log after the broken one' });
+  await writeDeadLog(dataDir, 'dead');
+  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the next round' });
+  assert.equal(scheduler.isRunning, true);
+});
+
+test('entries that arrive during scheduled compactions are kept', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  startOn(t, storage, ['busy'], 5);
+  const text = 'x'.repeat(20_000);
+  let count = 0;
+  await waitUntil(
+    async () => {
+      await Promise.all(
+        Array.from({ length: 20 }, () =>
+          storage.appendLogEntry('busy', { op: 'SET', key: `k${count++ % 7}`, value: [count, text] }),
+        ),
+      );
+      return (await backupsOf(dataDir, 'busy')).length >= 3;
+    },
+    { what: 'three compactions under load', everyMs: 0 },
+  );
+  const state = await storage.rebuildStateFromLog('busy');
+  const newest = Object.values(state)
+    .map(([n]) => n)
+    .sort((a, b) => a - b);
+  assert.deepEqual(
+    newest,
+    Array.from({ length: 7 }, (_, i) => count - 6 + i),
+  );
+});
+
+test('it keeps its process alive until it is stopped, and not a moment longer', async (t) => {
+  const cwd = await temporaryFolder(t);
+  await writeDeadLog(path.join(cwd, 'data'), 'game_state');
+  const result = await runScript(t, {
+    cwd,
+    source: `
+      import { readFileSync } from 'node:fs';
+      import { startCompactionScheduler } from ${JSON.stringify(packageUrl)};
+      const scheduler = startCompactionScheduler(200);
+      // This watch does not hold the process: only the scheduler does, until the watch stops it.
+      setInterval(() => {
+        if (readFileSync('data/logs/game_state.log', 'utf8').startsWith('{"op":"CHECKPOINT"')) {
+          console.log('compacted');
+          scheduler.stop();
+        }
+      }, 20).unref();
+      process.on('exit', () => console.log('running at exit:', scheduler.isRunning));
+    `,
+  });
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stdout, /^compacted\n/);
+  assert.match(result.stdout, /running at exit: false\n$/);
+});
+
+test('a running scheduler does not stand in the way of process.exit', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const result = await runScript(t, {
+    cwd,
+    source: `
+      import { startCompactionScheduler, updatePlayerStats } from ${JSON.stringify(packageUrl)};
+      startCompactionScheduler();
+      await updatePlayerStats('u', 'Ann', 1);
+      process.exit(3);
+    `,
+  });
+  assert.equal(result.code, 3, result.stderr);
+});
+
+test('a process that only stored something ends by itself', async (t) => {
+  const cwd = await temporaryFolder(t);
+  const { ended } = await startScript(t, {
+    cwd,
+    source: `
+      import { updatePlayerStats } from ${JSON.stringify(packageUrl)};
+      await updatePlayerStats('u', 'Ann', 1);
+    `,
+  });
+  const result = await ended;
+  assert.equal(result.code, 0, result.stderr);
+});
+
+// --- streamLogEntries ---
+
+async function collect(iterable) {
+  const entries = [];
+  for await (const entry of iterable) entries.push(entry);
+  return entries;
+}
+
+test('a stream gives the entries that readLogEntries gives', async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  assert.deepEqual(await collect(storage.streamLogEntries('notes')), []);
+  const promises = [];
+  for (let i = 0; i < 3000; i++) {
+    promises.push(
+      storage.appendLogEntry('notes', { op: 'SET', key: `k${i}`, value: { i, text: 'é'.repeat(i % 50) } }),
+    );
+  }
+  await Promise.all(promises);
+  const entries = await collect(storage.streamLogEntries('notes'));
+  assert.equal(entries.length, 3000);
+  assert.deepEqual(entries, await storage.readLogEntries('notes'));
+  assert.ok(entries.every((entry) => !('_crc' in entry)));
+});
+
+test('a stream is an async iterator, and is one from the start', async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  for (const i of [1, 2, 3]) await storage.appendLogEntry('notes', { op: 'NOTE', i });
+  const stream = storage.streamLogEntries('notes');
+  assert.equal(typeof stream.next, 'function');
+  assert.equal(typeof stream[Symbol.asyncIterator], 'function');
+  const first = await stream.next();
+  assert.equal(first.done, false);
+  assert.equal(first.value.i, 1);
+  assert.deepEqual(
+    (await collect(stream)).map((entry) => entry.i),
+    [2, 3],
+  );
+  assert.equal((await stream.next()).done, true);
+});
+
+test('lines of all lengths, and those of other writers', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await mkdir(path.join(dataDir, 'logs'), { recursive: true });
+  const entries = [0, 1, 65_000, 65_536, 131_072, 3_000_000, 5].map((length, i) => ({
+    i,
+    text: 'é'.repeat(length),
+  }));
+  await writeFile(logPath(dataDir, 'notes'), entries.map((entry) => `${JSON.stringify(entry)}\n`).join('\n'));
+  assert.deepEqual(await collect(storage.streamLogEntries('notes')), entries);
+});
+
+test('a stream may be left early, and two may run at once', async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  await Promise.all(
+    Array.from({ length: 500 }, (_, i) => storage.appendLogEntry('notes', { op: 'NOTE', i })),
+  );
+  for await (const entry of storage.streamLogEntries('notes')) if (entry.i === 10) break;
+  const one = storage.streamLogEntries('notes');
+  const two = storage.streamLogEntries('notes');
+  for (let i = 0; i < 500; i++) {
+    assert.equal((await one.next()).value.i, i);
+    assert.equal((await two.next()).value.i, i);
+  }
+  assert.equal((await one.next()).done, true);
+  await storage.appendLogEntry('notes', { op: 'NOTE', i: 500 });
+  assert.equal((await collect(storage.streamLogEntries('notes'))).length, 501);
+});
+
+test('a stream goes on while the log is appended to and compacted', async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  await Promise.all(
+    Array.from({ length: 2000 }, (_, i) =>
+      storage.appendLogEntry('notes', { op: 'SET', key: `k${i % 3}`, value: i }),
+    ),
+  );
+  const seen = [];
+  for await (const entry of storage.streamLogEntries('notes')) {
+    if (seen.length === 5) await storage.appendLogEntry('notes', { op: 'SET', key: 'late', value: -1 });
+    if (seen.length === 10) await storage.compactLog('notes');
+    seen.push(entry);
+    if (seen.length > 2100) break;
+  }
+  // What was there at the start is seen, each entry once and in order; the late one may be.
+  assert.deepEqual(
+    seen.slice(0, 2000).map((entry) => entry.value),
+    Array.from({ length: 2000 }, (_, i) => i),
+  );
+  assert.ok(seen.length <= 2001);
+});
+
+test('a bad name is refused at once', async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  for (const name of ['', '../x', 'a/b', 5, undefined, null]) {
+    assert.throws(() => storage.streamLogEntries(name), TypeError, String(name));
+  }
+});
+
+test('a stream that is left without an end lets go of what it read', {
+  skip: !collectGarbage && 'no garbage collector to be called',
+}, async (t) => {
+  const { storage } = await openStorage(t, Storage);
+  for (let i = 0; i < 3; i++) await storage.appendLogEntry('events', { i });
+  const first = await (async () => {
+    const { value } = await storage.streamLogEntries('events').next();
+    assert.equal(value.i, 0);
+    return new WeakRef(value);
+  })();
+  await waitUntil(
+    () => {
+      collectGarbage();
+      return first.deref() === undefined;
+    },
+    { what: 'the entries to be garbage' },
+  );
+});

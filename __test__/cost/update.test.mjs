@@ -1,0 +1,122 @@
+/**
+ * What an update costs, in counts that are the same on every machine: system calls, syncs, bytes written, wake-ups of the
+ * event loop. The bounds are pinned a little above what was counted, so that a change that makes updates dearer is seen.
+ *
+ * The counts are those of the thread that writes the log, taken from a trace of a child process.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../support/temp.mjs';
+
+const UPDATES = 40;
+const BURST = 1000;
+/** Of the thread that writes the log: a large JSON file that is due, and one that is put in its place. */
+const BACKGROUND_MIRROR_CALLS = 40;
+const CHILD = fileURLToPath(new URL('../children/few-updates.mjs', import.meta.url));
+
+/** Memory and waiting: how often depends on sizes and on the machine. */
+const UNCOUNTED = ['futex', 'mmap', 'munmap', 'mprotect', 'mremap', 'madvise', 'brk', 'sched_yield'];
+
+const probe = spawnSync('strace', ['-f', '-e', 'trace=fsync', 'true'], { encoding: 'utf8' });
+const skip = (() => {
+  if (process.platform !== 'linux') return 'strace is for Linux';
+  if (probe.error) return 'strace is not installed';
+  return probe.status !== 0 && `strace does not work here: ${probe.stderr.split('\n')[0]}`;
+})();
+
+/** `{ thread, call, line }` of each system call, by the part between two marks in which it began. */
+function partsOf(trace) {
+  const parts = new Map();
+  let part = [];
+  for (const line of trace.split('\n')) {
+    const [, thread, call] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
+    const mark = /"MARK ([^"\\]+)/.exec(line)?.[1];
+    if (mark) {
+      part = [];
+      parts.set(mark, part);
+    } else if (call) part.push({ thread, call, line });
+  }
+  return parts;
+}
+
+async function traced(t) {
+  const folder = await temporaryFolder(t);
+  const file = path.join(folder, 'trace');
+  const data = path.join(folder, 'data');
+  const result = spawnSync(
+    'strace',
+    ['-f', '-y', '-s', '64', '-o', file, process.execPath, CHILD, data, String(UPDATES), String(BURST)],
+    { encoding: 'utf8' },
+  );
+  assert.equal(result.status, 0, result.stderr);
+  const parts = partsOf(fs.readFileSync(file, 'utf8'));
+  const isLogWrite = ({ call, line }) => call === 'write' && line.includes('players.log>, "{');
+  const writer = parts.get('one by one').find(isLogWrite).thread;
+  return { parts, writer, isLogWrite };
+}
+
+test('system calls and wake-ups for each update', { skip }, async (t) => {
+  const { parts, writer, isLogWrite } = await traced(t);
+  const ofWriter = (name) => parts.get(name).filter(({ thread }) => thread === writer);
+  const count = (calls, name) => calls.filter(({ call }) => call === name).length;
+  const isWakeUp = ({ call, line }) => call === 'write' && line.includes('anon_inode:[eventfd]');
+
+  const alone = ofWriter('one by one');
+  const each = (number) => number / UPDATES;
+  assert.equal(alone.filter(isLogWrite).length, UPDATES, 'one write of the log for each awaited update');
+  const syncs = alone.filter(({ call, line }) => call === 'fdatasync' && line.includes('players.log'));
+  assert.equal(syncs.length, UPDATES, 'and one sync');
+  const isCounted = ({ call }) => !UNCOUNTED.includes(call);
+  const work = alone.filter(isCounted);
+  assert.ok(each(work.length) <= 20, `${each(work.length)} system calls an update`);
+  assert.ok(each(count(alone, 'statx')) <= 9, `${each(count(alone, 'statx'))} stats an update`);
+  assert.ok(each(count(alone, 'flock')) <= 4.5, `${each(count(alone, 'flock'))} locks an update`);
+  assert.ok(each(alone.filter(isWakeUp).length) <= 1.1, 'one wake-up of the event loop for each answer');
+
+  // Group commit: how large the batches are depends on the machine, what a batch costs does not.
+  const together = ofWriter('at once');
+  const writes = together.filter(isLogWrite).length;
+  assert.ok(writes < BURST / 2, `${BURST} updates at once in ${writes} writes`);
+  const batchWork = together.filter(isCounted).length;
+  // On a slow machine the large JSON file becomes due meanwhile: the worker's calls tell, or the rename.
+  const isOfMirror = ({ thread, call, line }) =>
+    line.includes('players.json') && (thread !== writer || call.startsWith('rename'));
+  const isMirrored = [...parts.get('at once'), ...parts.get('large JSON file')].some(isOfMirror);
+  const allowed = 24 * writes + (isMirrored ? BACKGROUND_MIRROR_CALLS : 0);
+  assert.ok(batchWork <= allowed, `${batchWork} system calls in ${writes} batches`);
+  assert.ok(together.filter(isWakeUp).length <= writes + 1, 'one wake-up of the event loop for each batch');
+  const synced = together.filter(({ call, line }) => call === 'fdatasync' && line.includes('players.log'));
+  assert.equal(synced.length, writes, 'one sync for each batch');
+
+  // With a JSON file of up to 64 KiB. A file that is emptied and written again is sent to the disk by ext4 when it is
+  // closed: only the new JSON file, which is empty in any case, may be opened so.
+  const small = ofWriter('small JSON file');
+  const smallWork = small.filter(isCounted);
+  // One of them looks, just before the write, whether the lock file still is the one at its path.
+  assert.ok(each(smallWork.length) <= 53, `${each(smallWork.length)} system calls an update`);
+  // One more for a JSON file that was not yet written when the updates began.
+  assert.ok(each(count(small, 'rename')) <= 1.1, `${each(count(small, 'rename'))} renames an update`);
+  const emptied = small.filter(({ call, line }) => /O_TRUNC/.test(line) || call === 'ftruncate');
+  const ofOldFiles = emptied.filter(({ line }) => !line.includes('.tmp"'));
+  // The record's first writing gives it its length.
+  assert.ok(ofOldFiles.length <= 1, ofOldFiles.map(({ line }) => line).join('\n'));
+});
+
+test('bytes written for each update', async (t) => {
+  const { default: ours } = await import('../../index.js');
+  const folder = await temporaryFolder(t);
+  const storage = new ours.Storage({ dataDir: folder });
+  const log = path.join(folder, 'logs', 'players.log');
+  for (let count = 0; count < 50; count++) await storage.updatePlayerStats('one', 'One', 10, true, 1, 1);
+  const before = fs.statSync(log).size;
+  const record = await storage.updatePlayerStats('one', 'One', 10, true, 1, 1);
+  const added = fs.statSync(log).size - before;
+  const value = Buffer.byteLength(JSON.stringify(record));
+  // Timestamp, op, key and checksum: 93 bytes around key and value.
+  assert.ok(added <= value + '"one"'.length + 93, `${added} bytes for a record of ${value}`);
+  await storage.close();
+});

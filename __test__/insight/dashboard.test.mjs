@@ -1,0 +1,550 @@
+/**
+ * The dashboard's server: what it answers, to whom, and under which policy; and the colours of its page, which are read
+ * from the page itself.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import test from 'node:test';
+import vm from 'node:vm';
+import { contentsOf, runCli } from '../support/cli.mjs';
+import { listenForWarnings, plain, ps, scene, set, waitFor } from '../support/durability.mjs';
+import { parsePrometheus } from '../support/prometheus.mjs';
+import { repositoryRoot } from '../support/temp.mjs';
+
+const TOKEN = '0123456789abcdef0123';
+
+async function start(place, options = {}) {
+  const storage = place.open();
+  const dashboard = await ps.startDashboard({ port: 0, storage, ...options });
+  place.beforeEnd(() => dashboard.close());
+  return { storage, dashboard };
+}
+
+/** A request with headers that fetch would not send. */
+function ask(url, { headers = {}, method = 'GET' } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece) => {
+        text += piece;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+test('the page, metrics and health are there, and nothing else is', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  await storage.updatePlayerStats('ann', 'Ann', 5);
+  const page = await ask(dashboard.url);
+  assert.equal(page.status, 200);
+  const policy = page.headers['content-security-policy'];
+  const [, nonce] = /script-src 'nonce-([^']+)'/.exec(policy);
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+  assert.equal(page.text.split(`nonce="${nonce}"`).length, 3, 'the style and the script');
+  assert.notEqual((await ask(dashboard.url)).headers['content-security-policy'], policy, 'another each time');
+  assert.doesNotMatch(page.text, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/, 'no address of elsewhere');
+  assert.doesNotMatch(page.text, /innerHTML|document\.write|eval\(| style=/);
+
+  const metrics = await ask(`${dashboard.url}metrics`);
+  assert.equal(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+  assert.ok(parsePrometheus(metrics.text).has('progressive_storage_entries_total'));
+  assert.deepEqual((await ask(`${dashboard.url}healthz`)).text, 'ok\n');
+  for (const wrong of [
+    'x',
+    '../package.json',
+    '%2e%2e/package.json',
+    'page.html',
+    'server.js',
+    'events/',
+    'key/x',
+  ]) {
+    assert.equal((await ask(dashboard.url + wrong)).status, 404, wrong);
+  }
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    assert.equal((await ask(dashboard.url, { method })).status, 405);
+  }
+});
+
+test('a key with its history, and wrong ones refused', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  const coins = storage.collection('coins');
+  await coins.set('ann', 1);
+  await storage.compactLog('coins');
+  await coins.set('ann', 2);
+  const look = async (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
+  const { found, value, records, history } = JSON.parse((await look({ log: 'coins', key: 'ann' })).text);
+  assert.deepEqual([found, value, records], [true, 2, 2]);
+  assert.deepEqual(
+    history.map((record) => record.value),
+    [2, 1],
+  );
+  assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
+  // An edit by hand counts at once, and is logged with the next write.
+  fs.writeFileSync(place.file('coins.json'), '{"ann":7,"ben":3}');
+  const edited = async (key) => {
+    const told = JSON.parse((await look({ log: 'coins', key })).text);
+    return [told.found, told.value, told.records];
+  };
+  assert.deepEqual(
+    [await edited('ann'), await edited('ben')],
+    [
+      [true, 7, 2],
+      [true, 3, 0],
+    ],
+  );
+  for (const query of [{ log: 'coins' }, { key: 'a' }, {}]) assert.equal((await look(query)).status, 400);
+  for (const log of ['../x', '', 'coin', 'coins.log', 'package', '__proto__', 'constructor']) {
+    assert.equal((await look({ log, key: 'a' })).status, 404, log);
+  }
+});
+
+test('it only reads: no log is opened, converted or made, whatever is asked for', async (t) => {
+  const place = scene(t);
+  // A bot has used some logs; now only some of them are open.
+  const before = place.open();
+  await before.collection('coins').set('ann', 1);
+  await before.compactLog('coins');
+  await before.collection('coins').set('ann', 2);
+  await before.appendLogEntry('events', { op: 'SET', key: 'ann', value: 'came' });
+  await before.appendLogEntry('open', { op: 'SET', key: 'ann', value: 'opened' });
+  await before.updatePlayerStats('ann', 'Ann', 5);
+  await before.close();
+  // A file of somebody else, of the name of a plain log.
+  fs.writeFileSync(place.file('events.json'), '{"ann":"secret"}');
+  fs.writeFileSync(place.file('other.json'), '{"ann":"secret"}');
+  const files = await contentsOf(place.data);
+  const { storage, dashboard } = await start(place);
+  assert.equal((await storage.readLogEntries('open')).length, 1);
+  const ask1 = (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
+  const look = async (log, key = 'ann') => {
+    const { status, text } = await ask1({ log, key });
+    return status === 200 ? JSON.parse(text) : status;
+  };
+  const series = (await ask(`${dashboard.url}metrics`)).text;
+  for (let i = 0; i < 50; i++) assert.equal(await look(`junk${i}`), 404);
+  assert.equal(await look('other'), 404);
+  const coins = await look('coins');
+  assert.deepEqual([coins.found, coins.value, coins.records], [true, 2, 2]);
+  assert.match(coins.history[1].source, /^coins\.log\.backup\.\d+$/);
+  for (const [log, value] of [
+    ['events', 'came'],
+    ['open', 'opened'],
+  ]) {
+    assert.deepEqual([(await look(log)).value, (await look(log)).records], [value, 1], log);
+  }
+  assert.equal((await look('players')).value.totalScore, 5);
+  assert.deepEqual((await look('events', 'nobody')).records, 0);
+  // An edit by hand of a collection that is not open.
+  fs.writeFileSync(place.file('coins.json'), '{"ann":7}');
+  assert.equal((await look('coins')).value, 7);
+  fs.writeFileSync(place.file('coins.json'), '[');
+  assert.equal((await look('coins')).value, 2);
+  fs.writeFileSync(place.file('coins.json'), fs.readFileSync(place.file('coins.json')));
+
+  assert.deepEqual(Object.keys(storage.metrics().logs), ['open']);
+  const names = (text) => [...parsePrometheus(text).keys()].sort();
+  const now = (await ask(`${dashboard.url}metrics`)).text;
+  assert.deepEqual(names(now), names(series));
+  assert.deepEqual([...new Set(now.match(/log="[^"]*"/g))], ['log="open"']);
+  const { 'coins.json': edited, ...others } = await contentsOf(place.data);
+  const { 'coins.json': was, ...same } = files;
+  assert.notEqual(edited, was);
+  assert.deepEqual(others, same, 'nothing was written');
+});
+
+test('who has no token gets nothing but whether it lives', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place, { token: TOKEN });
+  for (const route of [
+    '',
+    'events',
+    'metrics',
+    'key?log=a&key=b',
+    'x',
+    `?token=${TOKEN}x`,
+    'metrics?token=wrong',
+  ]) {
+    const refused = await ask(dashboard.url + route);
+    assert.equal(refused.status, 401, route);
+    assert.ok(!refused.text.includes(TOKEN));
+  }
+  assert.deepEqual((await ask(`${dashboard.url}healthz`)).text, 'ok\n');
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  assert.equal((await ask(`${dashboard.url}metrics`, { headers })).status, 200);
+  const entered = await ask(`${dashboard.url}?token=${TOKEN}`);
+  assert.deepEqual([entered.status, entered.headers.location], [303, './']);
+  const [cookie] = entered.headers['set-cookie'];
+  assert.match(
+    cookie,
+    /; HttpOnly; SameSite=Strict$/,
+    'no path: it is for the one below which a proxy has it',
+  );
+  assert.ok(!cookie.includes(TOKEN));
+  // Browsers send the cookies of a host to all of its ports.
+  assert.match(cookie, new RegExp(`^progressive_storage_token_${dashboard.port}=[0-9a-f]{64};`));
+  assert.equal((await ask(dashboard.url, { headers: { cookie: cookie.split(';')[0] } })).status, 200);
+});
+
+test('health without the token is one word; with it, what is wrong', async (t) => {
+  const place = scene(t);
+  place.writeLog(
+    `${plain(set('secret key', 1))}\n{"op":"SET","key":"secret key","value":}\n${plain(set('b', 1))}\n`,
+  );
+  const { storage, dashboard } = await start(place, { token: TOKEN });
+  storage.on('corruption', () => {});
+  await storage.loadPlayers();
+  const health = (headers) => ask(`${dashboard.url}healthz`, { headers });
+  await waitFor(async () => (await health()).status === 503, 'bad health');
+  assert.equal((await health()).text, 'not ok\n');
+  assert.equal((await health({ authorization: 'Bearer wrong' })).text, 'not ok\n');
+  assert.match((await health({ authorization: `Bearer ${TOKEN}` })).text, /players\.log.*secret key/);
+});
+
+test('every token that is accepted works: in the address, in a header, as a cookie', async (t) => {
+  const visibleAscii = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at)).join('');
+  for (const token of [
+    visibleAscii,
+    'plus+plus+plus+plus+',
+    'semi;colon;semi;colon',
+    '%41%41%41%41%41%41%zz',
+  ]) {
+    const place = scene(t);
+    const { dashboard } = await start(place, { token });
+    const authorization = `Bearer ${token}`;
+    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { authorization } })).status, 200, token);
+    // Encoded as one must, by a form, and typed as it is where an address may have it.
+    const ways = [
+      encodeURIComponent(token),
+      new URLSearchParams({ token }).toString().slice('token='.length),
+    ];
+    if (!/[&#]/.test(token)) ways.push(token);
+    for (const way of ways) {
+      const entered = await ask(`${dashboard.url}?token=${way}`);
+      assert.equal(entered.status, 303, way);
+      const cookie = `other=1; ${entered.headers['set-cookie'][0].split(';')[0]}`;
+      assert.equal((await ask(dashboard.url, { headers: { cookie } })).status, 200, way);
+    }
+    assert.equal((await ask(`${dashboard.url}?token=${encodeURIComponent(`${token}x`)}`)).status, 401);
+  }
+});
+
+test('below a path of a proxy it works as well', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place, { token: TOKEN });
+  await storage.updatePlayerStats('ann', 'Ann', 5);
+  const proxy = http.createServer((request, response) => {
+    if (!request.url.startsWith('/bot/')) return response.writeHead(404).end();
+    const { headers, method } = request;
+    const forwarded = http.request(
+      dashboard.url.slice(0, -1) + request.url.slice(4),
+      { headers, method },
+      (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    forwarded.end();
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  place.beforeEnd(() => new Promise((resolve) => proxy.close(resolve)));
+  const base = `http://127.0.0.1:${proxy.address().port}/bot/`;
+  const entered = await ask(`${base}?token=${TOKEN}`);
+  const page = new URL(entered.headers.location, `${base}?token=${TOKEN}`);
+  assert.equal(page.href, base);
+  const headers = { cookie: entered.headers['set-cookie'][0].split(';')[0] };
+  const { text } = await ask(page, { headers });
+  const addresses = [...text.matchAll(/(?:fetch|EventSource)\([`'"]([^`'"?]+)/g)].map(
+    ([, address]) => address,
+  );
+  assert.deepEqual(addresses, ['key', 'events']);
+  assert.equal((await ask(new URL('key?log=players&key=ann', page), { headers })).status, 200);
+  assert.doesNotMatch(text, /(?:href|src|action)="\//);
+});
+
+test('half of a request does not hold the end', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place);
+  let said = '';
+  const half = net.connect(dashboard.port, '127.0.0.1', () => half.write('GET / HTTP/1.1\r\nHost: '));
+  half.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  half.on('error', () => {});
+  const ended = new Promise((resolve) => half.on('close', resolve));
+  // Its bytes are there once another request was answered.
+  await ask(dashboard.url);
+  await dashboard.close();
+  await ended;
+  assert.equal(said, '', 'it was cut off, not waited for until its time was over');
+});
+
+test('without a token, names of other sites are not answered', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place);
+  for (const [host, status] of [
+    ['evil.example', 421],
+    ['127.0.0.1.evil.example', 421],
+    ['localhost', 200],
+    [`127.0.0.1:${dashboard.port}`, 200],
+    ['[::1]:80', 200],
+  ]) {
+    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { host } })).status, status, host);
+  }
+});
+
+test('only loopback is listened on without a token, and wrong options are refused', async () => {
+  for (const [options, code] of [
+    [{ host: '0.0.0.0' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '::' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '192.168.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 'short' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 'with a space in it, and long' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ token: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: 70000 }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ storage: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ports: 1 }, 'ERR_INVALID_ARG_VALUE'],
+  ]) {
+    await assert.rejects(ps.startDashboard(options), { name: 'TypeError', code });
+  }
+});
+
+test('a port that is taken is an ordinary error, and close ends all', async (t) => {
+  const place = scene(t);
+  const { storage, dashboard } = await start(place);
+  await assert.rejects(ps.startDashboard({ port: dashboard.port, storage }), { code: 'EADDRINUSE' });
+  const live = await fetch(`${dashboard.url}events`);
+  await dashboard.close();
+  await dashboard.close();
+  assert.match(await live.text(), /^retry: 2000\nevent: hello\n/);
+  await assert.rejects(ask(dashboard.url), { code: 'ECONNREFUSED' });
+});
+
+test('a page that takes nothing does not fill the memory', async (t) => {
+  const place = scene(t);
+  const listeners = [];
+  const storage = {
+    on: (_, listener) => listeners.push(listener),
+    off() {},
+    metrics: () => ({ dataDir: place.data, logs: {}, much: 'x'.repeat(1 << 20) }),
+  };
+  const dashboard = await ps.startDashboard({ port: 0, storage });
+  place.beforeEnd(() => dashboard.close());
+  const idle = net.connect(dashboard.port, '127.0.0.1', () => {
+    idle.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  });
+  idle.pause();
+  let isLetGo = false;
+  idle
+    .on('error', () => {})
+    .on('close', () => {
+      isLetGo = true;
+    });
+  place.beforeEnd(() => idle.destroy());
+  let [text, taken] = ['', 0];
+  const request = http.get(`${dashboard.url}events`, (response) => {
+    response.setEncoding('utf8').on('data', (piece) => {
+      text = text.slice(-100) + piece;
+      for (const [, news] of text.matchAll(/"news (\d+)"/g)) taken = Number(news);
+    });
+  });
+  request.on('error', () => {});
+  place.beforeEnd(() => request.destroy());
+  await waitFor(() => text !== '', 'the other page to be told');
+  // Of each page, the server keeps at most a few of these.
+  const told = 100;
+  for (let news = 1; news <= told; news++) {
+    listeners[0]({ event: 'backup', message: `news ${news}` });
+    await waitFor(() => taken === news, 'the news to be taken');
+  }
+  // Who takes nothing hears of it once he reads.
+  idle.resume();
+  await waitFor(() => isLetGo, 'the connection to be over');
+  // The one that reads goes on, and who asks for the head alone is no page.
+  assert.equal((await ask(`${dashboard.url}events`, { method: 'HEAD' })).status, 200);
+});
+
+test('a failed compaction makes it unwell until one is done, and looking on hides no warning', async (t) => {
+  const place = scene(t);
+  place.writeLog(`${plain(set('a', 1))}\n{"torn`, 'coins');
+  const warned = listenForWarnings('PS_TORN_TAIL');
+  const { storage, dashboard } = await start(place);
+  assert.equal(await storage.collection('coins').get('a'), 1);
+  await waitFor(async () => (await warned()).length === 1, 'the warning');
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  const aside = place.file('logs', 'aside');
+  fs.renameSync(place.log(), aside);
+  fs.mkdirSync(place.log());
+  await assert.rejects(storage.compactLog('players'), { code: 'EISDIR' });
+  const health = () => ask(`${dashboard.url}healthz`);
+  await waitFor(async () => (await health()).status === 503, 'bad health');
+  assert.match((await health()).text, /compaction of 'players' failed/);
+  fs.rmdirSync(place.log());
+  fs.renameSync(aside, place.log());
+  await storage.compactLog('players');
+  await waitFor(async () => (await health()).status === 200, 'good health');
+});
+
+test('the program shows a folder until it is interrupted', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  await storage.close();
+  const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0'];
+  const child = spawn(process.execPath, args, { cwd: repositoryRoot });
+  place.beforeEnd(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const url = await waitFor(() => /http:\S+/.exec(said)?.[0], 'the address');
+  assert.match((await ask(`${url}metrics`)).text, /progressive_storage_keys\{log="players"\} 1/);
+  const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
+  child.kill('SIGINT');
+  assert.notEqual(await ended, 0);
+});
+
+test('the program takes the token from a file or the environment, and changes nothing', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.appendLogEntry('events', { op: 'SET', key: 'ann', value: 1 });
+  await storage.collection('coins').set('ann', 1);
+  await storage.close();
+  fs.writeFileSync(place.file('events.json'), '{"of":"somebody else"}');
+  const before = await contentsOf(place.data);
+  const file = `${place.root}/token`;
+  fs.writeFileSync(file, `${TOKEN}\n`);
+  for (const [more, env] of [
+    [['--token-file', file], {}],
+    [[], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: TOKEN }],
+    // What is given to the command itself counts.
+    [['--token-file', file], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: 'another one, which is not taken' }],
+  ]) {
+    const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json', ...more];
+    const child = spawn(process.execPath, args, { cwd: repositoryRoot, env: { ...process.env, ...env } });
+    place.beforeEnd(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
+    assert.equal((await ask(`${url}metrics`)).status, 401);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.match((await ask(`${url}metrics`, { headers })).text, /keys\{log="coins"\} 1/);
+    const { value, records } = JSON.parse((await ask(`${url}key?log=events&key=ann`, { headers })).text);
+    assert.deepEqual([value, records], [1, 1]);
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    child.kill('SIGINT');
+    await ended;
+  }
+  assert.deepEqual(await contentsOf(place.data), before, 'a plain log stays one');
+  const both = ['dashboard', place.data, '--token', TOKEN, '--token-file', file];
+  assert.equal((await runCli(t, both)).code, 2);
+  assert.equal((await runCli(t, ['dashboard', place.data, '--token-file', `${file}s`])).code, 3);
+});
+
+test('names on the page show what they hide', () => {
+  const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
+  const [source] = /function shown\(text\) \{[\s\S]*?\n\}/.exec(page);
+  const shown = vm.runInNewContext(`(${source})`);
+  assert.equal(shown('a\u202eb\u001b\u009b\u2028\u200b'), 'a\\u202eb\\u001b\\u009b\\u2028\\u200b');
+  assert.equal(shown('Bén 😀\n{ }'), 'Bén 😀\n{ }');
+});
+
+test('the program tells from the files what another process writes', async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  await storage.compactLog('players');
+  const child = spawn(
+    process.execPath,
+    ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json'],
+    { cwd: repositoryRoot },
+  );
+  place.beforeEnd(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+  });
+  const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
+  const told = [];
+  const request = http.get(`${url}events`, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (piece) => {
+      text += piece;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const [, event, data] = /event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        told.push({ event, ...JSON.parse(data) });
+        text = text.slice(end + 2);
+      }
+    });
+  });
+  request.on('error', () => {});
+  place.beforeEnd(() => request.destroy());
+  const last = () => told.findLast(({ event }) => event === 'now');
+  await waitFor(() => last()?.players.length === 1, 'the player');
+  const before = last();
+  assert.equal(before.isOfFolder, true);
+  assert.equal(before.entries, 0, 'what was there is not counted');
+  assert.deepEqual(
+    before.oldLogs.map(({ log, kind }) => [log, kind]),
+    [['players', 'backup']],
+  );
+  // This process is the bot.
+  const size = fs.statSync(place.log()).size;
+  for (const score of [1, 2, 3]) await storage.updatePlayerStats('bob', 'Bob', score);
+  const grown = fs.statSync(place.log()).size - size;
+  await waitFor(() => last().entries === 3, 'three entries');
+  assert.equal(last().bytes, grown);
+  const rates = () => told.filter(({ event, perSecond }) => event === 'sample' && perSecond > 0);
+  await waitFor(() => rates().length > 0, 'a rate');
+  assert.ok(
+    rates().every(({ bytesPerSecond, p50, p99 }) => bytesPerSecond > 0 && p50 === null && p99 === null),
+  );
+  await storage.compactLog('players');
+  await waitFor(() => last().oldLogs.length === 2, 'the compaction');
+  await waitFor(() => last().players.length === 2, 'the other player');
+  assert.equal(last().entries, 3, 'a checkpoint is no entry');
+  const { history } = JSON.parse((await ask(`${url}key?log=players&key=bob`)).text);
+  assert.equal(history.filter(({ op }) => op === 'SET').length, 3);
+});
+
+test('text is readable: contrast is that of WCAG AA, light and dark', () => {
+  const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
+  const [light, dark] = [...page.matchAll(/:root \{([^}]+)\}/g)].map(([, text]) =>
+    Object.fromEntries(
+      [...text.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, name, colour]) => [name, colour]),
+    ),
+  );
+  const luminance = (colour) => {
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  for (const colours of [light, dark]) {
+    const against = (one, other) => {
+      const [high, low] = [luminance(colours[one]), luminance(colours[other])].sort((a, b) => b - a);
+      return (high + 0.05) / (low + 0.05);
+    };
+    for (const [text, ground] of [
+      ...['text', 'quiet', 'good', 'bad', 'second', 'accent'].map((name) => [name, 'panel']),
+      ...['text', 'quiet', 'good', 'bad'].map((name) => [name, 'ground']),
+      ...['text', 'quiet', 'bad'].map((name) => [name, 'badground']),
+      ['panel', 'accent'],
+    ]) {
+      assert.ok(against(text, ground) >= 4.5, `${text} on ${ground}: ${against(text, ground).toFixed(2)}`);
+    }
+  }
+});

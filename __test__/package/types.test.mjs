@@ -1,0 +1,69 @@
+// The types as TypeScript users meet them: a file with every export compiles under `strict`, for the resolution of
+// Node and for that of bundlers, from ES modules and from CommonJS.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { test } from 'node:test';
+import * as ps from '../../index.js';
+import { repositoryRoot, temporaryFolder } from '../support/temp.mjs';
+
+const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const sources = path.join(repositoryRoot, '__test__', 'types');
+const everyExport = await readFile(path.join(sources, 'every-export.mts'), 'utf8');
+
+// Compiles in a project of its own that has the package installed; gives what the compiler says.
+async function compile(t, options, files) {
+  const folder = await temporaryFolder(t);
+  await mkdir(path.join(folder, 'node_modules'));
+  await symlink(repositoryRoot, path.join(folder, 'node_modules', 'progressive-storage'), 'junction');
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    types: [],
+    skipLibCheck: false,
+    ...options,
+  };
+  const declared = 'declare const console: { log(...values: unknown[]): void };\n';
+  await writeFile(path.join(folder, 'globals.d.ts'), declared);
+  await writeFile(
+    path.join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['globals.d.ts', ...Object.keys(files)] }),
+  );
+  try {
+    execFileSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8', stdio: 'pipe' });
+    return '';
+  } catch (error) {
+    return error.stdout || String(error);
+  }
+}
+
+test('every export is in the file that is compiled', () => {
+  const missing = Object.keys(ps).filter((name) => !new RegExp(`\\b${name}\\b`).test(everyExport));
+  // What `import *` adds of its own to a CommonJS module.
+  assert.deepEqual(
+    missing.filter((name) => !['default', 'module.exports'].includes(name)),
+    [],
+  );
+});
+
+test('strict, with the resolution of Node', async (t) => {
+  const byRequire = await readFile(path.join(sources, 'by-require.cts'), 'utf8');
+  const files = { 'every-export.mts': everyExport, 'by-require.cts': byRequire };
+  assert.equal(await compile(t, { module: 'node16', moduleResolution: 'node16' }, files), '');
+});
+
+test('strict, with the resolution of bundlers', async (t) => {
+  const files = { 'every-export.ts': everyExport };
+  assert.equal(await compile(t, { module: 'esnext', moduleResolution: 'bundler' }, files), '');
+});
+
+test('the compiler does look at the types', async (t) => {
+  const files = { 'wrong.mts': "import { nothing } from 'progressive-storage';\nnothing();\n" };
+  assert.match(await compile(t, { module: 'node16', moduleResolution: 'node16' }, files), /TS2305/);
+});

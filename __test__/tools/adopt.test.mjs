@@ -1,0 +1,569 @@
+// `adopt` and `revert` on a bot of the usual shape: checks on a copy first, then two files; and nothing is touched
+// where a check fails. A night is played before, between and after, by the old code and by the new.
+
+import assert from 'node:assert/strict';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import {
+  contentsOf,
+  exampleBot,
+  notOnDeno,
+  oldServices,
+  program,
+  renameService,
+  runCli,
+  runCliJson,
+  startCli,
+} from '../support/cli.mjs';
+import {
+  logPath,
+  mirrorPath,
+  readLogLines,
+  runScript,
+  startScript,
+  temporaryFolder,
+  waitUntil,
+} from '../support/temp.mjs';
+
+const NIGHT = fileURLToPath(new URL('../children/bot-night.mjs', import.meta.url));
+const MARK = '// Written by `progressive-storage adopt`';
+
+async function playNight(t, folder, seed = 1) {
+  const result = await runScript(t, { file: NIGHT, args: [folder, String(seed), 'one-by-one'], cwd: folder });
+  assert.equal(result.code, 0, result.stderr);
+  return JSON.parse(result.stdout);
+}
+
+const service = (folder, name) => readFile(path.join(folder, 'services', name), 'utf8');
+
+async function trialsLeft() {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('progressive-storage-trial-'));
+}
+
+test('adopt after a night of the old code, a night of the new, revert, and a night of the old again', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const old = await oldServices();
+  const first = await playNight(t, folder, 1);
+  assert.equal(first.players['101'].totalGames, 1);
+  const data = await contentsOf(path.join(folder, 'data'));
+
+  const adopted = await runCliJson(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0, adopted.stderr);
+  assert.equal(adopted.json.done, true);
+  assert.ok(adopted.json.checks.length >= 9 && adopted.json.checks.every(({ ok }) => ok));
+  assert.equal(adopted.json.dataDir, path.join(folder, 'data'));
+  assert.deepEqual(await contentsOf(path.join(folder, 'data')), data, 'the data is as it was');
+  for (const part of ['append-log', 'storage']) {
+    assert.equal(await service(folder, `${part}.js.orig`), old[part]);
+    assert.ok((await service(folder, `${part}.js`)).startsWith(MARK));
+    assert.ok(adopted.json.changed.includes(path.join(folder, 'services', `${part}.js`)));
+  }
+
+  const second = await playNight(t, folder, 2);
+  assert.equal(second.players['101'].totalGames, 2);
+  assert.equal(second.players['101'].totalScore, 2 * first.players['101'].totalScore);
+  assert.match(
+    (await readLogLines(path.join(folder, 'data'), 'players')).at(-1),
+    /"_crc"/,
+    'written by the new code',
+  );
+
+  const reverted = await runCliJson(t, ['revert', folder, '--yes']);
+  assert.equal(reverted.code, 0, reverted.stderr);
+  for (const part of ['append-log', 'storage']) assert.equal(await service(folder, `${part}.js`), old[part]);
+  assert.deepEqual((await readdir(path.join(folder, 'services'))).sort(), ['append-log.js', 'storage.js']);
+
+  const third = await playNight(t, folder, 3);
+  assert.equal(third.players['101'].totalGames, 3);
+  assert.equal(third.players['101'].totalScore, 3 * first.players['101'].totalScore);
+  assert.ok(!(await readLogLines(path.join(folder, 'data'), 'players')).at(-1).includes('"_crc"'));
+});
+
+test('the two files are those of the README, and of the example', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  for (const part of ['append-log', 'storage']) {
+    const text = await service(folder, `${part}.js`);
+    const example = await readFile(
+      new URL(`../../examples/bot/services/${part}.js`, import.meta.url),
+      'utf8',
+    );
+    assert.equal(text, example);
+    const lines = text.trimEnd().split('\n');
+    // Without the line that says who wrote it.
+    assert.ok(readme.includes(lines.slice(1).join('\n')), `README.md has the text of services/${part}.js`);
+  }
+});
+
+test('adopt is done once, and revert only what was adopted', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const nothing = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(nothing.code, 0);
+  assert.match(nothing.stdout, /Nothing to do/);
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+  const before = await contentsOf(folder);
+  const again = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(again.code, 0);
+  assert.match(again.stdout, /already/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('re-exports that were written by hand are left alone, either way', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  for (const part of ['append-log', 'storage']) {
+    const text = `import { configure } from 'progressive-storage';\nconfigure({ dataDir: 'data' });\nexport * from "progressive-storage/${part}";\n`;
+    await writeFile(path.join(folder, 'services', `${part}.js`), text);
+  }
+  const before = await contentsOf(folder);
+  const adopted = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0);
+  assert.match(adopted.stdout, /already/);
+  const reverted = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(reverted.code, 3);
+  assert.match(reverted.stderr, /was not written by `adopt`/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('the data folder is that of the bot, wherever it is started from', { skip: notOnDeno }, async (t) => {
+  const folder = await exampleBot(t, { services: 'old', name: "a bot's #1 folder 100%" });
+  await playNight(t, folder);
+  const adopted = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0, adopted.stdout + adopted.stderr);
+  const source = `
+    import { pathToFileURL } from 'node:url';
+    const { getPlayerStats } = await import(pathToFileURL(process.argv[2]).href);
+    console.log((await getPlayerStats('101')).totalGames);`;
+  const elsewhere = await runScript(t, { source, args: [path.join(folder, 'services', 'storage.js')] });
+  assert.equal(elsewhere.stdout.trim(), '1', elsewhere.stderr);
+});
+
+test('without --yes and without a terminal nothing is changed: exit code 4', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const before = await contentsOf(folder);
+  const asked = await runCli(t, ['adopt', folder]);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /services\/storage\.js +is kept as storage\.js\.orig and becomes:/);
+  assert.match(asked.stdout, /✔ players: 3 the same/);
+  const dry = await runCli(t, ['adopt', folder, '--dry-run']);
+  assert.equal(dry.code, 0);
+  assert.match(dry.stdout, /dry run/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('old and new code that differ: nothing is touched, the players are named; --accept-differences', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  // The old module was killed between its log and its JSON file.
+  const dataDir = path.join(folder, 'data');
+  const entry = {
+    timestamp: new Date().toISOString(),
+    op: 'SET',
+    key: '104',
+    value: { userId: '104', totalGames: 1, totalScore: 7 },
+  };
+  await appendFile(logPath(dataDir, 'players'), `${JSON.stringify(entry)}\n`);
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stdout, /key 104: the old code has nothing, the new code has 1 games, 7 points/);
+  assert.deepEqual(await contentsOf(folder), before);
+  const accepted = await runCliJson(t, ['adopt', folder, '--yes', '--accept-differences']);
+  assert.equal(accepted.code, 0, accepted.stderr);
+  assert.equal(accepted.json.done, true);
+});
+
+test('a log that the old code cannot read: nothing is touched', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  await appendFile(logPath(path.join(folder, 'data'), 'players'), '{"timestamp":"2026-');
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stdout, /log of players: the old code cannot read it/);
+  assert.doesNotMatch(
+    refused.stdout + refused.stderr,
+    /storage-trial|probe\.mjs/,
+    'the copy is nobody else’s business',
+  );
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('old code that reads another folder is found out', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  await rename(path.join(folder, 'data'), path.join(folder, 'store'));
+  await mkdir(path.join(folder, 'data'));
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes', '--data', 'store']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stdout, /✘ players/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('an export that the bot uses and the package lacks: nothing is touched', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await appendFile(path.join(folder, 'services', 'storage.js'), 'export const season = () => 3;\n');
+  // Nobody uses it: no matter.
+  assert.equal((await runCli(t, ['adopt', folder, '--dry-run'])).code, 0);
+  await appendFile(path.join(folder, 'bot.js'), "export { season } from './services/storage.js';\n");
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stdout, /'season' of storage, used in bot\.js/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('old code that does not run: nothing is touched, and its error is shown', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await appendFile(path.join(folder, 'services', 'storage.js'), "throw new Error('no database today');\n");
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /the old code could not be run/);
+  assert.match(refused.stderr, /no database today/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('what is missing is named: the files, the package, the old files', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await rm(path.join(folder, 'node_modules'), { recursive: true });
+  const noPackage = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(noPackage.code, 3);
+  assert.match(noPackage.stderr, /npm install progressive-storage/);
+
+  await rm(path.join(folder, 'services', 'storage.js'));
+  const noFile = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(noFile.code, 5);
+  assert.match(noFile.stderr, /No folder with append-log\.js and storage\.js/);
+
+  const other = await exampleBot(t);
+  const noOrig = await runCli(t, ['revert', other, '--yes']);
+  assert.equal(noOrig.code, 3);
+  assert.match(noOrig.stderr, /\.orig' is missing/);
+});
+
+test('an .orig of something else is not overwritten', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await writeFile(path.join(folder, 'services', 'storage.js.orig'), 'mine');
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /is not a copy/);
+  assert.equal(await service(folder, 'storage.js.orig'), 'mine');
+});
+
+test('a stop in the middle of the swap: the next run finishes it, either way', async (t) => {
+  const old = await oldServices();
+  for (const [command, finished] of [
+    ['adopt', { storage: MARK, 'append-log': MARK }],
+    ['revert', { storage: old.storage, 'append-log': old['append-log'] }],
+  ]) {
+    const folder = await exampleBot(t, { services: 'old' });
+    await playNight(t, folder);
+    assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+    // One file is new, the other is still old, and its .orig is there.
+    await writeFile(path.join(folder, 'services', 'storage.js'), old.storage);
+    const result = await runCli(t, [command, folder, '--yes']);
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+    for (const [part, start] of Object.entries(finished)) {
+      assert.ok((await service(folder, `${part}.js`)).startsWith(start), `${command}: ${part}`);
+    }
+  }
+});
+
+test('CommonJS services', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  for (const part of ['append-log', 'storage']) {
+    const text = (await oldServices())[part]
+      .replaceAll(/^import fs from 'node:fs\/promises';$/gm, "const fs = require('node:fs/promises');")
+      .replaceAll(/^import path from 'node:path';$/gm, "const path = require('node:path');")
+      .replaceAll(
+        /^import \{([^}]*)\} from '\.\/append-log\.js';$/gm,
+        "const {$1} = require('./append-log.cjs');",
+      )
+      .replaceAll(/^export (async function|function|class|const) (\w+)/gm, 'module.exports.$2 = $2;\n$1 $2');
+    // What is exported before it is defined cannot be a const or a class.
+    const hoisted = text
+      .replace(/module\.exports\.(OpType|CompactionScheduler) = \w+;\n/g, '')
+      .concat(
+        part === 'append-log' ? '\nObject.assign(module.exports, { OpType, CompactionScheduler });\n' : '',
+      );
+    await writeFile(path.join(folder, 'services', `${part}.js`), hoisted);
+    await renameService(folder, `${part}.js`, `${part}.cjs`);
+  }
+  const source = `
+    const { updatePlayerStats, loadPlayers } = require('./services/storage.cjs');
+    updatePlayerStats('1', 'Ann', 5).then(loadPlayers).then((all) => console.log(JSON.stringify(all['1'].totalScore)));`;
+  await writeFile(path.join(folder, 'play.cjs'), source);
+  const play = async () => (await runScript(t, { file: 'play.cjs', cwd: folder })).stdout.trim();
+  assert.equal(await play(), '5');
+  const adopted = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(adopted.code, 0, adopted.stdout + adopted.stderr);
+  assert.match(
+    await service(folder, 'storage.cjs'),
+    /module\.exports = require\('progressive-storage\/storage'\)/,
+  );
+  assert.equal(await play(), '10');
+  assert.equal((await runCli(t, ['revert', folder, '--yes'])).code, 0);
+  assert.equal(await play(), '15');
+});
+
+test('revert after a kill: the JSON file lags, a line is torn, and the old code has all of it', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+  const source = `
+    import { savePlayers, loadPlayers, updatePlayerStats } from './services/storage.js';
+    const players = await loadPlayers();
+    for (let i = 0; i < 500; i++) players['big' + i] = { userId: 'big' + i, totalScore: i, bio: 'x'.repeat(400) };
+    await savePlayers(players);
+    await updatePlayerStats('late', 'Late', 42);
+    console.log('stored');
+    process.kill(process.pid, 'SIGKILL');`;
+  const killed = await runScript(t, { source, cwd: folder });
+  assert.equal(killed.signal, 'SIGKILL');
+  assert.match(killed.stdout, /stored/);
+  const dataDir = path.join(folder, 'data');
+  assert.ok(
+    !('late' in JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'))),
+    'the JSON file lags',
+  );
+  await appendFile(logPath(dataDir, 'players'), '{"timestamp":"20');
+  const reverted = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(reverted.code, 0, reverted.stdout + reverted.stderr);
+  assert.equal(JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8')).late.totalScore, 42);
+  const night = await playNight(t, folder, 2);
+  assert.equal(night.players.late.totalScore, 42);
+  assert.equal(night.players['101'].totalGames, 2);
+});
+
+test('revert without its old code running: nothing is touched', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+  await writeFile(path.join(folder, 'services', 'storage.js.orig'), 'export const broken = ;');
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /the old code could not be run/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('while the bot runs, both refuse', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async (t) => {
+  const folder = await exampleBot(t);
+  for (const part of ['append-log', 'storage']) {
+    await writeFile(path.join(folder, 'services', `${part}.js.orig`), (await oldServices())[part]);
+  }
+  const source = `
+    import { updatePlayerStats } from './services/storage.js';
+    await updatePlayerStats('1', 'Ann', 1);
+    console.log('running');
+    setInterval(() => {}, 1000);`;
+  const { child, output, ended } = await startScript(t, { source, cwd: folder });
+  await waitUntil(() => output.stdout.includes('running'), { what: 'the bot' });
+  const refused = await runCli(t, ['revert', folder, '--yes']);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, new RegExp(`in use[\\s\\S]*process ${child.pid}`));
+  child.kill();
+  await ended;
+  assert.equal((await runCli(t, ['revert', folder, '--yes'])).code, 0);
+});
+
+// The old module has no file open between two calls: what tells of it is what it runs.
+test('a bot of the old code that does nothing at the moment is found, and can be told from others', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const before = await contentsOf(path.join(folder, 'services'));
+  const source = "console.log('running'); setInterval(() => {}, 1000);";
+  const start = async (cwd, options) => {
+    const started = await startScript(t, { cwd, ...options });
+    await waitUntil(() => started.output.stdout.includes('running'), { what: 'the bot' });
+    return started;
+  };
+  const elsewhere = await temporaryFolder(t);
+  const file = path.join(folder, 'bot.mjs');
+  await writeFile(file, source);
+  // In its folder, and from another one by its path.
+  for (const cwd of [folder, elsewhere]) {
+    const { child, ended } = await start(cwd, { file });
+    const refused = await runCliJson(t, ['adopt', folder, '--yes']);
+    assert.equal(refused.code, 3);
+    assert.equal(refused.json.error.code, 'ERR_IN_USE');
+    assert.match(refused.json.error.details.join('\n'), new RegExp(`process ${child.pid}: .*bot\\.mjs`));
+    assert.match(refused.json.error.hint, new RegExp(`Stop it.*--ignore-process ${child.pid}`));
+    assert.deepEqual(await contentsOf(path.join(folder, 'services')), before);
+    child.kill();
+    await ended;
+  }
+  // What runs there, but not the bot's code, is only named; and what a person knows better is believed.
+  const tool = path.join(elsewhere, 'tool.mjs');
+  await writeFile(tool, source);
+  const other = await start(folder, { file: tool });
+  const { child } = await start(folder, { file });
+  const named = await runCli(t, ['adopt', folder, '--yes', '--ignore-process', String(child.pid)]);
+  assert.equal(named.code, 0, named.stderr);
+  assert.match(named.stderr, new RegExp(`process ${other.child.pid} runs in the bot's folder`));
+  assert.equal((await runCli(t, ['revert', folder, '--yes', '--ignore-process', 'x'])).code, 2);
+});
+
+test('a data folder that changes during the checks: that is said, and nothing is touched', async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const before = await contentsOf(path.join(folder, 'services'));
+  // From elsewhere, and with no file open in between.
+  const source = `
+    import { appendFileSync } from 'node:fs';
+    setInterval(() => appendFileSync(process.argv[2], JSON.stringify({ op: 'NOTE' }) + '\\n'), 20);
+    console.log('running');`;
+  const args = [path.join(folder, 'data', 'logs', 'players.log')];
+  const { child, output, ended } = await startScript(t, { source, args });
+  await waitUntil(() => output.stdout.includes('running'), { what: 'the writer' });
+  const refused = await runCliJson(t, ['adopt', folder, '--yes', '--ignore-process', String(child.pid)]);
+  assert.equal(refused.code, 3);
+  assert.equal(refused.json.error.code, 'ERR_IN_USE');
+  assert.match(refused.json.error.message, /Something writes to the data folder/);
+  assert.match(refused.json.error.details.join(), /logs.players\.log/);
+  assert.deepEqual(await contentsOf(path.join(folder, 'services')), before);
+  child.kill();
+  await ended;
+  assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
+});
+
+test('links that were put in the way are not followed', {
+  skip: process.platform === 'win32' && 'links need rights',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  const victim = path.join(await temporaryFolder(t), 'victim');
+  await writeFile(victim, 'of somebody else');
+  for (const part of ['append-log', 'storage']) {
+    for (const ending of ['.js.tmp', '.js.orig.tmp'])
+      await symlink(victim, path.join(folder, 'services', part + ending));
+  }
+  const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(code, 0, stderr);
+  assert.equal(await readFile(victim, 'utf8'), 'of somebody else');
+  assert.match(await readFile(path.join(folder, 'services', 'storage.js'), 'utf8'), /^\/\/ Written by/);
+  const left = (await readdir(path.join(folder, 'services'))).filter((name) => name.endsWith('.tmp'));
+  assert.equal(left.length, 4, 'those four, and none of ours');
+});
+
+// Deno words and places an error of the old code in its own way.
+test('what the old code says is told of its own folder, without ours', { skip: notOnDeno }, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await appendFile(path.join(folder, 'services', 'storage.js'), "\nthrow new Error('out of order');\n");
+  const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
+  assert.equal(code, 3);
+  assert.match(stderr, /out of order/);
+  assert.ok(stderr.includes(path.join(folder, 'services', 'storage.js')), stderr);
+  assert.doesNotMatch(stderr, /probe\.mjs|node:internal|storage-trial/);
+});
+
+test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {
+  skip: notOnDeno,
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  // The old code takes its time, so that there is something to interrupt.
+  const stalled = path.join(folder, 'stalled');
+  await appendFile(
+    path.join(folder, 'services', 'storage.js'),
+    `import { writeFileSync } from 'node:fs';\nwriteFileSync(${JSON.stringify(stalled)}, '');\nawait new Promise((resolve) => setTimeout(resolve, 60_000));\n`,
+  );
+  const before = await contentsOf(folder);
+  const trials = await trialsLeft();
+  const { child, ended } = await startCli(t, ['adopt', folder, '--yes']);
+  await waitUntil(() => stat(stalled).then(Boolean, () => false), { what: 'the old code to be loaded' });
+  child.kill('SIGINT');
+  const { code } = await ended;
+  assert.equal(code, 130);
+  await rm(stalled);
+  assert.deepEqual(await contentsOf(folder), before);
+  const left = (await trialsLeft()).filter((name) => !trials.includes(name));
+  // Another test may have one open at this moment; this one's is gone.
+  for (const name of left) {
+    const services = path.join(tmpdir(), name, 'services', 'storage.js');
+    const text = await readFile(services, 'utf8').catch(() => '');
+    assert.ok(!text.includes(stalled), `${name} was left behind`);
+  }
+});
+
+test('a services folder that may not be written', {
+  skip: process.getuid?.() === 0 && 'root may write everywhere',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await chmod(path.join(folder, 'services'), 0o555);
+  const before = await contentsOf(folder);
+  const refused = await runCli(t, ['adopt', folder, '--yes']);
+  await chmod(path.join(folder, 'services'), 0o755);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /EACCES/);
+  assert.deepEqual(await contentsOf(folder), before);
+});
+
+test('data that may only be read is tried on a copy that may be written, and the copy is removed', {
+  skip: process.platform === 'win32' ? 'no modes' : notOnDeno,
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const data = path.join(folder, 'data');
+  const trials = path.join(folder, 'trials');
+  await mkdir(trials);
+  const isRoot = process.getuid() === 0;
+  for (const name of [data, path.join(data, 'logs')]) await chmod(name, 0o555);
+  // Root may write in spite of the mode, so there the child becomes nobody instead.
+  const nobodys = [path.dirname(folder), folder, path.join(folder, 'services'), trials];
+  if (isRoot) for (const name of nobodys) await chown(name, 65534, 65534);
+  const source = `
+    if (${isRoot}) {
+      process.setgid(65534);
+      process.setuid(65534);
+    }
+    process.argv.splice(1, 1, ...${JSON.stringify([program, 'adopt', folder, '--yes'])});
+    await import(${JSON.stringify(pathToFileURL(program).href)});`;
+  const { code, stdout, stderr } = await runScript(t, { source, cwd: folder, env: { TMPDIR: trials } });
+  for (const name of [data, path.join(data, 'logs')]) await chmod(name, 0o755);
+  assert.equal(code, 0, stdout + stderr);
+  assert.deepEqual(await readdir(trials), []);
+});
+
+test('the files keep their mode, and their owner where root adopts and reverts', {
+  skip: process.platform === 'win32' && 'no modes',
+}, async (t) => {
+  const folder = await exampleBot(t, { services: 'old' });
+  await playNight(t, folder);
+  const services = path.join(folder, 'services');
+  const modes = { 'append-log.js': 0o640, 'storage.js': 0o600 };
+  const owner = process.getuid() === 0 ? 65534 : process.getuid();
+  for (const [name, mode] of Object.entries(modes)) {
+    await chmod(path.join(services, name), mode);
+    if (process.getuid() === 0) await chown(path.join(services, name), owner, owner);
+  }
+  for (const command of ['adopt', 'revert']) {
+    const { code, stdout, stderr } = await runCli(t, [command, folder, '--yes']);
+    assert.equal(code, 0, stdout + stderr);
+    for (const name of await readdir(services)) {
+      const { mode, uid } = await stat(path.join(services, name));
+      const found = [(mode & 0o777).toString(8), uid];
+      assert.deepEqual(found, [modes[name.replace('.orig', '')].toString(8), owner], `${command}: ${name}`);
+    }
+  }
+});

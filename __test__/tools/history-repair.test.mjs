@@ -1,0 +1,563 @@
+// Commands about what was and how to have it back: `history`, `undo`, `restore`, `repair`, and `compact`. What they
+// change is a new entry or a new folder; what was there is kept.
+
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import * as restore from '../../bin/commands/restore.mjs';
+import { Endings } from '../../bin/support/endings.mjs';
+import { describeChanges } from '../../bin/support/structure.mjs';
+import { Terminal } from '../../bin/support/terminal.mjs';
+import { columnsOf } from '../../bin/support/visible.mjs';
+import { Storage } from '../../index.js';
+import { busyBot, contentsOf, runCli, runCliJson } from '../support/cli.mjs';
+import {
+  closeStorage,
+  logPath,
+  mirrorPath,
+  openStorage,
+  readLogLines,
+  temporaryFolder,
+} from '../support/temp.mjs';
+
+// Three values of `ann`, with a compaction between the second and the third; gives the time before the third.
+async function folderWithHistory(t) {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.updatePlayerStats('ann', 'Ann', 10);
+  await storage.updatePlayerStats('ben', 'Ben', 5);
+  await storage.updatePlayerStats('ann', 'Ann', 20);
+  await storage.compactLog('players');
+  await pause();
+  const between = new Date().toISOString();
+  await pause();
+  await storage.updatePlayerStats('ann', 'Ann', 40);
+  await storage.updatePlayerStats('cat', 'Cat', 1);
+  await closeStorage(storage);
+  return { dataDir, between };
+}
+
+// So that times before and after differ.
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+async function playersOf(t, dataDir) {
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  const players = await storage.loadPlayers();
+  await closeStorage(storage);
+  return players;
+}
+
+const scoreOf = async (t, dataDir, key) => (await playersOf(t, dataDir))[key]?.totalScore;
+
+test('what changed: by property, and of a list what came and went', () => {
+  const games = (...scores) => scores.map((score) => ({ date: 'x', score }));
+  for (const [before, after, told] of [
+    [{ a: 1, b: { c: 2 } }, { a: 1, b: { c: 3 } }, 'b.c: 2 → 3'],
+    [{ a: 1 }, { b: 2 }, 'a: 1 → nothing, b: nothing → 2'],
+    [{ 'x y': 1 }, { 'x y': 2 }, '["x y"]: 1 → 2'],
+    [{ g: games(1, 2) }, { g: games(1, 2, 3) }, 'g +1: {"date":"x","score":3}'],
+    // Only the newest are kept.
+    [{ g: games(1, 2, 3) }, { g: games(2, 3, 4) }, 'g -1 +1: {"date":"x","score":4}'],
+    [{ g: games(1, 2, 3) }, { g: games(1, 3) }, 'g -1: {"date":"x","score":2}'],
+    [{ g: games(1, 2, 3) }, { g: games(1, 5, 3) }, 'g[1].score: 2 → 5'],
+    [{ g: [] }, { g: [1] }, 'g +1: 1'],
+    [{ g: [1] }, { g: [] }, 'g -1: 1'],
+    [{ g: [1, 2] }, { g: [3, 4] }, 'g[0]: 1 → 3, g[1]: 2 → 4'],
+    [[1], [1, 2], 'items +1: 2'],
+    [1, 2, '1 → 2'],
+    [1, [1], '1 → [1]'],
+    [{ a: 1, b: 2 }, { b: 2, a: 1 }, ''],
+    [undefined, 1, 'added 1'],
+    [1, undefined, 'removed, was 1'],
+    [{}, JSON.parse('{"__proto__":1}'), '__proto__: nothing → 1'],
+  ]) {
+    assert.equal(describeChanges(before, after), told);
+  }
+});
+
+test('history: every value with time and file, over a compaction', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const { code, json } = await runCliJson(t, ['history', 'ann', dataDir]);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    json.history.map(({ value }) => value.totalScore),
+    [10, 30, 70],
+  );
+  assert.equal(json.now.totalScore, 70);
+  const text = await runCli(t, ['history', 'ann', dataDir]);
+  assert.match(
+    text.stdout,
+    /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory \+1: \{"date":.*"score":20,.*… {2}players\.log\.backup\.\d+/,
+  );
+  // The newest ones; and no line is wider than the terminal.
+  const newest = await runCliJson(t, ['history', 'ann', dataDir, '-n', '2']);
+  assert.deepEqual(newest.json.history, json.history.slice(-2));
+  for (const columns of [120, 80, 60, 40]) {
+    const narrow = await runCli(t, ['history', 'ann', dataDir], { env: { COLUMNS: String(columns) } });
+    const lines = narrow.stdout.trimEnd().split('\n');
+    assert.equal(lines.length, 4);
+    for (const line of lines.slice(1)) assert.ok(columnsOf(line) <= columns, `${columns}: ${line}`);
+    if (columns >= 60) assert.match(lines[2], /SET +totalGames: 1 → 2/);
+  }
+  const whole = await runCli(t, ['history', 'ann', dataDir, '--values'], { env: { COLUMNS: '40' } });
+  assert.ok(whole.stdout.includes(JSON.stringify(json.history[2].value)), 'whole values are whole');
+  const since = await runCliJson(t, ['history', 'ann', dataDir, '--since', between]);
+  assert.deepEqual(
+    since.json.history.map(({ value }) => value.totalScore),
+    [70],
+  );
+  const unknown = await runCli(t, ['history', 'nobody', dataDir]);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stdout, /never seen/);
+  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--since', 'yesterday'])).code, 2);
+  assert.equal((await runCli(t, ['history', 'ann', dataDir, '--log', 'none'])).code, 5);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('history tells of an edit that is not logged yet', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+  players.ann.totalScore = 1000;
+  await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  const { stdout, code } = await runCli(t, ['history', 'ann', dataDir]);
+  assert.equal(code, 0);
+  assert.match(stdout, /edited in the JSON file/);
+});
+
+test('undo: the value before, as a new entry; and undone again', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const lines = await readLogLines(dataDir, 'players');
+  const asked = await runCli(t, ['undo', 'ann', dataDir]);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /totalScore: 70 → 30/);
+  assert.deepEqual(await readLogLines(dataDir, 'players'), lines);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--dry-run'])).code, 0);
+  assert.deepEqual(await readLogLines(dataDir, 'players'), lines);
+
+  const { code, json } = await runCliJson(t, ['undo', 'ann', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.equal(json.done, true);
+  assert.deepEqual(
+    (await readLogLines(dataDir, 'players')).slice(0, -1),
+    lines,
+    'nothing is taken out of the log',
+  );
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 30);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
+});
+
+test('undo --to a time, also to when the key was not there', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--to', between, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 30);
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--to', between, '--yes'])).code, 0);
+  assert.ok(!('cat' in (await playersOf(t, dataDir))));
+  assert.match((await readLogLines(dataDir, 'players')).at(-1), /"op":"DELETE","key":"cat"/);
+  // And the removal is undone.
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'cat'), 1);
+  const same = await runCli(t, ['undo', 'ben', dataDir, '--to', between, '--yes']);
+  assert.equal(same.code, 0);
+  assert.match(same.stdout, /nothing to do/);
+});
+
+test('undo where nothing is recorded', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const unknown = await runCli(t, ['undo', 'nobody', dataDir, '--yes']);
+  assert.equal(unknown.code, 3);
+  assert.match(unknown.stderr, /never seen/);
+  for (const name of await readdir(path.join(dataDir, 'logs'))) {
+    if (name.includes('.backup.')) await rm(path.join(dataDir, 'logs', name));
+  }
+  const gone = await runCli(t, ['undo', 'ben', dataDir, '--yes']);
+  assert.equal(gone.code, 3);
+  assert.match(gone.stderr, /No other value/);
+  const early = await runCli(t, ['undo', 'ben', dataDir, '--to', '2020-01-01T00:00:00Z', '--yes']);
+  assert.equal(early.code, 3);
+});
+
+test('restore: all logs as they were, in a new folder', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const target = path.join(await temporaryFolder(t), 'then');
+  const { code, json } = await runCliJson(t, [
+    'restore',
+    dataDir,
+    '--at',
+    between,
+    '--into',
+    target,
+    '--yes',
+  ]);
+  assert.equal(code, 0, JSON.stringify(json));
+  assert.deepEqual(json.logs, [{ name: 'players', keys: 2 }]);
+  assert.deepEqual(await contentsOf(dataDir), before);
+  const players = await playersOf(t, target);
+  assert.deepEqual(Object.keys(players), ['ann', 'ben']);
+  assert.equal(players.ann.totalScore, 30);
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(target, 'players'), 'utf8')), players);
+  assert.equal((await runCli(t, ['verify', target])).code, 0);
+  assert.deepEqual(await readdir(path.dirname(target)), ['then'], 'nothing else is left');
+});
+
+test('restore: Ctrl-C while the new folder is being closed', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const endings = new Endings();
+  const terminal = new Terminal({ json: true, stdout: new Writable({ write: (_, __, done) => done() }) });
+  const { waiting } = terminal;
+  let interrupted;
+  terminal.waiting = async (label, ...rest) => {
+    const result = await waiting.call(terminal, label, ...rest);
+    // The close that follows begins at once, and ends with a message from the thread that writes: later than this.
+    if (label === 'Syncing')
+      interrupted = new Promise((resolve, reject) => {
+        setImmediate(() => endings.run().then(resolve, reject));
+      });
+    return result;
+  };
+  await restore.run({
+    terminal,
+    options: { at: between, into: 'then', yes: true },
+    positionals: [dataDir],
+    cwd: place,
+    atEnd: (work) => endings.add(work),
+  });
+  await interrupted;
+  assert.deepEqual(await readdir(place), ['then'], 'it was written by then, and nothing else is left');
+  assert.equal((await playersOf(t, path.join(place, 'then'))).ann.totalScore, 30);
+});
+
+test('restore refuses what it cannot do, and leaves nothing', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const target = path.join(place, 'then');
+  const restore = (...args) => runCli(t, ['restore', dataDir, '--yes', ...args]);
+  assert.equal((await restore('--at', between)).code, 2);
+  assert.equal((await restore('--into', target)).code, 2);
+  assert.equal((await restore('--at', 'soon', '--into', target)).code, 2);
+  const full = await restore('--at', between, '--into', dataDir);
+  assert.equal(full.code, 3);
+  assert.match(full.stderr, /not empty/);
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', between, '--into', target])).code, 4);
+  assert.deepEqual(await readdir(place), []);
+});
+
+test('restore to a time before a log begins is refused, whatever --yes says', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const place = await temporaryFolder(t);
+  const target = path.join(place, 'then');
+  const restore = (...args) => runCliJson(t, ['restore', dataDir, '--into', target, '--yes', ...args]);
+  const early = await restore('--at', '1d');
+  assert.deepEqual([early.code, early.json.error?.code], [3, 'ERR_NO_HISTORY']);
+  assert.match(early.json.error.message, /'players' .* it begins at 20/);
+  // Another log begins later; and one has only its JSON file.
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.saveGameState('channel', { round: 1 });
+  await closeStorage(storage);
+  await writeFile(
+    mirrorPath(dataDir, 'tokens'),
+    '{"lastUpdated":"2020-01-01T00:00:00.000Z","count":0,"tokens":[]}',
+  );
+  const mixed = await restore('--at', between);
+  assert.deepEqual([mixed.code, mixed.json.error?.code], [3, 'ERR_NO_HISTORY']);
+  const tokens = await restore('--at', between, '--log', 'tokens');
+  assert.match(tokens.json.error?.message ?? '', /'tokens' .* only its JSON file/);
+  assert.deepEqual(await readdir(place), [], 'nothing was written');
+  assert.equal((await restore('--at', between, '--log', 'players')).code, 0);
+  assert.equal(await scoreOf(t, target, 'ann'), 30);
+});
+
+test('restore names keys that came in from the JSON file later, and --yes does not go through it', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const edit = async (key) => {
+    const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+    players[key] = { userId: key, totalScore: 1 };
+    await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  };
+  await edit('logged');
+  const { storage } = await openStorage(t, Storage, { dataDir, logger: null });
+  await storage.updatePlayerStats('ben', 'Ben', 1);
+  await closeStorage(storage);
+  await edit('waiting');
+  const target = path.join(await temporaryFolder(t), 'then');
+  const args = ['restore', dataDir, '--at', between, '--into', target];
+  const { code, json } = await runCliJson(t, [...args, '--yes']);
+  assert.deepEqual([code, json.error?.code], [3, 'ERR_NO_HISTORY']);
+  const shown = await runCli(t, [...args, '--dry-run']);
+  for (const key of ['"logged"', '"waiting"']) assert.ok(shown.stdout.includes(key), shown.stdout);
+  assert.ok(!shown.stdout.includes('"cat"'), 'that one came as an entry');
+  assert.equal((await runCli(t, args)).code, 3, 'nobody is there to answer');
+  assert.deepEqual(await readdir(path.dirname(target)), []);
+});
+
+test('undo --to a time before a key came in from the JSON file is refused', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
+  players.edited = { userId: 'edited', totalScore: 1 };
+  await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  const { storage } = await openStorage(t, Storage, { dataDir, logger: null });
+  await storage.updatePlayerStats('ben', 'Ben', 1);
+  await closeStorage(storage);
+  for (const to of [['--to', between], []]) {
+    const { code, json } = await runCliJson(t, ['undo', 'edited', dataDir, '--yes', ...to]);
+    assert.deepEqual([code, json.error?.code], [3, 'ERR_NO_HISTORY']);
+  }
+  assert.equal(await scoreOf(t, dataDir, 'edited'), 1);
+  // One that came as an entry was not there before it.
+  assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes', '--to', between])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'cat'), undefined);
+});
+
+test('undo --to and restore --at with a clock that was ahead for a while', async (t) => {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  await mkdir(path.join(dataDir, 'logs'), { recursive: true });
+  const line = (hoursAgo, totalScore) =>
+    `${JSON.stringify({ timestamp: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(), op: 'SET', key: 'ann', value: { userId: 'ann', totalScore } })}\n`;
+  await writeFile(logPath(dataDir, 'players'), line(5, 1) + line(-100, 2) + line(3, 3) + line(1, 4));
+  const target = path.join(path.dirname(dataDir), 'then');
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, target, 'ann'), 4);
+  assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--to', '2h', '--yes'])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 3);
+});
+
+test('an empty key is restored, and repaired, like any other', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  await storage.appendLogEntry('coins', { op: 'SET', data: { '': 1, a: 2 } });
+  await storage.collection('coins').set('b', 3);
+  await storage.compactLog('coins');
+  await closeStorage(storage);
+  const target = path.join(await temporaryFolder(t), 'then');
+  const { code, json } = await runCliJson(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes']);
+  assert.equal(code, 0, JSON.stringify(json));
+  const expected = { '': 1, a: 2, b: 3 };
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(target, 'coins'), 'utf8')), expected);
+  await rm(mirrorPath(dataDir, 'coins'));
+  await writeFile(logPath(dataDir, 'coins'), '');
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'coins'), 'utf8')), expected);
+});
+
+async function damageLine(dataDir, number, change, name = 'players') {
+  const file = logPath(dataDir, name);
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  lines[number - 1] = change(lines[number - 1]);
+  await writeFile(file, lines.join('\n'));
+}
+
+test('repair: nothing is damaged', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const before = await contentsOf(dataDir);
+  const { code, stdout } = await runCli(t, ['repair', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.match(stdout, /Nothing is damaged/);
+  assert.deepEqual(await contentsOf(dataDir), before);
+});
+
+test('repair: a value comes back from a backup; the old files are kept', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  // The whole checkpoint: ann was set again after it, ben was not.
+  await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
+  // The JSON file would still have it.
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const damaged = await readFile(logPath(dataDir, 'players'));
+  const before = await contentsOf(dataDir);
+  const asked = await runCli(t, ['repair', dataDir]);
+  assert.equal(asked.code, 4);
+  assert.match(asked.stdout, /line 1, byte 0/);
+  assert.match(asked.stdout, /"ben" from players\.log\.backup\.\d+/);
+  assert.ok(!asked.stdout.includes('"ann" from'));
+  assert.deepEqual(await contentsOf(dataDir), before);
+
+  const { code, json } = await runCliJson(t, ['repair', dataDir, '--yes']);
+  assert.equal(code, 0);
+  assert.deepEqual(json.logs[0].applied, [{ key: 'ben', isApplied: true }]);
+  const players = await playersOf(t, dataDir);
+  assert.deepEqual(Object.keys(players).sort(), ['ann', 'ben', 'cat']);
+  assert.equal(players.ben.totalScore, 5);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  const kept = (await readdir(path.join(dataDir, 'logs'))).find((name) => name.includes('.before-repair.'));
+  assert.deepEqual(await readFile(path.join(dataDir, 'logs', kept)), damaged);
+  assert.match((await runCli(t, ['repair', dataDir])).stdout, /nothing that a backup could give back/);
+});
+
+test('repair: a damaged line of one key, which no backup has as it was', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const file = logPath(dataDir, 'players');
+  await damageLine(dataDir, 2, (line) => line.replace('"totalGames":3', '"totalGames":9'));
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const damaged = await readFile(file);
+  const shown = await runCliJson(t, ['repair', dataDir, '--dry-run']);
+  assert.equal(shown.code, 1, 'the damage is still there');
+  // The checkpoint has what the backup has, so there is nothing better than what is there.
+  assert.deepEqual([shown.json.logs[0].damaged[0].key, shown.json.logs[0].offers], ['ann', []]);
+  const trusting = await runCliJson(t, ['repair', dataDir, '--dry-run', '--trust-damaged']);
+  assert.deepEqual(
+    trusting.json.logs[0].offers.map(({ key, now, value, from }) => [
+      key,
+      now.totalScore,
+      value.totalScore,
+      from,
+    ]),
+    [['ann', 30, 70, 'the damaged line']],
+  );
+  assert.deepEqual(await readFile(file), damaged);
+  // Without an offer the damaged line is still set aside.
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  const aside = (await readdir(path.dirname(file))).find((name) => name.includes('.corrupt.'));
+  assert.match(await readFile(path.join(path.dirname(file), aside), 'utf8'), /"totalGames":9/);
+  // What was set aside earlier is looked at again.
+  const later = await runCli(t, ['repair', dataDir]);
+  assert.match(later.stdout, /set aside earlier: players\.log\.corrupt/);
+});
+
+test('repair: an older value that the log has is never replaced by one of a backup, older still', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const coins = storage.collection('coins');
+  await coins.set('ann', 1);
+  await storage.compactLog('coins');
+  await coins.set('ann', 2);
+  await coins.set('ann', 3);
+  await coins.set('ben', 1);
+  await closeStorage(storage);
+  await damageLine(dataDir, 3, (line) => line.replace('"value":3', '"value":4'), 'coins');
+  await rm(mirrorPath(dataDir, 'coins'));
+  const { json } = await runCliJson(t, ['repair', dataDir, '--dry-run']);
+  assert.deepEqual([json.logs[0].offers, json.logs[0].hopeless], [[], [{ key: 'ann', now: 2 }]]);
+  assert.match((await runCli(t, ['repair', dataDir, '--yes'])).stdout, /"ann": stays at its older value, 2/);
+  const { storage: after } = await openStorage(t, Storage, { dataDir });
+  assert.deepEqual(await after.collection('coins').entries(), [
+    ['ann', 2],
+    ['ben', 1],
+  ]);
+  await closeStorage(after);
+});
+
+test('repair --trust-damaged: a whole game in one line, in the log and set aside', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const results = (score) => ['ann', 'ben', 'cat'].map((userId) => ({ userId, username: userId, score }));
+  await storage.updatePlayersStats(results(1));
+  await pause();
+  await storage.updatePlayersStats(results(2));
+  await pause();
+  await storage.updatePlayerStats('cat', 'cat', 5);
+  await closeStorage(storage);
+  await damageLine(dataDir, 2, (line) => line.replace('"totalGames":2', '"totalGames":7'));
+  await rm(mirrorPath(dataDir, 'players'));
+  const offered = async () => {
+    const { json } = await runCliJson(t, ['repair', dataDir, '--trust-damaged', '--dry-run']);
+    return json.logs[0].offers.map(({ key, now, value }) => [key, now.totalScore, value.totalScore]);
+  };
+  // What came later counts.
+  const lost = [
+    ['ann', 1, 3],
+    ['ben', 1, 3],
+  ];
+  assert.deepEqual(await offered(), lost);
+  const { storage: bot } = await openStorage(t, Storage, { dataDir, logger: null });
+  await bot.updatePlayerStats('dan', 'dan', 1);
+  await closeStorage(bot);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0, 'the write has set the line aside');
+  assert.deepEqual(await offered(), lost);
+  assert.equal((await runCli(t, ['repair', dataDir, '--trust-damaged', '--yes'])).code, 0);
+  assert.deepEqual(
+    Object.values(await playersOf(t, dataDir)).map(({ totalScore }) => totalScore),
+    [3, 3, 8, 1],
+  );
+  assert.deepEqual(await offered(), []);
+});
+
+test('a compressed backup that cannot be read is named, and others are used', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
+  await rm(mirrorPath(dataDir, 'players'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const broken = `${logPath(dataDir, 'players')}.backup.9000000000000.gz`;
+  await writeFile(broken, gzipSync('{"op":"SET","key":"ben","value":1}\n').subarray(0, 30));
+  const verified = await runCliJson(t, ['verify', dataDir, '--backups']);
+  assert.equal(verified.code, 1);
+  const { ok, problem } = verified.json.files.find(({ file }) => file === broken);
+  assert.deepEqual([ok, problem], [false, `'${broken}' cannot be uncompressed: unexpected end of file.`]);
+  assert.equal(verified.json.files.length, 3, 'the others were looked at');
+  const repaired = await runCliJson(t, ['repair', dataDir, '--yes']);
+  assert.deepEqual(repaired.json.logs[0].unreadable, [{ file: broken, problem }]);
+  assert.deepEqual(repaired.json.logs[0].applied, [{ key: 'ben', isApplied: true }]);
+  const differed = await runCli(t, ['diff', dataDir, '--backup', 'newest']);
+  assert.equal(differed.code, 3);
+  assert.ok(differed.stderr.includes(problem));
+});
+
+test('repair: a torn end is set aside', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const file = logPath(dataDir, 'players');
+  const whole = await readFile(file, 'utf8');
+  await writeFile(file, `${whole}{"timestamp":"20`);
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
+  assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
+});
+
+test('compact: the log is its checkpoint, the old one a backup', async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const old = await readFile(logPath(dataDir, 'players'));
+  const players = await playersOf(t, dataDir);
+  // More than the package keeps by default: how many are kept is the bot's choice.
+  for (const number of [1000, 2000, 3000, 4000]) {
+    await writeFile(`${logPath(dataDir, 'players')}.backup.${number}`, '');
+  }
+  const { code, json } = await runCliJson(t, ['compact', dataDir]);
+  assert.equal(code, 0);
+  assert.equal(json.logs[0].beforeBytes, old.length);
+  const lines = await readLogLines(dataDir, 'players');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).op),
+    ['CHECKPOINT'],
+  );
+  assert.deepEqual(await playersOf(t, dataDir), players);
+  const backups = (await readdir(path.join(dataDir, 'logs'))).filter((name) => name.includes('.backup.'));
+  assert.equal(backups.length, 6);
+  const newest = backups
+    .sort((one, other) => Number(one.split('.').at(-1)) - Number(other.split('.').at(-1)))
+    .at(-1);
+  assert.deepEqual(await readFile(path.join(dataDir, 'logs', newest)), old);
+});
+
+test('compact: what fails is told, and leaves the log as it was', {
+  skip: process.getuid?.() === 0 && 'root may write everywhere',
+}, async (t) => {
+  const { dataDir } = await folderWithHistory(t);
+  const before = await readFile(logPath(dataDir, 'players'));
+  await chmod(path.join(dataDir, 'logs'), 0o555);
+  const { code, json } = await runCliJson(t, ['compact', dataDir]);
+  await chmod(path.join(dataDir, 'logs'), 0o755);
+  assert.equal(code, 3);
+  assert.equal(json.logs[0].error.code, 'EACCES');
+  assert.deepEqual(await readFile(logPath(dataDir, 'players')), before);
+});
+
+test('beside a bot that writes and compacts, no update is lost', async (t) => {
+  const dataDir = path.join(await temporaryFolder(t), 'data');
+  const bot = await busyBot(t, dataDir);
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.collection('guilds').set('g', 1);
+  await storage.collection('guilds').set('g', 2);
+  assert.equal((await runCli(t, ['history', 'user3', dataDir])).code, 0);
+  assert.equal((await runCli(t, ['undo', 'g', dataDir, '--log', 'guilds', '--yes'])).code, 0);
+  assert.equal(await storage.collection('guilds').get('g'), 1, 'the running process sees it');
+  assert.equal((await runCli(t, ['compact', dataDir])).code, 0);
+  assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
+  const target = path.join(path.dirname(dataDir), 'then');
+  assert.equal((await runCli(t, ['restore', dataDir, '--at', '0s', '--into', target, '--yes'])).code, 0);
+  assert.equal(Object.keys(await playersOf(t, target)).length, 20);
+  const { stored, games, stderr } = await bot.stop();
+  assert.equal(games, stored);
+  assert.equal(stderr, '');
+});
