@@ -122,6 +122,15 @@ function summaryOf(node) {
   return sentence.replace(/[.;:]$/, '');
 }
 
+/** Functions come first, so a class whose name differs from a function's in case alone has the second heading. */
+function anchorOf(node) {
+  const anchor = node.name.text.toLowerCase();
+  const isTaken = source.statements.some(
+    (each) => ts.isFunctionDeclaration(each) && each.name.text.toLowerCase() === anchor,
+  );
+  return ts.isClassDeclaration(node) && isTaken ? `${anchor}-1` : anchor;
+}
+
 /** A table of all names that can be called or constructed, for each place that exports them. */
 function overview() {
   const kinds = [ts.isFunctionDeclaration, ts.isClassDeclaration, ts.isEnumDeclaration];
@@ -132,7 +141,7 @@ function overview() {
   ]);
   for (const node of source.statements.filter((each) => kinds.some((isKind) => isKind(each)))) {
     const name = node.name.text;
-    const row = `| [${name}](#${name.toLowerCase()}) | ${cell(summaryOf(node))} |`;
+    const row = `| [${name}](#${anchorOf(node)}) | ${cell(summaryOf(node))} |`;
     rows.get(subpathOf.get(name) ?? '').push(row);
   }
   const lines = [
@@ -160,7 +169,7 @@ function reference() {
       const lines = callable(node, `### ${node.name.text}`);
       sections.functions.push({ name: node.name.text, lines: [...lines, ...where] });
     } else if (ts.isClassDeclaration(node)) {
-      sections.classes.push({ name: node.name.text, lines: classSection(node) });
+      sections.classes.push({ name: node.name.text, anchor: anchorOf(node), lines: classSection(node) });
     } else if (ts.isEnumDeclaration(node)) {
       sections.constants.push({ name: node.name.text, lines: enumSection(node) });
     } else if (ts.isInterfaceDeclaration(node) && !classes.has(node.name.text)) {
@@ -179,7 +188,10 @@ function reference() {
   for (const [title, entries] of Object.entries(sections)) {
     lines.push(`## ${title[0].toUpperCase()}${title.slice(1)}`, '');
     if (entries.length > 1) {
-      lines.push(entries.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(' · '), '');
+      lines.push(
+        entries.map(({ name, anchor = name.toLowerCase() }) => `[${name}](#${anchor})`).join(' · '),
+        '',
+      );
     }
     for (const entry of entries) lines.push(...entry.lines);
   }

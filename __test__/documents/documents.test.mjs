@@ -85,13 +85,19 @@ test('links lead to files and headings that are there', async () => {
   for (const name of await readdir(path.join(repositoryRoot, 'examples'))) {
     documents.push(`examples/${name}/README.md`);
   }
-  const anchors = (text) =>
-    [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
-      title
+  // A heading that comes again has a number behind its anchor.
+  const anchors = (text) => {
+    const counts = new Map();
+    return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) => {
+      const anchor = title
         .toLowerCase()
         .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-        .replaceAll(' ', '-'),
-    );
+        .replaceAll(' ', '-');
+      const count = counts.get(anchor) ?? 0;
+      counts.set(anchor, count + 1);
+      return count === 0 ? anchor : `${anchor}-${count}`;
+    });
+  };
   const broken = [];
   for (const document of documents) {
     const text = await read(document);
