@@ -183,7 +183,9 @@ test('exports: the reference has those of each subpath, and of the root', () => 
   const everything = [];
   for (const subpath of ['append-log', 'storage']) {
     const documented = namesAt(`### \`${manifest.name}/${subpath}\``);
-    const exported = Object.keys(require(`${manifest.name}/${subpath}`));
+    const exported = Object.keys(
+      require(path.join(repositoryRoot, manifest.exports[`./${subpath}`].default)),
+    );
     assert.deepEqual(sorted(documented), sorted(exported), subpath);
     everything.push(...documented);
   }
