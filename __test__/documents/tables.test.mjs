@@ -219,3 +219,46 @@ test('commands: the documents have each of them', () => {
   const headings = [...read('docs/cli.md').matchAll(/^### `(\w+)/gm)].map(([, name]) => name);
   assert.deepEqual([...headings].sort(), sorted(commands));
 });
+
+// --- Figures ---
+
+test('the figures of the README are those of the benchmark', () => {
+  const bench = read('bench/README.md').split('<!-- comparison -->')[1];
+  const [, date] = /^Measured on (\S+) by/m.exec(bench);
+  assert.ok(read('README.md').includes(`the run of ${date} in [bench/README.md]`));
+  const lines = bench.split('```')[1].split('\n');
+  const stores = lines
+    .find((line) => line.includes('bare disk'))
+    .trim()
+    .split(/ {2,}/);
+  // A value such as `0.523 ms ±11%`; what stands behind the stores is compared with nothing.
+  const figures = (label) =>
+    lines
+      .find((line) => line.startsWith(label))
+      .slice(60)
+      .trim()
+      .split(/ {2,}/);
+  const rows = new Map(tableOf('README.md', '## Beside other stores').map((row) => [row[''], row]));
+  for (const [title, label] of [
+    ['one awaited update', 'One awaited update, 1,000 players'],
+    ['1,000 updates in flight', '1,000 updates in flight, 1,000 players'],
+    ['longest stop of the event loop meanwhile', '  1,000 updates in flight'],
+    ['open and load 10,000 players', 'Open and load all, 10,000 players'],
+    ['memory after that', 'Memory beyond Node.js: open and load, 10,000 players'],
+  ]) {
+    for (const [store, measured] of [
+      ['this package', 'this package'],
+      ['better-sqlite3', 'better-sqlite3'],
+      ['lmdb', 'lmdb'],
+      ['lowdb', '(lowdb)'],
+    ]) {
+      const shown = rows.get(title)[store];
+      const figure = figures(label)[stores.indexOf(measured)];
+      const [, number, unit] = /^([\d.,]+)(.*)$/.exec(shown);
+      const decimals = number.split('.')[1]?.length ?? 0;
+      const rounded = Number(figure.replaceAll(',', '').match(/^[\d.]+/)[0]).toFixed(decimals);
+      assert.equal(number.replaceAll(',', ''), rounded, `${title}, ${store}: ${figure}`);
+      assert.equal(/^[\d.,]+( ms|\/s| MB)/.exec(figure)[1], unit, `${title}, ${store}`);
+    }
+  }
+});
