@@ -7,7 +7,7 @@
     reason = "tests may be slow and plain"
 )]
 
-mod catch_up_table;
+mod catch_up;
 mod events;
 mod held;
 mod idle;

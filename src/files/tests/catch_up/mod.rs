@@ -1,0 +1,11 @@
+//! Every row of the table in `catch_up.rs`: two processes on one folder, and the hands of a person, do things to the
+//! files under a running engine. And what may happen while a compaction or a mirror is under way.
+
+mod damage;
+mod edits;
+mod files;
+mod lagging;
+mod lost;
+mod meanwhile;
+mod others;
+mod two;
