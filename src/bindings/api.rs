@@ -429,6 +429,7 @@ macro_rules! calls {
             }
         )*
 
+        #[expect(clippy::too_many_arguments, reason = "the bot's own signature of `updatePlayerStats`")]
         #[napi]
         impl Storage {
             $(

@@ -1,6 +1,6 @@
 //! What is told of a slow disk and of a lock that another process holds: each time, and printed once.
 
-use super::support::Bench;
+use super::support::{Bench, LogKind};
 use crate::files::options::FsyncMode;
 
 fn told(bench: &Bench, code: &str) -> Vec<bool> {
@@ -12,7 +12,7 @@ fn told(bench: &Bench, code: &str) -> Vec<bool> {
 fn a_sync_of_a_second_is_slow() {
     let mut bench = Bench::new();
     bench.options.fsync = FsyncMode::Always;
-    let mut session = bench.open_as("coins", false);
+    let mut session = bench.open_as("coins", LogKind::Plain);
     session.set("a", "1");
     assert!(told(&bench, "PS_SLOW_SYNC").is_empty());
     bench.files.slow_down(300);
@@ -27,7 +27,7 @@ fn a_sync_of_a_second_is_slow() {
 #[test]
 fn a_lock_that_is_waited_for_for_a_second_is_told() {
     let bench = Bench::new();
-    let mut session = bench.open_as("coins", false);
+    let mut session = bench.open_as("coins", LogKind::Plain);
     session.set("a", "1");
     assert!(told(&bench, "PS_LOCK_WAIT").is_empty());
     bench.files.slow_down(1000);

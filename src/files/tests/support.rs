@@ -238,6 +238,15 @@ impl NoticeSink for Notices {
     }
 }
 
+/// What a session takes the log for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    /// It has a mirror.
+    Collection,
+    /// It has none.
+    Plain,
+}
+
 /// All files below the folder: content and time of the last change.
 pub type Contents = BTreeMap<PathBuf, (Vec<u8>, SystemTime)>;
 
@@ -281,18 +290,18 @@ impl Bench {
 
     /// Opens the log `players` with its mirror.
     pub fn open(&self) -> Session {
-        self.open_as("players", true)
+        self.open_as("players", LogKind::Collection)
     }
 
     /// Opens a log, as a collection or without a mirror. Each opening is a process of its own.
-    pub fn open_as(&self, log: &str, is_collection: bool) -> Session {
+    pub fn open_as(&self, log: &str, kind: LogKind) -> Session {
         let notices = Arc::clone(&self.notices);
         let files: Arc<BenchFiles> = Arc::clone(&self.files);
         Session {
             engine: Engine::new(files, self.folder.path().to_owned(), self.options, notices),
             files: Arc::clone(&self.files),
             log: LogName::new(log).expect("a valid name"),
-            is_collection,
+            is_collection: kind == LogKind::Collection,
             answers: Arc::default(),
             calls: 0,
             jobs: VecDeque::new(),
