@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { whyNoStrace } from '../support/strace.mjs';
 import { temporaryFolder } from '../support/temp.mjs';
 
 const UPDATES = 40;
@@ -21,12 +22,7 @@ const CHILD = fileURLToPath(new URL('../children/few-updates.mjs', import.meta.u
 /** Memory and waiting: how often depends on sizes and on the machine. */
 const UNCOUNTED = ['futex', 'mmap', 'munmap', 'mprotect', 'mremap', 'madvise', 'brk', 'sched_yield'];
 
-const probe = spawnSync('strace', ['-f', '-e', 'trace=fsync', 'true'], { encoding: 'utf8' });
-const skip = (() => {
-  if (process.platform !== 'linux') return 'strace is for Linux';
-  if (probe.error) return 'strace is not installed';
-  return probe.status !== 0 && `strace does not work here: ${probe.stderr.split('\n')[0]}`;
-})();
+const skip = whyNoStrace('trace=fsync');
 
 /** `{ thread, call, line }` of each system call, by the part between two marks in which it began. */
 function partsOf(trace) {

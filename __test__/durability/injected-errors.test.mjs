@@ -7,23 +7,16 @@
  * was in the log. PS_LONG=1 lets every single call fail in turn, not some of them.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { assertSealed, range, scene } from '../support/durability.mjs';
+import { whyNoStrace } from '../support/strace.mjs';
 
 const isLong = process.env.PS_LONG === '1';
 const CALLS = 'write,pwrite64,fdatasync,fsync,ftruncate,openat,rename,linkat,unlink,mkdir,flock';
 
-const probe = spawnSync('strace', ['-f', '-e', 'trace=fsync', '-e', 'inject=fsync:error=EIO', 'true'], {
-  encoding: 'utf8',
-});
-const skip = (() => {
-  if (process.platform !== 'linux') return 'strace is for Linux';
-  if (probe.error) return 'strace is not installed';
-  return probe.status !== 0 && `strace does not work here: ${probe.stderr.split('\n')[0]}`;
-})();
+const skip = whyNoStrace('trace=fsync', 'inject=fsync:error=EIO');
 
 // ----------------------------------------------------------------------------------------------------- the trace
 

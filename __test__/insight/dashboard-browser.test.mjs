@@ -82,15 +82,21 @@ async function playEvening(storage) {
   }
 }
 
-test('every panel shows what happens', { skip }, async (t) => {
+/** A storage after an evening, and its dashboard in the browser. */
+async function openAfterEvening(t) {
   const place = scene(t);
   const storage = place.open({ logger: null });
   await playEvening(storage);
   const dashboard = await ps.startDashboard({ port: 0, storage });
   place.beforeEnd(() => dashboard.close());
-  const { page, problems } = await open(place, { colorScheme: 'light' });
-  await page.goto(dashboard.url);
-  await page.getByText('all is well').waitFor(WAIT);
+  const opened = await open(place, { colorScheme: 'light' });
+  await opened.page.goto(dashboard.url);
+  await opened.page.getByText('all is well').waitFor(WAIT);
+  return { place, storage, ...opened };
+}
+
+test('every panel shows what happens', { skip }, async (t) => {
+  const { storage, page, problems } = await openAfterEvening(t);
   await page.getByRole('cell', { name: 'players', exact: true }).waitFor(WAIT);
   await page.locator('#players td', { hasText: 'Ada' }).first().waitFor(WAIT);
 
@@ -141,14 +147,7 @@ test('every panel shows what happens', { skip }, async (t) => {
 });
 
 test('a failed compaction appears with what to do about it', { skip }, async (t) => {
-  const place = scene(t);
-  const storage = place.open({ logger: null });
-  await playEvening(storage);
-  const dashboard = await ps.startDashboard({ port: 0, storage });
-  place.beforeEnd(() => dashboard.close());
-  const { page, problems } = await open(place, { colorScheme: 'light' });
-  await page.goto(dashboard.url);
-  await page.getByText('all is well').waitFor(WAIT);
+  const { place, storage, page, problems } = await openAfterEvening(t);
   const aside = place.file('logs', 'aside');
   fs.renameSync(place.log(), aside);
   fs.mkdirSync(place.log());

@@ -5,7 +5,17 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageUrl, repositoryRoot, runScript, startScript, temporaryFolder, waitUntil } from './temp.mjs';
+import { Storage } from '../../index.js';
+import {
+  closeStorage,
+  openStorage,
+  packageUrl,
+  repositoryRoot,
+  runScript,
+  startScript,
+  temporaryFolder,
+  waitUntil,
+} from './temp.mjs';
 
 export const program = path.join(repositoryRoot, 'bin', 'progressive-storage.mjs');
 const OLD_MODULE = fileURLToPath(new URL('../old-module/', import.meta.url));
@@ -81,6 +91,14 @@ export async function busyBot(t, dataDir) {
       return { ...JSON.parse(stdout.trim().split('\n').at(-1)), stderr };
     },
   };
+}
+
+// A data folder with this many players, user0 first.
+export async function folderWithPlayers(t, players = 5) {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  for (let i = 0; i < players; i++) await storage.updatePlayerStats(`user${i}`, 'Name', i);
+  await closeStorage(storage);
+  return dataDir;
 }
 
 // Every file of a folder with a hash of its content.

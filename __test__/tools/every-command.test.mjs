@@ -2,14 +2,14 @@
 // progress with --progress and none with --json, and a folder that is whole after Ctrl-C in the middle.
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { commandNames } from '../../bin/program.mjs';
 import { Storage } from '../../index.js';
-import { exampleBot, notOnDeno, program, runCli, runCliJson, startCli } from '../support/cli.mjs';
+import { exampleBot, notOnDeno, runCli, runCliJson, startCli } from '../support/cli.mjs';
 import { closeStorage, openStorage, temporaryFolder, waitUntil } from '../support/temp.mjs';
+import { noTerminal, runOnTerminal } from '../support/terminal.mjs';
 
 const PLAYERS = 1000;
 const ESCAPE = '\u001b';
@@ -177,30 +177,9 @@ test('a reader that has seen enough is no error, and leaves nothing behind', {
   await assertWhole(t, place, 'diff');
 });
 
-test('on a terminal a bar is drawn in place, and taken away', {
-  skip:
-    notOnDeno ||
-    (process.platform !== 'linux' || spawnSync('script', ['--version']).error
-      ? 'needs the program script of Linux'
-      : false),
-}, async (t) => {
+test('on a terminal a bar is drawn in place, and taken away', { skip: noTerminal }, async (t) => {
   const place = await folderFor(t, {});
-  const run = async (options) => {
-    const line = [process.execPath, program, 'verify', '--backups', ...options]
-      .map((part) => `'${part}'`)
-      .join(' ');
-    const child = spawn('script', ['-qec', line, '/dev/null'], {
-      cwd: place.cwd,
-      env: { ...process.env, ...place.env, TERM: 'xterm' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      said += text;
-    });
-    assert.equal(await new Promise((resolve) => child.on('close', resolve)), 0, said);
-    return said;
-  };
+  const run = (options) => runOnTerminal(['verify', '--backups', ...options], place);
   const shown = await run(['--progress']);
   // Carriage return and "erase line" before each, and once more after the last.
   const texts = shown.split(`\r${ESCAPE}[2K`);

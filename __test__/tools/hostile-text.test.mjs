@@ -2,7 +2,6 @@
 // every command, in its results, its errors and its notes, none of it reaches the terminal as it is.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { appendFile, cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -10,7 +9,7 @@ import { commandNames } from '../../bin/program.mjs';
 import { Terminal } from '../../bin/support/terminal.mjs';
 import { columnsOf, fit, visible, visibleJson } from '../../bin/support/visible.mjs';
 import { Storage } from '../../index.js';
-import { exampleBot, notOnDeno, program, runCli, startCli } from '../support/cli.mjs';
+import { exampleBot, notOnDeno, runCli, startCli } from '../support/cli.mjs';
 import {
   closeStorage,
   logPath,
@@ -19,6 +18,7 @@ import {
   temporaryFolder,
   waitUntil,
 } from '../support/temp.mjs';
+import { noTerminal, runOnTerminal } from '../support/terminal.mjs';
 
 const HOSTILE = [
   'title\u001b]0;owned\u0007',
@@ -169,24 +169,15 @@ test('tail -f shows what comes', { skip: notOnDeno || process.platform === 'win3
 });
 
 test('csv keeps the data as it is in a file and a pipe, but not on a terminal', {
-  skip:
-    notOnDeno ||
-    (process.platform !== 'linux' || spawnSync('script', ['--version']).error
-      ? 'needs the program script of Linux'
-      : false),
+  skip: noTerminal,
 }, async (t) => {
   const folder = await copyOf(t);
   const piped = await runCli(t, ['export', '-f', 'csv'], { cwd: folder });
   assert.ok(piped.stdout.includes(KEY));
-  const line = `'${process.execPath}' '${program}' export -f csv`;
-  const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
-    cwd: folder,
-    env: { ...process.env, TERM: 'xterm' },
-    encoding: 'utf8',
-  });
+  const shown = await runOnTerminal(['export', '-f', 'csv'], { cwd: folder });
   // The terminal itself ends lines with both.
-  assertTame('csv on a terminal', stdout.replaceAll('\r\n', '\n'));
-  assert.match(stdout, /title\\u001b\]0;owned\\u0007/);
+  assertTame('csv on a terminal', shown.replaceAll('\r\n', '\n'));
+  assert.match(shown, /title\\u001b\]0;owned\\u0007/);
 });
 
 test('what the library warns of is as tame, in a process of its own', async (t) => {

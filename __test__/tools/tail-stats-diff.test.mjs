@@ -7,7 +7,15 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Storage } from '../../index.js';
-import { busyBot, contentsOf, notOnDeno, runCli, runCliJson, startCli } from '../support/cli.mjs';
+import {
+  busyBot,
+  contentsOf,
+  folderWithPlayers,
+  notOnDeno,
+  runCli,
+  runCliJson,
+  startCli,
+} from '../support/cli.mjs';
 import {
   atEnd,
   closeStorage,
@@ -17,13 +25,6 @@ import {
   temporaryFolder,
   waitUntil,
 } from '../support/temp.mjs';
-
-async function folderWithPlayers(t, players = 5) {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  for (let i = 0; i < players; i++) await storage.updatePlayerStats(`user${i}`, 'Name', i);
-  await closeStorage(storage);
-  return dataDir;
-}
 
 const jsonLines = (text) =>
   text

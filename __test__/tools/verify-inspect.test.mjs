@@ -7,7 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { readLogLines, Storage } from '../../index.js';
-import { busyBot, contentsOf, runCli, runCliJson } from '../support/cli.mjs';
+import { busyBot, contentsOf, folderWithPlayers, runCli, runCliJson } from '../support/cli.mjs';
 import {
   atEnd,
   closeStorage,
@@ -17,13 +17,6 @@ import {
   temporaryFolder,
   withCrc,
 } from '../support/temp.mjs';
-
-async function folderWithPlayers(t, players = 5) {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  for (let i = 0; i < players; i++) await storage.updatePlayerStats(`user${i}`, 'Name', i);
-  await closeStorage(storage);
-  return dataDir;
-}
 
 const lineOf = (text, number) => text.split('\n')[number - 1];
 
