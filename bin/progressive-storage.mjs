@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program `progressive-storage`. One file a command stands in commands/; what they share in support/.
+// The program `progressive-storage`. commands/ has one file for each command, support/ what they share.
 
 import { main } from './program.mjs';
 

@@ -1,6 +1,6 @@
-// Reading a JSON file that holds one object, member by member: it may be longer than the longest string.
+// Reads a JSON file that holds one object, member by member: the file may be longer than V8's longest string.
 //
-// Invariant: what is no JSON object is an error that names the byte; memory holds one member at a time.
+// Invariant: memory holds one member at a time. Where the file is not a JSON object, the error names the byte.
 
 import { open } from 'node:fs/promises';
 
@@ -13,7 +13,7 @@ function notJson(offset, why) {
   throw new SyntaxError(`it is not a JSON object: byte ${offset}: ${why}`);
 }
 
-// Calls `onMember(key, value)` for each member; throws a SyntaxError where the file is no JSON object.
+// Calls `onMember(key, value)` for each member. Throws a SyntaxError where the file is not a JSON object.
 export async function eachMember(path, { onMember, progress }) {
   const members = new Members(onMember);
   const file = await open(path, 'r');
@@ -39,7 +39,7 @@ class Members {
   #isEscaped = false;
   #isOver = false;
   #isFirst = true;
-  // What the member under way has in earlier pieces, and where it began.
+  // The current member's bytes from earlier pieces, and the offset where it begins.
   #parts = [];
   #offset = 0;
 

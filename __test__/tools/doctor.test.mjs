@@ -16,7 +16,7 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { clockFindings } from '../../bin/doctor/clock.mjs';
-import { fileSystemFindings, mountOf } from '../../bin/doctor/disk.mjs';
+import { fileSystemFindings, mountOf } from '../../bin/doctor/file-system.mjs';
 import { hostingOf } from '../../bin/doctor/platform.mjs';
 import { EXIT } from '../../bin/support/errors.mjs';
 import { Storage } from '../../index.js';

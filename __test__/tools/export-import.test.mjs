@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { sqlValue } from '../../bin/commands/export.mjs';
+import { sqlValue } from '../../bin/formats/sqlite.mjs';
 import { csvLine, parseCsv } from '../../bin/support/csv.mjs';
 import { Storage } from '../../index.js';
 import { busyBot, contentsOf, runCli, runCliJson } from '../support/cli.mjs';

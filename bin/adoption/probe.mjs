@@ -1,10 +1,11 @@
-// Runs in a process of its own: loads a pair of service files, old or new, and writes down what they say.
+// A child process that loads a pair of service files, old or new, reads the data through them, and writes the results to
+// a file.
 //
 //   node probe.mjs STORAGE APPEND-LOG RESULT [write]
 //
-// What it writes is a fingerprint, not the data: for every key a hash, for players their numbers beside it, so
-// that it stays small for a large bot. A call that fails is written down as its error. With `write`, one result
-// of a player that no bot has is stored first.
+// The results are fingerprints: for each key a hash, for a player the numbers too. So the file stays small for a large bot.
+// A call that fails is recorded as its error. With `write`, the child first stores one result of CHECK_PLAYER, a player
+// that no bot has.
 
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 const LOGS = ['players', 'tokens', 'game_state'];
 export const CHECK_PLAYER = 'progressive-storage-check';
 
-// The same text for the same value, whatever the order of its properties.
+// The same text for equal values, whatever the order of their properties.
 function canonical(value) {
   return JSON.stringify(value, (_, part) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
@@ -44,9 +45,9 @@ async function api(file) {
   return isCommonJs ? { ...namespace, ...namespace.default } : namespace;
 }
 
-async function attempt(look) {
+async function attempt(read) {
   try {
-    return { keys: await look() };
+    return { keys: await read() };
   } catch (error) {
     return { error: error.message };
   }
@@ -73,7 +74,7 @@ async function main([storageFile, logFile, resultFile, write]) {
       fingerprint(await log.rebuildStateFromLog(name)),
     );
   }
-  // `close` is on the package's root only; the end of the process does the same.
+  // `close` is not an export of these two files. The end of the process closes the storage.
   writeFileSync(resultFile, JSON.stringify(result));
 }
 

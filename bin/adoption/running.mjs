@@ -1,7 +1,7 @@
-// Whether the bot runs: nobody may change its code, or take its data for complete, while it does.
+// Refuses to go on while the bot runs: its code must not change then, and its data may be incomplete.
 //
-// Invariant: it is refused, with the process and what to do, where a process uses the data folder or runs the bot's
-// code, and where the data changes between two looks, on every system.
+// Invariant: where a process uses the data folder or runs the bot's code, the command ends, and names the process and what
+// to do. Where the data changes between two checks, it ends too; this works on systems that do not show processes.
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -15,8 +15,8 @@ export const ignoreProcessOption = {
   description: 'this process is not the bot (may be given again)',
 };
 
-// Looks for the bot's process, and begins to watch the data: the result is called again before anything is changed, and
-// where a check failed afterwards.
+// Checks for the bot's process, and remembers the files of the data. Call the returned function before anything is changed,
+// and where a check failed: it checks again, and compares the files.
 export function refuseWhileRunning(terminal, bot, ignored = []) {
   const pids = ignored.map((text) => {
     if (/^\d+$/.test(text)) return Number(text);
@@ -24,7 +24,9 @@ export function refuseWhileRunning(terminal, bot, ignored = []) {
   });
   refuseProcesses(bot, pids);
   for (const one of others(bot, pids).inside) {
-    terminal.note(`note: process ${one.pid} runs in the bot's folder with code of elsewhere: ${one.command}`);
+    terminal.note(
+      `note: process ${one.pid} runs in the bot's folder, with code from elsewhere: ${one.command}`,
+    );
   }
   const before = stampsOf(bot.dataDir);
   return () => {
@@ -61,7 +63,7 @@ function refuseProcesses(bot, pids) {
 const orIgnore = ([{ pid }]) =>
   pid === null ? '' : `; where that is not the bot, give --ignore-process ${pid}`;
 
-// Size, time and identity of each file of the data, by its path below the folder.
+// Inode, size and time of each file of the data, by its path below the folder.
 function stampsOf(dataDir) {
   const stamps = new Map();
   for (const below of ['', 'logs']) {

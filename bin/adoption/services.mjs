@@ -1,28 +1,26 @@
-// A bot's two service files and its data folder: where they are, whose they are, and what is to stand in them.
+// A bot's two service files and its data folder: where they are, and whether `adopt` wrote them.
 //
-//   services/storage.js        old code, or ours            services/append-log.js   the same
-//   services/storage.js.orig   the old code, once adopted   services/append-log.js.orig
+//   services/storage.js        old code, or ours             services/append-log.js        the same
+//   services/storage.js.orig   the old code, after `adopt`   services/append-log.js.orig   the same
 //
-// Invariant: a file is ours if and only if it begins with MARK; only such a file is ever replaced by `revert`,
-// and only one that is not ours by `adopt`.
+// Invariant: a file is ours if and only if it begins with MARK. `revert` replaces only files that are ours, `adopt` only
+// others.
 
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { checkFolder } from '../support/data-folder.mjs';
 import { placeError, usageError } from '../support/errors.mjs';
-import { checkFolder } from '../support/folder.mjs';
+import { dataDirOf, MARK, PACKAGE } from './service-text.mjs';
 
 export const PARTS = ['append-log', 'storage'];
-export const PACKAGE = 'progressive-storage';
-export const MARK = '// Written by `progressive-storage adopt`; `progressive-storage revert` takes it back.';
 
 const USES_PACKAGE = new RegExp(`(from|import|require\\()\\s*['"]${PACKAGE}(/[^'"]*)?['"]`);
 const ENDINGS = ['.js', '.mjs', '.cjs'];
 const SEARCH_DEPTH = 4;
 const DATA_FILES = ['players.json', 'tokens.json', 'game_state.json', 'logs'];
 
-// `{ root, servicesDir, dataDir, files: [{ part, path, orig, isOurs, isByHand, isModule }] }`; by hand: a re-export that
-// somebody else wrote.
+// `{ root, servicesDir, dataDir, files: [{ part, path, orig, text, isOurs, isByHand, isModule }] }`. `isByHand`: the file
+// uses this package, but `adopt` did not write it.
 export function findBot(root, { services, data } = {}) {
   checkFolder(root);
   const servicesDir = services ? path.resolve(root, services) : findServices(root);
@@ -30,12 +28,12 @@ export function findBot(root, { services, data } = {}) {
   const files = PARTS.map((part) => serviceFile(servicesDir, part));
   const ours = files.find(({ isOurs }) => isOurs);
   const dataDir = data ? path.resolve(root, data) : ours ? dataDirOf(ours) : findData(root, servicesDir);
-  // A bot that has not stored anything yet has no data folder; the first write makes it.
+  // A bot that has stored nothing yet has no data folder. Its first write makes it.
   if (lstatSync(dataDir, { throwIfNoEntry: false })) checkFolder(dataDir);
   return { root, servicesDir, dataDir, files };
 }
 
-// What is in a folder; one below the bot's that may not be read is none of the bot's code.
+// A folder below the bot's that this user may not read holds none of the bot's code.
 function entriesOf(folder) {
   try {
     return readdirSync(folder, { withFileTypes: true });
@@ -74,7 +72,7 @@ function findServices(root) {
   );
 }
 
-// Other files of the bot that load `part` and have the word `name` in them.
+// Other files of the bot that name `part` and have the word `name` in them.
 export function filesUsing(bot, part, name) {
   const own = new Set(bot.files.map((file) => file.path));
   const word = new RegExp(`(?<![\\w$])${name.replace(/\$/g, '\\$')}(?![\\w$])`);
@@ -136,7 +134,7 @@ function manifestOf(file) {
     return JSON.parse(readFileSync(file, 'utf8')) ?? {};
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw placeError('ERR_NO_BOT', `'${file}' is not JSON: ${error.message}.`, 'Mend it, and try again.');
+    throw placeError('ERR_NO_BOT', `'${file}' is not JSON: ${error.message}.`, 'Correct it, and try again.');
   }
 }
 
@@ -153,65 +151,3 @@ function findData(root, servicesDir) {
   }
   return withData[0] ?? candidates[0];
 }
-
-// --- The text of the two files ---
-
-const isInside = (root, folder) => {
-  const relative = path.relative(root, folder);
-  return relative === '' || !(relative.startsWith('..') || path.isAbsolute(relative));
-};
-
-// The re-export, fixed to the data folder: relative to the file while that is in the bot's folder (which may
-// then be moved), else absolute.
-export function serviceText(file, { root, dataDir }) {
-  const relative = path.relative(path.dirname(file.path), dataDir).split(path.sep).join('/');
-  const isRelative = isInside(root, dataDir);
-  if (file.isModule) {
-    const url = isRelative
-      ? encodeURI(relative.startsWith('.') ? relative : `./${relative}`).replace(/[?#]/g, encodeURIComponent)
-      : pathToFileURL(dataDir).href;
-    const base = isRelative ? ', import.meta.url' : '';
-    return [
-      MARK,
-      "import { fileURLToPath } from 'node:url';",
-      `import { configure } from '${PACKAGE}';`,
-      '',
-      `configure({ dataDir: fileURLToPath(new URL(${quote(url)}${base})) });`,
-      '',
-      `export * from '${PACKAGE}/${file.part}';`,
-      '',
-    ].join('\n');
-  }
-  const folder = isRelative ? `path.join(__dirname, ${quote(relative)})` : quote(dataDir);
-  return [
-    MARK,
-    ...(isRelative ? ["const path = require('node:path');"] : []),
-    `const { configure } = require('${PACKAGE}');`,
-    '',
-    `configure({ dataDir: ${folder} });`,
-    '',
-    `module.exports = require('${PACKAGE}/${file.part}');`,
-    '',
-  ].join('\n');
-}
-
-function quote(text) {
-  return `'${text.replace(/[\\']/g, '\\$&')}'`;
-}
-
-// The folder that a file of ours is fixed to.
-function dataDirOf(file) {
-  const unquote = (text) => text.replace(/\\(.)/g, '$1');
-  const url = file.text.match(/new URL\('((?:[^'\\]|\\.)*)'(, import\.meta\.url)?\)/);
-  if (url)
-    return fileURLToPath(
-      url[2] ? new URL(unquote(url[1]), pathToFileURL(file.path)) : new URL(unquote(url[1])),
-    );
-  const joined = file.text.match(/path\.join\(__dirname, '((?:[^'\\]|\\.)*)'\)/);
-  if (joined) return path.join(path.dirname(file.path), unquote(joined[1]));
-  const plain = file.text.match(/dataDir: '((?:[^'\\]|\\.)*)'/);
-  if (plain) return unquote(plain[1]);
-  throw usageError(`'${file.path}' does not name its data folder any more.`, 'Name it with --data DIR.');
-}
-
-export { isInside };

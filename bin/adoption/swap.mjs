@@ -1,8 +1,8 @@
-// Putting the checked files in place, and taking them back.
+// Puts the new service files in place, and the old ones back.
 //
-// Invariant: at every instant each of the two files is whole, old or new: a file is written beside, synced, and
-// renamed over. The old text is on disk as .orig before its place is taken. All of them have the mode of the old file,
-// and its owner, also where the superuser does this for the one that runs the bot.
+// Invariants: at every instant each of the two files is whole, old or new, because it is written to a temporary file,
+// synced, and renamed. The old text is on disk as .orig before the new one takes its place. A new file has the mode of the
+// old one; where the superuser writes it, its owner too.
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -21,9 +21,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { Stop } from '../support/errors.mjs';
-import { serviceText } from './services.mjs';
+import { serviceText } from './service-text.mjs';
 
-// Refuses where an .orig of something else stands in the way.
+// The command ends where an .orig is there already and is not a copy of the old file.
 export function checkOrigs(bot) {
   for (const file of bot.files) {
     if (!file.isOurs && existsSync(file.orig) && !readFileSync(file.orig).equals(readFileSync(file.path))) {
@@ -35,7 +35,7 @@ export function checkOrigs(bot) {
   }
 }
 
-// Gives the paths that were written.
+// Returns the paths that were written.
 export function putNewFiles(bot) {
   const written = [];
   const old = bot.files.filter(({ isOurs }) => !isOurs);
@@ -50,7 +50,7 @@ export function putNewFiles(bot) {
   return written;
 }
 
-// Gives the paths that hold the old code again.
+// Returns the paths that hold the old code again.
 export function putOldFiles(bot) {
   const written = [];
   for (const file of bot.files) {
@@ -59,7 +59,7 @@ export function putOldFiles(bot) {
     written.push(file.path);
   }
   for (const file of bot.files) {
-    // What a stop in the middle of `adopt` or `revert` left.
+    // An interrupted `adopt` or `revert` left this copy.
     if (!file.isOurs && existsSync(file.orig) && readFileSync(file.orig).equals(readFileSync(file.path))) {
       rmSync(file.orig);
     }
@@ -67,8 +67,8 @@ export function putOldFiles(bot) {
   return written;
 }
 
-// A name that nobody can have put something at, and no link is followed: who may write to the bot's folder cannot make
-// the superuser write elsewhere.
+// Nobody can guess the temporary name, and no link is followed: otherwise somebody who may write to the bot's folder could
+// make the superuser write elsewhere.
 function replace(file, content, like) {
   const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`;
   const { mode, uid, gid } = statSync(like);

@@ -1,10 +1,10 @@
-// A trial: a copy of the two service files and of the data, on which old and new code are run before anything
-// of the bot's own is touched.
+// A trial: a copy of the two service files and of the data. Old and new code run on it before the bot's own files change.
 //
-//   TRIAL/services/   the two files, old or new        TRIAL/data/    a copy of the data
-//   everything else of the bot's folder: links to it
+//   TRIAL/services/   the two files, old or new
+//   TRIAL/data/       a copy of the data
+//   TRIAL/…           links to everything else of the bot's folder
 //
-// Invariant: nothing below the bot's folder is written.
+// Invariant: a trial writes nothing into the bot's folder itself.
 
 import { spawn } from 'node:child_process';
 import {
@@ -25,14 +25,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { EXIT, Stop } from '../support/errors.mjs';
-import { bytesToRead, logsIn } from '../support/folder.mjs';
-import { isInside, PACKAGE, serviceText } from './services.mjs';
+import { bytesToRead, logsIn } from '../support/log-files.mjs';
+import { isInside, PACKAGE, serviceText } from './service-text.mjs';
 
 const PROBE = fileURLToPath(new URL('./probe.mjs', import.meta.url));
-const DIFFERENCES_SHOWN = 5;
 
 export class Trial {
-  // A trial that is ready; `atEnd` removes the copy, also after Ctrl-C. `progress` counts bytes of data gone through.
+  // A trial that is ready. `atEnd` removes the copy, after Ctrl-C too. `progress` counts the bytes of data that were read.
   static async of(bot, atEnd, progress) {
     const trial = new Trial(bot, atEnd, progress);
     await trial.copy('');
@@ -48,13 +47,13 @@ export class Trial {
     this.remove = () => rmSync(this.root, { recursive: true, force: true, maxRetries: 3 });
     atEnd(this.remove);
     this.servicesDir = path.join(this.root, path.relative(bot.root, bot.servicesDir));
-    // With the data elsewhere, the old code would read the bot's own; then only reading is tried.
+    // Where the data folder is outside of the bot's folder, the old code reads the real one. Then only reading is tried.
     this.hasOwnData = isInside(bot.root, bot.dataDir);
     this.dataDir = this.hasOwnData ? path.join(this.root, path.relative(bot.root, bot.dataDir)) : bot.dataDir;
     this.resultNumber = 0;
   }
 
-  // Copies what matters, links everything else.
+  // Copies services and data, links everything else.
   async copy(below) {
     const from = path.join(this.bot.root, below);
     const isServices = from === this.bot.servicesDir;
@@ -78,7 +77,7 @@ export class Trial {
     }
   }
 
-  // The bot may use packages that are installed in a folder above its own.
+  // The package may be installed in a folder above the bot's.
   linkPackage() {
     for (let folder = this.bot.root; ; folder = path.dirname(folder)) {
       const modules = path.join(folder, 'node_modules');
@@ -123,7 +122,7 @@ export class Trial {
   }
 }
 
-// A copy has the modes of what it was copied from, which may only be read.
+// The copied files keep their modes, and may be read-only.
 function makeWritable(folder) {
   chmodSync(folder, 0o700);
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -133,12 +132,12 @@ function makeWritable(folder) {
   }
 }
 
-// Bytes of the JSON files and logs of a data folder: what one reading of it goes through.
+// Bytes of the JSON files and logs of a data folder: what reading it once reads.
 export function sizeOf(dataDir) {
   return logsIn(dataDir).reduce((sum, log) => sum + bytesToRead(log), 0);
 }
 
-// Loads the two files in a process of its own; `files` are append-log and storage.
+// Runs probe.mjs on the two files, append-log and storage; returns its results. `what` and `inPlaceOf` are for messages.
 export async function runProbe(
   [logFile, storageFile],
   { cwd, result, write = false, what, inPlaceOf = cwd },
@@ -147,10 +146,10 @@ export async function runProbe(
   const env = { ...process.env };
   delete env.PROGRESSIVE_STORAGE_DIR;
   const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
+  let printed = '';
   child.stdout.resume();
   child.stderr.setEncoding('utf8').on('data', (text) => {
-    said += text;
+    printed += text;
   });
   const code = await new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -160,54 +159,22 @@ export async function runProbe(
     throw new Stop(`A check failed: ${what} could not be run (exit code ${code}). Nothing was changed.`, {
       exitCode: EXIT.failed,
       code: 'ERR_CHECK_FAILED',
-      details: relevant(said, cwd, inPlaceOf).slice(0, 12),
+      details: relevant(printed, { cwd, inPlaceOf }).slice(0, 12),
     });
   }
-  // Messages name files of the copy, which is gone by the time that somebody reads them.
+  // Errors name files of the copy, which is gone when somebody reads them: name the bot's own files instead.
   const inJson = (text) => JSON.stringify(text).slice(1, -1);
   return JSON.parse(readFileSync(result, 'utf8').replaceAll(inJson(cwd), inJson(inPlaceOf)));
 }
 
-// What the bot's code said, in the words of its own folder: the copy is gone by then, and places in this package or in
-// the runtime are of no use to anybody.
-function relevant(said, cwd, inPlaceOf) {
+// What the bot's code printed, with paths of its own folder instead of the copy's, and without stack lines of this package
+// or the runtime.
+function relevant(printed, { cwd, inPlaceOf }) {
   const isOfOthers = (line) => line.includes(path.dirname(PROBE)) || /\(?node:internal\//.test(line);
-  return said
+  return printed
     .replaceAll(pathToFileURL(cwd).href, pathToFileURL(inPlaceOf).href)
     .replaceAll(cwd, inPlaceOf)
     .trim()
     .split('\n')
     .filter((line) => line.trim() !== '' && !isOfOthers(line));
-}
-
-// Compares two probes: `[{ ok, text, details }]`, one for each part.
-export function compareProbes(before, after, [nameBefore, nameAfter]) {
-  return Object.keys(before.parts).map((part) => {
-    const [one, other] = [before.parts[part], after.parts[part]];
-    for (const [probe, name] of [
-      [one, nameBefore],
-      [other, nameAfter],
-    ]) {
-      if (probe.error) return { ok: false, text: `${part}: ${name} cannot read it`, details: [probe.error] };
-    }
-    const keys = new Set([...Object.keys(one.keys), ...Object.keys(other.keys)]);
-    const details = [];
-    for (const key of keys) {
-      const [was, is] = [one.keys[key], other.keys[key]];
-      if (was === is) continue;
-      const show = (text) =>
-        text === undefined ? 'nothing' : text.replace(/^[0-9a-f]{16} ?/, '') || 'another value';
-      details.push(`${key}: ${nameBefore} has ${show(was)}, ${nameAfter} has ${show(is)}`);
-    }
-    const number = Object.keys(one.keys).length;
-    const size = part === 'leaderboard' ? 'the same order' : `${number} the same`;
-    return {
-      ok: details.length === 0,
-      text: details.length === 0 ? `${part}: ${size}` : `${part}: ${details.length} differ`,
-      details: [
-        ...details.slice(0, DIFFERENCES_SHOWN),
-        ...(details.length > DIFFERENCES_SHOWN ? [`… and ${details.length - DIFFERENCES_SHOWN} more`] : []),
-      ],
-    };
-  });
 }

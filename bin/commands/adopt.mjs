@@ -1,55 +1,42 @@
-// `adopt`: the bot's two service files become re-exports of this package, once old and new code were shown to
-// agree on a copy of its data.
+// `adopt`: replaces the bot's two service files by re-exports of this package, after old and new code have read the same on a
+// copy of the data.
 
 import path from 'node:path';
-import { ignoreProcessOption, refuseWhileRunning } from '../adoption/running.mjs';
-import { filesUsing, findBot, serviceText } from '../adoption/services.mjs';
+import { compareProbes } from '../adoption/compare.mjs';
+import { adoptionOptions, reportOn, showChanged } from '../adoption/report.mjs';
+import { refuseWhileRunning } from '../adoption/running.mjs';
+import { serviceText } from '../adoption/service-text.mjs';
+import { filesUsing, findBot } from '../adoption/services.mjs';
 import { checkOrigs, putNewFiles, putOldFiles } from '../adoption/swap.mjs';
-import { compareProbes, runProbe, sizeOf, Trial } from '../adoption/trial.mjs';
+import { runProbe, sizeOf, Trial } from '../adoption/trial.mjs';
+import { confirmed } from '../support/confirm.mjs';
 import { EXIT, Stop } from '../support/errors.mjs';
 import { bytes, plural } from '../support/format.mjs';
 
 export const summary = "put this package into a bot's two services/ files, after checking it on its data";
 export const usage = '[path] [options]';
 export const help = `
-Finds services/append-log.js, services/storage.js and the data folder below path (default: the current
-folder), and shows what will be done. Then, on a copy of the data: the old code reads it, the new code reads
-it, both must have the same players, numbers, tokens, game states and logs; the new code stores a result, and
-the old code must read that too. Only then the old files are kept as .orig and replaced by re-exports that are
-fixed to that data folder. If a check fails, nothing is touched.
+Finds services/append-log.js, services/storage.js and the data folder below path (default: the current folder), and shows
+what it will do. Then it checks old and new code on a copy of the data. Both must read the same players, numbers, tokens,
+game states and logs. The new code stores a result, and the old code must read that too. Only then it keeps the old files
+as .orig and replaces them by re-exports with that data folder. If a check fails, nothing is changed.
 
-Stop the bot first: while a process uses the data folder or runs the bot's code, and where the data changes during
-the checks, nothing is done. \`progressive-storage revert\` takes it back.
+Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the data
+changes during the checks. \`progressive-storage revert\` takes it back.
 `;
 export const positionals = { max: 1 };
 export const options = {
-  yes: { type: 'boolean', short: 'y', description: 'do not ask' },
-  'dry-run': { type: 'boolean', description: 'run the checks, show what would be done, and change nothing' },
-  services: {
-    type: 'string',
-    value: 'DIR',
-    description: 'the folder of the two files, where it is not found',
-  },
-  data: { type: 'string', value: 'DIR', description: 'the data folder, where it is not path/data' },
+  ...adoptionOptions('the data folder, where it is not path/data'),
   'accept-differences': {
     type: 'boolean',
-    description: 'go on although old and new code do not read the same (they are shown)',
+    description: 'go on although old and new code do not read the same (the differences are shown)',
   },
-  'ignore-process': ignoreProcessOption,
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const root = path.resolve(cwd, positionals[0] ?? '.');
   const bot = findBot(root, options);
-  const report = {
-    root,
-    services: bot.servicesDir,
-    dataDir: bot.dataDir,
-    checks: [],
-    changed: [],
-    done: false,
-  };
-
+  const report = reportOn(bot);
   if (bot.files.every(({ isOurs, isByHand }) => isOurs || isByHand)) {
     terminal.line(`The bot in ${root} uses this package already. Nothing to do.`);
     terminal.result({ ...report, done: true });
@@ -62,7 +49,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.line();
   terminal.title('Checks, on a copy');
   const { before, checks } = await check(terminal, bot, atEnd);
-  // Before a difference is shown: the bot's writing may be its cause.
+  // Before a difference is shown: a bot that writes could be its cause.
   refuseIfRunning();
   report.checks = checks;
   for (const one of checks) terminal.check(one);
@@ -70,46 +57,36 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const isExcused = options['accept-differences'] && failed.every(({ isComparison }) => isComparison);
   if (failed.length > 0 && !isExcused) {
     terminal.result(report);
-    terminal.line();
-    terminal.line('A check failed. Nothing was changed.');
-    if (failed.some(({ isComparison }) => isComparison)) {
-      terminal.line(
-        'Where old and new code differ: the old module reads the JSON files alone; this package also counts log',
-      );
-      terminal.line(
-        'lines that are newer than they are. Look at the differences; --accept-differences goes on with them.',
-      );
-    }
+    showFailure(terminal, failed);
     return EXIT.failed;
   }
-  if (options['dry-run']) {
-    terminal.line();
-    terminal.line('This was a dry run. Nothing was changed.');
+  if (!(await confirmed(terminal, options, 'Change these files?'))) {
     terminal.result(report);
     return EXIT.ok;
-  }
-  if (!options.yes && !(await terminal.confirm('Change these files?'))) {
-    throw new Stop('Not confirmed. Nothing was changed.', {
-      exitCode: EXIT.declined,
-      code: 'ERR_NOT_CONFIRMED',
-      hint: 'Answer with y, or give --yes.',
-    });
   }
 
   refuseIfRunning();
   report.changed = putNewFiles(bot);
-  const afterwards = await checkInPlace(terminal, bot, before, atEnd, { isExcused, refuseIfRunning });
+  const afterwards = await checkInPlace({ terminal, bot, before, atEnd, isExcused, refuseIfRunning });
   report.checks.push(...afterwards);
   terminal.line();
   terminal.title('In place');
   for (const one of afterwards) terminal.check(one);
   report.done = true;
-  terminal.line();
-  terminal.line('Changed:');
-  for (const file of report.changed) terminal.line(`  ${path.relative(root, file) || file}`);
+  showChanged(terminal, report);
   terminal.line('The data was not changed. Start the bot; `progressive-storage revert` takes this back.');
   terminal.result(report);
   return EXIT.ok;
+}
+
+function showFailure(terminal, failed) {
+  terminal.line();
+  terminal.line('A check failed. Nothing was changed.');
+  if (!failed.some(({ isComparison }) => isComparison)) return;
+  terminal.line(
+    'The old module reads only the JSON files; this package also reads log lines that are newer than them.',
+  );
+  terminal.line('Check the differences above; with --accept-differences they are accepted.');
 }
 
 function showPlan(terminal, bot) {
@@ -127,10 +104,10 @@ function showPlan(terminal, bot) {
   }
 }
 
-// Old and new code on a copy. `before` is what the old code said.
+// Runs old and new code on a copy. `before` is what the old code read.
 async function check(terminal, bot, atEnd) {
-  // Data is gone through at most so many times.
-  const progress = terminal.progress('Checking', 5 * sizeOf(bot.dataDir), bytes);
+  // The data is read at most five times.
+  const progress = terminal.progress('Checking', 5 * sizeOf(bot.dataDir), { unit: bytes });
   try {
     return await checkOnCopy(bot, await Trial.of(bot, atEnd, progress));
   } finally {
@@ -153,7 +130,7 @@ async function checkOnCopy(bot, trial) {
       text:
         back.length === 0
           ? 'the old code reads what the new code stores'
-          : 'the old code cannot go on after the new',
+          : 'the old code cannot read what the new code stores',
       details: back.flatMap(({ text, details }) => [text, ...details]),
     });
   } else {
@@ -167,7 +144,7 @@ async function checkOnCopy(bot, trial) {
   return { before, checks };
 }
 
-// Names that the package lacks matter where another file of the bot uses them.
+// An export that this package lacks matters only where another file of the bot uses it.
 function exportsCheck(bot, before, after) {
   const used = [];
   let unused = 0;
@@ -183,18 +160,18 @@ function exportsCheck(bot, before, after) {
     return {
       ok: false,
       text: 'exports of the old files that this package lacks',
-      details: [...used, 'Move these to a file of their own, and try again.'],
+      details: [...used, 'Move these to another file, and try again.'],
     };
   }
   const others = unused > 0 ? ` (${plural(unused, 'other is', 'others are')} used nowhere else)` : '';
   return { ok: true, text: `every export that the bot uses is there${others}`, details: [] };
 }
 
-// The same question to the files in their place; if the answer is another one, the old files come back.
-async function checkInPlace(terminal, bot, before, atEnd, { isExcused, refuseIfRunning }) {
+// Reads the data with the new files in place. If they read something else, the old files come back.
+async function checkInPlace({ terminal, bot, before, atEnd, isExcused, refuseIfRunning }) {
   const adopted = findBot(bot.root, { services: bot.servicesDir, data: bot.dataDir });
-  // A copy, and a reading.
-  const progress = terminal.progress('Checking in place', 2 * sizeOf(bot.dataDir), bytes);
+  // The data is copied once and read once.
+  const progress = terminal.progress('Checking in place', 2 * sizeOf(bot.dataDir), { unit: bytes });
   const trial = await Trial.of(adopted, atEnd, progress);
   try {
     const now = await runProbe(

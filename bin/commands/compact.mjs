@@ -1,15 +1,18 @@
-// `compact`: replaces logs by their checkpoints, as the scheduler does, beside a running bot.
+// `compact`: replaces logs by their checkpoints, as the scheduler does. A bot may be running.
 
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { openStorage } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, placeError } from '../support/errors.mjs';
-import { bytesToRead, chosenLogs, dataFolder, openStorage } from '../support/folder.mjs';
 import { bytes } from '../support/format.mjs';
+import { bytesToRead } from '../support/log-files.mjs';
 
 export const summary = 'replace logs by their checkpoints; the old ones stay as backups';
 export const usage = '[path] [options]';
 export const help = `
-Compacts the logs below path (a data folder or a bot's folder; default: the current folder). A log that is
-compacted is kept as a backup, beside those that are there: older ones are removed by the bot's next compaction, as
-its options say. A bot may be running: what it writes meanwhile is in the new log.
+Compacts the logs below path (a data folder or a bot's folder; default: the current folder). The old log is kept as a
+backup. No older backup is removed here: the bot's next compaction does that, as its options say. A bot may be running:
+what it writes meanwhile is in the new log.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -25,7 +28,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     throw placeError(
       'ERR_NO_LOG',
       `There is no log '${without.name}' in '${dataDir}': only its JSON file or old logs of it.`,
-      'The first write of the bot begins one.',
+      'The first write of the bot starts one.',
     );
   const report = { dataDir, logs: [], ok: true };
   const storage = openStorage(dataDir, atEnd);
@@ -33,7 +36,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     const { name } = log;
     try {
       const before = await terminal.waiting(`Reading ${name}`, storage.getLogSize(name), bytesToRead(log));
-      // The checkpoint; a JSON file that is behind comes on top.
+      // The checkpoint is about as large as the live data. A JSON file that is behind is written too.
       const toMove = storage.metrics().logs[name].liveBytes;
       await terminal.waiting(`Compacting ${name}`, storage.compactLog(name), toMove);
       const after = await storage.getLogSize(name);

@@ -1,25 +1,27 @@
-// `dashboard`: the live page for a data folder, from a process of its own.
+// `dashboard`: serves the live page for a data folder, in a process beside the bot.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startDashboard } from '../../dashboard/start.js';
 import api from '../../index.js';
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
-import { chosenLogs, dataFolder, logsIn } from '../support/folder.mjs';
+import { logsIn } from '../support/log-files.mjs';
 
-const LOOK_MS = 2000;
+const REFRESH_MS = 2000;
 const TOKEN_VARIABLE = 'PROGRESSIVE_STORAGE_DASHBOARD_TOKEN';
 
 export const summary = 'a web page that shows what happens in a folder, live';
 export const usage = '[path] [options]';
 export const help = `
-Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until
-Ctrl-C: entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the history
-of any key, all told by the files. Nothing is changed, and a bot may be running. How long its calls take is known to
-the bot's process alone: for that, call startDashboard() in the bot.
+Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until Ctrl-C:
+entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the history of any key.
+It reads only the files. Nothing is changed, and a bot may be running. Only the bot's own process knows how long its calls
+take: to see that, call startDashboard() in the bot.
 
-Everybody on this machine can see the arguments of a command: give the token in a file (--token-file) or in the
-environment variable ${TOKEN_VARIABLE} rather than with --token.
+Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in the
+environment variable ${TOKEN_VARIABLE}, not with --token.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -28,9 +30,9 @@ export const options = {
   token: {
     type: 'string',
     value: 'TEXT',
-    description: 'what a visitor must know; needed for other addresses',
+    description: 'what a visitor must know; required for other addresses',
   },
-  'token-file': { type: 'string', value: 'FILE', description: 'the token is in this file' },
+  'token-file': { type: 'string', value: 'FILE', description: 'read the token from this file' },
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
@@ -50,15 +52,15 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     throw error;
   }
   atEnd?.(() => dashboard.close());
-  // Asking for its size brings the figures of a log up to date, and makes nothing of it that it is not.
-  const look = () =>
+  // Reading the size of a log updates its metrics, and does not make a plain log a collection.
+  const refresh = () =>
     Promise.allSettled(
       logsIn(dataDir)
         .filter(({ log, mirror }) => log || mirror)
         .map(({ name }) => storage.getLogSize(name)),
     );
-  await look();
-  const timer = setInterval(look, LOOK_MS);
+  await refresh();
+  const timer = setInterval(refresh, REFRESH_MS);
   atEnd?.(() => clearInterval(timer));
   terminal.line(`The dashboard of ${dataDir} is at ${dashboard.url}`);
   terminal.line('Ctrl-C ends it.');
@@ -68,7 +70,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
 
 function tokenOf({ token, 'token-file': file }, cwd) {
   if (file === undefined) return token ?? (process.env[TOKEN_VARIABLE] || undefined);
-  if (token !== undefined) throw usageError('There are both --token and --token-file.', 'Give one of them.');
+  if (token !== undefined) throw usageError('Both --token and --token-file are given.', 'Give one of them.');
   try {
     return readFileSync(path.resolve(cwd, file), 'utf8').trim();
   } catch (error) {

@@ -2,17 +2,12 @@
 
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
-import {
-  bytesToRead,
-  chosenLogs,
-  dataFolder,
-  entriesOf,
-  logsIn,
-  openStorage,
-  stateOfFile,
-} from '../support/folder.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
+import { bytesToRead, logsIn } from '../support/log-files.mjs';
 import { breathe } from '../support/progress.mjs';
 import { describeDifferences, equal } from '../support/values.mjs';
 
@@ -21,8 +16,8 @@ export const usage = '[path] [other] [options]';
 export const help = `
 Compares, key by key:
   diff [path]                  each log with its JSON file
-  diff [path] --backup N       each log with its backup of that number; \`newest\` and \`oldest\` do as well
-  diff PATH OTHER              the data of two folders, as a bot would load it
+  diff [path] --backup N       each log with its backup of that number, or with \`newest\` or \`oldest\`
+  diff PATH OTHER              the data of two folders, as a bot loads it
 Paths are data folders or bots' folders. Nothing is changed, and a bot may be running. Exit code 1 when
 something differs.
 `;
@@ -30,7 +25,7 @@ export const positionals = { max: 2 };
 export const options = {
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   backup: { type: 'string', value: 'N', description: 'compare with a backup: its number, newest or oldest' },
-  keys: { type: 'string', value: 'N', default: '20', description: 'show at most so many keys of a log' },
+  keys: { type: 'string', value: 'N', default: '20', description: 'show at most N keys of a log' },
 };
 
 export async function run(context) {
@@ -84,7 +79,7 @@ async function ofOneFolder({ terminal, options, atEnd }, dataDir) {
       : { what: `${name}.json`, state: await mirrorState(terminal, mirror) };
     pairs.push({ name, left, right });
   }
-  // Of several logs, a number belongs to one; a log that was named must have it.
+  // A backup's number usually belongs to one log, so others may lack it. A log that --log names must have it.
   if (pairs.length === 0 || (options.log && skipped.length > 0)) throw nothingToCompare(options, skipped);
   return { pairs, skipped };
 }
@@ -110,7 +105,9 @@ export function chosenBackup(backups, wanted) {
 
 async function mirrorState(terminal, mirror) {
   const members = [];
-  const progress = terminal.progress(`Reading ${path.basename(mirror.path)}`, mirror.sizeBytes, bytes);
+  const progress = terminal.progress(`Reading ${path.basename(mirror.path)}`, mirror.sizeBytes, {
+    unit: bytes,
+  });
   try {
     await eachMember(mirror.path, { onMember: (key, value) => members.push([key, value]), progress });
     return Object.fromEntries(members);
@@ -121,7 +118,7 @@ async function mirrorState(terminal, mirror) {
   }
   throw new Stop(`'${mirror.path}' is not a JSON object.`, {
     code: 'ERR_MIRROR_BROKEN',
-    hint: 'The log is used instead; the next write sets the file aside and makes it anew.',
+    hint: 'The log is used instead; the next write sets the file aside and writes a new one.',
   });
 }
 
@@ -154,7 +151,7 @@ async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
   return { pairs, skipped: [] };
 }
 
-// `from` is what was, `to` what is.
+// `{ same, equalKeys, changes }`: the keys whose values differ between two states.
 async function compare(terminal, name, from, to) {
   const changes = [];
   let equalKeys = 0;

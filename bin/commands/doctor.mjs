@@ -1,4 +1,4 @@
-// `doctor`: looks at everything around a store that can go wrong, and says what each finding means and what to do.
+// `doctor`: checks everything around a store that can go wrong, and says what each finding means and what to do.
 
 import { clockFindings } from '../doctor/clock.mjs';
 import { diskFindings } from '../doctor/disk.mjs';
@@ -6,21 +6,20 @@ import { unchecked } from '../doctor/finding.mjs';
 import { folderFindings } from '../doctor/folder.mjs';
 import { logFindings } from '../doctor/logs.mjs';
 import { platformFindings } from '../doctor/platform.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, failureText } from '../support/errors.mjs';
-import { dataFolder } from '../support/folder.mjs';
 import { plural } from '../support/format.mjs';
 
 export const summary = 'what can go wrong on this machine and in this folder, and what to do about it';
 export const usage = '[path] [options]';
 export const help = `
-Looks at this machine and at the data below path (a data folder or a bot's folder; default: the current folder):
-platform and binary, whether the folder may be written, free space, the file system and whether its sync is
-real, whether it is kept over a restart, permissions, the clock, every line of the logs, who uses the folder,
-versions. Each finding says what it means and what to do.
+Checks this machine and the data below path (a data folder or a bot's folder; default: the current folder): versions,
+platform and binary, permissions, who uses the folder, free space, the file system, whether its sync is real and its data
+survives a restart, the clock, and every line of the logs. Each finding says what it means and what to do.
 
-To try writing and syncing it makes a file of its own in the folder and removes it again; --read-only leaves
-that out. Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to look at,
-6 when nothing was found and something could not be checked.
+To try writing and syncing, it creates a file of its own in the folder and removes it again; --read-only leaves that out.
+Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to check, 6 when nothing is
+wrong but something could not be checked.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -42,7 +41,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     warn: terminal.yellow,
     fail: terminal.red,
   };
-  for (const [title, look] of [
+  for (const [title, check] of [
     ['Platform', platformFindings],
     ['Folder', folderFindings],
     ['Disk', diskFindings],
@@ -51,7 +50,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   ]) {
     terminal.line();
     terminal.title(title);
-    for (const finding of await findingsOf(title, look, { dataDir, isReadOnly, terminal, atEnd })) {
+    for (const finding of await findingsOf(title, check, { dataDir, isReadOnly, terminal, atEnd })) {
       report.findings.push({ area: title.toLowerCase(), ...finding });
       terminal.line(`  ${colours[finding.level](MARKS[finding.level])} ${finding.what}`);
       for (const text of [finding.meaning, finding.advice]) if (text) terminal.line(`      ${text}`);
@@ -64,7 +63,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   report.skipped = whats('skipped');
   report.ok = !isFound && report.unchecked.length === 0;
   terminal.line();
-  terminal.line(verdict(of('fail').length, of('warn').length, report));
+  terminal.line(verdict({ failed: of('fail').length, warned: of('warn').length, ...report }));
   for (const what of report.unchecked) terminal.line(`  not checked: ${what}`);
   for (const what of report.skipped) terminal.line(`  left out: ${what}`);
   terminal.result(report);
@@ -72,23 +71,23 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return report.unchecked.length > 0 ? EXIT.unchecked : EXIT.ok;
 }
 
-// One area that fails takes nothing from the others, and is no area without findings.
-async function findingsOf(title, look, context) {
+// An area that fails is a finding itself. The other areas are still checked.
+async function findingsOf(title, check, context) {
   try {
-    return await look(context);
+    return await check(context);
   } catch (error) {
     return [
       unchecked(
         'area',
         `${title}: this could not be checked: ${failureText(error)}`,
-        'Nobody knows whether it is well.',
-        'See to the cause, and run this again.',
+        'Its state is unknown.',
+        'Remove the cause, and run this again.',
       ),
     ];
   }
 }
 
-function verdict(failed, warned, { unchecked: notChecked, skipped }) {
+function verdict({ failed, warned, unchecked: notChecked, skipped }) {
   const checked = notChecked.length === 0 ? '' : `, ${plural(notChecked.length, 'thing')} not checked`;
   if (failed + warned > 0) return `${failed} failed, ${warned} to look at${checked}.`;
   if (notChecked.length > 0)

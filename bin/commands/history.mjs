@@ -1,8 +1,11 @@
-// `history`: every recorded value of one key: who changed this, when, and what.
+// `history`: every recorded value of one key, when it changed, and what changed.
 
+import { chosenLog } from '../support/chosen-logs.mjs';
+import { openStorage } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
-import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
 import { plural } from '../support/format.mjs';
+import { bytesOfHistory } from '../support/log-files.mjs';
 import { describeChanges } from '../support/structure.mjs';
 import { parseTime } from '../support/time.mjs';
 import { equal, short } from '../support/values.mjs';
@@ -11,11 +14,11 @@ import { columnsOf, fit, visible } from '../support/visible.mjs';
 export const summary = 'every recorded value of one key, and what changed each time';
 export const usage = 'KEY [path] [options]';
 export const help = `
-Shows every value that KEY had in a log below path (a data folder or a bot's folder; default: the current folder),
-oldest first, from the log, its backups and its archives: when, what changed, and which file tells it. Of a list, the
-items that came and went are counted, and the last of them is shown. What was before the oldest file is left as one
-value, told by its checkpoint. On a terminal a line is as long as that is wide; --values and --json leave nothing out.
-Nothing is changed, and a bot may be running. Exit code 1 when the key was never seen.
+Shows every value that KEY had in a log below path (a data folder or a bot's folder; default: the current folder), oldest
+first, from the log, its backups and its archives: when, what changed, and in which file it is. Of a list, it counts the
+items that were added and removed, and shows the last one. Of the time before the oldest file, only the value in its
+checkpoint is known. On a terminal, lines are cut to its width; --values and --json leave nothing out. Nothing is changed,
+and a bot may be running. Exit code 1 when the key was never seen.
 `;
 export const positionals = { min: 1, max: 2 };
 const CHANGE_COLUMNS_MIN = 24;
@@ -35,20 +38,21 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (key === '') throw usageError('The key is empty.');
   const newest = options.newest === undefined ? Number.POSITIVE_INFINITY : Number(options.newest);
   if (options.newest !== undefined && !(Number.isInteger(newest) && newest > 0))
-    throw usageError(`--newest is '${options.newest}'; give a whole number from 1 on.`);
+    throw usageError(`--newest is '${options.newest}'; give a whole number, 1 or more.`);
   const dataDir = dataFolder(folder, cwd);
   const log = chosenLog(dataDir, options.log);
   const { name } = log;
   const since = options.since && parseTime(options.since, '--since').getTime();
   const storage = openStorage(dataDir, atEnd);
   const work = storage.history(name, key);
-  const all = await terminal.waiting('Reading log and backups', work, bytesToRead(log, true));
+  const all = await terminal.waiting('Reading log and backups', work, bytesOfHistory(log));
   const found = all
     .map((item, index) => ({ item, before: all[index - 1]?.value }))
     .filter(({ item }) => since === undefined || Date.parse(item.timestamp ?? '') >= since);
   const shown = found.slice(-newest);
   terminal.title(`${JSON.stringify(key)} in ${name}`);
-  for (const { item, before } of shown) terminal.line(row(terminal, item, before, options.values));
+  for (const { item, before } of shown)
+    terminal.line(row(terminal, { item, before, isWhole: options.values }));
   if (shown.length < found.length)
     terminal.line(`  ${plural(found.length - shown.length, 'older one')} not shown.`);
   if (shown.length === 0) terminal.line(all.length === 0 ? '  It was never seen.' : '  Nothing since then.');
@@ -60,24 +64,25 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return all.length === 0 ? EXIT.found : EXIT.ok;
 }
 
-// Time, operation, what changed, file; cut to the width of the terminal, but for whole values.
-function row(terminal, item, before, isWhole) {
+// Time, operation, what changed, file. Cut to the width of the terminal, except for whole values.
+function row(terminal, { item, before, isWhole }) {
   const { timestamp, op, value, source, isExternalEdit } = item;
   const time = timestamp ?? '(no time)'.padEnd(24);
   const head = op.padEnd(10);
   const place = `  ${source}${isExternalEdit ? ', from the JSON file' : ''}`;
-  const text = visible(what(before, value, isWhole));
+  const text = visible(isWhole ? wholeText(value) : changeText(before, value));
   if (isWhole) return `  ${time}  ${terminal.bold(head)}  ${text}${terminal.dim(place)}`;
   const left = terminal.width - columnsOf(`  ${time}  ${head}  `);
   if (left < CHANGE_COLUMNS_MIN) return fit(visible(`  ${time}  ${head}  ${text}`), terminal.width);
   const withPlace = left - columnsOf(visible(place));
-  // Where there is no room for both, what changed is worth more than the file.
+  // Where both do not fit, what changed matters more than the file.
   if (withPlace < CHANGE_COLUMNS_MIN) return `  ${time}  ${terminal.bold(head)}  ${fit(text, left)}`;
   return `  ${time}  ${terminal.bold(head)}  ${fit(text, withPlace)}${terminal.dim(place)}`;
 }
 
-function what(before, value, isWhole) {
-  if (isWhole) return value === undefined ? 'nothing' : JSON.stringify(value);
+const wholeText = (value) => (value === undefined ? 'nothing' : JSON.stringify(value));
+
+function changeText(before, value) {
   if (before === undefined) return short(value);
   return describeChanges(before, value) || 'the same';
 }

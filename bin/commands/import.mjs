@@ -1,26 +1,28 @@
-// `import`: keys and values of a file become entries of a log.
+// `import`: writes the keys and values of a file as entries of a log.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { deleteAny, setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
+import { entriesOf, openStorage } from '../support/contents.mjs';
 import { parseCsv } from '../support/csv.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
-import { dataFolder, entriesOf, logsIn, openStorage } from '../support/folder.mjs';
 import { count, plural } from '../support/format.mjs';
+import { logsIn } from '../support/log-files.mjs';
 import { equal } from '../support/values.mjs';
 
 export const summary = 'keys and values of a JSON, JSON lines or CSV file, as new entries';
 export const usage = 'FILE [path] [options]';
 export const help = `
-Reads FILE, in the forms that \`export\` writes for one log, and sets each of its keys in a log below path (a data
-folder or a bot's folder; default: the current folder). First it shows how many are new, changed and the same; what
-is the same is not written. Keys that the file lacks stay, unless --replace is given. A bot may be running. A data
-folder that is not there, or is empty, is begun.
+Reads FILE, in a format that \`export\` writes for one log, and sets each of its keys in a log below path (a data folder or
+a bot's folder; default: the current folder). First it shows how many keys are new, changed and the same; those that are
+the same are not written. Keys that the file lacks stay, unless --replace is given. A bot may be running. A data folder
+that is missing or empty is begun.
 
-The keys are written one by one, many in a sync: an interruption leaves some of them, and a second run the rest.
-In CSV, a column becomes numbers, lists and so on where all of its cells read as JSON, and text else; one that
-holds text in the log now stays text.
+The keys are written one by one, many with one sync: after an interruption some are written, and a second run writes the
+rest. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is text. A column that is text
+in the log stays text.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {
@@ -29,9 +31,9 @@ export const options = {
     type: 'string',
     short: 'f',
     value: 'FORMAT',
-    description: 'json, jsonl or csv (default: by the ending of the file)',
+    description: 'json, jsonl or csv (default: by the extension of the file)',
   },
-  replace: { type: 'boolean', description: 'remove keys that the file lacks' },
+  replace: { type: 'boolean', description: 'remove the keys that the file lacks' },
   ...confirmOptions,
 };
 
@@ -48,68 +50,75 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const storage = openStorage(dataDir, atEnd);
   const log = logsIn(dataDir).find(({ name }) => name === options.log);
   const current = new Map(log && (await entriesOf(terminal, storage, log)));
-  const entries = read(file, format, current);
-  const toSet = entries.filter(([key, value]) => !current.has(key) || !equal(current.get(key), value));
-  const keys = new Set(entries.map(([key]) => key));
-  const toDelete = options.replace ? [...current.keys()].filter((key) => !keys.has(key)) : [];
-  const added = toSet.filter(([key]) => !current.has(key)).length;
-  const report = {
-    dataDir,
-    log: options.log,
-    added,
-    changed: toSet.length - added,
-    same: entries.length - toSet.length,
-    removed: toDelete.length,
-    done: false,
-  };
-  terminal.title(`${options.log} in ${dataDir}`);
-  terminal.fact('new', count(report.added));
-  terminal.fact('changed', count(report.changed));
-  terminal.fact('the same', count(report.same));
-  if (options.replace) terminal.fact('removed', count(report.removed));
-  if (toSet.length + toDelete.length === 0) {
+  const plan = planOf(read(file, format, current), current, options);
+  const report = { dataDir, log: options.log, ...plan.counts, done: false };
+  showPlan(terminal, report, options);
+  const total = plan.toSet.length + plan.toDelete.length;
+  if (total === 0) {
     terminal.line('There is nothing to do.');
     terminal.result({ ...report, done: true });
     return EXIT.ok;
   }
-  if (
-    !(await confirmed(
-      terminal,
-      options,
-      `Write ${plural(toSet.length + toDelete.length, 'entry', 'entries')}?`,
-    ))
-  ) {
+  if (!(await confirmed(terminal, options, `Write ${plural(total, 'entry', 'entries')}?`))) {
     terminal.result(report);
     return EXIT.ok;
   }
-  const work = [
-    ...toSet.map(
-      ([key, value]) =>
-        () =>
-          setAny(storage, options.log, key, value),
-    ),
-    ...toDelete.map((key) => () => deleteAny(storage, options.log, key)),
-  ];
-  const progress = terminal.progress('Writing', work.length);
-  for (let from = 0; from < work.length; from += IN_FLIGHT) {
-    await Promise.all(work.slice(from, from + IN_FLIGHT).map((write) => write()));
-    progress.add(Math.min(IN_FLIGHT, work.length - from));
-  }
-  progress.end();
+  await write(terminal, storage, options.log, plan);
   report.done = true;
   terminal.line('Done.');
   terminal.result(report);
   return EXIT.ok;
 }
 
-// `[[key, value], …]`; every key once.
+// Which keys to set and which to delete, so that the log has the entries of the file.
+function planOf(entries, current, { replace }) {
+  const toSet = entries.filter(([key, value]) => !current.has(key) || !equal(current.get(key), value));
+  const keys = new Set(entries.map(([key]) => key));
+  const toDelete = replace ? [...current.keys()].filter((key) => !keys.has(key)) : [];
+  const added = toSet.filter(([key]) => !current.has(key)).length;
+  const counts = {
+    added,
+    changed: toSet.length - added,
+    same: entries.length - toSet.length,
+    removed: toDelete.length,
+  };
+  return { toSet, toDelete, counts };
+}
+
+function showPlan(terminal, { dataDir, log, added, changed, same, removed }, { replace }) {
+  terminal.title(`${log} in ${dataDir}`);
+  terminal.fact('new', count(added));
+  terminal.fact('changed', count(changed));
+  terminal.fact('the same', count(same));
+  if (replace) terminal.fact('removed', count(removed));
+}
+
+async function write(terminal, storage, log, { toSet, toDelete }) {
+  const work = [
+    ...toSet.map(
+      ([key, value]) =>
+        () =>
+          setAny(storage, log, key, value),
+    ),
+    ...toDelete.map((key) => () => deleteAny(storage, log, key)),
+  ];
+  const progress = terminal.progress('Writing', work.length);
+  for (let from = 0; from < work.length; from += IN_FLIGHT) {
+    const part = work.slice(from, from + IN_FLIGHT);
+    await Promise.all(part.map((call) => call()));
+    progress.add(part.length);
+  }
+  progress.end();
+}
+
+// `[[key, value], …]`; each key once.
 function read(file, format, current) {
   let text;
   try {
-    // Some programs begin a file with a byte order mark.
+    // Some programs write a byte order mark first.
     text = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
   } catch (error) {
-    throw usageError(`'${file}' cannot be read: ${error.code}.`, 'Give a file that is there.');
+    throw usageError(`'${file}' cannot be read: ${error.code}.`, 'Give a file that exists and is readable.');
   }
   const entries = { json: fromJson, jsonl: fromJsonLines, csv: fromCsv }[format](text, file, current);
   const seen = new Set();
@@ -157,7 +166,9 @@ function fromCsv(text, file, current) {
   const at = head?.indexOf('key') ?? -1;
   if (at < 0) throw usageError(`'${file}' has no column 'key' in its first row.`);
   const isPlain = head.length === 2 && head.includes('value');
-  const isText = head.map((name, index) => isTextColumn(name, index, at, rows, current, isPlain));
+  const isText = head.map((name, index) =>
+    isTextColumn({ name, index, keyIndex: at, rows, current, isPlain }),
+  );
   return rows.map((row) => {
     const fields = {};
     head.forEach((name, index) => {
@@ -169,15 +180,16 @@ function fromCsv(text, file, current) {
   });
 }
 
-// Ids look like numbers and are text: in the log, or because they are the keys.
-function isTextColumn(name, index, keyIndex, rows, current, isPlain) {
+// Whether a column is text although its cells look like JSON: ids look like numbers. It is text where its cells are the
+// keys, or the log has text there.
+function isTextColumn({ name, index, keyIndex, rows, current, isPlain }) {
   const cells = rows.filter((row) => row[index] !== undefined && row[index] !== '');
   if (cells.every((row) => row[index] === row[keyIndex])) return true;
   if (!cells.every((row) => isJsonText(row[index]))) return true;
   return [...current.values()].some((value) => typeof (isPlain ? value : value?.[name]) === 'string');
 }
 
-// Text that JSON would print in the same way: 12, true, [1,2]; not 007 or 1e400.
+// Whether JSON prints the text in the same way: 12, true, [1,2]; not 007 or 1e400.
 function isJsonText(text) {
   try {
     return JSON.stringify(JSON.parse(text)) === text;

@@ -1,18 +1,18 @@
-// `inspect`: what the logs of a folder hold, how much of it is live, how old it is, and what stands beside them.
+// `inspect`: what the logs of a folder hold, how much of it is live, how old it is, and which files belong to them.
 
 import path from 'node:path';
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { examine } from '../support/examine.mjs';
-import { chosenLogs, dataFolder } from '../support/folder.mjs';
 import { bytes, count, duration, percent, plural } from '../support/format.mjs';
 import { eachChange } from '../support/lines.mjs';
 
 export const summary = 'sizes, entries, keys, live and dead share, ages, checkpoints, backups';
 export const usage = '[path] [options]';
 export const help = `
-Shows for each log below path (a data folder or a bot's folder; default: the current folder): its size, entries
-and keys, which share of it is live (what its checkpoint would have) and which dead (older values and removed
-keys), the times of its oldest and newest entry, checkpoints, backups, and what was set aside. Nothing is
-changed, and a bot may be running.
+Shows for each log below path (a data folder or a bot's folder; default: the current folder): its size, entries and keys;
+which share of it is live (what its checkpoint would hold) and which is dead (older values and removed keys); the times of
+its oldest and newest entry; checkpoints, backups, and what was set aside. Nothing is changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -35,11 +35,11 @@ export async function run({ terminal, options, positionals, cwd }) {
 
 export async function inspectLog(terminal, log) {
   const sizes = new Map();
-  const progress = terminal.progress(`Reading ${log.name}.log`, log.log?.sizeBytes ?? 0, bytes);
+  const progress = terminal.progress(`Reading ${log.name}.log`, log.log?.sizeBytes ?? 0, { unit: bytes });
   const found =
     log.log &&
     (await examine(log.log.path, {
-      told: { changes: true },
+      want: { changes: true },
       onEntry: (line) =>
         eachChange(line, (key, value) => {
           if (value === undefined) sizes.delete(key);

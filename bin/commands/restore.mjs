@@ -1,38 +1,34 @@
-// `restore`: the data as it was at a point in time, in a new folder.
+// `restore`: writes the data as it was at a point in time into a new folder.
 //
-// Invariant: the new folder appears whole, by a rename, or not at all; the data folder is only read.
+// Invariant: the new folder appears whole, by a rename, or not at all. The data folder is only read.
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Storage } from '../../index.js';
 import { setAny } from '../support/change.mjs';
+import { chosenLogs } from '../support/chosen-logs.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
+import { entriesOf, openStorage, plainFile } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import {
-  bytesToRead,
-  chosenLogs,
-  dataFolder,
-  entriesOf,
-  openStorage,
-  plainFile,
-} from '../support/folder.mjs';
 import { count, plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
+import { bytesOfHistory } from '../support/log-files.mjs';
 import { parseTime } from '../support/time.mjs';
 
 export const summary = 'the data as it was at a point in time, into a new folder';
 export const usage = '[path] --at TIME --into FOLDER [options]';
 export const help = `
-Rebuilds the logs below path (a data folder or a bot's folder; default: the current folder) as they were at a
-point in time, from log, backups and archives, and writes them to a new data folder: a log and a JSON file each.
-The data itself is only read, and a bot may be running. To go back to it, stop the bot and put the new folder in
-the place of the old one; keep the old one.
+Rebuilds the logs below path (a data folder or a bot's folder; default: the current folder) as they were at a point in time,
+from log, backups and archives. Writes each one to a new data folder, as a log and a JSON file. The data itself is only
+read, and a bot may be running. To go back to that time, stop the bot and put the new folder in the place of the old one;
+keep the old one.
 
-A log whose files do not reach back that far is a failure (ERR_NO_HISTORY): also one that began later, as what was
-before may have been in its JSON file alone. --log chooses those to restore; the others are not in the new folder. Keys
-that came in from a JSON file later may have been in it at that time: they are named, and a question that --yes does not
-answer is asked.
+The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began later: its
+earlier data may have been only in its JSON file. With --log, only the named logs are restored; the new folder has no
+others. A key that came from a JSON file later may have been in that file at that time: the command names such keys, and
+asks a question that --yes does not answer.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -41,7 +37,7 @@ export const options = {
     value: 'TIME',
     description: 'the point in time: 2026-01-31T20:15:00Z, or an age: 30m, 2h, 3d',
   },
-  into: { type: 'string', value: 'FOLDER', description: 'the new folder; it must not be there, or be empty' },
+  into: { type: 'string', value: 'FOLDER', description: 'the new folder; it must be missing or empty' },
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   ...confirmOptions,
 };
@@ -61,11 +57,11 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   for (const log of chosenLogs(dataDir, options.log)) {
     const { name } = log;
     const work = storage.rebuildStateFromLog(name, { at });
-    const state = await terminal.waiting(`Reading ${name}`, work, bytesToRead(log, true));
-    const past = await pastOf(terminal, storage, log, at, atEnd);
+    const state = await terminal.waiting(`Reading ${name}`, work, bytesOfHistory(log));
+    const past = await pastOf(terminal, { storage, log, at, atEnd });
     if (!past.isReached) throw noHistory(log, at, past.begins);
     const missing = past.later.filter((key) => !Object.hasOwn(state, key));
-    // A log of plain entries has no state to restore.
+    // A log of plain entries has no state.
     if (log.mirror || Object.keys(state).length > 0 || missing.length > 0)
       states.push({ name, state, missing });
   }
@@ -89,18 +85,20 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return EXIT.ok;
 }
 
-// What the files of a log tell of the time before `at`: whether they reach back to it, since when they go, and the keys that
-// came in from the JSON file later, or are only there. Nobody knows since when it had those.
-async function pastOf(terminal, storage, log, at, atEnd) {
+// How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry, `isReached`
+// says whether that is before `at`. `later` are keys that came from the JSON file after `at`, or are only there: when that
+// file got them is unknown.
+async function pastOf(terminal, { storage, log, at, atEnd }) {
   const old = [...log.backups, ...log.archives].sort((one, other) => one.number - other.number);
-  // First, as a bot may be writing: each of its keys is in what is read below, unless the JSON file alone has it.
+  // Read before the files, because a bot may be writing: so the files below have each of these keys, unless only the JSON
+  // file has it.
   const current = await entriesOf(terminal, storage, log);
   const past = { begins: null, isReached: false, later: [] };
   const known = new Set();
   let entries = 0;
   for (const file of [...old, log.log].filter(Boolean)) {
     await eachLine(await plainFile(terminal, file, atEnd), {
-      told: { entries: false, changes: true },
+      want: { entries: false, changes: true },
       onLine: ({ state, time, isEdit, changes = [] }) => {
         if (state === 'damaged' || state === 'torn') return;
         entries += changes.length > 0 ? 1 : 0;
@@ -115,7 +113,7 @@ async function pastOf(terminal, storage, log, at, atEnd) {
     });
   }
   for (const [key] of current) if (!known.has(key)) past.later.push(key);
-  // Without a time in it, a log is as old as one likes; without anything at all there is nothing to miss.
+  // Entries without a time may be of any age. Without any data, nothing can be missing.
   if (past.begins === null) past.isReached = entries > 0 || current.length === 0;
   past.later = [...new Set(past.later)];
   return past;
@@ -123,10 +121,10 @@ async function pastOf(terminal, storage, log, at, atEnd) {
 
 function noHistory({ name }, at, begins) {
   const since =
-    begins === null ? 'only its JSON file has data, which does not say since when' : `it begins at ${begins}`;
+    begins === null ? 'only its JSON file has data, which has no times' : `it begins at ${begins}`;
   return new Stop(`What '${name}' was at ${at.toISOString()} is not known: ${since}.`, {
     code: 'ERR_NO_HISTORY',
-    hint: 'Give a later time, or with --log the logs that are to be restored. Nothing was written.',
+    hint: 'Give a later time, or name with --log the logs to restore. Nothing was written.',
   });
 }
 
@@ -140,14 +138,14 @@ async function askAboutMissing(terminal, options, states) {
   });
   terminal.line();
   terminal.line(
-    'These keys came in from a JSON file later. They may have been there at that time, and would be missing:',
+    'These keys came from a JSON file later. They may have been in it at that time, and would be missing:',
   );
   for (const text of details) terminal.line(`  ${text}`);
   if (options['dry-run']) return;
   if (!options.yes && (await terminal.confirm('Write the folder without them?'))) return;
   throw new Stop('Keys would be missing that may have been there at that time. Nothing was written.', {
     code: 'ERR_NO_HISTORY',
-    hint: 'Give a later time, or answer the question at a terminal, without --yes.',
+    hint: 'Give a later time, or answer the question on a terminal, without --yes.',
     details,
   });
 }
@@ -157,20 +155,20 @@ function checkTarget(target) {
   if (stat && !(stat.isDirectory() && readdirSync(target).length === 0)) {
     throw new Stop(`'${target}' is there already and is not empty.`, {
       code: 'EEXIST',
-      hint: 'Give a folder that is not there yet.',
+      hint: 'Give a new or an empty folder.',
     });
   }
 }
 
 async function write(terminal, states, target, atEnd) {
   mkdirSync(path.dirname(target), { recursive: true });
-  // A name that nobody can have put something at.
+  // A name that nobody can guess: so nothing is there already.
   const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
-  // Synced by the flush at its end; until then nobody needs it.
+  // The flush at the end syncs everything. Until then nobody uses the folder.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });
-  // Before it is removed, so that nothing is written there afterwards. Ctrl-C may come while it is being closed: whoever
-  // comes second waits for the same end, as closing twice is refused.
+  // Closed before the folder is removed: otherwise it could write there again. Ctrl-C may come while it is closing, and a
+  // second `close` rejects, so both callers await the same promise.
   let closing;
   const close = () => {
     closing ??= storage.close();
@@ -195,7 +193,7 @@ async function write(terminal, states, target, atEnd) {
   } finally {
     await close();
   }
-  // The one log before the compaction is of no use to anybody.
+  // The backup of the compaction above has nothing that the new log lacks.
   const logs = path.join(temporary, 'logs');
   if (existsSync(logs))
     for (const file of readdirSync(logs)) if (file.includes('.log.backup.')) rmSync(path.join(logs, file));

@@ -1,22 +1,23 @@
 // `stats`: what is written to the logs, how much, when, and by which keys.
 
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { usageError } from '../support/errors.mjs';
 import { examine } from '../support/examine.mjs';
-import { chosenLogs, dataFolder } from '../support/folder.mjs';
 import { bytes, count } from '../support/format.mjs';
 import { eachChange } from '../support/lines.mjs';
 
 export const summary = 'what is written, how much, when, and which keys change most';
 export const usage = '[path] [options]';
 export const help = `
-Counts the entries of the logs below path (a data folder or a bot's folder; default: the current folder): by
-operation, by day, their sizes, the keys that change most and those with the largest values. Entries that a
-compaction has merged into a checkpoint are not counted any more. Nothing is changed, and a bot may be running.
+Counts the entries of the logs below path (a data folder or a bot's folder; default: the current folder): by operation, by
+day, their sizes, the keys that change most, and the keys with the largest values. Entries that a compaction has merged
+into a checkpoint no longer count. Nothing is changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
-  top: { type: 'string', value: 'N', default: '5', description: 'how many keys' },
+  top: { type: 'string', value: 'N', default: '5', description: 'show N keys of each kind' },
 };
 
 const BAR_WIDTH = 30;
@@ -26,7 +27,7 @@ export async function run({ terminal, options, positionals, cwd }) {
   const dataDir = dataFolder(positionals[0], cwd);
   const top = Number(options.top);
   if (!Number.isInteger(top) || top < 1)
-    throw usageError(`--top is '${options.top}'; give a whole number from 1 on.`);
+    throw usageError(`--top is '${options.top}'; give a whole number, 1 or more.`);
   const report = { dataDir, logs: [] };
   terminal.title(dataDir);
   for (const log of chosenLogs(dataDir, options.log)) {
@@ -55,10 +56,10 @@ async function statsOf(terminal, { name, log }, top) {
   };
   begin();
   const add = (map, key, number = 1) => map.set(key, (map.get(key) ?? 0) + number);
-  const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, bytes);
+  const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, { unit: bytes });
   await examine(log.path, {
     onRestart: begin,
-    told: { entries: true, changes: true },
+    want: { entries: true, changes: true },
     onEntry: (line) => {
       add(operations, line.entry.op ?? '(none)');
       sizes.push(line.sizeBytes + 1);

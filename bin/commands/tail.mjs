@@ -1,30 +1,33 @@
-// `tail`: the newest entries of a log, and, with --follow, those that come.
+// `tail`: prints the newest entries of a log and, with --follow, each new one.
 //
-// A compaction replaces the file. The old one stays as a backup (the same file under another name), so what was
-// not read of it is read there; the new one begins with checkpoints and then repeats the entries that came during
-// the compaction, which are recognised and not shown twice.
+// A compaction replaces the file. `tail` then
+//   1. reads the rest of the old file: it is a backup now, the same file under another name;
+//   2. reads the new file behind its checkpoints. It repeats the entries that came during the compaction, so those that
+//      were already shown are left out.
 
 import { statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readLogLines } from '../../index.js';
+import { chosenLog } from '../support/chosen-logs.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { usageError } from '../support/errors.mjs';
-import { chosenLog, dataFolder, logsIn } from '../support/folder.mjs';
 import { plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
+import { logsIn } from '../support/log-files.mjs';
 import { short } from '../support/values.mjs';
 
-export const summary = 'the newest entries of a log; with -f, those that come';
+export const summary = 'the newest entries of a log; with -f, new ones as they come';
 export const usage = '[path] [options]';
 export const help = `
-Prints the newest entries of a log below path (a data folder or a bot's folder; default: the current folder), one
-a line, oldest first: time, operation, key, value. With --json each is one line of JSON. With --follow it goes on
-until Ctrl-C, also over compactions.
+Prints the newest entries of a log below path (a data folder or a bot's folder; default: the current folder), one a line,
+oldest first: time, operation, key, value. With --json each is one line of JSON. With --follow it prints new entries until
+Ctrl-C, across compactions too.
 `;
 export const positionals = { max: 1 };
 export const options = {
   log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
   lines: { type: 'string', short: 'n', value: 'N', default: '10', description: 'how many entries' },
-  follow: { type: 'boolean', short: 'f', description: 'wait for more' },
+  follow: { type: 'boolean', short: 'f', description: 'wait for new entries' },
 };
 
 const POLL_MS = 150;
@@ -34,7 +37,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const dataDir = dataFolder(positionals[0], cwd);
   const wanted = Number(options.lines);
   if (!Number.isInteger(wanted) || wanted < 0)
-    throw usageError(`--lines is '${options.lines}'; give a whole number from 0 on.`);
+    throw usageError(`--lines is '${options.lines}'; give a whole number, 0 or more.`);
   const { name, log } = chosenLog(dataDir, options.log);
   const show = (entry) =>
     terminal.json ? terminal.jsonLine(entry) : terminal.line(describe(terminal, entry));
@@ -105,14 +108,14 @@ async function follow({ dataDir, name, show, read, shown, atEnd }) {
 
 const chosenOrNone = (dataDir, name) => logsIn(dataDir).find((log) => log.name === name)?.log?.path;
 
-// Reads from a place on; gives the place behind the last whole line.
+// Reads from a place on; returns the place behind the last whole line.
 function readOn(file, from, take) {
   let place = from;
   for (;;) {
     const piece = readLogLines(file, place);
     if (piece === null) return place;
     for (const line of piece.lines) {
-      // It is still being written.
+      // The bot is still writing this line.
       if (!line.isTerminated) return { offset: line.offset, line: line.line };
       if (line.entry) take(line.entry, line);
     }
@@ -121,8 +124,8 @@ function readOn(file, from, take) {
   }
 }
 
-// After the file was replaced: the rest of the old one, which is a backup now, what was compacted since, and the new
-// one. Gives the place behind it, and which file that is.
+// After the file was replaced: reads the rest of the old file, then the newer backups, then the new file. Returns the place
+// behind it, and its inode.
 function catchUp({ dataDir, name, inode, from, shown, take }) {
   const log = logsIn(dataDir).find((one) => one.name === name);
   const olds = [...(log?.backups ?? []), ...(log?.archives ?? [])]
@@ -133,13 +136,15 @@ function catchUp({ dataDir, name, inode, from, shown, take }) {
     readOn(olds[at].path, from, take);
     for (const old of olds.slice(at + 1)) readNew(old.path, shown, take);
   } else
-    process.stderr.write('The log was replaced, and its old file is gone: entries may be missing here.\n');
+    process.stderr.write(
+      'The log was replaced, and its old file is gone. Some entries may be missing here.\n',
+    );
   if (!log?.log) return { from: { offset: 0, line: 1 }, inode: undefined };
   const now = statSync(log.log.path, { throwIfNoEntry: false })?.ino;
   return { from: readNew(log.log.path, shown, take), inode: now };
 }
 
-// A file that a compaction made, from its first entry that was not shown yet. Gives the place behind it.
+// Reads a file that a compaction wrote, from the first entry that was not shown yet. Returns the place behind it.
 function readNew(file, shown, take) {
   const entries = [];
   let begin = 0;
@@ -149,7 +154,7 @@ function readNew(file, shown, take) {
   });
   const newer = entries.slice(begin);
   const texts = newer.map((entry) => JSON.stringify(entry));
-  // The longest end of what was shown with which the rest begins.
+  // The longest run of entries that ends what was shown and begins this file.
   let repeated = Math.min(texts.length, shown.length);
   while (
     repeated > 0 &&

@@ -1,19 +1,22 @@
-// `undo`: gives a key an earlier value, as a new entry.
+// `undo`: sets a key to an earlier value, as a new entry.
 
 import { setUnlessChanged } from '../support/change.mjs';
+import { chosenLog } from '../support/chosen-logs.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
+import { openStorage } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { bytesToRead, chosenLog, dataFolder, openStorage } from '../support/folder.mjs';
+import { bytesOfHistory, bytesToRead } from '../support/log-files.mjs';
 import { parseTime } from '../support/time.mjs';
 import { describeDifferences, equal, short } from '../support/values.mjs';
 
 export const summary = 'give a key its previous value, or the one of a time, as a new entry';
 export const usage = 'KEY [path] [options]';
 export const help = `
-Gives KEY in a log below path (a data folder or a bot's folder; default: the current folder) the value that it had
-before its last change, or, with --to, at a point in time; if it was not there then, it is removed. Shows both
-values and asks. Nothing is taken out of the log: the value is a new entry, so an undo can be undone. A bot may be
-running; if it changes the key after the question was asked, nothing is written.
+Sets KEY in a log below path (a data folder or a bot's folder; default: the current folder) to the value that it had before
+its last change or, with --to, at a point in time. If the key did not exist then, it is removed. The command shows both
+values and asks first. Nothing is removed from the log: the value is a new entry, so an undo can be undone. A bot may be
+running; if it changes the key after the question, nothing is written.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {
@@ -38,7 +41,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const work = options.to
     ? valueAt(storage, name, key, parseTime(options.to, '--to'))
     : valueBefore(storage, name, key, now);
-  const then = await terminal.waiting('Reading log and backups', work, bytesToRead(log, true));
+  const then = await terminal.waiting('Reading log and backups', work, bytesOfHistory(log));
   const report = { dataDir, log: name, key, now, then, done: false };
   terminal.title(`${JSON.stringify(key)} in ${name}`);
   terminal.fact('now', short(now));
@@ -60,7 +63,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (!isDone) {
     throw new Stop(`The key ${JSON.stringify(key)} changed meanwhile. Nothing was written.`, {
       code: 'ERR_CHANGED',
-      hint: 'Look at its history, and try again.',
+      hint: 'Check its history, and try again.',
     });
   }
   report.done = true;
@@ -82,26 +85,26 @@ async function valueBefore(storage, name, key, now) {
   const before = history.findLast(({ value }) => !equal(value, now));
   if (before) return before.value;
   if (isFromBefore(history[0])) throw unknown(name, key, history[0]);
-  // Before its first entry it was not there.
+  // The key did not exist before its first entry.
   return undefined;
 }
 
-// Whether the key may have been there before its first record: a checkpoint is of older entries, and the JSON file may have
-// had for long what was logged as an edit of it.
+// Whether the key may have existed before its first record. A checkpoint holds older entries, and a logged edit of the JSON
+// file may have been in that file for long.
 const isFromBefore = (first) => !first || first.op === 'CHECKPOINT' || first.isExternalEdit;
 
 function unknown(name, key, first) {
   const named = JSON.stringify(key);
   let message = `The key ${named} was never seen in '${name}'.`;
   if (first?.isExternalEdit)
-    message = `What ${named} was before ${first.timestamp} is not known: then its value was found in the JSON file.`;
+    message = `What ${named} was before ${first.timestamp} is unknown: its value then came from the JSON file.`;
   else if (first)
-    message = `No other value of ${named} is recorded: its older lines went with a backup that is gone.`;
+    message = `No other value of ${named} is recorded: its older lines were in a backup that is gone.`;
   return new Stop(message, { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' });
 }
 
-// There is no removal on a condition; a change in the instant between the look and the removal goes with it, and
-// stands in the log.
+// A collection has no conditional removal, so this check and the removal are two steps. A change between them is removed too,
+// but stays in the log.
 async function removeUnlessChanged(collection, key, expected) {
   if (!equal(await collection.get(key), expected)) return false;
   await collection.delete(key);

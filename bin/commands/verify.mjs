@@ -1,24 +1,27 @@
-// `verify`: every line of every log, and its checksum.
+// `verify`: checks every line of every log, and its checksum.
 
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
+import { chosenLogs } from '../support/chosen-logs.mjs';
+import { plainFile } from '../support/contents.mjs';
+import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT } from '../support/errors.mjs';
 import { describeDamage, examine } from '../support/examine.mjs';
-import { chosenLogs, dataFolder, plainFile, vanishedLogs } from '../support/folder.mjs';
 import { bytes, plural } from '../support/format.mjs';
+import { vanishedLogs } from '../support/log-files.mjs';
 
-export const summary = 'check every line and checksum; names line, offset and key of what is damaged';
+export const summary = 'check every line and checksum; names line, offset and key of damage';
 export const usage = '[path] [options]';
 export const help = `
-Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder), checks
-its checksum, or, where it has none (the old module's lines, or yours), that it is a JSON object, and that each
-JSON file is one. Nothing is changed, and a bot may be running. Exit code 1 when something is damaged or torn.
+Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder) and checks its
+checksum. A line without one (of the old module, or yours) must be a JSON object, and so must each JSON file. Nothing is
+changed, and a bot may be running. Exit code 1 when something is damaged or torn.
 `;
 export const positionals = { max: 1 };
 export const options = {
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
-  backups: { type: 'boolean', description: 'backups and archives too' },
+  backups: { type: 'boolean', description: 'check backups and archives too' },
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
@@ -28,7 +31,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   for (const log of chosenLogs(dataDir, options.log)) {
     const files = [log.log, ...(options.backups ? [...log.backups, ...log.archives] : [])].filter(Boolean);
     for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
-    if (isEmptied(log)) report.files.push(tellEmptied(terminal, log));
+    if (isEmptied(log)) report.files.push(showEmptied(terminal, log));
     if (log.mirror) report.files.push(await verifyMirror(terminal, log.mirror));
   }
   for (const name of options.log ? [] : vanishedLogs(dataDir)) {
@@ -39,18 +42,18 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   report.ok = report.files.every(({ ok }) => ok);
   if (!report.ok) {
     terminal.line();
-    terminal.line('Damaged lines and torn ends are moved aside by the next write; all other lines are used.');
-    terminal.line('`progressive-storage repair` shows what can be had back.');
+    terminal.line('The next write sets damaged lines and torn ends aside; all other lines are used.');
+    terminal.line('`progressive-storage repair` shows what can be recovered.');
   } else if (report.files.length === 0) terminal.line('  There are none.');
   terminal.result(report);
   return report.ok ? EXIT.ok : EXIT.found;
 }
 
-// A compaction leaves a log and its backups: no log, or an empty one, is what somebody made of it.
+// A compaction leaves a log and its backups. So where the log is missing or empty, somebody removed or emptied it.
 const isEmptied = ({ log, backups, archives }) =>
   backups.length + archives.length > 0 && (log?.sizeBytes ?? 0) === 0;
 
-function tellEmptied(terminal, { name, log }) {
+function showEmptied(terminal, { name, log }) {
   const problem = `${log ? 'the log is empty' : 'there is no log'}, and there are backups of it`;
   terminal.check({
     ok: false,
@@ -70,7 +73,7 @@ async function verifyLog(terminal, file, atEnd) {
     terminal.check({ ok: false, text: `${name}: damaged`, details: [error.message, error.hint] });
     return { file: file.path, ok: false, problem: error.message };
   }
-  const progress = terminal.progress(`Reading ${name}`, statSync(plain).size, bytes);
+  const progress = terminal.progress(`Reading ${name}`, statSync(plain).size, { unit: bytes });
   const found = await examine(plain, { progress });
   progress.end();
   if (found === null) return { file: file.path, ok: true, isGone: true };
@@ -90,7 +93,7 @@ async function verifyMirror(terminal, file) {
   const name = path.basename(file.path);
   let problem = null;
   const keys = new Set();
-  const progress = terminal.progress(`Reading ${name}`, file.sizeBytes, bytes);
+  const progress = terminal.progress(`Reading ${name}`, file.sizeBytes, { unit: bytes });
   try {
     await eachMember(file.path, { onMember: (key) => keys.add(key), progress });
   } catch (error) {
@@ -102,7 +105,7 @@ async function verifyMirror(terminal, file) {
   terminal.check({
     ok,
     text,
-    details: ok ? [] : ['The log is used instead; the next write makes the file anew.'],
+    details: ok ? [] : ['The log is used instead; the next write writes the file anew.'],
   });
   return { file: file.path, ok, keys: keys.size, problem };
 }

@@ -1,77 +1,89 @@
-// The clock: entries, backups and the daily token refresh carry its times.
+// The clock: whether its times fit those of the entries and of the file system.
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { failureText } from '../support/errors.mjs';
-import { logsIn } from '../support/folder.mjs';
 import { duration } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
+import { logsIn } from '../support/log-files.mjs';
 import { ok, unchecked, warn } from './finding.mjs';
 import { nearestFolder } from './folder.mjs';
 
 const AHEAD_MS_MAX = 5000;
-// When this was written.
-const BUILT_MS = Date.parse('2025-01-01T00:00:00Z');
+// A clock before this is wrong.
+const EARLIEST_MS = Date.parse('2025-01-01T00:00:00Z');
 
 export async function clockFindings({ dataDir, isReadOnly, now = Date.now() }) {
-  const findings = [];
-  if (now < BUILT_MS) {
-    findings.push(
-      warn(
-        'clock',
-        `The clock says ${new Date(now).toISOString()}`,
-        'That is in the past, so new entries seem older than what is there.',
-        'Set the clock (NTP). On a small computer without a clock chip, start the bot after the network is up.',
-      ),
-    );
-  }
+  const findings = [
+    ...nowFindings(now),
+    ...(await entryFindings(dataDir, now)),
+    ...(isReadOnly ? [] : fileFindings(dataDir)),
+  ];
+  return findings.length > 0
+    ? findings
+    : [ok('clock', `${new Date(now).toISOString()}, not behind the data`)];
+}
+
+function nowFindings(now) {
+  if (now >= EARLIEST_MS) return [];
+  return [
+    warn(
+      'clock',
+      `The clock says ${new Date(now).toISOString()}`,
+      'That is in the past, so new entries seem older than those that are there.',
+      'Set the clock (NTP). On a small computer without a clock chip, start the bot after the network is up.',
+    ),
+  ];
+}
+
+async function entryFindings(dataDir, now) {
   let newest;
   try {
     newest = await newestTime(dataDir);
   } catch (error) {
-    findings.push(
+    return [
       unchecked(
         'log-times',
         `The times of the logs: ${failureText(error)}`,
         'They may be ahead of the clock.',
-        'See to the cause, and run this again.',
+        'Remove the cause, and run this again.',
       ),
-    );
+    ];
   }
-  if (newest && Date.parse(newest.time) - now > AHEAD_MS_MAX) {
-    findings.push(
-      warn(
-        'future',
-        `The newest entry of ${newest.log} is ${duration(Date.parse(newest.time) - now)} ahead of the clock`,
-        'The clock was wrong then or is wrong now. The order of entries does not depend on it, but their times do.',
-        'Set the clock (NTP).',
-      ),
-    );
-  }
-  const skewMs = isReadOnly ? 0 : fileSkewMs(nearestFolder(dataDir));
+  const aheadMs = newest ? Date.parse(newest.time) - now : 0;
+  if (aheadMs <= AHEAD_MS_MAX) return [];
+  return [
+    warn(
+      'future',
+      `The newest entry of ${newest.log} is ${duration(aheadMs)} ahead of the clock`,
+      'The clock was wrong then or is wrong now. The order of entries does not depend on it, but their times do.',
+      'Set the clock (NTP).',
+    ),
+  ];
+}
+
+function fileFindings(dataDir) {
+  const skewMs = fileSkewMs(nearestFolder(dataDir));
   if (skewMs === undefined) {
-    findings.push(
+    return [
       unchecked(
         'file-times',
-        "The file system's clock: no file could be made in the folder",
-        'Times of files may be those of another machine.',
+        "The file system's clock: no file could be created in the folder",
+        'The times of files may come from another machine.',
         'Let this user write to the folder, or give --read-only.',
       ),
-    );
-  } else if (Math.abs(skewMs) > AHEAD_MS_MAX) {
-    findings.push(
-      warn(
-        'file-times',
-        `The file system's clock differs by ${duration(Math.abs(skewMs))}`,
-        'It is a clock of another machine: a network disk, or a virtual machine that was paused.',
-        'Set both clocks (NTP).',
-      ),
-    );
+    ];
   }
-  if (findings.length === 0)
-    findings.push(ok('clock', `${new Date(now).toISOString()}, not behind the data`));
-  return findings;
+  if (Math.abs(skewMs) <= AHEAD_MS_MAX) return [];
+  return [
+    warn(
+      'file-times',
+      `The file system's clock differs by ${duration(Math.abs(skewMs))}`,
+      'It is the clock of another machine (a network disk), or this is a virtual machine that was paused.',
+      'Set both clocks (NTP).',
+    ),
+  ];
 }
 
 async function newestTime(dataDir) {
@@ -80,7 +92,7 @@ async function newestTime(dataDir) {
     if (!log) continue;
     let last;
     await eachLine(log.path, {
-      told: { entries: false },
+      want: { entries: false },
       onLine: ({ state, time }) => {
         if (state !== 'damaged' && typeof time === 'string' && !Number.isNaN(Date.parse(time))) last = time;
       },
@@ -90,7 +102,7 @@ async function newestTime(dataDir) {
   return newest;
 }
 
-// Undefined where no file could be made.
+// Undefined where no file could be created.
 function fileSkewMs(folder) {
   const file = path.join(folder, `.progressive-storage-doctor-${randomBytes(8).toString('hex')}.clock`);
   try {

@@ -1,6 +1,10 @@
-// A finding: `{ id, level, what, meaning, advice }`. `ok` and `info` need nothing; `warn` should be looked at;
-// `fail` stops the store from keeping its promises; `unchecked` could not be looked at, so nobody knows. One that was
-// left out on request is `skipped`.
+// A finding: `{ id, level, what, meaning, advice }`.
+//
+//   ok, info    nothing to do
+//   warn        a person should check it
+//   fail        the store cannot keep its promises
+//   unchecked   it could not be checked, so its state is unknown
+//   skipped     left out on request
 
 export const ok = (id, what) => ({ id, level: 'ok', what });
 export const info = (id, what, meaning) => ({ id, level: 'info', what, meaning });

@@ -1,8 +1,8 @@
-// The data folder: there, readable, writable, whose it is, and who is using it.
+// The data folder: whether it is readable and writable, who owns it, and which processes use it.
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { logsIn } from '../support/folder.mjs';
+import { logsIn } from '../support/log-files.mjs';
 import { processesUsing } from '../support/processes.mjs';
 import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
@@ -55,7 +55,7 @@ function accessFindings(dataDir) {
     findings.push(
       fail(
         'readable',
-        `May not be read: ${shown(noRead)}`,
+        `Not readable: ${shown(noRead)}`,
         'The bot cannot load its data.',
         `Let ${user} read it (chown, chmod).`,
       ),
@@ -65,8 +65,8 @@ function accessFindings(dataDir) {
     findings.push(
       fail(
         'writable',
-        `May not be written: ${shown(noWrite)}`,
-        'Reading works, every write is rejected with EACCES or EROFS.',
+        `Not writable: ${shown(noWrite)}`,
+        'Reading works, but every write is rejected with EACCES or EROFS.',
         `Let ${user} write to it (chown, chmod), or mount it writable.`,
       ),
     );
@@ -81,7 +81,7 @@ function ownerFindings(dataDir, stat) {
   const uid = process.getuid();
   const { files, folders } = partsOf(dataDir);
   const strange = [...folders, ...files].filter((file) => statSync(file).uid !== stat.uid);
-  // Root may do everything, and leaves what it makes to the folder's owner; who owns the rest is all that it can see.
+  // Permissions do not stop root, so only the owners can show a problem. What root creates belongs to the folder's owner.
   if (uid === 0 && strange.length > 0) {
     findings.push(
       warn(
@@ -122,7 +122,7 @@ function userFindings(dataDir) {
     return [
       unchecked(
         'users',
-        'Who uses the folder: this system does not tell',
+        'Who uses the folder: this system does not show it',
         holder ? `It was last written by process ${holder}.` : undefined,
         'Several processes of one machine may share it; those of two machines may not.',
       ),
@@ -134,16 +134,16 @@ function userFindings(dataDir) {
   }
   const meaning = 'That is fine: several processes of one machine may share a folder.';
   return open.map(({ pid, command }) => {
-    const wrote = holder === pid ? ', the last that took the lock' : '';
+    const wrote = holder === pid ? ', the last one that took the lock' : '';
     return info(
       'users',
-      `In use by ${pid === null ? 'a process of elsewhere' : `process ${pid}`}${wrote}: ${command}`,
+      `In use by ${pid === null ? 'an unknown process' : `process ${pid}`}${wrote}: ${command}`,
       open.length > 1 ? meaning : undefined,
     );
   });
 }
 
-// The process that took the lock last; the kernel gives the lock back when it ends.
+// The process that took the lock last. It may have ended: the kernel releases its lock then.
 function lastHolder(dataDir) {
   try {
     const text = readFileSync(path.join(dataDir, '.progressive-storage', 'lock'), 'utf8');

@@ -1,4 +1,4 @@
-// Runtime, system, the binary that was loaded, versions, and what may have been put between.
+// The runtime, the system, the loaded binary, and what may keep a sync or the data from the disk.
 
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -26,14 +26,14 @@ export function platformFindings() {
   );
   const binary = loadedBinary();
   findings.push(
-    binary ? ok('binary', `binary: ${binary}`) : info('binary', 'binary: loaded, its path is not known here'),
+    binary ? ok('binary', `binary: ${binary}`) : info('binary', 'binary: loaded, its path is unknown here'),
   );
   if (/eatmydata|nosync/i.test(process.env.LD_PRELOAD ?? '')) {
     findings.push(
       fail(
         'preload',
         `LD_PRELOAD is ${process.env.LD_PRELOAD}`,
-        'It turns every sync into nothing, so what was acknowledged is lost with the power.',
+        'It disables every sync, so a power cut loses what was acknowledged.',
         'Start the bot without it.',
       ),
     );
@@ -56,15 +56,15 @@ function loadedBinary() {
   );
 }
 
-// Hosts whose disk is empty again after a restart, by what they set in the environment.
+// Hosts whose disk is empty after a restart. Each is recognised by its environment variables.
 export function hostingOf(env) {
   const wiped = (what, advice) => ({
     what,
     meaning:
-      'The disk of such a program is thrown away at a restart or deploy, and all data in it. That is no fault of the store.',
+      'Such a host wipes the disk at each restart or deploy, and all data with it. The store cannot prevent that.',
     advice,
   });
-  if (env.DYNO) return wiped('This runs on Heroku', 'Keep the bot where it has a disk of its own.');
+  if (env.DYNO) return wiped('This runs on Heroku', 'Run the bot where it has a disk of its own.');
   if (env.RENDER)
     return wiped(
       'This runs on Render',
@@ -80,11 +80,11 @@ export function hostingOf(env) {
     );
   }
   if (env.K_SERVICE)
-    return wiped('This runs on Cloud Run', 'Its files are in memory. Keep the bot where it has a disk.');
+    return wiped('This runs on Cloud Run', 'Its files are in memory. Run the bot where it has a disk.');
   if (env.AWS_LAMBDA_FUNCTION_NAME || env.VERCEL) {
     return wiped(
       'This runs as a serverless function',
-      'Keep the bot where it has a disk and runs all the time.',
+      'Run the bot where it has a disk and runs all the time.',
     );
   }
   if (env.REPLIT_DEPLOYMENT) {

@@ -1,4 +1,4 @@
-// Asking before something is changed.
+// Asks before something is changed.
 
 import { EXIT, Stop } from './errors.mjs';
 
@@ -7,7 +7,7 @@ export const confirmOptions = {
   'dry-run': { type: 'boolean', description: 'show what would be done, and change nothing' },
 };
 
-// True to go on, false for a dry run; ends the command when the answer is no.
+// True to go on, false for a dry run. The command ends where the answer is no.
 export async function confirmed(terminal, options, question) {
   if (options['dry-run']) {
     terminal.line();

@@ -1,8 +1,8 @@
-// Comma-separated values (RFC 4180): quoting, and reading what others have quoted.
+// Comma-separated values (RFC 4180): writes and reads them.
 //
-// A spreadsheet takes a cell that begins with = + - @ (also in their wide forms), a tab or a line break for a formula,
-// and runs it. A text of that kind gets a ' before it, as spreadsheets write it themselves; numbers stay, as those
-// below zero are no formulas. One that begins with such ' already gets another: reading takes off exactly one.
+// A spreadsheet runs a cell as a formula when it begins with = + - @ (or their wide forms), a tab or a line break. Such a
+// text gets a ' in front, as spreadsheets do it; a number below zero is no formula and stays. A text that already begins
+// with such a ' gets one more, because reading removes exactly one.
 
 const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
@@ -19,7 +19,7 @@ function csvCell(value) {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// Rows of cells; null where the text ends within quotes, as one that was cut short.
+// Rows of cells; null where the text ends inside quotes: it was probably cut short.
 export function parseCsv(text) {
   const rows = [];
   let row = [];

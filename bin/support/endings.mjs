@@ -1,7 +1,7 @@
-// What must be done however a command ends: closing a store, removing temporary files.
+// What must run however a command ends: closing a storage, removing temporary files.
 //
-// Invariant: each ending is done once, the last that was added first, also when another one fails or when Ctrl-C comes
-// while they are being done; who runs them waits until all are over.
+// Invariant: each ending runs once, in reverse order of `add`, even when another one fails or Ctrl-C comes meanwhile.
+// Every caller of `run` waits until all have run.
 
 export class Endings {
   #works = [];
@@ -11,7 +11,7 @@ export class Endings {
     this.#works.push(work);
   }
 
-  // Rejects with the first failure, after all are done.
+  // Rejects with the first failure, after all have run.
   run() {
     this.#running ??= this.#runAll();
     return this.#running;

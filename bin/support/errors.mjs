@@ -1,25 +1,27 @@
-// What a command can end with. Exit codes are part of the program's interface (docs/cli.md).
+// How a command can end: exit codes and errors. Exit codes are part of the program's interface (docs/cli.md).
+
+export const PROGRAM = 'progressive-storage';
 
 export const EXIT = {
-  // Done, and nothing was found that needs attention.
+  // Done; nothing needs attention.
   ok: 0,
-  // Done, and something was found: damage, differences, a failed finding of `doctor`.
+  // Done; something needs attention: damage, differences, a warning or failure of `doctor`.
   found: 1,
-  // Wrong usage: an unknown command or option, a missing argument, a value that an option does not take.
+  // Wrong usage: an unknown command or option, a missing argument, a wrong value of an option.
   usage: 2,
-  // It could not be done. Unless the message says otherwise, nothing was changed.
+  // Failed. Unless the message says otherwise, nothing was changed.
   failed: 3,
-  // The question was answered with no, or nobody was there to answer it.
+  // The answer was no, or there was no terminal to ask on.
   declined: 4,
-  // What the command was to look at is not there, may not be read, or is not ours: a folder, a log, a backup.
+  // The folder, log or backup is missing, unreadable, or not ours.
   place: 5,
-  // Nothing was found, but something could not be checked (`doctor`): this is no "all is well".
+  // `doctor` found nothing wrong, but could not check everything.
   unchecked: 6,
   // Ctrl-C (128 + SIGINT).
   interrupted: 130,
 };
 
-// An end of the program that a person can do something about: message, hint and exit code.
+// An error that a person can do something about: message, hint, details and exit code.
 export class Stop extends Error {
   constructor(message, { exitCode = EXIT.failed, code = 'ERR_FAILED', hint, details = [] } = {}) {
     super(message);
@@ -31,7 +33,7 @@ export class Stop extends Error {
   }
 }
 
-// The codes as the help shows them.
+// The codes in the help.
 export const EXIT_CODES =
   '0 done, 1 something was found, 2 wrong usage, 3 failed, 4 not confirmed, 5 nothing there to work on, ' +
   '6 not all could be checked, 130 interrupted';
@@ -60,9 +62,34 @@ const SYSTEM_ERRORS = {
   EMFILE: 'too many files are open',
 };
 
-// What the system refused, in words: `'/data/logs/players.log': this user may not use it (EACCES, open)`. The message of
-// any other error.
+// A system's error in words: `'/data/logs/players.log': this user may not use it (EACCES, open)`. Any other error keeps
+// its message.
 export function failureText({ message, code, syscall, path }) {
   if (!syscall || !path || !SYSTEM_ERRORS[code]) return message;
   return `'${path}': ${SYSTEM_ERRORS[code]} (${code}, ${syscall})`;
+}
+
+// Any failure as a `Stop`: a system's error in words, a mistake of this program without the paths of its own files.
+export function asStop(failure) {
+  if (failure instanceof Stop) return failure;
+  const { code, path } = failure;
+  const text = failureText(failure);
+  if (text !== failure.message) {
+    const isRights = code === 'EACCES' || code === 'EPERM';
+    const options = isRights
+      ? {
+          exitCode: EXIT.place,
+          code,
+          hint: 'Run this as the user that the bot runs as (or see chown, chmod).',
+        }
+      : { code };
+    return Object.assign(new Stop(`${text}.`, options), { path });
+  }
+  if (code !== undefined) return Object.assign(new Stop(failure.message, { code }), { path });
+  const isDebug = Boolean(process.env.PROGRESSIVE_STORAGE_DEBUG);
+  return new Stop(failure.message, {
+    code: 'ERR_FAILED',
+    hint: `This is a mistake of ${PROGRAM} itself. Please report it; with PROGRESSIVE_STORAGE_DEBUG=1 it shows where.`,
+    details: isDebug ? String(failure.stack).split('\n').slice(1) : [],
+  });
 }

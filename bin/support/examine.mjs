@@ -1,68 +1,85 @@
-// Examining a log file: its counts, its damaged lines, its torn end.
+// Examines a log file: its counts, its damaged lines, its torn end.
 
 import { plural } from './format.mjs';
 import { eachLine } from './lines.mjs';
 
-// What a log file is made of, and every line that is not good. `onEntry` is called with the line of each entry,
-// `onDamage` with each damaged one; `told` says what they have beside their place.
+// Counts what a log file holds, and lists every line that is not good; null where there is no such file. Calls `onEntry`
+// with the line of each entry and `onDamage` with each damaged line; `want` as for `eachLine`.
 export async function examine(
   file,
-  { onEntry = () => {}, onDamage = () => {}, onRestart = () => {}, progress, told } = {},
+  { onEntry = () => {}, onDamage = () => {}, onRestart = () => {}, progress, want } = {},
 ) {
-  let found;
-  let operation;
-  const begin = () => {
-    operation = null;
-    found = {
-      lines: 0,
-      entries: 0,
-      checked: 0,
-      plain: 0,
-      checkpoints: 0,
-      edits: 0,
-      // Whether the first entry is a checkpoint, as in every log that a compaction left backups of.
-      beginsWithCheckpoint: false,
-      damaged: [],
-      torn: null,
-      oldest: null,
-      newest: null,
-      sizeBytes: 0,
-    };
-  };
-  begin();
+  let examination = new Examination(onEntry, onDamage);
   const read = await eachLine(file, {
-    onLine: (line) => {
-      if (line.state === 'empty') return;
-      if (line.state === 'damaged' || line.state === 'torn') {
-        if (line.state === 'torn') found.torn = { ...placeOf(line), reason: 'it was cut short' };
-        else {
-          found.damaged.push(placeOf(line));
-          onDamage(line);
-        }
-        if (operation && !line.isPartOfLine) operation.more -= 1;
-        // One that is cut short tells itself that the rest is missing.
-        if (operation && (operation.more <= 0 || (line.state === 'damaged' && !line.isTerminated)))
-          operation = null;
-      } else if (line.endsOperation) operation = null;
-      else {
-        count(found, line);
-        if (line.more) operation = { start: operation?.start ?? placeOf(line), more: line.more };
-        else operation = null;
-        onEntry(line);
-      }
-      found.lines += 1;
-    },
+    onLine: (line) => examination.add(line),
     onRestart: () => {
-      begin();
+      examination = new Examination(onEntry, onDamage);
       onRestart();
     },
     progress,
-    told: { entries: false, ...told },
+    want: { entries: false, ...want },
   });
-  if (read === null) return null;
-  found.sizeBytes = read.sizeBytes;
-  if (operation) endWithin(found, operation.start, read);
-  return found;
+  return read && examination.end(read);
+}
+
+class Examination {
+  #onEntry;
+  #onDamage;
+  // The operation of several lines that is not complete yet: where it starts, and how many lines are missing.
+  #operation = null;
+  found = {
+    lines: 0,
+    entries: 0,
+    checked: 0,
+    plain: 0,
+    checkpoints: 0,
+    edits: 0,
+    // Whether the first entry is a checkpoint, as in every log that a compaction wrote.
+    beginsWithCheckpoint: false,
+    damaged: [],
+    torn: null,
+    oldest: null,
+    newest: null,
+    sizeBytes: 0,
+  };
+
+  constructor(onEntry, onDamage) {
+    this.#onEntry = onEntry;
+    this.#onDamage = onDamage;
+  }
+
+  add(line) {
+    if (line.state === 'empty') return;
+    this.found.lines += 1;
+    if (line.state === 'damaged' || line.state === 'torn') this.#addDamage(line);
+    else if (line.endsOperation) this.#operation = null;
+    else {
+      count(this.found, line);
+      this.#operation = line.more
+        ? { start: this.#operation?.start ?? placeOf(line), more: line.more }
+        : null;
+      this.#onEntry(line);
+    }
+  }
+
+  #addDamage(line) {
+    if (line.state === 'torn') this.found.torn = { ...placeOf(line), reason: 'it was cut short' };
+    else {
+      this.found.damaged.push(placeOf(line));
+      this.#onDamage(line);
+    }
+    if (!this.#operation) return;
+    if (!line.isPartOfLine) this.#operation.more -= 1;
+    // The damage is reported as such; what the operation lacks behind it needs no second report.
+    const isCutShort = line.state === 'damaged' && !line.isTerminated;
+    if (this.#operation.more <= 0 || isCutShort) this.#operation = null;
+  }
+
+  end(read) {
+    this.found.sizeBytes = read.sizeBytes;
+    if (this.#operation) endWithin(this.found, this.#operation.start, read);
+    return this.found;
+  }
 }
 
 function placeOf({ line, offset, sizeBytes, key, reason, isCheckpoint }) {
@@ -81,11 +98,12 @@ function count(found, line) {
   }
 }
 
-// The file ends within an operation of several lines: a crash leaves an entry so, but never a checkpoint.
+// The file ends within an operation of several lines. A crash can leave an entry like that, but never a checkpoint: that
+// is damage.
 function endWithin(found, start, { sizeBytes, next }) {
   if (!start.isCheckpoint) {
     const { line, offset } = start;
-    const reason = 'its operation of several lines was not finished';
+    const reason = 'its operation of several lines is not complete';
     found.torn = { line, offset, sizeBytes: sizeBytes - offset, key: null, reason, isCheckpoint: false };
     return;
   }

@@ -1,10 +1,10 @@
-// Reading the lines of a log file one after the other, with their places, while a bot may be writing it.
+// Reads the lines of a log file in order, with their places, while a bot may be writing it.
 //
-// What a line is, what it says and what it does to which key is told by the engine (`readLogLines`); nothing here reads an
+// The engine (`readLogLines`) decides what a line is, what it says and which keys it changes. Nothing here interprets an
 // entry.
 //
-// Invariant: the lines come from one file. A log that is replaced meanwhile (a compaction) is read anew from its
-// beginning; the caller's `onRestart` forgets what it counted.
+// Invariant: all lines come from one file. If a compaction replaces the log meanwhile, it is read again from its
+// beginning, and the caller's `onRestart` discards its counts.
 
 import { statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -17,11 +17,11 @@ const UNFINISHED_WAITS = 6;
 
 const inode = (file) => statSync(file, { throwIfNoEntry: false })?.ino;
 
-// Calls `onLine` for each line; `told` says what lines have beside their place, as for `readLogLines`. Gives
-// `{ sizeBytes, next }`, or null when there is no such file.
-export async function eachLine(file, { onLine, onRestart = () => {}, progress, told } = {}) {
+// Calls `onLine` for each line. `want` says what a line has beside its place, as for `readLogLines`. Returns
+// `{ sizeBytes, next }`, or null where there is no such file.
+export async function eachLine(file, { onLine, onRestart = () => {}, progress, want } = {}) {
   for (let attempt = 0; attempt < RESTARTS_MAX; attempt++) {
-    const read = await tryEachLine(file, onLine, progress, told);
+    const read = await tryEachLine(file, { onLine, progress, want });
     if (read !== 'replaced') return read;
     onRestart();
   }
@@ -31,18 +31,18 @@ export async function eachLine(file, { onLine, onRestart = () => {}, progress, t
   });
 }
 
-async function tryEachLine(file, onLine, progress, told) {
+async function tryEachLine(file, { onLine, progress, want }) {
   const began = inode(file);
   if (began === undefined) return null;
   let from = { offset: 0, line: 1 };
   let waits = 0;
   for (;;) {
-    const piece = readLogLines(file, from, told);
+    const piece = readLogLines(file, from, want);
     if (piece === null || inode(file) !== began) return 'replaced';
     const { lines, next, isEnd, sizeBytes } = piece;
     const last = lines.at(-1);
     const isUnfinished = isEnd && last?.state === 'torn';
-    // A line that is being written at this moment is whole a moment later.
+    // The bot may be writing this line right now: wait until it is whole.
     if (isUnfinished && waits < UNFINISHED_WAITS) {
       waits += 1;
       lines.pop();
@@ -55,12 +55,12 @@ async function tryEachLine(file, onLine, progress, told) {
     progress?.to(next.offset);
     if (isEnd) return { sizeBytes, next };
     from = next;
-    // Lets signals and output through.
+    // Lets the event loop handle signals and output.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-// Calls `onChange(key, value)` for each key that a line changes; `value` undefined: it is removed.
+// Calls `onChange(key, value)` for each key that a line changes; `value` is undefined where it removes the key.
 export function eachChange({ changes }, onChange) {
   for (const [key, value] of changes) onChange(key, value);
 }

@@ -1,6 +1,6 @@
-// What a person may have meant by a name that there is not.
+// Which known name a person may have meant by an unknown one.
 
-// Insertions, deletions, replacements and exchanges of neighbours that make one text of the other.
+// How many insertions, deletions, replacements and swaps of neighbours turn one text into the other.
 function distance(one, other) {
   let before = [];
   let row = Array.from({ length: other.length + 1 }, (_, at) => at);
@@ -17,10 +17,10 @@ function distance(one, other) {
   return row[other.length];
 }
 
-// The nearest of `names`; undefined where none is near.
+// The nearest of `names`; undefined where none is near enough.
 export function nearest(name, names) {
   const wanted = name.toLowerCase();
-  // Longer names are no typing mistakes, and would take long to compare.
+  // A longer name is no typing mistake, and comparing it takes long.
   if (wanted.length > 100) return undefined;
   let best;
   for (const candidate of names) {

@@ -1,17 +1,18 @@
-// Which processes use a folder, as far as the system tells: on Linux, by the files that they have open, the locks that
-// they hold, the script that they run, and the folder that they run in. Elsewhere nothing is known, and `isKnown` says so.
+// Which processes use a folder. On Linux this shows in their open files, their locks, their script and their working
+// directory. On other systems it is unknown: `isKnown` is false.
 
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 const RUNTIMES = /^(node|nodejs|bun|deno)(-|$|\d)/;
 
-// `{ isKnown, open, running, inside }`, each a list of `{ pid, command }`; `pid` is null where only a lock tells of it:
-//   open      with files of `dataDir` open, or one of its locks held
-//   running   that run a script of `root`, or in `root` something that is not known
-//   inside    in `root`, but with a script of elsewhere: an editor, npm
-// Each process is in one list. Not this process, nor those that it was started by. Open files of another user's process
-// are not seen, but for the superuser.
+// `{ isKnown, open, running, inside }`. The lists hold `{ pid, command }`; `pid` is null for a lock whose process the
+// kernel does not name.
+//   open      has files of `dataDir` open, or holds one of its locks
+//   running   runs a script of `root`, or runs in `root` with an unknown script
+//   inside    runs in `root`, but with a script from elsewhere: an editor, npm
+// A process is in one list at most. This process and its ancestors are left out. Only the superuser sees the open files of
+// another user's processes.
 export function processesUsing({ dataDir, root }) {
   const found = { isKnown: process.platform === 'linux', open: [], running: [], inside: [] };
   if (!found.isKnown) return found;
@@ -47,23 +48,27 @@ const real = (folder) => {
 
 const isInside = (folder, file) => file === folder || file.startsWith(`${folder}${path.sep}`);
 
-// `{ runtime, args, cwd }`; what belongs to another user is left out. Undefined where the process is gone.
+// `{ runtime, args, cwd }`, as far as this user may read it. Undefined where the process is gone.
 function describe(pid) {
-  const read = (look) => {
+  const attempt = (read) => {
     try {
-      return look();
+      return read();
     } catch {
       return undefined;
     }
   };
-  const text = read(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  const text = attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
   if (!text) return undefined;
   const args = text.replace(/\0+$/, '').split('\0');
-  const exe = read(() => readlinkSync(`/proc/${pid}/exe`));
-  return { runtime: path.basename(exe ?? args[0]), args, cwd: read(() => readlinkSync(`/proc/${pid}/cwd`)) };
+  const exe = attempt(() => readlinkSync(`/proc/${pid}/exe`));
+  return {
+    runtime: path.basename(exe ?? args[0]),
+    args,
+    cwd: attempt(() => readlinkSync(`/proc/${pid}/cwd`)),
+  };
 }
 
-// `running`, `inside`, or undefined for a process that has nothing to do with the folder.
+// `running`, `inside`, or undefined where the process has nothing to do with the folder.
 function useOf({ runtime, args, cwd }, home) {
   if (!RUNTIMES.test(runtime)) return undefined;
   const script = scriptOf(args, cwd);
@@ -74,7 +79,7 @@ function useOf({ runtime, args, cwd }, home) {
   return isHere ? 'inside' : undefined;
 }
 
-// The file that a runtime was given to run.
+// The script that a runtime runs.
 function scriptOf(args, cwd) {
   for (const arg of args.slice(1)) {
     if (arg.startsWith('-') || (cwd === undefined && !path.isAbsolute(arg))) continue;
@@ -90,7 +95,7 @@ function openFiles(pid) {
   try {
     numbers = readdirSync(`/proc/${pid}/fd`);
   } catch {
-    // It ended, or is somebody else's.
+    // It has ended, or belongs to another user.
   }
   for (const number of numbers) {
     try {
@@ -102,19 +107,19 @@ function openFiles(pid) {
   return files;
 }
 
-// Processes that hold a lock of the store, whoever they belong to; -1 where the kernel does not name it.
+// Ids of all processes that hold a lock of the store, other users' too; -1 where the kernel does not name one.
 function lockHolders(dataDir) {
   const held = new Set();
   try {
     const folder = path.join(dataDir, '.progressive-storage');
     const inodes = new Set(readdirSync(folder).map((name) => String(statSync(path.join(folder, name)).ino)));
-    // `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`; `1: -> …` waits for one.
+    // `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`. A line with `->` waits for a lock.
     for (const line of readFileSync('/proc/locks', 'utf8').split('\n')) {
       const [, pid, inode] = line.match(/^\d+: [A-Z].* (-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /) ?? [];
       if (inodes.has(inode)) held.add(Number(pid) || -1);
     }
   } catch {
-    // There are none, or the system does not tell.
+    // There are none, or this user may not read them.
   }
   return held;
 }

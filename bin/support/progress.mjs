@@ -1,7 +1,7 @@
-// Bars for what takes longer than a second: amount, rate, and time left.
+// Progress bars for work that takes longer than a second: amount, rate, and time left.
 //
-// Invariant: nothing is shown with --json, nor where stderr is no terminal, unless --progress asks for it: then lines
-// from the beginning, one a second, and one at the end.
+// Invariant: with --json nothing is shown. Where stderr is no terminal, only --progress shows something: a line a second
+// from the beginning, and one at the end.
 
 import { readFileSync } from 'node:fs';
 import { count, duration } from './format.mjs';
@@ -9,9 +9,9 @@ import { visible } from './visible.mjs';
 
 const AFTER_MS = 1000;
 const EVERY_MS = 100;
-const LOOK_MS = 500;
+const MEASURE_MS = 500;
 const BAR_WIDTH = 24;
-// Less than this is over before it is read.
+// A shorter time is over before anybody has read it.
 const LEFT_MS_MIN = 500;
 
 export class Progress {
@@ -21,23 +21,23 @@ export class Progress {
   #label;
   #total;
   #unit;
-  #look;
+  #measure;
   #timer;
   #done = 0;
   #startedAt = Date.now();
   #drawnAt = 0;
 
-  constructor(terminal, label, total, unit, look) {
+  constructor(terminal, { label, total, unit, measure }) {
     this.#terminal = terminal;
     this.#label = visible(label);
     this.#total = total;
     this.#unit = unit;
-    this.#look = look;
+    this.#measure = measure;
     const isTerminal = terminal.stderr.isTTY === true;
     this.#isLines = !isTerminal;
     this.#isShown = !terminal.json && (isTerminal || terminal.isProgressAsked);
     if (!this.#isShown) return;
-    this.#timer = setInterval(() => this.to(this.#look?.() ?? this.#done), LOOK_MS);
+    this.#timer = setInterval(() => this.to(this.#measure?.() ?? this.#done), MEASURE_MS);
     this.#timer.unref();
   }
 
@@ -57,7 +57,7 @@ export class Progress {
     clearInterval(this.#timer);
     if (!this.#isShown) return;
     if (this.#terminal.isProgressAsked) {
-      this.#done = this.#look?.() ?? this.#done;
+      this.#done = this.#measure?.() ?? this.#done;
       this.#draw(Date.now());
     }
     if (this.#drawnAt > 0 && !this.#isLines) this.#terminal.stderr.write('\r\u001b[2K');
@@ -71,8 +71,8 @@ export class Progress {
   }
 }
 
-// `label [####····] 42 % 12 MiB · 3 MiB/s · 4 s left`; what is not known yet is left out. A total is an estimate where the
-// engine does the work: what goes beyond it has no bar, as its share and its end are not known any more.
+// `label [####····] 42 % 12 MiB · 3 MiB/s · 4 s left`; unknown parts are left out. `total` may be an estimate: work that
+// goes beyond it has no bar, because its share is unknown then.
 export function progressText(label, done, total, elapsedMs, unit = count) {
   const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
   if (done === 0) return `${label} … ${duration(elapsedMs)}`;
@@ -88,7 +88,7 @@ export function progressText(label, done, total, elapsedMs, unit = count) {
   return `${label}${bar} ${parts.join(' · ')}`;
 }
 
-// Bytes that all threads of this process have read and written; null where the system does not tell (only Linux does).
+// Bytes that this process has read and written so far; null where that is unknown (only Linux counts them).
 export function movedBytes() {
   try {
     const text = readFileSync('/proc/self/io', 'utf8');
@@ -98,9 +98,21 @@ export function movedBytes() {
   }
 }
 
-// For long loops: tells how far it is, and lets signals and output through now and then.
+// For long loops: reports progress, and lets the event loop handle signals and output now and then.
 export async function breathe(done, progress) {
   if (done % 1000 !== 0) return;
   progress.to(done);
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+// Calls `take` with each of `items`, and shows progress.
+export async function eachWithProgress(terminal, { name, items, total, take }) {
+  const progress = terminal.progress(`Writing ${name}`, total);
+  let done = 0;
+  for (const item of items) {
+    take(item);
+    await breathe(++done, progress);
+  }
+  progress.to(done);
+  progress.end();
 }

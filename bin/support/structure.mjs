@@ -1,5 +1,5 @@
-// What changed from one value to the next, by its structure: which properties, at which path, and which items came to a
-// list or went from it. A list of fifty games of which one is new is told by that one game.
+// What changed from one value to the next: which properties, at which path, and which items a list gained or lost. Of a
+// list of fifty games with a new one, only the new one is shown.
 
 import { equal, short } from './values.mjs';
 
@@ -8,8 +8,8 @@ const isRecord = (value) => value !== null && typeof value === 'object' && !Arra
 // Lists longer than this are not compared item by item.
 const ITEMS_MAX = 10_000;
 
-// `[{ path, from, to }]` for what has another value, and `[{ path, added, removed }]` for lists whose items moved;
-// `path` is '' for the value itself, else like `stats.best` or `games[3].score`.
+// `[{ path, from, to }]` for a changed value, `[{ path, added, removed }]` for a list that gained or lost items. `path` is ''
+// for the value itself, else like `stats.best` or `games[3].score`.
 export function changes(before, after, path = '') {
   if (equal(before, after)) return [];
   if (isRecord(before) && isRecord(after)) {
@@ -34,7 +34,7 @@ function ofLists(before, after, path) {
     before.map((item) => JSON.stringify(item)),
     after.map((item) => JSON.stringify(item)),
   ];
-  // A list that keeps its newest items: some went at its beginning, others came at its end.
+  // A list that keeps its newest items loses some at its beginning and gains some at its end.
   const shift = shiftOf(old, fresh);
   if (shift !== undefined) {
     return [{ path, removed: before.slice(0, shift), added: after.slice(old.length - shift) }];
@@ -52,7 +52,7 @@ function ofLists(before, after, path) {
   return [{ path, removed, added }];
 }
 
-// How many items went at the beginning where all others stayed, and stand at the beginning now; undefined where none did.
+// How many items the list lost at its beginning, if it now begins with all others; else undefined.
 function shiftOf(old, fresh) {
   for (let shift = 0; shift < old.length; shift++) {
     if (old.length - shift > fresh.length) continue;

@@ -1,10 +1,10 @@
 // What a command prints: text for people, or one JSON value for scripts (`--json`), never both.
 //
-// Results go to stdout; questions, progress and notes go to stderr, so that a pipe gets results only.
-// Colours only where a person looks at a terminal, and never with NO_COLOR; the text says the same without.
+// Results go to stdout. Questions, progress and notes go to stderr, so a pipe gets only results. Colours are used on a
+// terminal without NO_COLOR; the text says the same without them.
 //
-// Invariant: whatever a command is given to print, a line is one line, and the only control sequences are the
-// program's own colours. A colour is kept as a mark that nobody can guess until the line is written.
+// Invariant: a line that a command prints is one line, and its only control sequences are the program's own colours. Until
+// the line is written, a colour is a mark with random characters: text of others cannot contain it.
 
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -68,8 +68,8 @@ export class Terminal {
     return this.stdout.write(`${visibleJson(value)}\n`);
   }
 
-  // What a command makes for other programs, as it is. A terminal gets it with escapes: JSON has them in its strings, so
-  // there only the line breaks between them are left; with `isRecord`, the text is one record and its end of line.
+  // Text for other programs, unchanged. On a terminal control characters are escaped, except line breaks between lines.
+  // With `isRecord` the text is one record and its end of line, so every line break in it is escaped.
   raw(text, { isRecord = false } = {}) {
     if (this.stdout.isTTY !== true) return this.stdout.write(text);
     if (isRecord) return this.stdout.write(`${visible(text.replace(/\r?\n$/, ''))}\n`);
@@ -84,14 +84,14 @@ export class Terminal {
     this.line(`  ${this.dim(label.padEnd(22))} ${text}`);
   }
 
-  // A check that passed or failed, with what belongs to it.
+  // A check that passed or failed, with its details below it.
   check({ ok, text, details = [] }) {
     const mark = ok ? this.green('✔') : this.red('✘');
     this.line(`  ${mark} ${text}`);
     for (const detail of details) this.line(`      ${detail}`);
   }
 
-  // `columns` are `{ name, left }`: text is set to the left, numbers (the default) to the right.
+  // `columns` are `{ name, left }`. A column is aligned to the right, or with `left` to the left.
   table(columns, rows) {
     const texts = rows.map((row) =>
       row.map((cell) => (typeof cell === 'number' ? count(cell) : visible(cell))),
@@ -108,11 +108,11 @@ export class Terminal {
     for (const row of texts) this.line(put(row));
   }
 
-  // Asks a question that is answered with yes or no. Without a terminal the answer is no.
+  // Asks a yes-or-no question. Without a terminal the answer is no.
   async confirm(question) {
     if (process.stdin.isTTY !== true || this.stderr.isTTY !== true) return false;
     const lines = createInterface({ input: process.stdin, output: this.stderr });
-    // readline takes Ctrl-C for itself; it is the program's.
+    // readline handles Ctrl-C itself. The program must get it.
     lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
     const answer = await new Promise((resolve) => {
       lines.question(`${visible(question)} [y/N] `, resolve);
@@ -122,12 +122,14 @@ export class Terminal {
     return /^y(es)?$/i.test(answer.trim());
   }
 
-  // Shows how far the engine is with `work`, which reads and writes about `total` bytes (0: not known).
+  // Awaits `work` of the engine with a progress bar. `total` estimates the bytes that it reads and writes; 0: unknown.
   async waiting(label, work, total = 0) {
     const before = movedBytes();
-    const progress = this.progress(label, before === null ? 0 : total, bytes, () =>
-      before === null ? 0 : movedBytes() - before,
-    );
+    const isKnown = before !== null;
+    const progress = this.progress(label, isKnown ? total : 0, {
+      unit: bytes,
+      measure: () => (isKnown ? movedBytes() - before : 0),
+    });
     try {
       return await work;
     } finally {
@@ -135,14 +137,14 @@ export class Terminal {
     }
   }
 
-  // A bar for work of more than a second, on a terminal or with --progress. `total` may be 0 (not known); `look`, if
-  // it is given, tells what is done, and is asked now and then.
-  progress(label, total, unit = count, look = undefined) {
-    return new Progress(this, label, total, unit, look);
+  // A progress bar. `total` is 0 where it is unknown; `unit` formats amounts; `measure` returns what is done by now, for
+  // work that does not report it with `to` or `add`.
+  progress(label, total, { unit = count, measure } = {}) {
+    return new Progress(this, { label, total, unit, measure });
   }
 }
 
-// A line as it is written: without what a terminal would obey, but for our own colours.
+// A line as it is written: control characters escaped, our own colours inserted.
 function shown(text) {
   return visible(text).replace(COLOURS, '\u001b[$1m');
 }

@@ -1,4 +1,4 @@
-// Points in time as people give them.
+// Points in time as people write them.
 
 import { usageError } from './errors.mjs';
 
@@ -15,7 +15,7 @@ export function parseTime(text, option, now = Date.now()) {
 
 function wrong(text, option) {
   return usageError(
-    `'${text}' of ${option} is no point in time.`,
+    `'${text}' of ${option} is not a point in time.`,
     'Give one like 2026-01-31T20:15:00Z (without the Z: local time), or an age like 30m, 2h, 3d.',
   );
 }

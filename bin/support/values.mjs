@@ -1,8 +1,8 @@
-// Values as people see them: short, and what differs between two.
+// Values as text for people: short, and what differs between two.
 
 const WIDTH_MAX = 70;
 
-// JSON text of at most `width` characters; `nothing` for a key that is not there.
+// JSON text of at most `width` characters; `nothing` for a missing key.
 export function short(value, width = WIDTH_MAX) {
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
@@ -19,7 +19,7 @@ export function equal(one, other) {
   return keys.every((key) => Object.hasOwn(other, key) && equal(one[key], other[key]));
 }
 
-// What differs between two values: their properties where both are objects, else the values themselves.
+// What differs between two values: the properties where both are objects, else the values themselves.
 export function differences(one, other) {
   const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
   if (!isRecord(one) || !isRecord(other))

@@ -1,11 +1,10 @@
-// Text of others (keys, names, paths, messages) as a terminal may show it.
+// Text of others (keys, names, paths, messages), safe for a terminal.
 //
-// A terminal obeys what it is sent: `ESC ]` changes its title, `ESC [` moves the cursor, U+009B is the same in one
-// character, U+202E turns the line around, and a line break forges a line of output. So each of these is shown as an
-// escape: `\n`, `\t`, `\u001b`.
+// A terminal obeys control sequences: `ESC ]` changes its title, `ESC [` or U+009B moves the cursor, U+202E reverses the
+// line, and a line break forges a line of output. So each such character is shown as an escape: `\n`, `\t`, `\u001b`.
 //
 // Invariant: the result has no control character (C0, DEL, C1), no line separator, no bidirectional control, no
-// zero-width character that only hides something, and no half of a surrogate pair. All else stays as it is.
+// invisible character that only hides something, and no half of a surrogate pair. All other text is unchanged.
 
 const UNSAFE =
   /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Surrogate}\u00ad\u180e\u200b\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
@@ -16,10 +15,10 @@ export function visible(text) {
   return String(text).replace(UNSAFE, (character) => SHORT[character] ?? escaped(character));
 }
 
-// JSON text that says the same with escapes in its strings; `space` as in JSON.stringify.
+// The same JSON with escapes in its strings; `space` as in JSON.stringify.
 export function visibleJson(value, space) {
   const text = JSON.stringify(value, null, space);
-  // Between strings, line breaks are the only ones there are: JSON.stringify escapes those within.
+  // Every line break here is between strings: JSON.stringify escapes those inside.
   return text?.replace(UNSAFE, (character) => (character === '\n' ? character : escaped(character)));
 }
 
@@ -32,14 +31,14 @@ function widthOf(character) {
   return WIDE.test(character) ? 2 : 1;
 }
 
-// Columns of a terminal that a text takes.
+// How many columns of a terminal a text takes.
 export function columnsOf(text) {
   let columns = 0;
   for (const character of text) columns += widthOf(character);
   return columns;
 }
 
-// The text, or as much of its beginning as fits into so many columns, with `…` at its end.
+// The text, cut to so many columns: `…` at its end shows the cut.
 export function fit(text, columnsMax) {
   if (columnsOf(text) <= columnsMax) return text;
   let columns = 1;

@@ -1,0 +1,11 @@
+// Values as records: their properties become columns.
+
+export const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+// The names of all properties of the values, in order of appearance.
+export function fieldsOf(entries) {
+  const fields = new Set();
+  for (const [, value] of entries)
+    if (isRecord(value)) for (const field of Object.keys(value)) fields.add(field);
+  return [...fields];
+}
