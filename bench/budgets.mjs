@@ -1,6 +1,6 @@
 /**
- * From what the scenarios measured to the rows of the table: each figure beside its budget.
- * The budgets are those of the design: see README.md in this folder for each of them in words.
+ * The rows of the budget table, from the results of the scenarios: each figure beside its budget. README.md in this folder
+ * explains each budget.
  */
 
 import { megabytes, megabytesPerSecond, ms, percent, whole } from './support/table.mjs';
@@ -103,7 +103,7 @@ export function loadRows(fixture, result, start) {
   const section = `A start: ${start}`;
   const what = `${whole(fixture.players)} players, ${megabytes(result.logBytes)} log`;
   const rate = result.logBytes / (result.replayMs / 1000);
-  // In a small log the fixed costs of a start are most of the time; the rate says nothing there.
+  // In a small log, fixed costs take most of the time, so a rate says nothing there.
   const large = result.logBytes >= REPLAY_LARGE_BYTES;
   const memoryLimit = MEMORY_FACTOR * fixture.liveBytes + MEMORY_BASE_BYTES;
   return [

@@ -1,6 +1,6 @@
 /**
- * The charts: groups of horizontal bars, a group for each kind of work, a bar for each store, on a logarithmic scale,
- * since stores are up to ten thousand times apart. Readable on a light and on a dark page.
+ * The charts: a group of horizontal bars for each kind of work, a bar for each store. The scale is logarithmic, because
+ * stores are up to ten thousand times apart. The colours suit a light and a dark page.
  */
 
 import { PEERS } from './peers/index.mjs';
@@ -37,7 +37,7 @@ const CHARTS = [
   },
 ];
 
-/** `{ file, title, svg }` of each chart that there are figures for; the lines of `captions` stand under each. */
+/** `{ file, title, svg }` of each chart that has figures, with the lines of `captions` below it. */
 export function charts(lines, captions) {
   return CHARTS.flatMap(({ file, title, match, not }) => {
     const shown = lines.filter((line) => match.test(line.title) && !not?.test(line.title));
@@ -52,6 +52,23 @@ function chart(title, lines, captions) {
   const scale = (value) =>
     ((Math.log10(value) - Math.log10(low)) / Math.max(1, Math.log10(high / low))) * (WIDTH - LEFT - RIGHT);
 
+  const { parts, end } = bars(lines, scale);
+  const ticks = [];
+  for (let value = low; value <= high; value *= 10) {
+    const x = (LEFT + scale(value)).toFixed(1);
+    ticks.push(`<line class="tick" x1="${x}" y1="${TOP}" x2="${x}" y2="${end - GROUP}"/>`);
+  }
+  const height = end + 10 + 16 * captions.length;
+  return page({
+    title,
+    height,
+    content: [...ticks, ...parts],
+    captions: captions.map((caption, number) => text(12, end + 8 + 16 * number, 'note', caption)),
+  });
+}
+
+/** The bars of all groups, and the y at which they end. */
+function bars(lines, scale) {
   const parts = [];
   let y = TOP;
   for (const { title: work, cells } of lines) {
@@ -71,14 +88,12 @@ function chart(title, lines, captions) {
     }
     y += GROUP - GAP;
   }
-  const ticks = [];
-  for (let value = low; value <= high; value *= 10) {
-    const x = (LEFT + scale(value)).toFixed(1);
-    ticks.push(`<line class="tick" x1="${x}" y1="${TOP}" x2="${x}" y2="${y - GROUP}"/>`);
-  }
+  return { parts, end: y };
+}
+
+function page({ title, height, content, captions }) {
   const legend =
     'Blue: this package. Grey: the bare disk. Green: survives a power cut. Hatched: does not. The scale is logarithmic.';
-  const height = y + 10 + 16 * captions.length;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">
 <style>
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
@@ -93,9 +108,8 @@ text { fill: #f0f6fc } .note { fill: #9198a1 } .page { fill: #0d1117 } .ours { f
 <rect class="page" width="${WIDTH}" height="${height}"/>
 ${text(12, 24, 'title', title)}
 ${text(12, 44, 'note', legend)}
-${ticks.join('\n')}
-${parts.join('\n')}
-${captions.map((caption, number) => text(12, y + 8 + 16 * number, 'note', caption)).join('\n')}
+${content.join('\n')}
+${captions.join('\n')}
 </svg>
 `;
 }

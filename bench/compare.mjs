@@ -1,10 +1,9 @@
 /**
- * From what the stores were measured at to the table that sets them side by side.
+ * The comparison table, from the results of the stores.
  *
- * A line is one kind of work: `{ title, unit, cells: { store: { value, spread } }, toDisk, toBest, best, isAhead }`.
- * `value` is the median of the rounds; `spread` is half the distance between the lowest and the highest, as a share
- * of it. `best` is the best of the other stores whose acknowledged updates survive a power cut, and `toBest` by how
- * much we are better (above 1) or worse.
+ * A line is one kind of work: `{ title, cells: { store: { value, text, spread } }, toDisk, best, toBest, isAhead }`.
+ * `value` is the median of the rounds; `spread` is half the distance between lowest and highest, as a share of it. `best` is
+ * the best other store whose acknowledged updates survive a power cut. `toBest` above 1 means that this package is better.
  */
 
 import { PEERS } from './peers/index.mjs';
@@ -16,7 +15,7 @@ const DISK = 'bare-disk';
 const players = (count) => `${whole(count)} players`;
 const SIZES = [100, 1000, 10_000, 100_000];
 
-/** What is shown: where it is found in the results, how it reads, and whether more is better. */
+/** The lines: where each is in the results, its title and unit, and whether more is better. */
 const LINES = [
   ...SIZES.map((size) =>
     line('update', size, `One awaited update, ${players(size)}`, (run) => run.update.median),
@@ -97,7 +96,7 @@ export function comparison({ results }) {
   });
 }
 
-/** The table as text: a column a store, then how we stand to the disk and to the best durable peer. */
+/** The table as text: a column for each store, then this package compared with the disk and the best durable store. */
 export function comparisonTable(lines, stores) {
   const shown = PEERS.filter(({ id }) => stores[id] !== undefined);
   const spread = (cell) => (cell.spread >= 0.005 ? ` ±${(cell.spread * 100).toFixed(0)}%` : '');

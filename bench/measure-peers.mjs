@@ -1,9 +1,8 @@
 /**
- * The same work on every store that is compared, in turn: round after round, each store in a process of its own.
+ * Measures the same work on every store of the comparison, round after round, each time in a new process.
  *
- * Gives `{ stores, results, failures }`: `results` are `{ work, players, store, runs }`, where `work` names a
- * scenario and `runs` has what each round measured. A store that is not there, or that fails at some size, is a
- * line in `failures`, and the rest goes on.
+ * Returns `{ stores, results, failures }`. `results` are `{ work, players, store, runs }`, with a run for each round. A store
+ * that is missing or fails at some size is a line in `failures`; the others are still measured.
  */
 
 import fs from 'node:fs';
@@ -13,9 +12,9 @@ import { inChild } from './support/child.mjs';
 
 const ENTRIES = { entries: 1_000_000, keys: 1000 };
 const SECONDS_MAX = 90;
-/** A store that takes longer than this for one round is measured once. */
+/** A store whose first round takes longer than this gets no further rounds. */
 const ROUND_SECONDS_MAX = 20;
-const NAMES = ['bare.log', 'events'];
+const NOT_OF_STORES = ['bare.log', 'events'];
 
 export async function measurePeers({ work, quick, say }) {
   const rounds = quick ? 1 : 3;
@@ -41,7 +40,7 @@ export async function measurePeers({ work, quick, say }) {
   return measured;
 }
 
-/** Fills every store, gives `use` a function that runs a scenario on each of them in turn, and removes them. */
+/** Fills every store, calls `use` with a function that runs a scenario on each of them, and removes them. */
 async function withStores({ work, say, measured, rounds, fill }, use) {
   const { stores, results, failures } = measured;
   const root = fs.mkdtempSync(path.join(work, 'stores-'));
@@ -63,30 +62,7 @@ async function withStores({ work, say, measured, rounds, fill }, use) {
 
   await use(async (name, scenario, options) => {
     say(`${name}: ${Object.values(options).join(' ')}`);
-    const lists = new Map();
-    const slow = new Set();
-    for (let round = 0; round < rounds; round++) {
-      for (const { id, inFlight } of PEERS) {
-        if (!folders.has(id) || lists.get(id) === null || slow.has(id)) continue;
-        const folder = folders.get(id);
-        const count = inFlight?.[options.kind] ?? options.count;
-        const begun = performance.now();
-        try {
-          const result = await inChild(
-            scenario,
-            { store: id, folder, ...options, count },
-            { secondsMax: SECONDS_MAX },
-          );
-          // Null: the store has no such work.
-          if (result === null) lists.set(id, null);
-          else lists.set(id, [...(lists.get(id) ?? []), result]);
-        } catch (error) {
-          failures.push(error.message);
-          lists.set(id, null);
-        }
-        if (performance.now() - begun > ROUND_SECONDS_MAX * 1000) slow.add(id);
-      }
-    }
+    const lists = await runRounds({ folders, rounds, failures }, scenario, options);
     for (const [store, runs] of lists) {
       if (runs !== null) results.push({ work: name, players: options.players, store, runs });
     }
@@ -94,12 +70,37 @@ async function withStores({ work, say, measured, rounds, fill }, use) {
   fs.rmSync(root, { recursive: true, force: true });
 }
 
-/** Bytes of all files under a folder; what the benchmark itself wrote beside them is not counted. */
+/** A `Map` from each store to its runs; null for one that cannot do this work, or failed. */
+async function runRounds({ folders, rounds, failures }, scenario, options) {
+  const lists = new Map();
+  const slow = new Set();
+  for (let round = 0; round < rounds; round++) {
+    for (const { id, inFlight } of PEERS) {
+      if (!folders.has(id) || lists.get(id) === null || slow.has(id)) continue;
+      const count = inFlight?.[options.kind] ?? options.count;
+      const begun = performance.now();
+      try {
+        const store = { store: id, folder: folders.get(id) };
+        const result = await inChild(scenario, { ...store, ...options, count }, { secondsMax: SECONDS_MAX });
+        // Null: the store cannot do this work.
+        if (result === null) lists.set(id, null);
+        else lists.set(id, [...(lists.get(id) ?? []), result]);
+      } catch (error) {
+        failures.push(error.message);
+        lists.set(id, null);
+      }
+      if (performance.now() - begun > ROUND_SECONDS_MAX * 1000) slow.add(id);
+    }
+  }
+  return lists;
+}
+
+/** Bytes of all files under a folder, without those that only the benchmark writes. */
 function sizeOf(folder) {
   let bytes = 0;
   for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile() || NAMES.includes(entry.name)) continue;
-    // As blocks: lmdb and others have files with holes.
+    if (!entry.isFile() || NOT_OF_STORES.includes(entry.name)) continue;
+    // Blocks, not sizes: some stores have sparse files, such as lmdb.
     bytes += fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).blocks * 512;
   }
   return bytes;

@@ -1,14 +1,14 @@
 /**
- * The benchmark: `npm run bench [-- options]`. Measures this package against its budgets and beside other stores, on
- * one disk and in one run, and writes everything to results/latest.json.
+ * The benchmark: `npm run bench [-- options]`. Measures this package against its budgets and beside other stores, on one disk
+ * and in one run, and writes everything to results/latest.json.
  *
- *     --quick         leaves out 100,000 players and takes fewer samples
+ *     --quick         leave out 100,000 players, and take fewer samples
  *     --dir=PATH      where to measure; default: target/bench of the repository
- *     --only=A,B      of: disk, open, update, load, compaction, flight, loop, peers
- *     --save          also puts tables and charts into README.md of this folder and docs/performance.md
+ *     --only=A,B      some of: disk, open, update, load, compaction, flight, loop, peers
+ *     --save          also write tables and charts to README.md of this folder and docs/performance.md
  *
- * The exit code is 0 when this package could be measured in all, whether or not the budgets were met. A store of the
- * comparison that cannot be measured is a line that says so.
+ * The exit code is 0 when everything of this package was measured, even where a budget is not met. A store of the comparison
+ * that cannot be measured is named at the end.
  */
 
 import fs from 'node:fs';
@@ -42,7 +42,7 @@ const begun = Date.now();
 const results = {
   date: new Date(begun).toISOString(),
   machine: machineLine(work),
-  // What else the machine had to do: on a busy one the figures say little.
+  // On a busy machine the figures say little.
   loadBefore: os.loadavg()[0].toFixed(1),
   command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
 };
@@ -85,7 +85,7 @@ function readOptions(args) {
     else refuse(`Not understood: ${argument}`);
   }
   const unknown = read.only.filter((name) => !GROUPS.includes(name));
-  if (unknown.length > 0) refuse(`--only knows ${GROUPS.join(', ')}; not ${unknown.join(', ')}`);
+  if (unknown.length > 0) refuse(`--only takes ${GROUPS.join(', ')}; not ${unknown.join(', ')}`);
   return read;
 }
 

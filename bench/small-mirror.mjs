@@ -1,9 +1,9 @@
 /**
- * What a JSON file of up to 64 KiB costs an awaited update: `node bench/small-mirror.mjs [--against=FILE]`.
+ * Measures what a JSON file of up to 64 KiB costs an awaited update: `node bench/small-mirror.mjs [--against=FILE]`.
  *
- * In turn, a few hundred awaited updates each: the bare disk (append and fdatasync of the same bytes), the bare disk with
- * a second file that is written and synced one after the other, and this package with a small and with a large JSON
- * file. `--against` measures another build of the addon as well.
+ * In turn, 200 awaited updates each: the bare disk (append and fdatasync of about as many bytes), the bare disk that also
+ * writes, syncs and renames a second file, and this package with a small and with a large JSON file. `--against` also measures
+ * another build of the addon.
  */
 
 import fs from 'node:fs';
@@ -35,7 +35,7 @@ async function timed(call) {
   return median(times);
 }
 
-async function bare(folder, hasFile) {
+async function bare(folder, { hasFile = false } = {}) {
   const log = fs.openSync(path.join(folder, 'log'), 'a');
   const median = await timed(() => {
     if (hasFile) {
@@ -52,7 +52,7 @@ async function bare(folder, hasFile) {
   return median;
 }
 
-async function ours(addon, folder, isLarge) {
+async function ours(addon, folder, { isLarge = false } = {}) {
   const { Storage } = require(addon);
   const storage = new Storage({ dataDir: folder });
   const coins = storage.collection('coins');
@@ -65,11 +65,11 @@ async function ours(addon, folder, isLarge) {
 
 const addons = [...(values.against ? [['before', path.resolve(values.against)]] : []), ['now', addonFile()]];
 const works = [
-  ['bare disk', (folder) => bare(folder, false)],
-  ['bare disk, two files', (folder) => bare(folder, true)],
+  ['bare disk', (folder) => bare(folder)],
+  ['bare disk, two files', (folder) => bare(folder, { hasFile: true })],
   ...addons.flatMap(([when, addon]) => [
-    [`${when}, small JSON file`, (folder) => ours(addon, folder, false)],
-    [`${when}, large JSON file`, (folder) => ours(addon, folder, true)],
+    [`${when}, small JSON file`, (folder) => ours(addon, folder)],
+    [`${when}, large JSON file`, (folder) => ours(addon, folder, { isLarge: true })],
   ]),
 ];
 const results = new Map(works.map(([name]) => [name, []]));

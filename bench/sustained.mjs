@@ -1,11 +1,11 @@
 /**
- * Sustained load from the thread that is measured: `node bench/sustained.mjs [options]`, some five minutes.
+ * Sustained load from the measured thread: `node bench/sustained.mjs [options]`, about five minutes.
  *
- *     --seconds=3         how long each line is measured
- *     --rounds=1          of several the middle one is shown, figure by figure
- *     --only=append,read  of: append, update, read
- *     --callers=64,1000   of: 64, 1000, 10000
- *     --against=FILE      measures another build of the addon too, in turn
+ *     --seconds=3         how long to measure each line
+ *     --rounds=1          how many rounds; each figure is the median of them
+ *     --only=append,read  some of: append, update, read
+ *     --callers=64,1000   any numbers of callers; default: 64, 1000 and 10000
+ *     --against=FILE      also measure another build of the addon, in turn
  *
  * See README.md in this folder for what is measured.
  */
@@ -48,7 +48,7 @@ for (const kind of values.only.split(',')) {
   }
 }
 
-/** Each addon's rounds, in turn. */
+/** The rounds of each addon; the addons take turns. */
 async function measure(options) {
   const rounds = addons.map(() => []);
   for (let round = 0; round < Number(values.rounds); round++) {

@@ -1,5 +1,5 @@
-// `npm run docs`: writes docs/api.md, the reference of every export, from index.d.ts. The text is that of the Rust
-// sources; nothing is written here by hand. With --check it only says whether docs/api.md is current.
+// `npm run docs`: writes docs/api.md, the reference of every export, from index.d.ts. All its text comes from the sources of
+// index.d.ts. With --check it only fails where docs/api.md is not current.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -203,7 +203,8 @@ function reference() {
 
 const text = reference();
 if (process.argv.includes('--check')) {
-  if (readFileSync(target, 'utf8') !== text) fail('docs/api.md is not current: npm run docs, and commit it.');
+  if (readFileSync(target, 'utf8') !== text)
+    fail('docs/api.md is not current: run `npm run docs`, and commit it.');
 } else {
   writeFileSync(target, text);
 }

@@ -1,17 +1,17 @@
-// What a built binary asks of the machine that loads it: size, glibc, Node-API. Used by the tests, by
-// `npm run cross-build` and by the release workflow: node scripts/binary.mjs FILE… [--glibc 2.17]
+// What a built binary needs from the machine that loads it: size, glibc, Node-API. The tests, `npm run cross-build` and the
+// release workflow use it: node scripts/binary.mjs FILE… [--glibc 2.17]
 //
-// Nothing is loaded, so binaries of other systems can be looked at. Names of symbols stand in every binary as plain
-// text: those of glibc with their version, those of Node-API because they are looked up by name.
+// It does not load the binary, so it can check binaries of other systems. Every binary has the names of its symbols as plain
+// text: those of glibc with their version, those of Node-API because they are resolved by name.
 
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** Node-API names of level 9 and above begin so; those of the levels up to 8 are all `napi_…`. */
+/** Node-API names of level 9 and above. All names up to level 8 begin with `napi_`. */
 const ABOVE_LEVEL_8 = /\bnode_api_\w+/g;
-/** Told to Node, not asked of it: the function by which an addon names its level. */
+/** The addon exports this function to name its level; it does not import it. */
 const OWN_NAMES = new Set(['node_api_module_get_api_version_v1']);
 
 export const SIZE_MAX_BYTES = 2_400_000;
@@ -29,17 +29,17 @@ export function inspect(file) {
   };
 }
 
-/** What is wrong with a binary, as sentences; none when it may be published. */
+/** What is wrong with a binary, as sentences; an empty list where it may be published. */
 export function faults(file, { glibcMax = null, isStripped = true } = {}) {
   const { sizeBytes, glibc, isAddon, tooNewNames } = inspect(file);
   const name = basename(file);
   const found = [];
-  if (!isAddon) found.push(`${name} is no addon: it has no napi_register_module_v1.`);
+  if (!isAddon) found.push(`${name} is not an addon: it has no napi_register_module_v1.`);
   if (isStripped && sizeBytes >= SIZE_MAX_BYTES)
     found.push(`${name} has ${sizeBytes} bytes, over ${SIZE_MAX_BYTES}.`);
   if (tooNewNames.length > 0) found.push(`${name} uses Node-API above level 8: ${tooNewNames.join(', ')}.`);
   if (glibcMax && glibc && compareVersions(glibc, glibcMax) > 0) {
-    found.push(`${name} needs glibc ${glibc}; the oldest to be served is ${glibcMax}.`);
+    found.push(`${name} needs glibc ${glibc}; the newest allowed is ${glibcMax}.`);
   }
   return found;
 }

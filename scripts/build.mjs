@@ -7,7 +7,7 @@ import { prepare, root, run, runTool } from './tools.mjs';
 
 prepare();
 
-// Built aside and moved into place: a process that has the old file open keeps it.
+// Built in another folder, then renamed into place: a process that has the old file open keeps it.
 const output = join(root, 'target', 'addon');
 runTool('napi', [
   'build',

@@ -1,6 +1,8 @@
-// Packs the package and the one with this machine's binary, looks at its manifest and types as bundlers and TypeScript
-// see them (publint, arethetypeswrong), installs both into an empty project, and loads it as a bot would: by
-// `require`, by `import` and by its subpaths.
+// Checks the package as a user gets it:
+//   1. packs it, and compares its files with the list;
+//   2. checks its manifest and types as bundlers and TypeScript read them (publint, arethetypeswrong);
+//   3. installs it with this machine's binary into an empty project;
+//   4. loads it as a bot does: by `require`, by `import` and by its subpaths.
 
 import { execFileSync } from 'node:child_process';
 import {
@@ -19,8 +21,8 @@ import { fetched } from './fetched.mjs';
 import { fail, root, run } from './tools.mjs';
 
 /**
- * Every file of the package, one a line. Who adds one to it, adds it here, and sees by that what is published: a test,
- * a simulation or a forgotten file does not slip in.
+ * Every file of the package, one a line. Whoever adds a file adds it here, and so knows that it is published. No test,
+ * simulation or forgotten file is published by accident.
  */
 const LIST = 'scripts/packed-files.txt';
 const SIZE_MAX_BYTES = 384 * 1024;
@@ -32,7 +34,7 @@ const npm = (args, cwd) =>
     shell: process.platform === 'win32',
   });
 
-/** Packs a folder into `to`; gives the tarball's path and the names of the files in it. */
+/** Packs a folder into `to`; returns the tarball's path, its files and its size. */
 function pack(folder, to) {
   const [packed] = JSON.parse(npm(['pack', '--json', '--ignore-scripts', '--pack-destination', to], folder));
   return {
@@ -56,7 +58,7 @@ try {
   const missing = expected.filter((file) => !main.files.includes(file));
   if (surplus.length + missing.length > 0) {
     fail(
-      `The package holds other files than ${LIST} names.\n  not named there: ${surplus}\n  not packed:      ${missing}\nWhere that is meant, bring the list up to date.`,
+      `The package holds other files than ${LIST} names.\n  not named there: ${surplus}\n  not packed:      ${missing}\nIf that is intended, update the list.`,
     );
   }
   if (main.bytes > SIZE_MAX_BYTES)

@@ -1,5 +1,4 @@
-// `npm run check`: what must pass before a commit, and what CI runs. Format, lints, all tests, and the
-// package as a user would install it.
+// `npm run check`: what must pass before a commit, in CI too: format, lints, all tests, and the package as a user installs it.
 
 import { execFileSync } from 'node:child_process';
 import { fail, prepare, root, run, runTool } from './tools.mjs';

@@ -1,5 +1,5 @@
-// Tools that only a check needs, fetched from the npm registry into target/tools at fixed versions. They are no
-// development dependencies, so that `npm ci` stays small.
+// Tools that only a check needs: npm installs them into target/tools, at fixed versions. They are not development
+// dependencies, so that `npm ci` stays small.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const VERSIONS = {
 };
 const folder = join(root, 'target', 'tools');
 
-/** The folder of a tool's package, after fetching what is missing. */
+/** The folder of a tool's package, which is installed first where it is missing. */
 export function fetched(name) {
   const place = join(folder, 'node_modules', name);
   const manifest = join(place, 'package.json');

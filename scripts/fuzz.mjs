@@ -1,11 +1,11 @@
-// `npm run fuzz`: lets libFuzzer look for bytes in logs and mirrors that the engine does not stand. Needs the nightly
-// toolchain and cargo-fuzz.
+// `npm run fuzz`: libFuzzer searches for bytes in logs and mirrors that break the engine. Needs Rust's nightly toolchain and
+// cargo-fuzz.
 //
-//   --minutes N     how long in all, shared by the targets (10)
-//   --target NAME   one of fuzz/fuzz_targets (all)
-//   --seeds         only what is in fuzz/seeds, once: the inputs that found something, and such that cover much
+//   --minutes N     how long in all, shared by the targets (default: 10)
+//   --target NAME   one of fuzz/fuzz_targets (default: all)
+//   --seeds         run only the inputs in fuzz/seeds, once: those that found something, and those that cover much
 //
-// What is found along the way stays in fuzz/corpus and is used again; an input that fails is kept in fuzz/artifacts.
+// Useful inputs are kept in fuzz/corpus and used again. An input that fails is kept in fuzz/artifacts.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
@@ -38,7 +38,7 @@ if (options.target && !all.includes(options.target)) {
 }
 const targets = options.target ? [options.target] : all;
 
-// What is fuzzed has no `unsafe`, so the address sanitizer would find nothing and cost nine tenths of the speed.
+// The fuzzed code has no `unsafe`, so the address sanitizer would find nothing; it would be ten times slower.
 const FUZZ = ['+nightly', 'fuzz'];
 const PLAIN = ['--sanitizer', 'none'];
 console.log(`Building ${targets.join(', ')} …`);
@@ -51,7 +51,7 @@ for (const target of targets) {
   const seeds = join(root, 'fuzz', 'seeds', target);
   mkdirSync(corpus, { recursive: true });
   const folders = [corpus, seeds].filter(existsSync);
-  // An answer that takes ten seconds, or a gigabyte, is a failure as well.
+  // An input that takes ten seconds, or a gigabyte, is a failure too.
   const limits = ['-timeout=10', '-rss_limit_mb=1024', '-max_len=4096', '-print_final_stats=1'];
   const length = options.seeds ? ['-runs=0'] : [`-max_total_time=${seconds}`];
   console.log(`${target}: ${options.seeds ? 'the seeds' : `${seconds} s`} …`);

@@ -1,9 +1,8 @@
-// The `install` script: does nothing where a binary loads, which is everywhere that one was published for.
+// npm's `install` script. Where a binary loads, it does nothing: that is every system with a published one.
 //
-// Elsewhere it builds one from the Rust sources in the package, when Rust is there: after an install from the git
-// repository, on a system without a published binary, and at `npm rebuild progressive-storage`. Without Rust an
-// install goes on (it may be meant for another machine), and loading the package tells what is missing; a rebuild,
-// which was asked for, fails.
+// Elsewhere it builds a binary from the Rust sources in the package, if Rust is installed: after an install from the git
+// repository, on a system without a published binary, and for `npm rebuild progressive-storage`. Without Rust, an install goes
+// on, because it may be meant for another machine; loading the package then says what is missing. A rebuild fails.
 
 const { spawnSync } = require('node:child_process');
 const { copyFileSync, existsSync, readFileSync, renameSync, rmSync } = require('node:fs');
@@ -13,7 +12,7 @@ const { whyNoLinker, whyNoRust } = require('./rust.js');
 const root = join(__dirname, '..');
 const isRebuild = process.env.npm_command === 'rebuild';
 
-/** What hinders loading, as text; null when nothing does. In a process of its own, so that it can be asked again. */
+/** Why the package does not load, as text; null where it loads. A child process tries it, so that it can be tried again. */
 function whyNotLoaded() {
   const { status, stderr } = spawnSync(
     process.execPath,
@@ -23,17 +22,17 @@ function whyNotLoaded() {
   return status === 0 ? null : stderr.trim();
 }
 
-/** Those who work on the package itself install its tools here, and build with `npm run build`. */
+/** A developer of the package installs its tools here, and builds with `npm run build`. */
 function isOwnClone() {
   return existsSync(join(root, '.git')) && (process.env.INIT_CWD ?? process.cwd()) === root;
 }
 
-/** The clone that npm makes of a git dependency to pack it: what is built in it would be thrown away. */
+/** npm packs a git dependency from a temporary clone. A binary that is built there would be discarded. */
 function isBeingPacked() {
   return '_PACOTE_NO_PREPARE_' in process.env;
 }
 
-/** The name that the loader looks for, from its own message: it knows glibc from musl. */
+/** The file name that the loader expects, from its own message: the loader can tell glibc from musl. */
 function fileNameFrom(reason) {
   return /progressive-storage\.[a-z0-9-]+\.node/.exec(reason)?.[0] ?? null;
 }
@@ -58,11 +57,11 @@ function build(name) {
     .filter((line) => line.includes('"compiler-artifact"') && line.includes('"cdylib"'))
     .flatMap((line) => JSON.parse(line).filenames)
     .find((file) => /\.(so|dylib|dll)$/.test(file));
-  if (!library) return 'cargo told of no library that it built.';
-  // Beside, then renamed: a process that has the old file open keeps it.
+  if (!library) return 'cargo did not name the library that it built.';
+  // Written to a new file, then renamed: a process that has the old file open keeps it.
   copyFileSync(library, join(root, `${name}.new`));
   renameSync(join(root, `${name}.new`), join(root, name));
-  // What cargo made on the way is a hundred times as large as the package.
+  // cargo's own files are far larger than the package.
   if (!existsSync(join(root, '.git'))) rmSync(join(root, 'target'), { recursive: true, force: true });
   return null;
 }
@@ -75,13 +74,13 @@ function main() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const hindrance = name
     ? build(name)
-    : `no name is known for a binary of ${process.platform} on ${process.arch}`;
+    : `there is no known file name for a binary of ${process.platform} on ${process.arch}`;
   const problem = hindrance ?? whyNotLoaded();
   if (problem === null) {
     console.log(`progressive-storage ${version}: built ${name}.`);
     return;
   }
-  console.error(`${reason}\n\nBuilding it here did not succeed: ${problem}`);
+  console.error(`${reason}\n\nBuilding it here failed: ${problem}`);
   if (isRebuild) process.exitCode = 1;
 }
 

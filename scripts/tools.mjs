@@ -1,4 +1,4 @@
-// Running other programs from the project's scripts, and saying clearly what is missing.
+// Runs other programs for the project's scripts, and says clearly what is missing.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -36,7 +36,7 @@ export function runTool(name, args, options) {
   run(join(root, 'node_modules', '.bin', isWindows ? `${name}.cmd` : name), args, options);
 }
 
-/** Checks Node and Rust, and installs the development tools if that was not done. */
+/** Checks Node and Rust, and installs the development tools where they are missing. */
 export function prepare() {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 20)
@@ -44,7 +44,7 @@ export function prepare() {
   const whyNot = whyNoRust();
   if (whyNot) fail(whyNot);
   const noLinker = whyNoLinker();
-  // Another one may be configured, so it is only told at a failure, below all that cargo and npm say about it.
+  // Another linker may be configured, so this is only shown after a failure, below the output of cargo and npm.
   if (noLinker) process.once('exit', (code) => code !== 0 && console.error(`\n${noLinker}`));
   if (!existsSync(join(root, 'node_modules', '@napi-rs', 'cli'))) {
     console.log('Installing the development tools (npm ci) …');

@@ -1,12 +1,12 @@
 /**
- * Draws a flame graph of what perf has recorded:
+ * Draws a flame graph of a recording of perf:
  *
  *     perf record -F 1499 -e cpu-clock --call-graph fp -o x.perf node --perf-basic-prof SCRIPT
  *     perf script --no-inline -F comm,ip,sym,dso -i x.perf | node bench/flame/draw.mjs OUT.svg TITLE [PATTERN]
  *
- * All samples of this package's own threads are drawn; of the JavaScript thread those whose stack matches PATTERN, since
- * most of the others are the start of Node.js and the making of test data. The addon needs its names and frame
- * pointers: RUSTFLAGS="-C force-frame-pointers=yes" CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1.
+ * It draws all samples of this package's own threads. Of the JavaScript thread it draws those whose stack matches PATTERN: most
+ * others are the start of Node.js and the preparation of test data. Build the addon with names and frame pointers:
+ * RUSTFLAGS="-C force-frame-pointers=yes" CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1.
  */
 
 import fs from 'node:fs';
@@ -18,10 +18,10 @@ const DEPTH_MAX = 26;
 const SHARE_MIN = 0.004;
 const LETTER = 6;
 
-/** Frames that are only the way to the work. */
+/** Frames that only lead to the work. */
 const WAY =
   /^(__libc_start|_start|main$|node::Start|node::NodeMain|node::SpinEvent|uv_run|clone|start_thread|std::|core::ops|_ZN|__clone|entry_SYSCALL|do_syscall|x64_sys_call|__x64_sys|Builtins_JSEntry|v8::internal::.*Invoke|v8::internal::Execution|v8::Function::Call|asm_exc|exc_page|alloc::|__rust|Builtins_Interpreter|Builtins_CEntry|thread_start)/;
-const OURS = /^<?((engine|game|vfs|bindings)::|crc32|memchr|hashbrown|serde|flate2|xxhash)/;
+const OURS = /^<?((data|store|files|game|vfs|bindings|engine)::|crc32|memchr|hashbrown|serde|flate2|xxhash)/;
 const RUNTIME = /^js |^Builtins|^v8|^node|^napi/;
 const THREAD = /^(ps-|JavaScript thread)/;
 

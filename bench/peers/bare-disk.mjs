@@ -1,6 +1,6 @@
 /**
- * No store: the bare disk doing the least that the work needs. An update or a burst of them is their bytes appended
- * and synced; a load is the file read. What stands in the columns of the stores can be no faster than this.
+ * No store: the bare disk with the least work that is needed. An update or a burst of updates appends their bytes and syncs; a
+ * load reads the file. No durable store can be faster than this.
  */
 
 import fs from 'node:fs';
@@ -26,7 +26,7 @@ export async function open(folder, { name = 'players' } = {}) {
   return {
     all: async () => void fs.readFileSync(file),
     update: () => write(ENTRY.update),
-    /** `count` of them at once: one write, one sync. */
+    /** `count` calls at once: one write, one sync. */
     burst: (kind, count) => write(ENTRY[kind] * count),
     close: async () => fs.closeSync(fd),
   };

@@ -1,5 +1,5 @@
 /**
- * classic-level (LevelDB), values as JSON. It has no update as one step: updates of one key wait for each other here.
+ * classic-level (LevelDB), values as JSON. It has no atomic update, so updates of one key wait for each other here.
  */
 
 import path from 'node:path';
@@ -43,7 +43,7 @@ export async function open(folder) {
   const events = database.sublevel('events', { valueEncoding: 'json' });
   const inTurn = oneByOne();
   let number = Date.now();
-  // The events have keys that begin with "!", which stands before all ids.
+  // Keys of events begin with "!", which sorts before all ids.
   const range = { gt: '"' };
   const values = () => database.values(range).all();
   const update = async (id, change) => database.put(id, change(await database.get(id)), { sync: true });

@@ -1,19 +1,19 @@
 /**
- * The stores that are compared, one adapter a file. An adapter exports
+ * The stores of the comparison, with an adapter file for each. An adapter exports
  *
  *     durability                       what a resolved promise means, in words
- *     fill(folder, players)            makes the data of so many players, quickly, and closes the store
- *     fillEntries(folder, total, keys) makes a store that has seen so many small changes
- *     open(folder, { name })           the store, ready for use:
- *         all() one(id) top(count) rank(id)          reading; what it gives are plain objects
- *         update(id, change)                         the record `change` makes of the old one, as durable as it gets
- *         append(entry)                              one small record more, likewise
- *         compact()                                  where there is such a thing
+ *     fill(folder, players)            quickly writes the data of so many players, and closes the store
+ *     fillEntries(folder, total, keys) writes so many small changes, and closes the store
+ *     open(folder, { name })           the open store:
+ *         all() one(id) top(count) rank(id)          read; the results are plain objects
+ *         update(id, change)                         writes what `change` makes of the record, as durably as possible
+ *         append(entry)                              writes one more small record, as durably as possible
+ *         compact()                                  only where the store has such a call
  *         close()
  *
- * `isDurable` says whether a resolved update survives a power cut; only those are rivals on equal terms.
+ * `isDurable`: a resolved update survives a power cut. Only such stores are compared as equals.
  *
- * `inFlight` is how many calls are made at once, where 1,000 would take minutes.
+ * `inFlight`: how many calls are made at once, where 1,000 would take minutes.
  */
 
 export const PEERS = [

@@ -1,6 +1,6 @@
 /**
- * @alcalzone/jsonl-db: all records in memory, changes appended to a file of JSON lines. A change is written soon
- * after the call, without fsync, and nothing tells when: an "awaited" update is only made in memory.
+ * @alcalzone/jsonl-db: all records in memory, changes appended to a file of JSON lines. A change is written soon after the
+ * call, without fsync, and no promise says when. So an "awaited" update is only in memory.
  */
 
 import path from 'node:path';
@@ -24,7 +24,7 @@ async function fillRecords(folder, records) {
   let count = 0;
   for (const [id, record] of records) {
     database.set(id, record);
-    // So that it gets to write what it holds.
+    // Let it write what it buffers.
     if (++count % 1000 === 0) await new Promise(setImmediate);
   }
   await database.close();

@@ -1,6 +1,6 @@
 /**
- * lowdb: one object in memory; each write makes the whole of it text and writes it to a new file, without fsync.
- * Writes that were called meanwhile share the next file.
+ * lowdb: one object in memory. Each write turns all of it into text and writes it to a new file, without fsync. Writes that are
+ * called meanwhile share the next file.
  */
 
 import path from 'node:path';
@@ -15,7 +15,7 @@ export async function fill(folder, players) {
   await fillRecords(folder, playersOf(players));
 }
 
-/** It keeps no changes: its file holds the last value of each key. */
+/** Its file holds only the last value of each key. */
 export async function fillEntries(folder, total, keys) {
   await fillRecords(folder, smallEntries(total, keys));
 }

@@ -1,6 +1,6 @@
 /**
- * @seald-io/nedb: all records in memory, changes appended to a file of JSON lines, without fsync. It has no update
- * by a function as one step: updates of one key wait for each other here.
+ * @seald-io/nedb: all records in memory, changes appended to a file of JSON lines, without fsync. It has no atomic update by a
+ * function, so updates of one key wait for each other here.
  */
 
 import path from 'node:path';

@@ -1,7 +1,6 @@
 /**
- * The plain JavaScript module that this package replaces: each update reads the whole JSON file, appends and syncs
- * a line, and writes the whole JSON file again (which is not synced). It does not order concurrent calls, so they
- * are called one after the other here.
+ * The plain JavaScript module that this package replaces. Each update reads the whole JSON file, appends and syncs a line, and
+ * writes the whole JSON file again without a sync. It does not order concurrent calls, so updates of one key wait for each other here.
  */
 
 import path from 'node:path';

@@ -8,7 +8,7 @@ import { writeEntries } from '../support/small-entries.mjs';
 
 export const durability = 'fdatasync for each batch, before the promises resolve';
 
-/** The files of a compacted log; then one start, write and end, so that what is measured later is a usual start. */
+/** Writes the files of a compacted log, then opens, writes and closes once, so that later starts are usual ones. */
 export async function fill(folder, players) {
   writeFixture(folder, players);
   await usualEnd(folder, 'players');
@@ -36,7 +36,7 @@ export async function open(folder, { name = 'players' } = {}) {
     one: (id) => data.get(id),
     top: (count) => storage.getLeaderboard('totalScore', count),
     rank: async (id) => (await storage.getPlayerRank(id)).rank,
-    // The bot's own call; it changes the record as `change` of the other stores does.
+    // The bot's own call. It changes the record as `change` does in the other stores.
     update: (id) => storage.updatePlayerStats(id, 'Player', 500, false, 5, 5),
     append: (entry) => storage.appendLogEntry('events', entry),
     compact: () => storage.compactLog(name),

@@ -1,5 +1,5 @@
 /**
- * What the disk itself does: an append and its sync, and plain sequential writing with one sync at the end.
+ * The disk alone: an append with its sync, and a sequential write with one sync at the end.
  */
 
 import path from 'node:path';

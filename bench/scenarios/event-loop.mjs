@@ -1,9 +1,10 @@
 /**
- * The delay of the main thread's event loop, idle and while the disk is kept writing, in turn.
+ * The delay of the main thread's event loop, in turn idle and under constant writes.
  *
- * `from: 'worker'`: another thread of the process makes the calls; what the main thread then feels is what the
- * package does to it, and the competition for the processor's cores. `from: 'main'`: the measured thread makes the calls itself, as a bot
- * does, with as many users waiting for an answer as `callers` says; that includes the work of making them.
+ * `from: 'worker'`: another thread makes the calls. The main thread's delay then comes from the package, and from the
+ * competition for processor cores.
+ * `from: 'main'`: the measured thread makes the calls itself, as a bot does, with `callers` calls open at any time. The delay
+ * then includes the work of making the calls.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,7 +37,7 @@ export async function run({ folder, players, from, callers, seconds, rounds }) {
   return { from, callers, idle: middle(idle), busy: middle(busy), updatesPerSecond, rounds: { idle, busy } };
 }
 
-/** Of several rounds the middle one, figure by figure, so that one disturbed round does not count. */
+/** The median of several rounds, figure by figure, so that one disturbed round does not count. */
 function middle(rounds) {
   const of = (field) => median(rounds.map((round) => round[field]));
   return { median: of('median'), p99: of('p99'), max: Math.max(...rounds.map((round) => round.max)) };
@@ -50,7 +51,7 @@ function loadInWorker(options) {
   });
 }
 
-/** Keeps `callers` updates waiting until the time is up; gives how many were made. */
+/** Keeps `callers` updates open until the time is up; returns how many were made. */
 async function load({ folder, players, callers, until }) {
   const { Storage } = loadPackage();
   const storage = new Storage({ dataDir: folder });

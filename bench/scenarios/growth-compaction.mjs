@@ -1,6 +1,6 @@
 /**
- * The compaction of a large log while appends go on at a fixed rate: each append's time is counted from when it was
- * due, so a pause is seen by all that were due in it.
+ * The compaction of a large log during appends at a fixed rate. The time of an append counts from when it was due, so every
+ * append that is due in a pause shows the pause.
  */
 
 import fs from 'node:fs';
@@ -13,7 +13,7 @@ import { summary } from '../support/stats.mjs';
 export async function run({ folder, players, rounds, perSecond }) {
   writeFixture(folder, players);
   const log = path.join(folder, 'logs', 'players.log');
-  // The same state over again: a log of which all but one part is dead.
+  // The same state again and again: all but the last part of the log is dead.
   const checkpoint = fs.readFileSync(log);
   for (let round = 1; round < rounds; round++) fs.appendFileSync(log, checkpoint);
   const logBytes = fs.statSync(log).size;

@@ -1,9 +1,9 @@
 /**
- * A day of a large bot, as many updates as in `hours` at `perSecond`, made as fast as they go: bytes written to the
- * disk, compactions, mirrors. The scheduler's hourly look is made after each hour's updates.
+ * A day of a large bot: the updates of `hours` at `perSecond`, made as fast as possible. Reports bytes written to the disk,
+ * compactions and mirrors. The scheduler's hourly check runs after the updates of each hour.
  *
- * Mirrors are written in the background by the clock, so in hurried hours there are fewer than in real ones; the
- * report gives the bytes of one, from which those of a day at real speed follow.
+ * The clock decides when a mirror is written, so these short hours have fewer of them than real ones. The report gives the
+ * bytes of one mirror; those of a real day follow from it.
  */
 
 import fs from 'node:fs';
@@ -34,7 +34,7 @@ export async function run({ folder, players, perSecond, hours }) {
     const now = fs.statSync(log).size;
     appended += now - size;
     size = now;
-    // As the scheduler decides: over 1 MiB, and at least half of it dead.
+    // The scheduler's rule: over 1 MiB, and at least half of it dead.
     if (now >= 2 * logBytes) {
       await storage.compactLog('players');
       compactions += 1;
@@ -54,7 +54,7 @@ export async function run({ folder, players, perSecond, hours }) {
   };
 }
 
-/** Bytes that this process had the system write to the disk. */
+/** Bytes that this process has written to the disk. */
 function writtenBytes() {
   return Number(/^write_bytes: (\d+)/m.exec(fs.readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN);
 }

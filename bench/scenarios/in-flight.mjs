@@ -1,9 +1,9 @@
 /**
- * Many appends in flight: a window of them is kept open until a given number is on disk. Before each round the
- * bare disk writes the same number of bytes in sequence and syncs once.
+ * Many appends in flight: `window` of them are open at any time, until `total` are on disk. Before each round, the bare disk
+ * writes as many bytes in sequence and syncs once.
  *
- * Kinds: `text` is an entry whose value is one long string, so that JSON.stringify costs little and the way to
- * the disk is what is measured; `record` has a player with 50 games as its value, as the bot's entries do.
+ * Kinds: the value of a `text` entry is one long string, so JSON.stringify costs little and the way to the disk is measured.
+ * The value of a `record` entry is a player with 50 games, as the bot's entries have it.
  */
 
 import fs from 'node:fs';
@@ -55,7 +55,7 @@ export async function run({ folder, kind, entryBytes, total, window, rounds }) {
 function entryOf(kind, entryBytes, index) {
   const key = `key-${String(index).padStart(4, '0')}`;
   if (kind === 'record') return { op: 'SET', key, value: recordOf(key) };
-  // What is around the value: timestamp, op, key, checksum.
+  // The rest of the line: timestamp, op, key, checksum.
   const around =
     '{"timestamp":"2025-01-01T00:00:00.000Z","op":"SET","key":"key-0000","value":"","_crc":"01234567"}\n';
   return { op: 'SET', key, value: 'x'.repeat(entryBytes - around.length) };
@@ -72,7 +72,7 @@ function recordOf(userId) {
   return { userId, username: `Player ${userId}`, totalGames: 45, totalScore: 23_490, gamesHistory };
 }
 
-/** How long V8 alone needs to turn as many entries into text, on the one thread that all callers share. */
+/** How long V8 alone takes to turn as many entries into text, on the one thread that all callers share. */
 function timeStringify(entries, total) {
   let length = 0;
   const begun = performance.now();

@@ -1,8 +1,8 @@
 /**
- * A start: the first read replays the log up to the engine's state, loadPlayers then gives all of it to V8.
- * And what the process holds in memory after the replay, beyond what Node.js itself takes.
+ * A start: the first read replays the log into the engine's state, then loadPlayers gives all of it to V8. Also the memory of
+ * the process after the replay, beyond that of Node.js.
  *
- * The files are in the page cache: the fixture has just been written.
+ * The files are in the page cache, because the fixture has just been written.
  */
 
 import fs from 'node:fs';
@@ -22,7 +22,7 @@ export async function run({ folder, players }) {
   const replayMs = performance.now() - begun;
   if (record.totalGames < 50)
     throw new Error(`the last player has ${record.totalGames} games, 50 were written`);
-  // What was only needed for the replay is given back before the memory is read.
+  // Wait until the memory of the replay is released.
   await sleep(1000);
   const engineBytes = process.memoryUsage.rss() - bareBytes;
   const peakBytes = process.resourceUsage().maxRSS * 1024 - bareBytes;

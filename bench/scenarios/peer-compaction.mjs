@@ -34,7 +34,7 @@ export async function run({ store, folder, players, quietSamples }) {
     const compaction = Promise.resolve(data.compact()).then(() => {
       compactionMs = performance.now() - begun;
     });
-    // The first one counts from before: where compacting blocks the thread, it is what a user then waits for.
+    // The first update counts from before the call: where compacting blocks the thread, a user waits that long.
     await update(during, begun);
     while (compactionMs === null) await update(during);
     await compaction;

@@ -1,5 +1,5 @@
 /**
- * Makes a store's data: `players` with 50 games each, or `entries` small changes on `keys` keys. Not measured.
+ * Fills a store: `players` with 50 games each, or `entries` small changes of `keys` keys. Not measured.
  */
 
 import { loadPeer } from '../peers/index.mjs';

@@ -1,5 +1,5 @@
 /**
- * A start: open a store and load all of it as plain objects; then single reads. The files are in the page cache.
+ * A start: opens a store and loads all of it as plain objects; then single reads. The files are in the page cache.
  */
 
 import { loadPeer } from '../peers/index.mjs';
@@ -28,7 +28,7 @@ export async function run({ store, folder, players, name }) {
   const count = all === undefined ? expected : Object.keys(all).length;
   if (count !== expected) throw new Error(`${store}: ${count} records were loaded, ${expected} were written`);
   const memoryBytes = process.memoryUsage.rss() - bareBytes;
-  // A bot asks for single records, not with all of them held as objects.
+  // Not with all records as objects in memory: a bot reads single ones.
   all = undefined;
 
   const reads = {};

@@ -1,6 +1,5 @@
 /**
- * One awaited update after another in one store, of a player chosen at random; at most `samples` of them, and no new
- * one after `seconds`.
+ * One awaited update after another in one store, each of a random player: at most `samples` of them, and none after `seconds`.
  */
 
 import { loadPeer } from '../peers/index.mjs';
@@ -22,7 +21,7 @@ export async function run({ store, folder, players, samples, seconds }) {
       const id = playerId(Math.floor(random() * players));
       const begun = performance.now();
       await data.update(id, play);
-      // The first ones warm up, unless they are so slow that there is time for nothing else.
+      // The first ones are a warm-up, unless they take all the time.
       if (count >= 0 || performance.now() > until) times.push(performance.now() - begun);
       if (performance.now() > until) break;
       await new Promise(setImmediate);

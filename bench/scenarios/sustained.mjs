@@ -1,17 +1,16 @@
 /**
- * Sustained load from the measured thread: so many callers, each of which awaits a call and makes the next one. A
- * 1 ms timer tells how long the event loop was kept from its turns.
+ * Sustained load from the measured thread: each of `callers` awaits a call, then makes the next one. A 1 ms timer measures
+ * the gaps between turns of the event loop.
  *
- * Kinds: `append` is appendLogEntry; `update` is update() of a collection; `read` is get() of a collection that is in
- * memory. `bytes` is the size of an entry or value. What the callers themselves do (arguments, the function given to
- * update, and what a call does before it returns, JSON.stringify for the most part) is timed beside it: `beyondMs` is
- * the longest gap without it. The longest pause for garbage collection is told apart.
+ * Kinds: `append` is appendLogEntry, `update` is update() of a collection, `read` is get() of a collection in memory. `bytes`
+ * is the size of an entry or value. `beyondMs` is the longest gap without the callers' own work: arguments, the function given
+ * to update, and what a call does before it returns (mostly JSON.stringify). `collectionMs` is the longest garbage collection.
  */
 
 import { PerformanceObserver } from 'node:perf_hooks';
 import { loadPackage } from '../support/package.mjs';
 
-/** Processor time of this thread, in which other programs have no part; Node.js 24 and newer know it. */
+/** Processor time of this thread, without other programs; NaN before Node.js 24. */
 function processorMs() {
   const used = process.threadCpuUsage?.();
   return used ? (used.user + used.system) / 1000 : Number.NaN;
@@ -47,7 +46,7 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
   };
   let until = performance.now() + 1e9;
   const all = Promise.all(Array.from({ length: callers }, (_, number) => caller(number)));
-  // The first calls, all made at once, are not what is measured.
+  // Not measured: the first calls, which are all made at once.
   const begun = performance.now();
   until = begun + seconds * 1000;
   ownMs = 0;
@@ -55,7 +54,7 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
   let timers = 0;
   const gap = { ms: 0, beyondMs: 0, processorMs: 0, collectionMs: 0 };
   let lastProcessor = processorMs();
-  const look = () => {
+  const measure = () => {
     const now = performance.now();
     gap.ms = Math.max(gap.ms, now - last);
     gap.beyondMs = Math.max(gap.beyondMs, now - last - ownMs);
@@ -70,11 +69,11 @@ export async function run({ folder, kind, bytes, callers, seconds }) {
     for (const { duration } of list.getEntries()) gap.collectionMs = Math.max(gap.collectionMs, duration);
   });
   observer.observe({ entryTypes: ['gc'] });
-  const timer = setInterval(look, 1);
-  // Without a turn of the loop nobody else ends it.
+  const timer = setInterval(measure, 1);
+  // Let the loop turn, so that the other callers see the end.
   await all;
   const took = (performance.now() - begun) / 1000;
-  look();
+  measure();
   await new Promise(setImmediate);
   observer.disconnect();
   clearInterval(timer);

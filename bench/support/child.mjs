@@ -1,7 +1,7 @@
 /**
- * Runs one scenario in a process of its own, so that no memory, cache or heap of one is in another's figures.
+ * Runs one scenario in a new process, so that the memory and caches of one do not change the figures of another.
  *
- *     node child.mjs SCENARIO OPTIONS_AS_JSON      (forked by `inChild`; the result goes back over IPC)
+ *     node child.mjs SCENARIO OPTIONS_AS_JSON      (`inChild` forks this; the result comes back over IPC)
  */
 
 import { fork } from 'node:child_process';
@@ -10,8 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const SELF = fileURLToPath(import.meta.url);
 
 /**
- * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process.
- * One that takes longer than `secondsMax` is killed.
+ * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process. Kills
+ * the process, and rejects, after `secondsMax`.
  */
 export function inChild(scenario, options, { secondsMax = 300 } = {}) {
   return new Promise((resolve, reject) => {

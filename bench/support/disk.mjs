@@ -1,15 +1,15 @@
 /**
- * The bare disk through node:fs, for comparison: the same bytes, the same file system, no package.
+ * The bare disk through node:fs, for comparison: the same bytes on the same file system, without a store.
  *
- * The synchronous calls are used on purpose. The asynchronous ones go through Node's thread pool and would
- * add its wake-ups to the figure that ours is measured against.
+ * The calls are synchronous on purpose: asynchronous ones go through Node's thread pool, and its wake-ups would make the disk
+ * look slower.
  */
 
 import fs from 'node:fs';
 
 const CHUNK_BYTES = 1 << 20;
 
-/** A file of its own, appended to and synced one entry at a time. */
+/** A file that is appended to and synced one entry at a time. */
 export class BareLog {
   #fd;
   #bytes = Buffer.alloc(1 << 16, 'a');
@@ -18,7 +18,7 @@ export class BareLog {
     this.#fd = fs.openSync(file, 'a');
   }
 
-  /** Appends `size` bytes and syncs them; gives the milliseconds it took. */
+  /** Appends `size` bytes and syncs them; returns the time in milliseconds. */
   append(size) {
     if (size > this.#bytes.length) this.#bytes = Buffer.alloc(size, 'a');
     const begun = performance.now();
@@ -32,7 +32,7 @@ export class BareLog {
   }
 }
 
-/** Writes `size` bytes to a new file, one after the other, with one sync at the end; gives bytes a second. */
+/** Writes `size` bytes to a new file in order, with one sync at the end; returns bytes a second. */
 export function sequentialWrite(file, size) {
   const chunk = Buffer.alloc(CHUNK_BYTES, 'a');
   const fd = fs.openSync(file, 'wx');

@@ -1,12 +1,11 @@
 /**
- * A data folder with any number of players and 50 games of history each, about 5.3 KB of JSON a player.
+ * A data folder with any number of players, each with 50 games of history: about 5.3 KB of JSON a player.
  *
  *     logs/players.log   CHECKPOINT lines of about 1 MiB, with checksums, as a compaction leaves them
  *     players.json       the same players, pretty-printed
  *
- * Both are streamed: 100,000 players are some 550 MB of log and 900 MB of JSON file, and no more than a few
- * megabytes are held at a time. History entries are taken from a pool of prepared texts, so that the time goes
- * into writing and not into formatting dates.
+ * Both are streamed, and only a few megabytes are in memory: 100,000 players are about 550 MB of log and 900 MB of JSON file.
+ * History entries come from a pool of prepared texts, because formatting dates takes long.
  */
 
 import fs from 'node:fs';
@@ -37,12 +36,12 @@ function tableCrc32() {
   };
 }
 
-/** The id of the player with this number: 18 digits, as chat services give them. */
+/** The id of the player with this number: 18 digits, as in chat services. */
 export function playerId(index) {
   return String(100_000_000_000_000_000n + BigInt(index) * 7_654_321n);
 }
 
-/** `[id, record]` of the same players, for stores that make their own files. */
+/** `[id, record]` of the same players, for stores with their own files. */
 export function* players(count) {
   const random = randomFrom(count);
   const pool = historyPool(random);
@@ -52,7 +51,7 @@ export function* players(count) {
   }
 }
 
-/** Writes the folder; gives `{ players, logBytes, mirrorBytes, liveBytes }`, live being the records alone. */
+/** Writes the folder; returns `{ players, logBytes, mirrorBytes, liveBytes }`. Live bytes are those of the records alone. */
 export function writeFixture(folder, players) {
   fs.mkdirSync(path.join(folder, 'logs'), { recursive: true });
   const random = randomFrom(players);
@@ -71,7 +70,7 @@ export function writeFixture(folder, players) {
   return { players, logBytes: log.end(), mirrorBytes: mirror.end(), liveBytes };
 }
 
-/** Prepared history entries: the values, and their text in a log line and in the pretty JSON file. */
+/** Prepared history entries: each with its value, its text in a log line, and its text in the pretty JSON file. */
 function historyPool(random) {
   return Array.from({ length: POOL_SIZE }, (_, index) => {
     const correctAnswers = Math.floor(random() * 11);
@@ -121,7 +120,7 @@ function playerTexts(index, random, pool) {
   };
 }
 
-/** Text into a file, a few megabytes at a time. */
+/** Writes text to a file, a few megabytes at a time. */
 class TextWriter {
   #fd;
   #parts = [];
@@ -154,7 +153,7 @@ class TextWriter {
   }
 }
 
-/** Players into CHECKPOINT lines of about 1 MiB each. */
+/** Writes players as CHECKPOINT lines of about 1 MiB each. */
 class CheckpointWriter {
   #file;
   #members = [];

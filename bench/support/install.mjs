@@ -1,6 +1,6 @@
 /**
- * Installs what is compared with, from bench/package.json, when it is not there yet. Each is an optional dependency:
- * one that cannot be had here (no prebuilt binary, no compiler) is left out, and is then named in the report.
+ * Installs the stores of the comparison from bench/package.json, where they are missing. Each is an optional dependency: one
+ * that cannot be installed here (no prebuilt binary, no compiler) is left out, and the report names it.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,7 @@ export function installPeers() {
   const lock = path.join(BENCH, 'package-lock.json');
   const installed = path.join(BENCH, 'node_modules', '.package-lock.json');
   if (fs.existsSync(installed) && fs.statSync(installed).mtimeMs >= fs.statSync(lock).mtimeMs) return;
-  process.stdout.write('Installing the stores to compare with; one may be compiled, which takes a minute.\n');
+  process.stdout.write('Installing the stores of the comparison; compiling one may take a minute.\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   try {
     execFileSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {

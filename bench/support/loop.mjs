@@ -1,5 +1,5 @@
 /**
- * How long the event loop of this thread was kept from turning while something was done.
+ * Measures how long the event loop of this thread is delayed by some work.
  */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -11,7 +11,7 @@ const SAMPLE_MS = 1;
 export async function delayDuring(work) {
   const histogram = monitorEventLoopDelay({ resolution: SAMPLE_MS });
   histogram.enable();
-  // Its clock starts with the first turn, and work that lets the loop never turn is seen by the turn after it.
+  // The clock starts with the first turn, and work that never lets the loop turn only shows in the turn after it.
   await sleep(3);
   await work();
   await sleep(3);

@@ -1,12 +1,12 @@
 /**
- * What the figures were measured on: one line for the report.
+ * The machine that the figures were measured on, as one line of the report.
  */
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-/** `{ type, device }` of the file system that holds `folder`; a file system in memory says nothing of a disk. */
+/** `{ type, device }` of the file system that holds `folder`. */
 export function fileSystemOf(folder) {
   const real = fs.realpathSync(folder);
   try {
@@ -17,14 +17,14 @@ export function fileSystemOf(folder) {
       .map((line) => {
         const [before, after] = line.split(' - ');
         const [type, device] = after.split(' ');
-        // Blanks in a mount point are written as octal escapes.
+        // Spaces in a mount point are octal escapes.
         const at = before
           .split(' ')[4]
           .replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
         return { at, type, device };
       })
       .filter(({ at }) => real === at || real.startsWith(at.endsWith('/') ? at : `${at}/`));
-    // The longest mount point, and of several at one place the last: it lies over the others.
+    // The longest mount point counts. Where several are mounted at one place, the last one hides the others.
     const { type, device } = mounts.reduce((best, mount) =>
       mount.at.length >= best.at.length ? mount : best,
     );

@@ -1,5 +1,5 @@
 /**
- * The package under measurement, and what belongs to it in the repository.
+ * The measured package, and its places in the repository.
  */
 
 import fs from 'node:fs';
@@ -17,7 +17,7 @@ export function loadPackage() {
   return require(ENTRY);
 }
 
-/** The built addon's file, or null when it has not been built. */
+/** The file of the built addon, or null where it is not built. */
 export function addonFile() {
   const name = fs.readdirSync(REPOSITORY).find((file) => file.endsWith('.node'));
   return name === undefined ? null : path.join(REPOSITORY, name);

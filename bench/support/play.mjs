@@ -1,5 +1,5 @@
 /**
- * What the bot does to a player's record after a game, for the stores that have no such call of their own.
+ * The bot's change of a player's record after a game, for stores that have no such call.
  */
 
 export function play(record) {

@@ -1,5 +1,5 @@
 /**
- * Many small entries on few keys: what a log looks like that was never compacted.
+ * Many small entries for few keys, as in a log that was never compacted.
  */
 
 import fs from 'node:fs';
@@ -8,7 +8,7 @@ import { crc32 } from './fixture.mjs';
 
 const CHUNK_ENTRIES = 20_000;
 
-/** `[key, value]` of `total` changes that go round `keys` keys. */
+/** `[key, value]` of `total` changes, spread evenly over `keys` keys. */
 export function* smallEntries(total, keys) {
   for (let count = 0; count < total; count++) {
     yield [
@@ -18,7 +18,7 @@ export function* smallEntries(total, keys) {
   }
 }
 
-/** Writes them as a log of this package, which the old module reads as well. */
+/** Writes them as a log of this package. The old module can read it too. */
 export function writeEntries(folder, logName, total, keys) {
   fs.mkdirSync(path.join(folder, 'logs'), { recursive: true });
   const fd = fs.openSync(path.join(folder, 'logs', `${logName}.log`), 'w');

@@ -21,7 +21,7 @@ export function summary(samples) {
   };
 }
 
-/** A function that gives the next number in [0, 1), the same sequence in every run (mulberry32). */
+/** A function that returns the next number in [0, 1). The sequence is the same in every run (mulberry32). */
 export function randomFrom(seed) {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,5 @@
 /**
- * The report as a table: rows `{ section, what, figure, budget, met }` as text in columns. `met` is true, false,
- * or null where there is no budget.
+ * The report as text in columns. A row is `{ section, what, figure, budget, met }`; `met` is null where there is no budget.
  */
 
 const word = (met) => (met === null ? '' : met ? 'yes' : 'NO');

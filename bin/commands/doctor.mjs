@@ -89,7 +89,7 @@ async function findingsOf(title, check, context) {
 
 function verdict({ failed, warned, unchecked: notChecked, skipped }) {
   const checked = notChecked.length === 0 ? '' : `, ${plural(notChecked.length, 'thing')} not checked`;
-  if (failed + warned > 0) return `${failed} failed, ${warned} to look at${checked}.`;
+  if (failed + warned > 0) return `${failed} failed, ${warned} to check${checked}.`;
   if (notChecked.length > 0)
     return `Nothing was found, but ${plural(notChecked.length, 'thing')} could not be checked.`;
   return skipped.length > 0 ? 'All that was checked is well.' : 'All is well.';

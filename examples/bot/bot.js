@@ -1,5 +1,5 @@
-// The bot between a chat and the storage. The chat is Discord (chat/discord.js), or a stand-in (chat/stand-in.js)
-// with which a whole night can be played in a test. What a chat is:
+// The bot between a chat and the storage. The chat is Discord (chat/discord.js), or a stand-in (chat/stand-in.js) for tests.
+// A chat has
 //
 //   onCommand(handler)   handler({ name, channelId, userId, username, options, reply })
 //   onMessage(handler)   handler({ channelId, userId, username, text })
@@ -29,12 +29,12 @@ export class Bot {
     this.chat.onMessage((message) => this.games.get(message.channelId)?.hear(message));
     await this.chat.start(definitions());
     this.scheduler.start();
-    // Games that a restart has cut short go on.
+    // Games that a restart interrupted go on.
     for (const [channelId, state] of Object.entries(await getAllGameStates()))
       this.startGame(channelId, 0, state);
   }
 
-  // Games under way go on at the next start.
+  // Running games go on at the next start.
   async stop() {
     this.scheduler.stop();
     for (const game of this.games.values()) game.pause();
@@ -52,7 +52,7 @@ export class Bot {
     }
   }
 
-  // False when one is running in that channel.
+  // False when a game is running in that channel.
   startGame(channelId, rounds, state) {
     if (this.games.has(channelId)) return false;
     const { chat, questions, roundMs, random } = this;
@@ -69,7 +69,7 @@ export class Bot {
     return true;
   }
 
-  // Resolves when no game is running any more.
+  // Resolves when no game is running.
   async idle() {
     while (this.running.size > 0) await Promise.all(this.running);
   }

@@ -1,4 +1,4 @@
-// The slash commands: what Discord is told of them, and what each does. `bot` is a Bot of bot.js.
+// The slash commands: their definitions for Discord, and what each does. `bot` is a Bot of bot.js.
 
 import { getLeaderboard, getPlayerStats } from './services/storage.js';
 
@@ -60,7 +60,7 @@ export const COMMANDS = {
   },
 };
 
-// As Discord's API takes them.
+// In the form of Discord's API.
 export function definitions() {
   return Object.entries(COMMANDS).map(([name, { description, options = [] }]) => ({
     name,

@@ -1,10 +1,11 @@
-// One game in one channel: rounds of a question each, until somebody is right or the time is over.
+// One game in one channel. Each round is one question, until somebody is right or the time is over.
 //
-//   saveGameState  before each question     clearGameState  after the results
-//   updatePlayerStats                       once for each player, at the end
+//   saveGameState       before each question
+//   updatePlayerStats   once for each player, at the end
+//   clearGameState      after the results
 //
-// Invariant: a game that was interrupted goes on with the question that its saved state names; points of
-// finished rounds are in that state.
+// Invariant: an interrupted game goes on with the question that its saved state names. That state has the points of all
+// finished rounds.
 
 import { isRight } from './questions.js';
 import { clearGameState, saveGameState, updatePlayerStats } from './services/storage.js';
@@ -12,7 +13,7 @@ import { clearGameState, saveGameState, updatePlayerStats } from './services/sto
 const POINTS = 10;
 
 export class Game {
-  // `state` is that of an interrupted game, as it was saved.
+  // `state` is the saved state of an interrupted game.
   constructor({ channelId, chat, questions, rounds, roundMs, random, state }) {
     this.channelId = channelId;
     this.chat = chat;
@@ -35,7 +36,7 @@ export class Game {
 
   async playRound(question) {
     this.question = question;
-    // Who has answered this question counts once for it, however often they try.
+    // A player counts once for this question, however often they answer.
     this.tried = new Map();
     const { round, questions } = this.state;
     const ended = new Promise((resolve) => {
@@ -78,14 +79,14 @@ export class Game {
     this.endRound(undefined);
   }
 
-  // Leaves the game as it was saved last; it goes on after a restart.
+  // Leaves the game as it was last saved: it goes on after a restart.
   pause() {
     this.isPaused = true;
     this.stop();
   }
 
-  // A kill in the middle of this counts the results stored so far once more after the restart: the store has no
-  // transaction over two calls.
+  // Results are not stored together with the end of the game. After a kill between the two, the restart counts the results
+  // that were stored a second time. (examples/trivia-night shows how to avoid that.)
   async finish() {
     const results = Object.entries(this.state.players).sort(([, one], [, other]) => other.score - one.score);
     const best = results[0]?.[1].score ?? 0;

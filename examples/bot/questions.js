@@ -1,4 +1,4 @@
-// The questions. A real bot would fetch them; these few are enough to play.
+// The questions. A real bot fetches them from somewhere; these few are enough to play.
 
 export const QUESTIONS = [
   { question: 'Which planet is closest to the sun?', answers: ['mercury'] },

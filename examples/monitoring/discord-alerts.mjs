@@ -1,10 +1,10 @@
-// Posts problems of a storage to a Discord channel, by a webhook of that channel (channel settings, Integrations).
+// Posts problems of a storage to a Discord channel through a webhook of that channel (channel settings, Integrations).
 //
 //     import { alertDiscord } from './discord-alerts.mjs';
 //     alertDiscord(process.env.DISCORD_WEBHOOK_URL);
 //
-// The same problem of the same log is posted at most once in ten minutes. A failed post is printed and not repeated:
-// alerts must never hold the bot up.
+// The same problem of the same log is posted at most once in ten minutes. A failed post is printed and not retried: alerts must
+// never delay the bot.
 
 import * as progressiveStorage from 'progressive-storage';
 
@@ -22,7 +22,7 @@ const PROBLEMS = [
 const QUIET_MS = 10 * 60 * 1000;
 const CONTENT_MAX = 1900;
 
-/** Starts posting; gives a function that ends it. `storage` is the module or a Storage. */
+/** Starts posting; returns a function that ends it. `storage` is the module or a Storage. */
 export function alertDiscord(webhookUrl, storage = progressiveStorage) {
   const postedAt = new Map();
   const post = async ({ event, log = '', message, timestamp }) => {
@@ -35,7 +35,7 @@ export function alertDiscord(webhookUrl, storage = progressiveStorage) {
       const answer = await fetch(webhookUrl, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        // A message may hold a key that looks like a mention: nobody is to be called by it.
+        // A message may contain a key that looks like a mention. It must not notify anybody.
         body: JSON.stringify({ content, allowed_mentions: { parse: [] } }),
         signal: AbortSignal.timeout(10_000),
       });
@@ -44,7 +44,7 @@ export function alertDiscord(webhookUrl, storage = progressiveStorage) {
       console.error(`The alert could not be posted: ${error.message}`);
     }
   };
-  // Looking on only: problems are still printed.
+  // With `observe`, the storage still prints problems.
   for (const event of PROBLEMS) storage.on(event, post, { observe: true });
   return () => {
     for (const event of PROBLEMS) storage.off(event, post);

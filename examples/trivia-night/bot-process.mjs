@@ -1,9 +1,9 @@
 /**
- * One run of night.mjs as a child process, and the journal of what it said.
+ * One run of night.mjs as a child process, and the journal of its calls.
  *
- * The child writes a line before each call and one after its promise has resolved, synchronously into a pipe.
- * What is in the pipe when the child is killed is still read to its end, so after the kill every call is known
- * to be one of two: acknowledged, or in flight (made, and no answer seen).
+ * The child writes a line into a pipe before each call, and another one after its promise has resolved. The writes are
+ * synchronous, and the pipe is read to its end after a kill. So after the kill every call is known to be either acknowledged
+ * or in flight (made, without an answer).
  */
 
 import { spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ const NIGHT = path.join(path.dirname(fileURLToPath(import.meta.url)), 'night.mjs
 const PATIENCE_MS = 180_000;
 
 export class BotProcess {
-  /** Calls without an answer: id → what was called. */
+  /** Calls without an answer, by id. */
   inFlight = new Map();
   /** Calls with an answer, in the order of the answers, each with its `ms`. */
   acked = [];
@@ -43,7 +43,7 @@ export class BotProcess {
 
     const linesRead = new Promise((resolve) => lines.once('close', resolve));
     const patience = setTimeout(() => this.kill(), PATIENCE_MS);
-    /** Resolves to `{ code, signal, stderr, ms }` when the child is gone and all it said has been read. */
+    /** Resolves to `{ code, signal, stderr, ms }` when the child has ended and all its output was read. */
     this.ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       this.#child.once('close', async (code, signal) => {
@@ -73,7 +73,7 @@ export class BotProcess {
     return [...this.inFlight.values()].filter((call) => call.op === op);
   }
 
-  /** How many results were acknowledged: a player's game is one, however many a call records. */
+  /** How many results were acknowledged. Each player of a game is one result, even where one call records several. */
   ackedResults() {
     return this.ackedCalls('result').reduce((sum, call) => sum + call.users.length, 0);
   }

@@ -1,6 +1,6 @@
 /**
- * The given data folder, which is only ever read: a copy of it to play on, and a fingerprint that tells
- * whether anything in it has changed.
+ * The given data folder: a copy of it to play on, and a fingerprint that shows whether it has changed. The folder itself is
+ * only read.
  */
 
 import { createHash } from 'node:crypto';
@@ -32,13 +32,13 @@ export function copyFolder(from, to) {
     if (stat.isDirectory()) fs.mkdirSync(target, { recursive: true });
     else if (stat.isFile()) {
       fs.copyFileSync(path.join(from, relative), target);
-      // A folder that may only be read is fine to give; its copy must be writable.
+      // The given folder may be read-only; the copy must be writable.
       fs.chmodSync(target, 0o644);
     }
   }
 }
 
-/** `{ files, bytes, digest, times }`: the digest is of names and contents, `times` of the times of change. */
+/** `{ files, bytes, digest, times }`: `digest` is a hash of names and contents, `times` one of the modification times. */
 export function fingerprint(root) {
   const contents = createHash('sha256');
   const times = createHash('sha256');

@@ -3,14 +3,14 @@
  *
  *     node main.mjs [path/to/data] [--keep]
  *
- * 1. The data folder is copied (or one in the old module's format is generated); only the copy is played on.
- * 2. A child process is the bot (night.mjs). When about half of the results are in, it is killed.
- * 3. What is on disk is compared with what had been acknowledged.
+ * 1. The data folder is copied, or one in the old module's format is generated. Only the copy changes.
+ * 2. A child process is the bot (night.mjs). It is killed when about half of the results are recorded.
+ * 3. The files are compared with what was acknowledged.
  * 4. A second child recovers, finishes the night, compacts the logs and exits.
- * 5. What is on disk at the end is compared with what everybody has played.
+ * 5. The files are compared with everything that was played.
  *
- * The checks read the files themselves, not through the package. Exit code: 0 when all of them hold, 1 when one
- * fails or the night breaks off, 2 for a wrong argument. `--keep` leaves the copy for a look at its files.
+ * The checks read the files with plain JavaScript, not through the package. The exit code is 0 when all checks hold, 1 when one
+ * fails or the night breaks off, 2 for a wrong argument. `--keep` does not remove the copy.
  */
 
 import fs from 'node:fs';
@@ -128,17 +128,17 @@ function readArguments(args) {
     line(`${usage}\n\nPlays a trivia night on a copy of a bot's data folder, or on generated data.`);
     process.exit(0);
   }
-  if (unknown.length > 0 || paths.length > 1) refuse(`${usage} (not understood: ${args.join(' ')})`);
+  if (unknown.length > 0 || paths.length > 1) refuse(`${usage} (unknown: ${args.join(' ')})`);
   if (paths.length === 0) return { given: null, keep: args.includes('--keep') };
 
-  // npm runs scripts in the package's folder; a relative path means the one where npm was called.
+  // npm runs scripts in the package's folder, but a relative path is meant from where npm was called.
   const from = process.env.npm_lifecycle_event === 'start' ? process.env.INIT_CWD : undefined;
   const folder = path.resolve(from ?? process.cwd(), paths[0]);
   const stat = fs.statSync(folder, { throwIfNoEntry: false });
   if (!stat?.isDirectory()) refuse(`${folder} is not a folder. ${usage}`);
   const holds = (name) => fs.existsSync(path.join(folder, name));
   if (!holds('players.json') && !holds('logs') && holds('data')) {
-    refuse(`${folder} holds no players.json and no logs. Its folder data was meant? ${usage}`);
+    refuse(`${folder} holds no players.json and no logs. Did you mean its folder 'data'? ${usage}`);
   }
   return { given: folder, keep: args.includes('--keep') };
 }
@@ -176,7 +176,7 @@ async function playUntilKilled(data, planFile, plan, total) {
       if (message.say !== 'acked' && message.say !== 'call') return;
       if (message.say === 'acked') results = bot.ackedResults();
       progress(`${count(results)} of ${count(total)} results recorded`);
-      // In the middle of somebody's results, if possible; soon after in any case.
+      // If possible, in the middle of somebody's results; otherwise soon after.
       const open = bot.openResults();
       if (!killed && results >= killAt && (open >= 5 || results >= killAt + total / 10)) {
         killed = true;
@@ -218,6 +218,6 @@ function checkSource(source, sourceBefore) {
   return {
     ok: same,
     text: `the ${what} is byte for byte as it was (SHA-256 ${now.digest.slice(0, 16)}…)`,
-    details: same ? [] : ['It has changed while the night was played. Is a bot running on it?'],
+    details: same ? [] : ['It changed during the night. Is a bot running on it?'],
   };
 }

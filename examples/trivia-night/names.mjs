@@ -1,5 +1,5 @@
 /**
- * Names of people, made of two words and sometimes a number, for generated players and newcomers.
+ * Names of generated players and newcomers: two words, and sometimes a number.
  */
 
 import { between } from './random.mjs';
@@ -22,7 +22,7 @@ export function personName(random) {
   return random() < 0.35 ? `${name}${between(random, 2, 99)}` : name;
 }
 
-/** A user id as chat services give them: 18 digits, too long to be an array index or an exact number. */
+/** A user id as in chat services: 18 digits, too long for an array index or an exact number. */
 export function personId(random) {
   let id = String(between(random, 1, 9));
   while (id.length < 18) id += between(random, 0, 9);

@@ -1,20 +1,19 @@
 /**
- * The bot on trivia night: the process that is killed, and the one that recovers. Both run this same file;
- * a bot does not know whether it was stopped or killed the last time.
+ * The bot on trivia night: both the process that is killed and the one that recovers. A bot does not know whether its last run
+ * was stopped or killed.
  *
- *     start     loadPlayers, getAllGameStates: games that were going on are taken up where they stood
- *     a round   a question is asked and answered, the scores so far are stored with saveGameState
- *     a result  updatePlayerStats for each player of the game (or one updatePlayersStats for all of them)
- *     an end    appendLogEntry notes the finished game in a log of its own, clearGameState removes its state
+ *     start     loadPlayers, getAllGameStates: open games go on where they were
+ *     a round   a question is asked and answered; saveGameState stores the scores
+ *     a result  updatePlayerStats for each player of the game, or one updatePlayersStats for all of them
+ *     an end    appendLogEntry notes the finished game in another log; clearGameState removes its state
  *     closing   the leaderboard, compactAllLogs, exit
  *
- * A game counts once, whenever the kill comes. Before the results are recorded, the state says how many games
- * each player had; a call that was cut off is on disk whole or not at all, so after a restart a player who has
- * one game more has been counted, and one who has not is counted then.
+ * A game counts exactly once, whenever the kill comes. Before the results are recorded, the game's state stores how many games
+ * each player had. A call that the kill cuts off is on disk whole or not at all. So after a restart, a player with one more
+ * game was counted already; any other player is counted then.
  *
- * Every call is announced on file descriptor 3 before it is made, and again once its promise has resolved.
- * Those are synchronous writes into a pipe: what they said is with the parent even if the next instruction
- * never runs.
+ * Every call is reported on file descriptor 3 before it is made, and again once its promise has resolved. These are
+ * synchronous writes into a pipe: the parent gets them even if the process ends at once.
  */
 
 import fs from 'node:fs';
@@ -24,23 +23,23 @@ import { QUESTIONS } from './questions.mjs';
 
 const CHANNEL_TO_PARENT = 3;
 
-function tell(message) {
+function report(message) {
   fs.writeSync(CHANNEL_TO_PARENT, `${JSON.stringify(message)}\n`);
 }
 
 let lastCall = 0;
 
-/** Makes a call and reports both that it is made and that it was acknowledged. */
+/** Makes a call; reports it before, and when it is acknowledged. */
 async function reported(about, call) {
   const id = ++lastCall;
-  tell({ say: 'call', id, ...about });
+  report({ say: 'call', id, ...about });
   const begun = performance.now();
   const result = await call();
-  tell({ say: 'acked', id, ms: performance.now() - begun });
+  report({ say: 'acked', id, ms: performance.now() - begun });
   return result;
 }
 
-process.on('warning', ({ code, name, message }) => tell({ say: 'warning', code, name, message }));
+process.on('warning', ({ code, name, message }) => report({ say: 'warning', code, name, message }));
 
 const beforeImport = performance.now();
 const storage = await import('progressive-storage');
@@ -61,7 +60,7 @@ async function start() {
   const unfinished = plan.channels
     .filter(({ channelId }) => states[channelId])
     .map(({ channelId }) => ({ channelId, stage: stageOf(states[channelId]) }));
-  tell({
+  report({
     say: 'ready',
     importMs,
     playersMs,
@@ -73,7 +72,7 @@ async function start() {
   return { states, finished };
 }
 
-/** Where a game stands, as one word: the parent reads the same from the files. */
+/** The stage of a game, as one word. The parent reads the same from the files. */
 function stageOf(state) {
   return `${state.game}/${state.phase}/${state.round}`;
 }
@@ -82,7 +81,7 @@ async function playChannel(channel) {
   const gamesFinished = startup.finished[noteKey(channel)]?.games ?? 0;
   const found = startup.states[channel.channelId] ?? null;
   if (found !== null && found.game < gamesFinished) {
-    // Killed between the note that the game is over and the removal of its state.
+    // The last run was killed between the note of the finished game and the removal of its state.
     await clear(channel, found.game);
   }
   for (let number = gamesFinished; number < channel.games.length; number++) {
@@ -141,7 +140,7 @@ async function playRound(channel, game, state) {
   });
   state.round += 1;
   const { question, options } = QUESTIONS[index];
-  tell({
+  report({
     say: 'question',
     channel: channel.name,
     question,
@@ -167,7 +166,7 @@ async function gamesPlayedBy(userIds) {
   return Object.fromEntries(records.map((record, position) => [userIds[position], record.totalGames]));
 }
 
-/** Records what is not recorded yet: everything at a game's end, the rest of it after a restart. */
+/** Records the results that are not recorded yet: all at a game's end, the rest after a restart. */
 async function recordResults(channel, state, winner) {
   const gamesNow = await gamesPlayedBy(Object.keys(state.scores));
   const missing = Object.entries(state.scores)
@@ -214,7 +213,7 @@ async function close() {
   const begun = performance.now();
   await storage.compactAllLogs();
   const compactionMs = performance.now() - begun;
-  tell({ say: 'closed', leaderboard, newcomer, compactionMs, before, after: await logSizes() });
+  report({ say: 'closed', leaderboard, newcomer, compactionMs, before, after: await logSizes() });
 }
 
 async function bestNewcomer() {

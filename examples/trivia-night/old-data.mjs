@@ -1,5 +1,5 @@
 /**
- * A bot's data folder as the old JavaScript module left it, generated: the same in every run.
+ * Generates a bot's data folder as the old JavaScript module left it, the same in every run.
  *
  *     players.json        300 players with up to 50 recorded games each, pretty-printed
  *     tokens.json         a token list
@@ -8,8 +8,8 @@
  *     logs/tokens.log     SET lines with `data`
  *     logs/game_state.log SET and DELETE lines
  *
- * Two things are as they are found in the wild: some players stand only in players.json (an admin put them
- * there; the log never saw them), and some records are of an older form without the answer counts.
+ * As in real folders, some players are only in players.json, because an admin wrote them there. They have an older form without
+ * the answer counts.
  */
 
 import fs from 'node:fs';
@@ -40,7 +40,7 @@ function writePlayers(folder, logFolder, random, playerCount) {
   const inCheckpointBelow = Math.floor(playerCount * 0.8);
 
   for (let index = 0; index < playerCount; index++) {
-    // Ids that are small whole numbers come first in a JavaScript object whenever they were added.
+    // In a JavaScript object, ids that are small whole numbers come first, whenever they were added.
     const userId = index % 120 === 60 ? String(between(random, 100, 99_999)) : personId(random);
     const username = personName(random);
     const games = generateGames(random, between(random, 1, 70));
@@ -80,7 +80,7 @@ function generateGames(random, count) {
   });
 }
 
-/** What the old module's updatePlayerStats leaves after these games. */
+/** The record that the old module's updatePlayerStats leaves after these games. */
 function recordOf(userId, username, games) {
   const sum = (field) => games.reduce((total, game) => total + game[field], 0);
   const correct = sum('correctAnswers');

@@ -1,10 +1,9 @@
 /**
- * The data folder read with plain JavaScript, without the package: a second opinion on what is on disk.
+ * Reads the data folder with plain JavaScript, without the package: a second opinion on what is on disk.
  *
- * A log is replayed as the contract says: SET with a key sets it, SET with `data` merges it, DELETE removes a
- * key, CHECKPOINT merges its state. A line may end in `,"_crc":"89abcdef"}`, the CRC-32 of all bytes before
- * it. A last line without its line break was cut off by the kill and does not count; nor does a group of
- * lines (all but its last carry `_more`) whose last line is missing.
+ * Replay: SET with a key sets it, SET with `data` merges it, DELETE removes a key, CHECKPOINT merges its state. A line may end
+ * in `,"_crc":"89abcdef"}`, the CRC-32 of all bytes before it. A last line without a line break was cut off by the kill and
+ * does not count. A group of lines (all but its last have `_more`) does not count either where its last line is missing.
  */
 
 import fs from 'node:fs';
@@ -37,7 +36,7 @@ export function logPath(folder, name) {
 
 /**
  * Replays one log file: `{ exists, state, entries, withChecksum, damaged, tornBytes }`. `damaged` counts the
- * lines that are no JSON object or whose checksum is wrong.
+ * lines that are not a JSON object or have a wrong checksum.
  */
 export function readLog(file) {
   const log = {

@@ -1,11 +1,11 @@
 /**
  * Random numbers that are the same in every run.
  *
- * One seed gives one sequence, so the generated data and the evening's answers never change, and a report
- * can be compared with the one before. (The generator is mulberry32; it is not for secrets.)
+ * One seed gives one sequence. So the generated data and the answers never change, and two reports can be compared. (The
+ * generator is mulberry32; it is not for secrets.)
  */
 
-/** A function that gives the next number in [0, 1) at each call. */
+/** A function that returns the next number in [0, 1). */
 export function randomFrom(seed) {
   let state = seed >>> 0;
   return () => {

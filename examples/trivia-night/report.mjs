@@ -1,5 +1,5 @@
 /**
- * What the report says, section by section, in the order in which it is shown.
+ * The sections of the report, in the order in which they are shown.
  */
 
 import { backupsOf, LOGS } from './plain-files.mjs';
@@ -10,7 +10,7 @@ export function showBeginning({ given, before, plan, expected, source, total }) 
   const differing = [...before.players.values()].filter((values) => values.length > 1).length;
   fact(
     'data',
-    given === null ? 'generated, as the old module leaves it' : given,
+    given === null ? 'generated, in the format of the old module' : given,
     `${count(source.files)} files, ${bytes(source.bytes)}; played on a copy, never changed`,
   );
   fact('players', `${count(before.players.size)}, and ${plan.newcomers.length} newcomers tonight`);
@@ -18,12 +18,12 @@ export function showBeginning({ given, before, plan, expected, source, total }) 
     fact('', `${count(differing)} of them differ between log and JSON file; either may be the start`);
   }
   const damaged = Object.values(before.damaged).reduce((sum, lines) => sum + lines, 0);
-  if (damaged > 0) fact('damage', `${count(damaged)} log lines cannot be used; the others are`);
-  fact('open games', `${before.gameStates.size} in other channels, to be left alone`);
+  if (damaged > 0) fact('damage', `${count(damaged)} log lines cannot be used; all others are`);
+  fact('open games', `${before.gameStates.size} in other channels; they must not change`);
   fact(
     'the plan',
     `${games} games of 6 questions in ${plan.channels.length} channels at once,`,
-    `${count(expected.size)} people at play, ${count(total)} results to record`,
+    `${count(expected.size)} players, ${count(total)} results to record`,
   );
 }
 
@@ -59,10 +59,10 @@ export function showKill(bot, afterKill) {
     'acknowledged',
     `${count(bot.ackedResults())} results, ${count(rounds)} saved rounds, ${count(games)} finished games`,
   );
-  fact('in flight', `${cut} calls, with ${bot.openResults()} results: no promise of theirs was resolved`);
+  fact('in flight', `${cut} calls with ${bot.openResults()} results: their promises had not resolved`);
   fact(
     'found',
-    `${afterKill.inFlightFound} of these results on disk all the same; a torn tail of ${afterKill.tornBytes} bytes`,
+    `${afterKill.inFlightFound} of these results are on disk anyway; a torn tail of ${afterKill.tornBytes} bytes`,
   );
 }
 

@@ -1,7 +1,7 @@
 /**
  * The terminal: headings, facts, tables, and checks that passed or failed.
  *
- * Colours only where a person looks at a terminal (and NO_COLOR is not set); the text says the same without.
+ * Colours are used on a terminal without NO_COLOR; the text says the same without them.
  */
 
 const COLOURS = process.stdout.isTTY === true && !process.env.NO_COLOR;
@@ -30,7 +30,7 @@ export function section(number, text) {
   line(bold(cyan(`${number}  ${text}`)));
 }
 
-/** A label and what it says; further lines are set below it. */
+/** A label and its text; further lines are below the text. */
 export function fact(label, ...texts) {
   texts.forEach((text, index) => {
     line(`   ${dim((index === 0 ? label : '').padEnd(LABEL_WIDTH))}${text}`);
@@ -47,7 +47,7 @@ export function showChecks(checks) {
   return checks.filter(({ ok }) => !ok).length;
 }
 
-/** A text in lines of at most `width` characters, broken at blanks. */
+/** A text in lines of at most `width` characters, broken at spaces. */
 export function wrapped(text, width) {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -60,8 +60,8 @@ export function wrapped(text, width) {
 }
 
 /**
- * A table. `columns` are `{ name, left }`: text is set to the left, numbers (the default) to the right. A cell
- * is a string or a number.
+ * A table. `columns` are `{ name, left }`: a column is aligned to the right, or with `left` to the left. A cell is a string or
+ * a number.
  */
 export function table(columns, rows) {
   const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)));
@@ -76,7 +76,7 @@ export function table(columns, rows) {
   for (const row of texts) line(`   ${put(row)}`);
 }
 
-/** A line that is overwritten by the next one; only on a terminal. */
+/** A line that the next one overwrites; only on a terminal. */
 export function progress(text) {
   if (COLOURS) process.stdout.write(`\r\u001b[2K   ${dim(text)}`);
 }

@@ -1,8 +1,8 @@
 /**
- * The checks: what the files must hold, compared with what they do hold. Everything is read with plain
- * JavaScript (plain-files.mjs), nothing through the package.
+ * The checks compare what the files hold with what they must hold. Plain JavaScript (plain-files.mjs) reads them, not the
+ * package.
  *
- * Each check is `{ ok, text, details }`: `details` names what is wrong, a line each.
+ * Each check is `{ ok, text, details }`: `details` has a line for each problem.
  */
 
 import fs from 'node:fs';
@@ -15,7 +15,7 @@ function check(text, problems) {
   return { ok: problems.length === 0, text, details: problems };
 }
 
-/** How often each user stands in these calls. */
+/** How many results of each user these calls have. */
 function countUsers(calls) {
   const counts = new Map();
   for (const call of calls) {
@@ -29,8 +29,8 @@ const gamesOf = (record) => record?.totalGames ?? 0;
 const hidden = (text) => (text.length > 40 ? `${text.slice(0, 37)}...` : text);
 
 /**
- * After the kill, before anything else has touched the files: every acknowledged result is there, and beyond
- * them only calls that were in flight.
+ * After the kill, before anything else changes the files: every acknowledged result is on disk, and beyond these only results
+ * of calls that were in flight.
  */
 export function checkAfterKill(folder, before, bot) {
   const log = readLog(logPath(folder, 'players'));
@@ -69,7 +69,7 @@ export function checkAfterKill(folder, before, bot) {
   };
 }
 
-/** Each channel's game stands where its last acknowledged call left it, or where the call in flight put it. */
+/** Each channel's game is where its last acknowledged call left it, or where the call in flight put it. */
 function checkStages(folder, bot) {
   const { state } = readLog(logPath(folder, 'game_state'));
   const allowed = new Map();
@@ -89,7 +89,7 @@ function checkStages(folder, bot) {
   return check(`each of ${allowed.size} channels' games stands at its last acknowledged round`, problems);
 }
 
-/** Lines that were damaged before the night are counted, and are nobody's fault here. */
+/** No line is damaged that was not damaged before the night. */
 function checkLines(folder, before) {
   const problems = [];
   let lines = 0;
@@ -106,7 +106,7 @@ function checkLines(folder, before) {
   );
 }
 
-/** The unfinished games that the files show are those that the restarted bot took up. */
+/** The restarted bot continued exactly the unfinished games in the files. */
 export function checkRecovered(plan, stagesOnDisk, ready) {
   const taken = new Map(ready.unfinished.map(({ channelId, stage }) => [channelId, stage]));
   const problems = [];
@@ -121,7 +121,7 @@ export function checkRecovered(plan, stagesOnDisk, ready) {
   return check(`all ${stagesOnDisk.size} unfinished games were found and taken up`, problems);
 }
 
-/** Map of channelId → where its game stands, of the games of this night that are in game_state.log. */
+/** Map from channelId to the stage of its game, for the games of this night in game_state.log. */
 export function stagesOnDisk(folder, plan) {
   const { state } = readLog(logPath(folder, 'game_state'));
   const open = plan.channels.filter(({ channelId }) => state[channelId] !== undefined);
@@ -147,7 +147,7 @@ export function checkAtTheEnd(folder, before, expected, plan, closed) {
   ];
 }
 
-/** Everybody who played: each game counted once, in order, and every total follows from that. */
+/** Everybody who played: each game counts once, in order, and all totals agree with that. */
 function checkPlayers(state, before, expected) {
   const problems = [];
   let games = 0;
@@ -208,7 +208,8 @@ function checkOthers(state, before, expected) {
       problems.push(`player ${userId} has changed`);
   }
   for (const userId of Object.keys(state)) {
-    if (!before.has(userId) && !expected.has(userId)) problems.push(`player ${userId} has come from nowhere`);
+    if (!before.has(userId) && !expected.has(userId))
+      problems.push(`player ${userId} is new and has not played`);
   }
   return check(`the ${others} players who did not play are as they were`, problems);
 }
@@ -226,7 +227,7 @@ function checkGameStates(folder, before, plan) {
   return check(`no game of tonight is open; ${before.size} of other channels are as they were`, problems);
 }
 
-/** Either file alone is enough: the JSON files hold what the logs hold, in the same order. */
+/** The JSON files hold what the logs hold, in the same order: either file alone is enough. */
 function checkMirrors(folder, before) {
   const problems = [];
   for (const name of LOGS) {
@@ -244,7 +245,7 @@ function checkBackups(folder) {
   for (const name of LOGS) {
     const [newest] = backupsOf(folder, name);
     if (newest === undefined) {
-      // A log that was empty had nothing to back up.
+      // An empty log has no backup.
       if (name === 'players') problems.push(`${name}.log has no backup`);
       continue;
     }
@@ -252,11 +253,11 @@ function checkBackups(folder) {
     if (!sameState(readLog(newest.path).state, now)) problems.push(`${newest.file} differs from ${name}.log`);
   }
   const left = fs.readdirSync(path.join(folder, 'logs')).filter((file) => file.endsWith('.tmp'));
-  for (const file of left) problems.push(`logs/${file} was left behind`);
+  for (const file of left) problems.push(`logs/${file} was not removed`);
   return check('the compacted logs hold what their backups hold', problems);
 }
 
-/** The leaderboard that the bot showed, against one made here. */
+/** The leaderboard that the bot showed agrees with one that is made here. */
 function checkLeaderboard(state, closed) {
   const records = Object.values(state);
   const score = (record) => (typeof record.totalScore === 'number' ? record.totalScore : 0);

@@ -1,5 +1,4 @@
-// A chat without Discord: channels are lists of messages, people are functions. For tests, and to try the bot in
-// a terminal.
+// A chat without Discord, for tests: messages are kept in a list, and functions play the people.
 
 export function standInChat() {
   let onCommand = () => {};
