@@ -49,6 +49,8 @@ function signatureOf(node) {
   return text
     .replace(/^export (declare )?/, '')
     .replace(/\s+/g, ' ')
+    .replace(/\( /g, '(')
+    .replace(/, \)/g, ')')
     .replace(/;$/, '');
 }
 
@@ -78,6 +80,8 @@ function classSection(node) {
     (each) => ts.isInterfaceDeclaration(each) && each.name.text === node.name.text,
   );
   for (const member of [...node.members, ...added.flatMap(({ members }) => [...members])]) {
+    // Only the package makes such an object.
+    if (member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)) continue;
     const name = ts.isConstructorDeclaration(member) ? 'constructor' : member.name.getText();
     lines.push(...callable(member, `#### ${node.name.text}: ${name}`));
   }
@@ -185,6 +189,9 @@ function reference() {
     '',
     ...overview(),
   ];
+  for (const part of [sections.functions, sections.classes]) {
+    part.sort((one, other) => one.name.localeCompare(other.name, 'en'));
+  }
   for (const [title, entries] of Object.entries(sections)) {
     lines.push(`## ${title[0].toUpperCase()}${title.slice(1)}`, '');
     if (entries.length > 1) {

@@ -1,5 +1,5 @@
-// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.d.ts` and `lib/native.js`.
-// Installs what it needs.
+// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.d.ts`, and
+// `lib/native.js` with its declarations. Installs what it needs.
 
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ runTool('napi', [
   '--js',
   'native.js',
   '--dts',
-  'index.d.ts',
+  'native.d.ts',
   '--output-dir',
   output,
 ]);
@@ -24,8 +24,9 @@ const loader = join(output, 'native.js');
 // The binary stands in the package's root, above its loader.
 writeFileSync(loader, readFileSync(loader, 'utf8').replaceAll("require('./", "require('../"));
 for (const name of readdirSync(output)) {
-  renameSync(join(output, name), name === 'native.js' ? join(root, 'lib', name) : join(root, name));
+  renameSync(join(output, name), join(root, name.startsWith('native.') ? 'lib' : '', name));
 }
 
-// The reference in docs/api.md follows the declarations.
+// The public declarations follow those of the addon, and the reference in docs/api.md follows the public ones.
+run(process.execPath, ['scripts/declarations.mjs']);
 run(process.execPath, ['scripts/api-reference.mjs']);

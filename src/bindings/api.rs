@@ -6,21 +6,25 @@
 
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{Object, ObjectFinalize, Unknown};
-use napi::{Env, Status};
+use napi::Env;
+use napi::bindgen_prelude::{Object, Unknown};
 use napi_derive::napi;
 
-use super::arguments::{finite_or, is_missing, log_name};
+use super::arguments::{is_missing, log_name};
 use super::calls::Calls;
 use super::environment::Environment;
-use super::js::{Fallible, Js, Refusal, Value};
-use super::options::Config;
-use super::scheduler::{INTERVAL_MS_DEFAULT, Scheduler};
-use super::stores::{Handle, configure_process};
-use super::stream::EntryStream;
+use super::host::Host;
+use super::hub::{Hub, Listening, Logging};
+use super::js::{Fallible, Js, Refusal, Value, thrown};
+use super::options::Settings;
+use super::outlet::HubId;
+use super::slot::Slot;
+use super::stores::Handle;
+use super::stream::LogPieces;
 use crate::data::name::LogName;
 use crate::error::Error;
 use crate::game::{LOGS, log_name as bot_log};
+use crate::store::event::EVENTS;
 
 /// The promise of a call; a call that is refused gives a rejected one.
 fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<Value> {
@@ -38,15 +42,6 @@ fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<V
             }
             Ok(promise)
         }
-    })
-}
-
-/// The result of a call that answers at once; one that is refused throws.
-pub(super) fn thrown<T>(env: Env, call: impl FnOnce(Js) -> Fallible<T>) -> napi::Result<T> {
-    let js = Js::new(env);
-    call(js).map_err(|refusal| {
-        js.throw(refusal);
-        napi::Error::new(Status::PendingException, "")
     })
 }
 
@@ -72,32 +67,6 @@ pub enum OpType {
     CHECKPOINT,
 }
 
-/// Chooses the data folder and options of the module's functions. Call it before any of them. It holds
-/// for worker threads, too, that have not used the module yet.
-///
-/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, and an
-/// error with code `ERR_ALREADY_CONFIGURED` when the storage is open with other options.
-///
-/// @example
-/// configure({ dataDir: '/var/lib/bot/data' })
-/// @param options Folder and options. Default: the environment variable `PROGRESSIVE_STORAGE_DIR`, else `data` in the current directory.
-#[napi(catch_unwind, ts_args_type = "options: StorageOptions", ts_return_type = "void")]
-pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
-    thrown(env, |js| {
-        let (config, logger) = Config::parse(js, options.into())?;
-        let environment = Environment::of(js)?;
-        let is_open = environment.default_handle.borrow().as_ref().is_some_and(|handle| !handle.is_closed());
-        let is_other = environment.configured.borrow().as_ref() != Some(&config);
-        if is_open && is_other {
-            return Err(Error::already_configured().into());
-        }
-        environment.events.set_default_logger(js, &environment.outlet, logger)?;
-        configure_process(&config);
-        *environment.configured.borrow_mut() = Some(config);
-        Ok(())
-    })
-}
-
 /// A data folder as an object: the module's functions as methods, for more than one folder in a
 /// process.
 ///
@@ -109,7 +78,13 @@ pub fn configure(env: Env, options: Unknown) -> napi::Result<()> {
 /// ```
 #[napi]
 pub struct Storage {
-    handle: Rc<Handle>,
+    slot: Rc<Slot>,
+}
+
+impl Storage {
+    fn calls(&self, js: Js) -> Fallible<Calls> {
+        Calls::on(js, &*self.slot.handle(js)?)
+    }
 }
 
 #[napi]
@@ -119,13 +94,10 @@ impl Storage {
     /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option.
     /// @param options Folder and options; the defaults are those of `configure`.
     #[napi(constructor, catch_unwind, ts_args_type = "options?: StorageOptions")]
-    pub fn new(env: Env, options: Unknown) -> napi::Result<Self> {
+    pub fn new(env: Env, settings: &Settings) -> napi::Result<Self> {
         thrown(env, |js| {
-            let (config, logger) = Config::parse(js, options.into())?;
-            let environment = Environment::of(js)?;
-            let handle = Handle::open(js, &environment, &config)?;
-            environment.events.set_logger(js, &environment.outlet, &handle.hub, logger)?;
-            Ok(Self { handle })
+            let handle = Handle::open(js, &Environment::of(js)?, &settings.config)?;
+            Ok(Self { slot: Rc::new(Slot::Own(handle)) })
         })
     }
 
@@ -133,7 +105,7 @@ impl Storage {
     /// reject with code `ERR_STORAGE_CLOSED`. Safe to call twice.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn close(&self, env: Env) -> napi::Result<Value> {
-        promise(env, |js| self.handle.close(js, &Environment::of(js)?))
+        promise(env, |js| self.slot.close(js, &Environment::of(js)?))
     }
 
     /// A collection of this folder: keyed data of any kind. See `Collection`.
@@ -142,21 +114,7 @@ impl Storage {
     /// @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
     #[napi(catch_unwind, ts_args_type = "name: string", ts_return_type = "Collection")]
     pub fn collection(&self, env: Env, name: Unknown) -> napi::Result<Collection> {
-        thrown(env, |js| Collection::of(js, Some(&self.handle), name.into()))
-    }
-
-    /// Every entry of a log, one after the other; memory does not grow with the log. See
-    /// `readLogEntries`.
-    /// @param logName File name of the log without its ending.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "logName: string",
-        ts_return_type = "AsyncIterableIterator<LogEntry>"
-    )]
-    pub fn stream_log_entries(&self, env: Env, log_name: Unknown) -> napi::Result<LogEntryStream> {
-        thrown(env, |js| {
-            LogEntryStream::of(Calls::on(js, &self.handle)?.stream_log_entries(log_name.into())?)
-        })
+        thrown(env, |js| Ok(Collection { slot: Rc::clone(&self.slot), log: log_name(js, name.into())? }))
     }
 
     /// What was counted of this folder since it was opened; see the module's `metrics`.
@@ -164,7 +122,7 @@ impl Storage {
     /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
     #[napi(catch_unwind, ts_return_type = "StorageMetrics")]
     pub fn metrics(&self, env: Env) -> napi::Result<Value> {
-        thrown(env, |js| Calls::on(js, &self.handle)?.metrics())
+        thrown(env, |js| self.calls(js)?.metrics())
     }
 
     /// The same as `metrics`, as text for Prometheus.
@@ -172,263 +130,18 @@ impl Storage {
     /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
     #[napi(catch_unwind, ts_return_type = "string")]
     pub fn metrics_text(&self, env: Env) -> napi::Result<Value> {
-        thrown(env, |js| Calls::on(js, &self.handle)?.metrics_text())
-    }
-
-    /// Calls `listener` whenever an event happens in this folder; see the module's `on`.
-    ///
-    /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that
-    /// is no function.
-    /// @param event Name of the event.
-    /// @param listener Called with what happened, on this thread.
-    #[napi(
-        catch_unwind,
-        ts_generic_types = "E extends keyof StorageEvents",
-        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
-        ts_return_type = "void"
-    )]
-    pub fn on(&self, env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
-        thrown(env, |js| {
-            let environment = Environment::of(js)?;
-            let hub = Some(&self.handle.hub);
-            environment.events.add(
-                js,
-                &environment.outlet,
-                hub,
-                [event.into(), listener.into(), options.into()],
-                false,
-            )
-        })
-    }
-
-    /// The same as `on`, for the next event only.
-    /// @param event Name of the event.
-    /// @param listener Called once with what happened.
-    #[napi(
-        catch_unwind,
-        ts_generic_types = "E extends keyof StorageEvents",
-        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
-        ts_return_type = "void"
-    )]
-    pub fn once(&self, env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
-        thrown(env, |js| {
-            let environment = Environment::of(js)?;
-            let hub = Some(&self.handle.hub);
-            environment.events.add(
-                js,
-                &environment.outlet,
-                hub,
-                [event.into(), listener.into(), options.into()],
-                true,
-            )
-        })
-    }
-
-    /// Takes a listener away that `on` or `once` added.
-    /// @param event Name of the event.
-    /// @param listener The function that was given to `on` or `once`.
-    #[napi(
-        catch_unwind,
-        ts_generic_types = "E extends keyof StorageEvents",
-        ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
-        ts_return_type = "void"
-    )]
-    pub fn off(&self, env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
-        thrown(env, |js| {
-            let environment = Environment::of(js)?;
-            let hub = Some(&self.handle.hub);
-            environment.events.remove(js, &environment.outlet, hub, event.into(), listener.into())
-        })
-    }
-
-    /// Creates, starts and returns a `CompactionScheduler` for this folder.
-    /// @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
-    /// @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
-    #[napi(
-        catch_unwind,
-        ts_args_type = "intervalMs?: number, logNames?: string[]",
-        ts_return_type = "CompactionScheduler"
-    )]
-    pub fn start_compaction_scheduler(
-        &self,
-        env: Env,
-        interval_ms: Unknown,
-        log_names: Unknown,
-    ) -> napi::Result<CompactionScheduler> {
-        thrown(env, |js| {
-            self.handle.store()?;
-            CompactionScheduler::started(
-                js,
-                Some(Rc::clone(&self.handle)),
-                interval_ms.into(),
-                log_names.into(),
-            )
-        })
+        thrown(env, |js| self.calls(js)?.metrics_text())
     }
 }
 
-/// What the default storage has counted since it was opened: entries, sizes, latencies, compactions, problems. It
-/// opens no file; logs that were not used are missing.
-///
-/// @example
-/// console.log(metrics().logs.players?.fsync.count)
-#[napi(catch_unwind, ts_return_type = "StorageMetrics")]
-pub fn metrics(env: Env) -> napi::Result<Value> {
-    thrown(env, |js| Calls::on_default(js)?.metrics())
-}
-
-/// The same as `metrics`, as text for Prometheus (text format 0.0.4, `text/plain; version=0.0.4`).
-#[napi(catch_unwind, ts_return_type = "string")]
-pub fn metrics_text(env: Env) -> napi::Result<Value> {
-    thrown(env, |js| Calls::on_default(js)?.metrics_text())
-}
-
-/// Calls `listener` whenever an event happens in the default storage: a compaction, a backup, or a problem. See
-/// `StorageEvents` for the names and what comes with them. While anybody listens to a kind of problem, it is not
-/// printed. Listening opens nothing and does not keep the process alive.
-///
-/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for an unknown event or a listener that is
-/// no function.
-///
-/// @example
-/// on('compactionFailed', ({ log, message }) => console.error(log, message))
-/// @param event Name of the event.
-/// @param listener Called with what happened, on this thread. What it throws is an uncaught exception.
-/// @param options `observe: true`: problems are printed as if nobody listened.
-#[napi(
-    catch_unwind,
-    ts_generic_types = "E extends keyof StorageEvents",
-    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
-    ts_return_type = "void"
-)]
-pub fn on(env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
-    thrown(env, |js| {
-        let environment = Environment::of(js)?;
-        environment.events.add(
-            js,
-            &environment.outlet,
-            None,
-            [event.into(), listener.into(), options.into()],
-            false,
-        )
-    })
-}
-
-/// The same as `on`, for the next event only.
-///
-/// Throws as `on` does.
-/// @param event Name of the event.
-/// @param listener Called once with what happened.
-#[napi(
-    catch_unwind,
-    ts_generic_types = "E extends keyof StorageEvents",
-    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void, options?: ListenerOptions",
-    ts_return_type = "void"
-)]
-pub fn once(env: Env, event: Unknown, listener: Unknown, options: Unknown) -> napi::Result<()> {
-    thrown(env, |js| {
-        let environment = Environment::of(js)?;
-        environment.events.add(
-            js,
-            &environment.outlet,
-            None,
-            [event.into(), listener.into(), options.into()],
-            true,
-        )
-    })
-}
-
-/// Takes a listener away that `on` or `once` added; nothing happens when there is none.
-///
-/// Throws as `on` does.
-/// @param event Name of the event.
-/// @param listener The function that was given to `on` or `once`.
-#[napi(
-    catch_unwind,
-    ts_generic_types = "E extends keyof StorageEvents",
-    ts_args_type = "event: E, listener: (event: StorageEvents[E]) => void",
-    ts_return_type = "void"
-)]
-pub fn off(env: Env, event: Unknown, listener: Unknown) -> napi::Result<()> {
-    thrown(env, |js| {
-        let environment = Environment::of(js)?;
-        environment.events.remove(js, &environment.outlet, None, event.into(), listener.into())
-    })
-}
-
-/// Finishes all calls of the module's functions, writes the mirrors and gives everything back. The
-/// next call opens the storage anew, with the same options unless `configure` is called before it.
-#[napi(catch_unwind, ts_return_type = "Promise<void>")]
-pub fn close(env: Env) -> napi::Result<Value> {
-    promise(env, |js| {
-        let environment = Environment::of(js)?;
-        let open = environment.default_handle.borrow_mut().take();
-        if let Some(handle) = open {
-            handle.close(js, &environment)
-        } else {
-            let (deferred, promise) = js.promise()?;
-            js.settle(deferred, js.undefined());
-            Ok(promise)
-        }
-    })
-}
-
-/// A collection of the default storage: keyed data of any kind. See `Collection`.
-///
-/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
-/// @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
-#[napi(catch_unwind, ts_args_type = "name: string", ts_return_type = "Collection")]
-pub fn collection(env: Env, name: Unknown) -> napi::Result<Collection> {
-    thrown(env, |js| Collection::of(js, None, name.into()))
-}
-
-/// Every entry of a log, one after the other; memory does not grow with the log. Entries that are
-/// appended after the first step are not part of it. See `readLogEntries`.
-///
-/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
-///
-/// @example
-/// for await (const entry of streamLogEntries('players')) console.log(entry.key)
-/// @param logName File name of the log without its ending.
-#[napi(catch_unwind, ts_args_type = "logName: string", ts_return_type = "AsyncIterableIterator<LogEntry>")]
-pub fn stream_log_entries(env: Env, log_name: Unknown) -> napi::Result<LogEntryStream> {
-    thrown(env, |js| LogEntryStream::of(Calls::on_default(js)?.stream_log_entries(log_name.into())?))
-}
-
-/// Creates, starts and returns a `CompactionScheduler` for the default storage.
-///
-/// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong argument.
-/// @param intervalMs Milliseconds between two looks. Default: 3600000 (an hour).
-/// @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
-#[napi(
-    catch_unwind,
-    ts_args_type = "intervalMs?: number, logNames?: string[]",
-    ts_return_type = "CompactionScheduler"
-)]
-pub fn start_compaction_scheduler(
-    env: Env,
-    interval_ms: Unknown,
-    log_names: Unknown,
-) -> napi::Result<CompactionScheduler> {
-    thrown(env, |js| CompactionScheduler::started(js, None, interval_ms.into(), log_names.into()))
-}
-
-/// Makes a function on the default storage and a method of `Storage` of each row. The documentation is
-/// written as attributes because `///` would reach `index.d.ts` as a raw string literal.
+/// Makes a method of `Storage` of each row. The documentation is written as attributes because `///` would reach
+/// `index.d.ts` as a raw string literal.
 macro_rules! calls {
     ($(
         $(#[doc = $doc:tt])*
         #[types($arguments:tt, $result:tt)]
         fn $name:ident($($argument:ident),*);
     )*) => {
-        $(
-            $(#[doc = $doc])*
-            #[napi(catch_unwind, ts_args_type = $arguments, ts_return_type = $result)]
-            pub fn $name(env: Env, $($argument: Unknown),*) -> napi::Result<Value> {
-                promise(env, |js| Calls::on_default(js)?.$name($($argument.into()),*))
-            }
-        )*
-
         #[expect(clippy::too_many_arguments, reason = "the bot's own signature of `updatePlayerStats`")]
         #[napi]
         impl Storage {
@@ -436,7 +149,7 @@ macro_rules! calls {
                 $(#[doc = $doc])*
                 #[napi(catch_unwind, ts_args_type = $arguments, ts_return_type = $result)]
                 pub fn $name(&self, env: Env, $($argument: Unknown),*) -> napi::Result<Value> {
-                    promise(env, |js| Calls::on(js, &self.handle)?.$name($($argument.into()),*))
+                    promise(env, |js| self.calls(js)?.$name($($argument.into()),*))
                 }
             )*
         }
@@ -638,32 +351,18 @@ calls! {
 /// await guilds.update('123', (guild = { games: 0 }) => ({ ...guild, games: guild.games + 1 }))
 #[napi]
 pub struct Collection {
-    handle: Option<Rc<Handle>>,
+    slot: Rc<Slot>,
     log: LogName,
 }
 
 impl Collection {
-    fn of(js: Js, handle: Option<&Rc<Handle>>, name: Value) -> Fallible<Self> {
-        let log = log_name(js, name)?;
-        Ok(Self { handle: handle.cloned(), log })
-    }
-
     fn calls(&self, js: Js) -> Fallible<Calls> {
-        match &self.handle {
-            Some(handle) => Calls::on(js, handle),
-            None => Calls::on_default(js),
-        }
+        Calls::on(js, &*self.slot.handle(js)?)
     }
 }
 
 #[napi]
 impl Collection {
-    /// Not to be called: use `collection(name)`.
-    #[napi(constructor, catch_unwind, ts_args_type = "name: string")]
-    pub fn new(env: Env, name: Unknown) -> napi::Result<Self> {
-        thrown(env, |js| Self::of(js, None, name.into()))
-    }
-
     /// The value of a key, or undefined.
     #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<any>")]
     pub fn get(&self, env: Env, key: Unknown) -> napi::Result<Value> {
@@ -754,128 +453,139 @@ impl Collection {
     }
 }
 
-/// Looks at logs at an interval and compacts each one that is over 1 MiB and at least half dead, or rotates it where
-/// the option `rotation` says so (writes see to that, too). Backups and archives older than a day are compressed, and
-/// those too many removed. Without a scheduler, logs are compacted by calls only. One that fails does not stop the others; it is reported as a warning (`PS_COMPACTION_FAILED`).
-///
-/// Like `setInterval` it keeps the process alive until it is stopped.
+/// The pieces of a log, for `lib/stream.js`.
 #[napi]
-pub struct CompactionScheduler {
-    scheduler: Scheduler,
-}
-
-impl CompactionScheduler {
-    fn of(js: Js, handle: Option<Rc<Handle>>, interval_ms: Value) -> Fallible<Self> {
-        let interval_ms = finite_or(js, interval_ms, "intervalMs", INTERVAL_MS_DEFAULT)?;
-        Ok(Self { scheduler: Scheduler::new(interval_ms, handle)? })
-    }
-
-    fn started(js: Js, handle: Option<Rc<Handle>>, interval_ms: Value, names: Value) -> Fallible<Self> {
-        let this = Self::of(js, handle, interval_ms)?;
-        this.scheduler.start(js, log_names(js, names)?)?;
-        Ok(this)
-    }
+pub struct LogReader {
+    pieces: Rc<LogPieces>,
 }
 
 #[napi]
-impl CompactionScheduler {
-    /// A scheduler for the default storage, not yet running.
-    ///
-    /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong interval.
-    /// @param intervalMs Milliseconds between two looks, from 1 to 2147483647. Default: 3600000 (an hour).
-    #[napi(constructor, catch_unwind, ts_args_type = "intervalMs?: number")]
-    pub fn new(env: Env, interval_ms: Unknown) -> napi::Result<Self> {
-        thrown(env, |js| Self::of(js, None, interval_ms.into()))
-    }
-
-    /// Milliseconds between two looks.
-    #[napi(getter)]
-    pub fn interval_ms(&self) -> f64 {
-        self.scheduler.interval_ms.get()
-    }
-
-    /// Sets the interval for the next `start`.
-    #[napi(setter)]
-    pub fn set_interval_ms(&self, env: Env, interval_ms: Unknown) -> napi::Result<()> {
-        thrown(env, |js| {
-            let interval_ms = finite_or(js, interval_ms.into(), "intervalMs", INTERVAL_MS_DEFAULT)?;
-            self.scheduler.set_interval_ms(interval_ms)
-        })
-    }
-
-    /// True between `start` and `stop`.
-    #[napi(getter)]
-    pub fn is_running(&self) -> bool {
-        self.scheduler.is_running()
-    }
-
-    /// Starts looking; does nothing while running.
-    ///
-    /// Throws `TypeError` for wrong names.
-    /// @param logNames Logs to look at. Default: `['players', 'tokens', 'game_state']`.
-    #[napi(catch_unwind, ts_args_type = "logNames?: string[]", ts_return_type = "void")]
-    pub fn start(&self, env: Env, log_names_value: Unknown) -> napi::Result<()> {
-        thrown(env, |js| self.scheduler.start(js, log_names(js, log_names_value.into())?))
-    }
-
-    /// Stops looking. Safe to call twice.
-    #[napi(catch_unwind, ts_return_type = "void")]
-    pub fn stop(&self, env: Env) -> napi::Result<()> {
-        thrown(env, |js| self.scheduler.stop(js))
+impl LogReader {
+    /// The next entries; none at the end.
+    #[napi(catch_unwind, ts_return_type = "Promise<LogEntry[]>")]
+    pub fn read(&self, env: Env) -> napi::Result<Value> {
+        promise(env, |js| self.pieces.read(js, &Environment::of(js)?))
     }
 }
 
-/// The async iterator that `streamLogEntries` gives.
-#[napi(custom_finalize)]
-pub struct LogEntryStream {
-    stream: Rc<EntryStream>,
+/// Checks the name and opens the log with the first `read`.
+#[napi(catch_unwind)]
+pub fn open_log(
+    env: Env,
+    storage: &Storage,
+    #[napi(ts_arg_type = "string")] name: Unknown,
+) -> napi::Result<LogReader> {
+    thrown(env, |js| Ok(LogReader { pieces: storage.calls(js)?.log_pieces(name.into())? }))
 }
 
-impl LogEntryStream {
-    #[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
-    fn of(stream: Rc<EntryStream>) -> Fallible<Self> {
-        Ok(Self { stream })
-    }
+/// Resolves after a turn of the event loop.
+#[napi(catch_unwind, ts_return_type = "Promise<void>")]
+pub fn turn(env: Env) -> napi::Result<Value> {
+    promise(env, |js| {
+        let (deferred, promise) = js.promise()?;
+        Environment::of(js)?.later(js, 1, Box::new(|_, js| js.settle(deferred, js.undefined())));
+        Ok(promise)
+    })
 }
 
-impl ObjectFinalize for LogEntryStream {
-    fn finalize(self, env: Env) -> napi::Result<()> {
-        self.stream.abandon(Js::new(env));
-        Ok(())
-    }
+/// A storage that is opened by `open`, which calls `openStandard`, when it is first needed and not open.
+#[napi(catch_unwind)]
+pub fn standard_storage(
+    env: Env,
+    #[napi(ts_arg_type = "() => void")] open: Unknown,
+) -> napi::Result<Storage> {
+    thrown(env, |js| Ok(Storage { slot: Slot::standard(js, open.into())? }))
 }
 
-#[napi]
-impl LogEntryStream {
-    /// The next entry.
-    #[napi(catch_unwind, ts_return_type = "Promise<IteratorResult<LogEntry, undefined>>")]
-    pub fn next(&self, env: Env) -> napi::Result<Value> {
-        promise(env, |js| self.stream.next(js, &Environment::of(js)?))
-    }
-
-    /// Ends the iteration early; a `for await` loop does it by itself.
-    #[napi(js_name = "return", catch_unwind, ts_return_type = "Promise<IteratorResult<LogEntry, undefined>>")]
-    pub fn end(&self, env: Env) -> napi::Result<Value> {
-        promise(env, |js| self.stream.end(js))
-    }
-}
-
-/// Adds what has a symbol for its name: `storage[Symbol.asyncDispose]`, where the runtime has it, and
-/// `stream[Symbol.asyncIterator]`.
-#[napi(module_exports)]
-pub fn add_symbols(exports: Object, env: Env) -> napi::Result<()> {
+/// Opens a standard storage. Gives the name of its hub.
+#[napi(catch_unwind)]
+pub fn open_standard(env: Env, storage: &Storage, settings: &Settings) -> napi::Result<HubId> {
     thrown(env, |js| {
-        // Now, while the global functions are still the runtime's own: a test may put others in their place.
-        Environment::of(js)?;
-        let exports = Value::from(exports);
-        let symbols = js.get(js.global()?, "Symbol")?;
-        let prototype = |class| js.get(js.get(exports, class)?, "prototype");
-        let storage = prototype("Storage")?;
-        let dispose = js.get(symbols, "asyncDispose")?;
-        if !is_missing(js, dispose)? {
-            js.set_by(storage, dispose, js.get(storage, "close")?)?;
+        let handle = Handle::open(js, &Environment::of(js)?, &settings.config)?;
+        let hub = handle.hub.id();
+        storage.slot.put(handle);
+        Ok(hub)
+    })
+}
+
+/// The name of a storage's hub; it stays when the storage is closed.
+#[napi(catch_unwind)]
+pub fn hub_of(env: Env, storage: &Storage) -> napi::Result<HubId> {
+    thrown(env, |js| Ok(storage.slot.handle(js)?.hub.id()))
+}
+
+/// Throws when the storage is closed.
+#[napi(catch_unwind)]
+pub fn check_open(env: Env, storage: &Storage) -> napi::Result<()> {
+    thrown(env, |js| {
+        storage.calls(js)?;
+        Ok(())
+    })
+}
+
+/// The names, checked; those of the bot's logs where none are given.
+#[napi(catch_unwind)]
+pub fn check_log_names(
+    env: Env,
+    #[napi(ts_arg_type = "string[] | undefined")] names: Unknown,
+) -> napi::Result<Vec<String>> {
+    thrown(env, |js| Ok(log_names(js, names.into())?.iter().map(|name| name.as_str().to_owned()).collect()))
+}
+
+/// Compacts or rotates each log that is worth it, and keeps its old logs in order. A storage that is closed has none.
+#[napi(catch_unwind)]
+pub fn compact_where_due(env: Env, storage: &Storage, names: Vec<String>) -> napi::Result<()> {
+    thrown(env, |js| {
+        let names = names.iter().map(|name| LogName::new(name)).collect::<Result<Vec<_>, _>>()?;
+        if let Ok(calls) = storage.calls(js) {
+            calls.compact_where_due(&names);
         }
-        let iterator = js.get(symbols, "asyncIterator")?;
-        js.set_by(prototype("LogEntryStream")?, iterator, js.identity_method()?)
+        Ok(())
+    })
+}
+
+/// The functions of `lib/` that native code calls.
+#[napi(catch_unwind)]
+pub fn connect(env: Env, #[napi(ts_arg_type = "object")] host: Unknown) -> napi::Result<()> {
+    thrown(env, |js| {
+        Environment::of(js)?.connect(Host::new(js, host.into())?);
+        Ok(())
+    })
+}
+
+/// The names of the events; a number names one by its place here.
+#[napi(catch_unwind)]
+pub fn event_names() -> Vec<&'static str> {
+    EVENTS.to_vec()
+}
+
+/// Which events this thread wants of a hub: bits by their numbers. `logs`: a logger gets them; false: nobody does.
+#[napi(catch_unwind)]
+pub fn publish(env: Env, hub: HubId, wanted: u32, heard: u32, logs: Option<bool>) -> napi::Result<()> {
+    thrown(env, |js| {
+        let logging = match logs {
+            None => Logging::Default,
+            Some(false) => Logging::Silent,
+            Some(true) => Logging::Given,
+        };
+        if let Some(hub) = Hub::of(hub) {
+            hub.publish(&Environment::of(js)?.outlet, Listening { wanted, heard, logging });
+        }
+        Ok(())
+    })
+}
+
+/// Raises an exception that no caller gets, such as one of a listener.
+#[napi(catch_unwind)]
+pub fn raise(env: Env, #[napi(ts_arg_type = "unknown")] error: Unknown) {
+    Js::new(env).uncaught(Refusal::Thrown(error.into()));
+}
+
+/// Takes the functions of the runtime while they are its own: a test may put others in their place.
+#[napi(module_exports)]
+pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
+    thrown(env, |js| {
+        Environment::of(js)?;
+        Ok(())
     })
 }

@@ -17,12 +17,11 @@ use super::arguments::{
     object_of_any_size, point_in_time, username,
 };
 use super::environment::{Environment, Then};
-use super::events::Hub;
+use super::hub::Hub;
 use super::js::{Fallible, Js, Value};
-use super::options::Config;
-use super::rotation::Rotating;
-use super::stores::{Handle, Store, process_configuration};
-use super::stream::EntryStream;
+use super::rotation::{Rotating, Rotation};
+use super::stores::{Handle, Store};
+use super::stream::LogPieces;
 use super::update::update;
 use crate::data::name::LogName;
 use crate::data::state::Member;
@@ -68,28 +67,6 @@ fn is_bot_log(log: &LogName) -> bool {
 }
 
 impl Calls {
-    /// Calls on the storage behind the module's functions, which is opened when it is first needed.
-    pub fn on_default(js: Js) -> Fallible<Self> {
-        let environment = Environment::of(js)?;
-        let open = environment.default_handle.borrow().clone();
-        let handle = match open {
-            Some(handle) if !handle.is_closed() => handle,
-            _ => {
-                let configured = environment.configured.borrow().clone().or_else(process_configuration);
-                let config = match configured {
-                    Some(config) => config,
-                    None => Config::parse(js, js.undefined()?)?.0,
-                };
-                let handle = Handle::open(js, &environment, &config)?;
-                *environment.default_handle.borrow_mut() = Some(Rc::clone(&handle));
-                *environment.configured.borrow_mut() = Some(config);
-                environment.events.default_opened(js, &environment.outlet, &handle.hub);
-                handle
-            }
-        };
-        Self::on(js, &handle)
-    }
-
     /// Calls on a storage.
     pub fn on(js: Js, handle: &Handle) -> Fallible<Self> {
         let store = handle.store()?;
@@ -253,10 +230,10 @@ impl Calls {
         Ok(promise)
     }
 
-    pub fn stream_log_entries(&self, log: Value) -> Fallible<Rc<EntryStream>> {
+    pub fn log_pieces(&self, log: Value) -> Fallible<Rc<LogPieces>> {
         let log = log_name(self.js, log)?;
         let is_collection = is_bot_log(&log);
-        Ok(EntryStream::new(Rc::clone(&self.store), log, is_collection))
+        Ok(LogPieces::new(Rc::clone(&self.store), log, is_collection))
     }
 
     // Tokens.
@@ -461,7 +438,7 @@ impl Calls {
     /// What a write does now and then, where the option `rotation` is given: no scheduler is needed for it, and idle
     /// means no work.
     pub fn rotate_where_due(&self, log: &LogName) {
-        if self.rotation.as_ref().is_some_and(|rotating| rotating.is_look_due(log, now_ms())) {
+        if self.rotation.as_ref().is_some_and(|rotating| rotating.is_check_due(log, now_ms())) {
             self.maintain(log, u64::MAX);
         }
     }
@@ -472,7 +449,7 @@ impl Calls {
             threshold_bytes,
             rotate_over_bytes: rotation.and_then(|rotation| rotation.size_bytes),
             // Should the calendar not be known, logs are rotated by their size only.
-            boundary_ms: rotation.and_then(|rotation| rotation.boundary_ms(self.js, now_ms()).ok().flatten()),
+            boundary_ms: rotation.and_then(|rotation| self.boundary_ms(rotation).ok().flatten()),
         };
         let name = log.as_str().to_owned();
         let hub = Arc::clone(&self.store.hub);
@@ -482,6 +459,10 @@ impl Calls {
             }
         }));
         self.request(log, false, Work::Maintain(wanted), then);
+    }
+
+    fn boundary_ms(&self, rotation: &Rotation) -> Fallible<Option<i64>> {
+        rotation.boundary_ms(self.js, &*self.environment.host()?, now_ms())
     }
 
     // What is seen from outside.
@@ -586,7 +567,7 @@ impl Calls {
 /// Prints what no promise tells; the event itself is told by the engine.
 fn compaction_failed(environment: &Environment, hub: &Hub, log: &str, error: &Error) {
     hub.print_unless_heard(
-        environment,
+        &environment.outlet,
         "PS_COMPACTION_FAILED",
         format!("The log '{log}' could not be compacted: {}. It is as it was", error.message()),
     );

@@ -18,14 +18,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use napi::Status;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use parking_lot::Mutex;
-
-use super::events::{Events, ForThread};
+use super::host::Host;
 use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value, owned};
-use super::options::Config;
-use super::stores::{Handle, Store, join_threads};
+use super::outlet::{Backlog, EnvironmentOutlet, WakeUp, join_threads};
+use super::stores::Store;
 use super::turns::{Turns, weight};
 use crate::data::json::is_deeper_than;
 use crate::data::text::TextKind;
@@ -40,9 +36,6 @@ const ROUNDS_AT_EXIT_MAX: u32 = 1000;
 /// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
 /// The stack of most engines ends long before; those of today write any depth.
 const DEPTH_MAX: usize = 12_000;
-
-/// Calls this thread from any thread; does not keep the process alive.
-pub type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
 
 /// What happens with the answer of a call.
 pub enum Then {
@@ -108,60 +101,10 @@ pub struct Environment {
     waiting_count: Cell<usize>,
     /// Open stores, one for each folder and choice of options.
     pub stores: RefCell<Vec<Rc<Store>>>,
-    /// The storage behind the module's functions.
-    pub default_handle: RefCell<Option<Rc<Handle>>>,
-    /// What `configure` said.
-    pub configured: RefCell<Option<Config>>,
-    /// Listeners and loggers of this thread.
-    pub events: Events,
+    host: RefCell<Option<Rc<Host>>>,
     is_exit_hooked: Cell<bool>,
     /// The listener of `exit` was called, so nobody will wait for what is called from now on.
     is_exiting: Cell<bool>,
-}
-
-/// Answers and events on their way to the JavaScript thread.
-pub struct EnvironmentOutlet {
-    ready: Mutex<Ready>,
-    wake_up: Mutex<Option<WakeUp>>,
-}
-
-#[derive(Default)]
-struct Ready {
-    answers: Vec<(usize, Result<Answer>)>,
-    events: Vec<ForThread>,
-    /// The thread was woken, or will come by itself: until it has found nothing left.
-    is_woken: bool,
-}
-
-impl Outlet for EnvironmentOutlet {
-    fn deliver(&self, id: usize, answer: Result<Answer>) {
-        self.ready.lock().answers.push((id, answer));
-    }
-
-    fn flush(&self) {
-        {
-            let mut ready = self.ready.lock();
-            if ready.is_woken || (ready.answers.is_empty() && ready.events.is_empty()) {
-                return;
-            }
-            ready.is_woken = true;
-        }
-        if let Some(wake_up) = &*self.wake_up.lock() {
-            wake_up.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
-}
-
-impl EnvironmentOutlet {
-    /// Hands an event to the thread. False when the thread is gone.
-    pub fn tell(&self, event: ForThread) -> bool {
-        if self.wake_up.lock().is_none() {
-            return false;
-        }
-        self.ready.lock().events.push(event);
-        self.flush();
-        true
-    }
 }
 
 /// A threadsafe function that runs `callback` on this thread.
@@ -203,13 +146,13 @@ impl Environment {
 
     fn new(js: Js) -> Fallible<Self> {
         let json = js.get(js.global()?, "JSON")?;
-        let outlet = Arc::new(EnvironmentOutlet { ready: Mutex::default(), wake_up: Mutex::new(None) });
+        let outlet = EnvironmentOutlet::new();
         let wake_up = threadsafe_function(js, |environment, js| {
             if environment.turns.is_turn() {
                 environment.turn(js);
             }
         })?;
-        *outlet.wake_up.lock() = Some(wake_up);
+        outlet.connect(wake_up);
         Ok(Self {
             stringify: js.keep(js.get(json, "stringify")?)?,
             parse: js.keep(js.get(json, "parse")?)?,
@@ -223,12 +166,20 @@ impl Environment {
             free: RefCell::default(),
             waiting_count: Cell::new(0),
             stores: RefCell::default(),
-            default_handle: RefCell::default(),
-            configured: RefCell::default(),
-            events: Events::default(),
+            host: RefCell::default(),
             is_exit_hooked: Cell::new(false),
             is_exiting: Cell::new(false),
         })
+    }
+
+    /// The functions of `lib/`.
+    pub fn host(&self) -> Result<Rc<Host>> {
+        self.host.borrow().clone().ok_or_else(|| Error::internal("lib/ is not loaded"))
+    }
+
+    /// `lib/` is loaded.
+    pub fn connect(&self, host: Host) {
+        *self.host.borrow_mut() = Some(Rc::new(host));
     }
 
     /// A ticket for a call on `store`; `then` says what happens with its answer.
@@ -261,11 +212,11 @@ impl Environment {
 
     #[expect(deprecated, reason = "cloning the function, as is advised, allocates at each first call")]
     fn hold_event_loop(&self, js: Js, hold: bool) {
-        if let Some(wake_up) = &mut *self.outlet.wake_up.lock() {
-            let env = js.env();
+        let env = js.env();
+        self.outlet.with_wake_up(|wake_up| {
             // While the environment goes down there is no loop to hold.
             let _ = if hold { wake_up.refer(&env) } else { wake_up.unref(&env) };
-        }
+        });
     }
 
     /// The event loop has had its turn: a slice of what is ready, and one piece of a large answer.
@@ -305,10 +256,8 @@ impl Environment {
 
     /// The wake-up for the turn that was planned.
     pub fn relay(&self) {
-        if let Some(wake_up) = &*self.outlet.wake_up.lock() {
-            self.turns.relayed();
-            wake_up.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+        self.turns.relayed();
+        self.outlet.wake();
     }
 
     /// Settles a promise without a call to the writer: now, or after a turn of the event loop where callers have had
@@ -351,18 +300,16 @@ impl Environment {
     /// Fetches what is ready. False where nothing is left to be done: the next answer wakes this thread.
     fn take_ready(self: &Rc<Self>, js: Js) -> bool {
         let is_more = !self.backlog.borrow().is_empty() || !self.assemblies.borrow().is_empty();
-        let (answers, events) = {
-            let mut ready = self.outlet.ready.lock();
-            ready.is_woken = is_more || !ready.answers.is_empty() || !ready.events.is_empty();
-            if !ready.is_woken {
-                return false;
-            }
-            (std::mem::take(&mut ready.answers), std::mem::take(&mut ready.events))
+        let Some(taken) = self.outlet.take(if is_more { Backlog::Some } else { Backlog::Empty }) else {
+            return false;
         };
-        let answers = answers.into_iter().map(|(id, answer)| Due::Answer(id, answer));
+        let answers = taken.answers.into_iter().map(|(id, answer)| Due::Answer(id, answer));
         self.backlog.borrow_mut().extend(answers);
-        for event in events {
-            js.scoped(|js| self.events.take(self, js, &event));
+        for event in taken.events {
+            match self.host() {
+                Ok(host) => js.scoped(|js| host.take(js, &event)),
+                Err(error) => eprintln!("progressive-storage: {}", error.message),
+            }
         }
         true
     }
@@ -601,8 +548,7 @@ impl Environment {
             store.writer.abandon(Arc::clone(&self.outlet) as Arc<dyn Outlet>);
         }
         self.flush_stores();
-        *self.outlet.wake_up.lock() = None;
-        *self.default_handle.borrow_mut() = None;
+        self.outlet.disconnect();
         // What is left holds promises of a thread that is gone.
         self.waiting.borrow_mut().clear();
         self.backlog.borrow_mut().clear();

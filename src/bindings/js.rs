@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ptr;
 
-use napi::bindgen_prelude::{Object, ToNapiValue, TypeName, Unknown};
-use napi::{Env, JsValue, ValueType, sys};
+use napi::bindgen_prelude::{ToNapiValue, TypeName, Unknown};
+use napi::{Env, JsValue, Status, ValueType, sys};
 
 use crate::error::Error;
 use crate::visible::visible;
@@ -48,12 +48,6 @@ impl ToNapiValue for Value {
     }
 }
 
-impl From<Object<'_>> for Value {
-    fn from(value: Object<'_>) -> Self {
-        Self(value.raw())
-    }
-}
-
 /// A value that outlives its scope. Must be given back with `Js::release`.
 pub struct Kept(sys::napi_ref);
 
@@ -76,6 +70,15 @@ impl From<Error> for Refusal {
 
 /// Result of what JavaScript may interrupt.
 pub type Fallible<T> = Result<T, Refusal>;
+
+/// The result of a function that answers at once; one that is refused throws.
+pub fn thrown<T>(env: Env, call: impl FnOnce(Js) -> Fallible<T>) -> napi::Result<T> {
+    let js = Js::new(env);
+    call(js).map_err(|refusal| {
+        js.throw(refusal);
+        napi::Error::new(Status::PendingException, "")
+    })
+}
 
 /// The JavaScript environment; see the header of this file.
 #[derive(Clone, Copy)]
@@ -396,36 +399,6 @@ impl Js {
         }
     }
 
-    /// A method that returns the object it is called on.
-    pub fn identity_method(self) -> Fallible<Value> {
-        extern "C" fn this(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-            let mut this = ptr::null_mut();
-            // SAFETY: Node-API calls this with a valid environment and call; only `this` is asked for.
-            unsafe {
-                sys::napi_get_cb_info(
-                    env,
-                    info,
-                    ptr::null_mut(),
-                    ptr::null_mut(),
-                    &raw mut this,
-                    ptr::null_mut(),
-                );
-            }
-            this
-        }
-        // SAFETY: see the header of this file; the name is static text.
-        self.make(|env, value| unsafe {
-            sys::napi_create_function(
-                env,
-                c"[Symbol.asyncIterator]".as_ptr(),
-                -1,
-                Some(this),
-                ptr::null_mut(),
-                value,
-            )
-        })
-    }
-
     /// A promise and its other end.
     pub fn promise(self) -> Fallible<(Deferred, Value)> {
         let mut deferred = ptr::null_mut();
@@ -487,15 +460,6 @@ impl Js {
             // SAFETY: see the header of this file.
             unsafe { sys::napi_fatal_exception(self.0, error.0) };
         }
-    }
-
-    /// Whether both are the same object or value (`===`).
-    pub fn is_same(self, one: Value, other: Value) -> Fallible<bool> {
-        let mut answer = false;
-        // SAFETY: see the header of this file.
-        let status = unsafe { sys::napi_strict_equals(self.0, one.0, other.0, &raw mut answer) };
-        self.check(status)?;
-        Ok(answer)
     }
 
     /// Throws, for calls that return no promise.

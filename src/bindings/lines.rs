@@ -7,10 +7,9 @@ use napi::bindgen_prelude::Unknown;
 use napi::{Env, ValueType};
 use napi_derive::napi;
 
-use super::api::thrown;
 use super::arguments::{describe, finite_or, is_missing};
 use super::environment::Environment;
-use super::js::{Fallible, Js, Value};
+use super::js::{Fallible, Js, Value, thrown};
 use crate::error::Error;
 use crate::files::log::inspect::LinePlace;
 use crate::files::log::inspect::Told;

@@ -1,31 +1,22 @@
-//! `configure` and `new Storage`: what a user may choose, checked.
+//! A data folder and how it is used, as `lib/options.js` has checked it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use napi::ValueType;
+use napi::Env;
+use napi::bindgen_prelude::ClassInstance;
+use napi_derive::napi;
+use parking_lot::Mutex;
 
-use super::arguments::describe;
-use super::events::LoggerChoice;
-use super::js::{Fallible, Js, Value};
-use super::rotation::{Rotation, whole_number};
-use crate::error::Error;
+use super::js::thrown;
+use super::rotation::Rotation;
+use crate::error::{Error, Result};
 use crate::files::options::FsyncMode;
 use crate::files::options::OnCorruption;
 use crate::files::options::Options;
 use crate::files::policy::Retention;
+use crate::files::policy::Schedule;
 
-const KNOWN: [&str; 10] = [
-    "dataDir",
-    "fsync",
-    "fsyncIntervalMs",
-    "onCorruption",
-    "logger",
-    "backups",
-    "compressBackups",
-    "rotation",
-    "archives",
-    "oldLogsLimitBytes",
-];
+static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
 
 /// A data folder and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,100 +29,118 @@ pub struct Config {
     pub rotation: Option<Rotation>,
 }
 
-impl Config {
-    /// Reads an options object; undefined means all defaults.
-    pub fn parse(js: Js, options: Value) -> Fallible<(Self, LoggerChoice)> {
-        let mut texts = [None, None, None];
-        let mut interval_ms = None;
-        let mut logger = LoggerChoice::Default;
-        let mut retention = Retention::default();
-        let mut rotation = None;
-        match js.type_of(options)? {
-            ValueType::Undefined => {}
-            ValueType::Object if !js.is_array(options)? => {
-                let names = js.own_names(options)?;
-                for index in 0..js.length(names)? {
-                    let name = js.text(js.element(names, index)?)?;
-                    let value = js.get(options, &name)?;
-                    let kind = js.type_of(value)?;
-                    match (name.as_str(), kind) {
-                        (known, ValueType::Undefined) if KNOWN.contains(&known) => {}
-                        ("dataDir", ValueType::String) => texts[0] = Some(js.text(value)?),
-                        ("fsync", ValueType::String) => texts[1] = Some(js.text(value)?),
-                        ("onCorruption", ValueType::String) => texts[2] = Some(js.text(value)?),
-                        ("fsyncIntervalMs", ValueType::Number) => interval_ms = Some(js.f64(value)?),
-                        ("backups", _) => retention.backups = count(js, value, &name, 1)?,
-                        ("archives", _) => retention.archives = count(js, value, &name, 0)?,
-                        ("oldLogsLimitBytes", _) => {
-                            retention.limit_bytes = whole_number(js, value, &name, 0, 1 << 50)?;
-                        }
-                        ("compressBackups", ValueType::Boolean) => {
-                            retention.compress = js.is_truthy(value)?;
-                        }
-                        ("rotation", _) => rotation = Some(Rotation::parse(js, value)?),
-                        ("logger", _) => logger = LoggerChoice::parse(js, value, kind)?,
-                        (known, _) if KNOWN.contains(&known) => {
-                            let wanted = match known {
-                                "fsyncIntervalMs" => "a number",
-                                "compressBackups" => "true or false",
-                                _ => "a string",
-                            };
-                            let found = describe(js, value);
-                            return Err(Error::wrong_type(format!(
-                                "The option '{known}' must be {wanted}, not {found}"
-                            ))
-                            .into());
-                        }
-                        _ => {
-                            return Err(Error::wrong_value(format!(
-                                "There is no option {name:?}; the options are {}",
-                                KNOWN.join(", ")
-                            ))
-                            .into());
-                        }
-                    }
-                }
-            }
-            _ => {
-                let found = describe(js, options);
-                return Err(Error::wrong_type(format!("The options must be an object, not {found}")).into());
-            }
+/// All options, checked and with their defaults.
+#[napi(object, object_to_js = false)]
+pub struct CheckedOptions {
+    pub data_dir: String,
+    /// `always`, `interval` or `never`.
+    pub fsync: String,
+    pub fsync_interval_ms: f64,
+    /// `salvage` or `refuse`.
+    pub on_corruption: String,
+    pub backups: f64,
+    pub archives: f64,
+    pub compress_backups: bool,
+    pub old_logs_limit_bytes: Option<f64>,
+    pub rotation: Option<CheckedRotation>,
+}
+
+/// The option `rotation`.
+#[napi(object, object_to_js = false)]
+pub struct CheckedRotation {
+    pub size_bytes: Option<f64>,
+    /// Missing: the calendar rotates nothing.
+    pub hour: Option<u8>,
+    /// Missing: every day.
+    pub weekday: Option<u8>,
+    pub time_zone: Option<String>,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "lib/options.js gives whole numbers"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+fn count(number: f64) -> usize {
+    usize::try_from(whole(number)).unwrap_or(usize::MAX)
+}
+
+impl From<CheckedRotation> for Rotation {
+    fn from(given: CheckedRotation) -> Self {
+        Self {
+            size_bytes: given.size_bytes.map(whole),
+            schedule: given.hour.map(|hour| Schedule { hour, weekday: given.weekday }),
+            time_zone: given.time_zone,
         }
-        let [data_dir, fsync, on_corruption] = texts;
+    }
+}
+
+impl Config {
+    fn new(given: CheckedOptions) -> Result<Self> {
         let options = Options {
-            fsync: FsyncMode::parse(fsync.as_deref(), interval_ms)?,
-            on_corruption: OnCorruption::parse(on_corruption.as_deref())?,
-            retention,
+            fsync: match given.fsync.as_str() {
+                "never" => FsyncMode::Never,
+                "interval" => FsyncMode::Interval(whole(given.fsync_interval_ms)),
+                _ => FsyncMode::Always,
+            },
+            on_corruption: match given.on_corruption.as_str() {
+                "refuse" => OnCorruption::Refuse,
+                _ => OnCorruption::Salvage,
+            },
+            retention: Retention {
+                backups: count(given.backups),
+                archives: count(given.archives),
+                compress: given.compress_backups,
+                limit_bytes: given.old_logs_limit_bytes.map(whole),
+            },
         };
-        let data_dir = match data_dir {
-            Some(path) if path.is_empty() || path.contains('\0') => {
-                return Err(
-                    Error::wrong_value("The option 'dataDir' is empty or holds a NUL character").into()
-                );
-            }
-            Some(path) => path,
-            None => environment_variable(js)?.unwrap_or_else(|| "data".to_owned()),
-        };
-        let data_folder = std::path::absolute(&data_dir)
-            .map_err(|error| Error::io(&error, "getcwd", std::path::Path::new(&data_dir)))?;
-        Ok((Self { data_folder, options, rotation }, logger))
+        let data_folder = std::path::absolute(&given.data_dir)
+            .map_err(|error| Error::io(&error, "getcwd", Path::new(&given.data_dir)))?;
+        Ok(Self { data_folder, options, rotation: given.rotation.map(Into::into) })
     }
 }
 
-fn count(js: Js, value: Value, name: &str, from: u64) -> Fallible<usize> {
-    let number = whole_number(js, value, name, from, 100_000)?.unwrap_or_default();
-    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+/// A data folder and how it is used, for `lib/`.
+#[napi]
+pub struct Settings {
+    pub(super) config: Config,
 }
 
-/// `process.env.PROGRESSIVE_STORAGE_DIR`, as JavaScript sees it.
-fn environment_variable(js: Js) -> Fallible<Option<String>> {
-    let process = js.get(js.global()?, "process")?;
-    if js.type_of(process)? != ValueType::Object {
-        return Ok(std::env::var("PROGRESSIVE_STORAGE_DIR").ok());
+#[napi]
+impl Settings {
+    /// Finds the folder from the current directory.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, options: CheckedOptions) -> napi::Result<Self> {
+        thrown(env, |_| Ok(Self { config: Config::new(options)? }))
     }
-    let value = js.get(js.get(process, "env")?, "PROGRESSIVE_STORAGE_DIR")?;
-    match js.type_of(value)? {
-        ValueType::String => js.text(value).map(|path| Some(path).filter(|path| !path.is_empty())),
-        _ => Ok(None),
-    }
+}
+
+/// Remembers what `configure` was given, for threads that come later. Refuses where the storage is open with others.
+#[napi(catch_unwind)]
+pub fn configure(
+    env: Env,
+    settings: &Settings,
+    open_with: Option<ClassInstance<Settings>>,
+) -> napi::Result<()> {
+    thrown(env, |_| {
+        if open_with.is_some_and(|open_with| open_with.config != settings.config) {
+            return Err(Error::new(
+                "ERR_ALREADY_CONFIGURED",
+                "The default storage is open already; call configure() before any other function, or close() first",
+            )
+            .into());
+        }
+        *CONFIGURED.lock() = Some(settings.config.clone());
+        Ok(())
+    })
+}
+
+/// What `configure` was given last, on any thread.
+#[napi(catch_unwind)]
+pub fn configured() -> Option<Settings> {
+    CONFIGURED.lock().clone().map(|config| Settings { config })
 }

@@ -11,8 +11,9 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
 
-use super::environment::{Environment, EnvironmentOutlet, Then};
-use super::events::{Hub, Sink};
+use super::environment::{Environment, Then};
+use super::host::Use;
+use super::hub::{Hub, Sink};
 use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::rotation::Rotating;
@@ -25,8 +26,6 @@ use crate::vfs::RealFileSystem;
 type Writers = HashMap<(PathBuf, Options), (Weak<Writer>, Arc<Hub>)>;
 
 static WRITERS: LazyLock<Mutex<Writers>> = LazyLock::new(Mutex::default);
-static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
-static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 
 /// A writer as one JavaScript thread uses it.
 pub struct Store {
@@ -79,11 +78,6 @@ impl Handle {
         self.store.borrow().clone().ok_or_else(Error::closed)
     }
 
-    /// True once `close` was called.
-    pub fn is_closed(&self) -> bool {
-        self.store.borrow().is_none()
-    }
-
     /// Refuses further calls; the promise resolves when the earlier ones are finished.
     pub fn close(&self, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
         let (deferred, promise) = js.promise()?;
@@ -95,13 +89,15 @@ impl Handle {
         store.handles.set(store.handles.get() - 1);
         let user = Rc::clone(&store);
         let then = Then::Do(Box::new(move |environment, js, answer| {
-            let default = environment.default_handle.borrow().clone();
-            if default.is_none_or(|handle| handle.is_closed()) {
-                environment.events.default_closed(js, &environment.outlet, &store.hub);
-            }
-            if store.handles.get() == 0 {
+            let is_last = store.handles.get() == 0;
+            if is_last {
                 environment.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, &store));
-                environment.events.closed(js, &environment.outlet, &store.hub);
+            }
+            let its_use = if is_last { Use::Ends } else { Use::Goes };
+            if let Ok(host) = environment.host()
+                && let Err(refusal) = host.closed(js, store.hub.id(), its_use)
+            {
+                js.uncaught(refusal);
             }
             // Where this was the last user, the writer's threads end here; they have nothing left to do.
             drop(store);
@@ -122,33 +118,11 @@ fn writer_for(config: &Config) -> Result<(Arc<Writer>, Arc<Hub>)> {
     {
         return Ok((writer, Arc::clone(hub)));
     }
-    let hub = Arc::new(Hub::default());
+    let hub = Hub::new();
     let files = Arc::new(RealFileSystem::new());
     let sink = Arc::new(Sink(Arc::clone(&hub)));
     let writer = Arc::new(Writer::start(files, config.data_folder.clone(), config.options, sink)?);
     writers.retain(|_, (writer, _)| writer.strong_count() > 0);
     writers.insert(key, (Arc::downgrade(&writer), Arc::clone(&hub)));
     Ok((writer, hub))
-}
-
-/// What `configure` said last, on any thread.
-pub fn process_configuration() -> Option<Config> {
-    CONFIGURED.lock().clone()
-}
-
-/// Remembers what `configure` said, for threads that come later.
-pub fn configure_process(config: &Config) {
-    *CONFIGURED.lock() = Some(config.clone());
-}
-
-/// Makes a thread one of those that print warnings.
-pub fn join_threads(outlet: &Arc<EnvironmentOutlet>) {
-    THREADS.lock().push(Arc::downgrade(outlet));
-}
-
-/// The threads that use this package, the oldest first, which is the main one as a rule.
-pub fn threads() -> Vec<Arc<EnvironmentOutlet>> {
-    let mut threads = THREADS.lock();
-    threads.retain(|thread| thread.strong_count() > 0);
-    threads.iter().filter_map(Weak::upgrade).collect()
 }

@@ -18,8 +18,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::environment::{Environment, WakeUp, threadsafe_function};
+use super::environment::{Environment, threadsafe_function};
 use super::js::{Fallible, Js, Kept, Value};
+use super::outlet::WakeUp;
 use napi::ValueType;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 

@@ -1,0 +1,79 @@
+//! The functions of `lib/` that native code calls on this thread: `events.js` and `time-zone.js` give them once, when
+//! the package is loaded.
+
+use super::js::{Fallible, Js, Kept, Value};
+use super::outlet::{ForThread, HubId};
+use crate::error::Error;
+use crate::store::event::Notice;
+
+/// An object with the methods `heard`, `warn`, `closed` and `offsetMs`.
+pub struct Host(Kept);
+
+/// Whether a thread uses a folder after one of its storages was closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Another storage of this thread has it open.
+    Goes,
+    /// This was the last one.
+    Ends,
+}
+
+impl Host {
+    /// Keeps the object.
+    pub fn new(js: Js, object: Value) -> Fallible<Self> {
+        Ok(Self(js.keep(object)?))
+    }
+
+    fn call(&self, js: Js, method: &str, arguments: &[Value]) -> Fallible<Value> {
+        let host = js.kept(&self.0)?;
+        js.call(js.get(host, method)?, host, arguments)
+    }
+
+    /// An event has arrived on this thread.
+    pub fn take(&self, js: Js, event: &ForThread) {
+        match event {
+            ForThread::Heard(hub, notice) => {
+                if let Err(refusal) = self.heard(js, *hub, notice) {
+                    js.uncaught(refusal);
+                }
+            }
+            ForThread::Printed(notice) => {
+                if self.warn(js, notice).is_err() {
+                    eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+                }
+            }
+        }
+    }
+
+    fn heard(&self, js: Js, hub: HubId, notice: &Notice) -> Fallible<Value> {
+        let kind = js.string(if notice.is_news() { "info" } else { "warn" })?;
+        let text = js.string(&format!("progressive-storage: [{}] {}", notice.code, notice.message))?;
+        #[expect(clippy::cast_precision_loss, reason = "one of eleven")]
+        let event = js.number(notice.event_index() as f64)?;
+        let payload = js.string(&notice.payload)?;
+        self.call(js, "heard", &[js.number(hub.into())?, event, payload, kind, text])
+    }
+
+    fn warn(&self, js: Js, notice: &Notice) -> Fallible<Value> {
+        self.call(js, "warn", &[js.string(notice.code)?, js.string(&notice.message)?])
+    }
+
+    /// A storage in the folder of this hub was closed.
+    pub fn closed(&self, js: Js, hub: HubId, its_use: Use) -> Fallible<Value> {
+        self.call(js, "closed", &[js.number(hub.into())?, js.bool(its_use == Use::Ends)?])
+    }
+
+    /// How far the clock on the wall is ahead of UTC, in a zone or where the process is.
+    pub fn offset_ms(&self, js: Js, time_zone: Option<&str>, at_ms: i64) -> Fallible<i64> {
+        let time_zone = time_zone.map_or_else(|| js.undefined(), |zone| js.string(zone))?;
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^53")]
+        let at = js.number(at_ms as f64)?;
+        let offset_ms = js.f64(self.call(js, "offsetMs", &[time_zone, at])?)?;
+        if !offset_ms.is_finite() {
+            return Err(Error::internal("a time zone without an offset").into());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "less than a day")]
+        let whole = offset_ms as i64;
+        Ok(whole)
+    }
+}

@@ -1,0 +1,146 @@
+//! The way from other threads to a JavaScript thread: answers and events that are ready, and the wake-up.
+//!
+//! ```text
+//! writer ──deliver, notify──> ready list ──one wake-up──> Environment, on the JavaScript thread
+//! ```
+//!
+//! Invariant: while the list is not empty, the thread was woken or comes by itself.
+
+use std::sync::{Arc, Weak};
+
+use napi::Status;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use parking_lot::Mutex;
+
+use crate::error::Result;
+use crate::store::event::Notice;
+use crate::store::request::Answer;
+use crate::store::request::Outlet;
+
+static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
+
+/// Calls this thread from any thread; does not keep the process alive.
+pub type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// An event for one thread.
+#[derive(Clone)]
+pub enum ForThread {
+    /// Listeners and the logger of this hub get it.
+    Heard(HubId, Arc<Notice>),
+    /// Nobody hears it: this thread prints it.
+    Printed(Arc<Notice>),
+}
+
+/// Names a hub in JavaScript.
+pub type HubId = u32;
+
+/// Answers and events on their way to the JavaScript thread.
+pub struct EnvironmentOutlet {
+    ready: Mutex<Ready>,
+    wake_up: Mutex<Option<WakeUp>>,
+}
+
+#[derive(Default)]
+struct Ready {
+    answers: Vec<(usize, Result<Answer>)>,
+    events: Vec<ForThread>,
+    /// The thread was woken, or comes by itself until it finds nothing.
+    is_woken: bool,
+}
+
+impl Outlet for EnvironmentOutlet {
+    fn deliver(&self, id: usize, answer: Result<Answer>) {
+        self.ready.lock().answers.push((id, answer));
+    }
+
+    fn flush(&self) {
+        {
+            let mut ready = self.ready.lock();
+            if ready.is_woken || (ready.answers.is_empty() && ready.events.is_empty()) {
+                return;
+            }
+            ready.is_woken = true;
+        }
+        self.wake();
+    }
+}
+
+/// What an outlet had ready.
+pub struct Taken {
+    /// Answers by the ids of their calls.
+    pub answers: Vec<(usize, Result<Answer>)>,
+    /// Events, in order.
+    pub events: Vec<ForThread>,
+}
+
+/// Whether the thread has work left besides what the outlet has ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing.
+    Empty,
+    /// Something: the thread comes again by itself.
+    Some,
+}
+
+impl EnvironmentOutlet {
+    /// An outlet that wakes nobody yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { ready: Mutex::default(), wake_up: Mutex::new(None) })
+    }
+
+    /// From now on the thread can be woken.
+    pub fn connect(&self, wake_up: WakeUp) {
+        *self.wake_up.lock() = Some(wake_up);
+    }
+
+    /// The thread ends: it is not woken any more.
+    pub fn disconnect(&self) {
+        *self.wake_up.lock() = None;
+    }
+
+    /// Wakes the thread.
+    pub fn wake(&self) {
+        if let Some(wake_up) = &*self.wake_up.lock() {
+            wake_up.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Gives the wake-up to `change`, unless the thread has ended.
+    pub fn with_wake_up(&self, change: impl FnOnce(&mut WakeUp)) {
+        if let Some(wake_up) = &mut *self.wake_up.lock() {
+            change(wake_up);
+        }
+    }
+
+    /// Hands an event to the thread. False when the thread is gone.
+    pub fn notify(&self, event: ForThread) -> bool {
+        if self.wake_up.lock().is_none() {
+            return false;
+        }
+        self.ready.lock().events.push(event);
+        self.flush();
+        true
+    }
+
+    /// Takes what is ready. `None` where nothing is left to do: the next answer wakes the thread.
+    pub fn take(&self, backlog: Backlog) -> Option<Taken> {
+        let mut ready = self.ready.lock();
+        ready.is_woken = backlog == Backlog::Some || !ready.answers.is_empty() || !ready.events.is_empty();
+        ready.is_woken.then(|| Taken {
+            answers: std::mem::take(&mut ready.answers),
+            events: std::mem::take(&mut ready.events),
+        })
+    }
+}
+
+/// Makes a thread one of those that print warnings.
+pub fn join_threads(outlet: &Arc<EnvironmentOutlet>) {
+    THREADS.lock().push(Arc::downgrade(outlet));
+}
+
+/// The threads that use this package, the oldest first, which is the main one as a rule.
+pub fn threads() -> Vec<Arc<EnvironmentOutlet>> {
+    let mut threads = THREADS.lock();
+    threads.retain(|thread| thread.strong_count() > 0);
+    threads.iter().filter_map(Weak::upgrade).collect()
+}
