@@ -48,7 +48,7 @@ const metricsText = () => standard.metricsText();
 const on = (event, listener, options) => events.addListener(events.DEFAULT, event, listener, options);
 const once = (event, listener, options) => events.addOnce(events.DEFAULT, event, listener, options);
 const off = (event, listener) => events.removeListener(events.DEFAULT, event, listener);
-const startDashboard = (options) => require('../dashboard/server.js').startDashboard(module.exports, options);
+const startDashboard = (options) => require('../dashboard/start.js').startDashboard(module.exports, options);
 
 module.exports = {
   __napiBindingTarget,

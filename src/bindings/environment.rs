@@ -308,7 +308,7 @@ impl Environment {
         for event in taken.events {
             match self.host() {
                 Ok(host) => js.scoped(|js| host.take(js, &event)),
-                Err(error) => eprintln!("progressive-storage: {}", error.message),
+                Err(error) => eprintln!("progressive-storage: {}", error.message()),
             }
         }
         true

@@ -128,11 +128,7 @@ pub fn configure(
 ) -> napi::Result<()> {
     thrown(env, |_| {
         if open_with.is_some_and(|open_with| open_with.config != settings.config) {
-            return Err(Error::new(
-                "ERR_ALREADY_CONFIGURED",
-                "The default storage is open already; call configure() before any other function, or close() first",
-            )
-            .into());
+            return Err(Error::already_configured().into());
         }
         *CONFIGURED.lock() = Some(settings.config.clone());
         Ok(())
