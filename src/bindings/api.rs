@@ -536,7 +536,7 @@ pub fn check_log_names(
 #[napi(catch_unwind)]
 pub fn compact_where_due(env: Env, storage: &Storage, names: Vec<String>) -> napi::Result<()> {
     thrown(env, |js| {
-        let names = names.iter().map(|name| LogName::new(name)).collect::<Result<Vec<_>, _>>()?;
+        let names = names.into_iter().map(|name| LogName::new(&name)).collect::<Result<Vec<_>, _>>()?;
         if let Ok(calls) = storage.calls(js) {
             calls.compact_where_due(&names);
         }
