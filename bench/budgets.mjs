@@ -1,6 +1,6 @@
 /**
- * The rows of the budget table, from the results of the scenarios: each figure beside its budget. README.md in this folder
- * explains each budget.
+ * The rows of the budget table, from the results of the scenarios: each figure beside its budget. README.md in this
+ * folder explains each budget.
  */
 
 import { megabytes, megabytesPerSecond, ms, percent, whole } from './support/table.mjs';

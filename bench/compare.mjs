@@ -2,8 +2,9 @@
  * The comparison table, from the results of the stores.
  *
  * A line is one kind of work: `{ title, cells: { store: { value, text, spread } }, toDisk, best, toBest, isAhead }`.
- * `value` is the median of the rounds; `spread` is half the distance between lowest and highest, as a share of it. `best` is
- * the best other store whose acknowledged updates survive a power cut. `toBest` above 1 means that this package is better.
+ * `value` is the median of the rounds; `spread` is half the distance between lowest and highest, as a share of it.
+ * `best` is the best other store whose acknowledged updates survive a power cut. `toBest` above 1 means that this
+ * package is better.
  */
 
 import { PEERS } from './peers/index.mjs';

@@ -1,6 +1,7 @@
 /**
- * Measures how the figures grow with the data: `node bench/growth.mjs [keys] [compaction] [day]`, all three by default. Takes
- * about ten minutes and 8 GB of disk under target/bench, and prints JSON lines. docs/performance.md has the figures.
+ * Measures how the figures grow with the data: `node bench/growth.mjs [keys] [compaction] [day]`, all three by
+ * default. Takes about ten minutes and 8 GB of disk under target/bench, and prints JSON lines. docs/performance.md
+ * has the figures.
  */
 
 import fs from 'node:fs';

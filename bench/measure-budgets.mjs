@@ -1,6 +1,6 @@
 /**
- * Measures this package against its budgets: each scenario in a new process, its figures as rows of the table. README.md in
- * this folder explains each scenario.
+ * Measures this package against its budgets: each scenario in a new process, its figures as rows of the table.
+ * README.md in this folder explains each scenario.
  */
 
 import fs from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * Measures the same work on every store of the comparison, round after round, each time in a new process.
  *
- * Returns `{ stores, results, failures }`. `results` are `{ work, players, store, runs }`, with a run for each round. A store
- * that is missing or fails at some size is a line in `failures`; the others are still measured.
+ * Returns `{ stores, results, failures }`. `results` are `{ work, players, store, runs }`, with a run for each round.
+ * A store that is missing or fails at some size is a line in `failures`; the others are still measured.
  */
 
 import fs from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Saves a run (`--save`): the tables in README.md of this folder, the charts in docs/performance.md. Each part is between
- * `<!-- name -->` and `<!-- /name -->`, and says when, on which machine and with which command it was measured.
+ * Saves a run (`--save`): the tables in README.md of this folder, the charts in docs/performance.md. Each part is
+ * between `<!-- name -->` and `<!-- /name -->`, and says when, on which machine and with which command it was
+ * measured.
  */
 
 import fs from 'node:fs';

@@ -1,14 +1,14 @@
 /**
- * The benchmark: `npm run bench [-- options]`. Measures this package against its budgets and beside other stores, on one disk
- * and in one run, and writes everything to results/latest.json.
+ * The benchmark: `npm run bench [-- options]`. Measures this package against its budgets and beside other stores, on
+ * one disk and in one run, and writes everything to results/latest.json.
  *
  *     --quick         leave out 100,000 players, and take fewer samples
  *     --dir=PATH      where to measure; default: target/bench of the repository
  *     --only=A,B      some of: disk, open, update, load, compaction, flight, loop, peers
  *     --save          also write tables and charts to README.md of this folder and docs/performance.md
  *
- * The exit code is 0 when everything of this package was measured, even where a budget is not met. A store of the comparison
- * that cannot be measured is named at the end.
+ * The exit code is 0 when everything of this package was measured, even where a budget is not met. A store of the
+ * comparison that cannot be measured is named at the end.
  */
 
 import fs from 'node:fs';

@@ -1,9 +1,9 @@
 /**
  * Measures what a JSON file of up to 64 KiB costs an awaited update: `node bench/small-mirror.mjs [--against=FILE]`.
  *
- * In turn, 200 awaited updates each: the bare disk (append and fdatasync of about as many bytes), the bare disk that also
- * writes, syncs and renames a second file, and this package with a small and with a large JSON file. `--against` also measures
- * another build of the addon.
+ * In turn, 200 awaited updates each: the bare disk (append and fdatasync of about as many bytes), the bare disk that
+ * also writes, syncs and renames a second file, and this package with a small and with a large JSON file. `--against`
+ * also measures another build of the addon.
  */
 
 import fs from 'node:fs';

@@ -28,8 +28,8 @@ export function commandNames() {
     .sort();
 }
 
-// The commands import the addon too. But when a module fails a second time on import, Node reports the error as uncaught,
-// even if it was caught; a failed `require` can be caught.
+// The commands import the addon too. But when a module fails a second time on import, Node reports the error as
+// uncaught, even if it was caught; a failed `require` can be caught.
 function loadAddon() {
   createRequire(import.meta.url)('../index.js');
 }

@@ -1,4 +1,5 @@
-// Histograms as `metrics()` gives them: `{ count, buckets: [[bound, count], …] }`, each count including the smaller bounds.
+// Histograms as `metrics()` gives them: `{ count, buckets: [[bound, count], …] }`, each count including the smaller
+// bounds.
 
 /**
  * The value that `share` (0 to 1) of the new measurements stay below, or null where there are none. New is what `after`

@@ -1,16 +1,19 @@
 // Reads one key and its history.
 //
-// A log that is open in the storage answers itself. Any other one is read in a temporary folder with links to its files,
-// so that the storage does not open it.
+// A log that is open in the storage answers itself. Any other one is read in a temporary folder with links to its
+// files, so that the storage does not open it.
 //
-// Invariant: reading a key opens no log of the storage, makes no log a collection, and writes nothing in the data folder.
+// Invariant: reading a key opens no log of the storage, makes no log a collection, and writes nothing in the data
+// folder.
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { isCollection, isFile, knownLogs, namesIn } = require('./files.js');
 
-/** The name of the log in the temporary folder. It is none of the bot's three, so the storage keeps it as a plain log. */
+/**
+ * The name of the log in the temporary folder. It is none of the bot's three, so the storage keeps it as a plain log.
+ */
 const ALIAS = 'log';
 
 /** `{ history, value }` of a key; undefined where there is no such log. `Storage` is the package's class. */

@@ -32,7 +32,10 @@ class Recorder {
   #timer;
   #startedAt = Date.now();
 
-  /** `Storage` is the package's class. With `growth`, entries and bytes are those that any process appends to the files. */
+  /**
+   * `Storage` is the package's class. With `growth`, entries and bytes are those that any process appends to the
+   * files.
+   */
   constructor({ storage, Storage, growth }) {
     this.#storage = storage;
     this.#Storage = Storage;
@@ -79,7 +82,10 @@ class Recorder {
     return found?.message;
   }
 
-  /** A key's value and its history, newest first; undefined where there is no such log. The JSON file may have a value that no log has yet. */
+  /**
+   * A key's value and its history, newest first; undefined where there is no such log. The JSON file may have a value
+   * that no log has yet.
+   */
   async readKey(place) {
     const read = await readKey({ storage: this.#storage, Storage: this.#Storage }, place);
     if (!read) return undefined;

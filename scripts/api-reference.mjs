@@ -1,5 +1,5 @@
-// `npm run docs`: writes docs/api.md, the reference of every export, from index.d.ts. All its text comes from the sources of
-// index.d.ts. With --check it only fails where docs/api.md is not current.
+// `npm run docs`: writes docs/api.md, the reference of every export, from index.d.ts. All its text comes from the
+// sources of index.d.ts. With --check it only fails where docs/api.md is not current.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

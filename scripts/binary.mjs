@@ -1,8 +1,8 @@
-// What a built binary needs from the machine that loads it: size, glibc, Node-API. The tests, `npm run cross-build` and the
-// release workflow use it: node scripts/binary.mjs FILE… [--glibc 2.17]
+// What a built binary needs from the machine that loads it: size, glibc, Node-API. The tests, `npm run cross-build`
+// and the release workflow use it: node scripts/binary.mjs FILE… [--glibc 2.17]
 //
-// It does not load the binary, so it can check binaries of other systems. Every binary has the names of its symbols as plain
-// text: those of glibc with their version, those of Node-API because they are resolved by name.
+// It does not load the binary, so it can check binaries of other systems. Every binary has the names of its symbols
+// as plain text: those of glibc with their version, those of Node-API because they are resolved by name.
 
 import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';

@@ -1,4 +1,5 @@
-// `npm run check`: what must pass before a commit, in CI too: format, lints, all tests, and the package as a user installs it.
+// `npm run check`: what must pass before a commit, in CI too: format, lints, all tests, and the package as a user
+// installs it.
 
 import { execFileSync } from 'node:child_process';
 import { fail, prepare, root, run, runTool } from './tools.mjs';

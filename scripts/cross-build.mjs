@@ -1,12 +1,13 @@
-// `npm run cross-build [-- TARGET…]`: builds the addon for other systems on a Linux x86_64 machine, checks each binary (size,
-// glibc 2.17, Node-API 8), and loads it where something here can run it. At the end, a table shows what was built, what was
-// run, and what was only compiled and why. The release workflow builds its Linux binaries with this.
+// `npm run cross-build [-- TARGET…]`: builds the addon for other systems on a Linux x86_64 machine, checks each
+// binary (size, glibc 2.17, Node-API 8), and loads it where something here can run it. At the end, a table shows what
+// was built, what was run, and what was only compiled and why. The release workflow builds its Linux binaries with
+// this.
 //
-// Needs rustup, and Python 3 with venv: pip installs zig and cargo-zigbuild into target/cross. cross-load.mjs names the Debian
-// packages that run binaries of other systems.
+// Needs rustup, and Python 3 with venv: pip installs zig and cargo-zigbuild into target/cross. cross-load.mjs names
+// the Debian packages that run binaries of other systems.
 //
-// The binary for Windows is built with the GNU linker here, only to test the code for Windows. The published one is built with
-// Microsoft's linker.
+// The binary for Windows is built with the GNU linker here, only to test the code for Windows. The published one is
+// built with Microsoft's linker.
 //
 //   --check-only    build nothing; check and load what was built before
 

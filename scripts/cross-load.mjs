@@ -88,8 +88,9 @@ function installRuntime(place, npmPackage) {
 const pip = (...args) => run(join(venv, 'bin', 'pip'), ['--quiet', '--disable-pip-version-check', ...args]);
 
 /**
- * Bun for musl needs a C++ library for musl, and Debian has none. Python packages for musl bring one. The version that Debian's
- * musl (1.2.3) can load lacks two functions; they only handle failures, so stand-ins that abort are enough.
+ * Bun for musl needs a C++ library for musl, and Debian has none. Python packages for musl bring one. The version
+ * that Debian's musl (1.2.3) can load lacks two functions; they only handle failures, so stand-ins that abort are
+ * enough.
  */
 export function prepareMusl(place) {
   const wheels = join(place, 'wheels');

@@ -1,5 +1,5 @@
-// `npm run fuzz`: libFuzzer searches for bytes in logs and mirrors that break the engine. Needs Rust's nightly toolchain and
-// cargo-fuzz.
+// `npm run fuzz`: libFuzzer searches for bytes in logs and mirrors that break the engine. Needs Rust's nightly
+// toolchain and cargo-fuzz.
 //
 //   --minutes N     how long in all, shared by the targets (default: 10)
 //   --target NAME   one of fuzz/fuzz_targets (default: all)

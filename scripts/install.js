@@ -1,8 +1,9 @@
 // npm's `install` script. Where a binary loads, it does nothing: that is every system with a published one.
 //
-// Elsewhere it builds a binary from the Rust sources in the package, if Rust is installed: after an install from the git
-// repository, on a system without a published binary, and for `npm rebuild progressive-storage`. Without Rust, an install goes
-// on, because it may be meant for another machine; loading the package then says what is missing. A rebuild fails.
+// Elsewhere it builds a binary from the Rust sources in the package, if Rust is installed: after an install from the
+// git repository, on a system without a published binary, and for `npm rebuild progressive-storage`. Without Rust, an
+// install goes on, because it may be meant for another machine; loading the package then says what is missing. A
+// rebuild fails.
 
 const { spawnSync } = require('node:child_process');
 const { copyFileSync, existsSync, readFileSync, renameSync, rmSync } = require('node:fs');
@@ -12,7 +13,10 @@ const { whyNoLinker, whyNoRust } = require('./rust.js');
 const root = join(__dirname, '..');
 const isRebuild = process.env.npm_command === 'rebuild';
 
-/** Why the package does not load, as text; null where it loads. A child process tries it, so that it can be tried again. */
+/**
+ * Why the package does not load, as text; null where it loads. A child process tries it, so that it can be tried
+ * again.
+ */
 function whyNotLoaded() {
   const { status, stderr } = spawnSync(
     process.execPath,

@@ -1,5 +1,5 @@
-// Checks .github/workflows: actionlint on each file; every action is pinned to a full commit hash, with its version beside it;
-// no job has rights that it does not name.
+// Checks .github/workflows: actionlint on each file; every action is pinned to a full commit hash, with its version
+// beside it; no job has rights that it does not name.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // Writes the address of the public repository into what is published: `repository`, `homepage` and `bugs` of every
-// package.json, and the links of the documents: npm shows the README without the files that it links to. The release workflow
-// runs this with its own repository; the address is nowhere else in the project.
+// package.json, and the links of the documents: npm shows the README without the files that it links to. The release
+// workflow runs this with its own repository; the address is nowhere else in the project.
 //
 //   node scripts/name-repository.mjs OWNER/NAME [ROOT]
 
@@ -23,8 +23,8 @@ export function fieldsOf(repository) {
 }
 
 /**
- * The text of the document `name`, with absolute links to `ref` instead of relative ones. Links to a file stay relative where
- * `isKept` is true for it.
+ * The text of the document `name`, with absolute links to `ref` instead of relative ones. Links to a file stay
+ * relative where `isKept` is true for it.
  */
 export function withAbsoluteLinks(text, { name, repository, ref, isKept = () => false }) {
   return text.replace(/\]\(([^)\s]+)\)/g, (link, target) => {

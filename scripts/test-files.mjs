@@ -1,4 +1,5 @@
-// The JavaScript test files: each folder of `__test__` with test files is an area. The other folders hold what tests use.
+// The JavaScript test files: each folder of `__test__` with test files is an area. The other folders hold what tests
+// use.
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

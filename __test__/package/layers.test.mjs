@@ -1,4 +1,5 @@
-// The JavaScript of this package imports in one direction: no circle of files, and each folder only uses those below it.
+// The JavaScript of this package imports in one direction: no circle of files, and each folder only uses those below
+// it.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';

@@ -192,6 +192,33 @@ export class CallGenerator {
     }
   }
 
+  // The arguments of updatePlayersStats.
+  results() {
+    return Array.from({ length: this.random.below(5) }, () => {
+      const [userId, username, score, isWinner, correctAnswers, incorrectAnswers] = this.result();
+      return { userId, username, score, isWinner, correctAnswers, incorrectAnswers };
+    });
+  }
+
+  // The arguments of saveTokens.
+  tokens() {
+    const { random } = this;
+    const tokens = Array.from({ length: random.below(4) }, () => this.value());
+    return random.chance(0.5) ? [tokens] : [tokens, { name: random.pick(STRINGS) }];
+  }
+
+  // The argument of savePlayers: often the loaded players with some changes, as an admin command saves them.
+  changedPlayers() {
+    const { random } = this;
+    const players = random.chance(0.7) ? this.model.loadPlayers() : {};
+    for (let i = random.below(3); i > 0; i--) {
+      const key = this.key();
+      if (random.chance(0.3)) delete players[key];
+      else put(players, key, this.player(key));
+    }
+    return players;
+  }
+
   anyCall() {
     const { random } = this;
     const storage = (method, args = [], writes = null) => ({ on: 'storage', method, args, writes });
@@ -200,23 +227,10 @@ export class CallGenerator {
     switch (method) {
       case 'updatePlayerStats':
         return storage(method, this.result(), 'players');
-      case 'updatePlayersStats': {
-        const results = Array.from({ length: random.below(5) }, () => {
-          const [userId, username, score, isWinner, correctAnswers, incorrectAnswers] = this.result();
-          return { userId, username, score, isWinner, correctAnswers, incorrectAnswers };
-        });
-        return storage(method, [results], 'players');
-      }
-      case 'savePlayers': {
-        // Often what an admin command does: load, change, save.
-        const players = random.chance(0.7) ? this.model.loadPlayers() : {};
-        for (let i = random.below(3); i > 0; i--) {
-          const key = this.key();
-          if (random.chance(0.3)) delete players[key];
-          else put(players, key, this.player(key));
-        }
-        return storage(method, [players], 'players');
-      }
+      case 'updatePlayersStats':
+        return storage(method, [this.results()], 'players');
+      case 'savePlayers':
+        return storage(method, [this.changedPlayers()], 'players');
       case 'getPlayerStats':
         return storage(method, [this.key()]);
       case 'getLeaderboard':
@@ -226,14 +240,8 @@ export class CallGenerator {
         );
       case 'getPlayerRank':
         return storage(method, random.pick([[this.key()], [this.key(), random.pick(SORT_FIELDS)]]));
-      case 'saveTokens': {
-        const tokens = Array.from({ length: random.below(4) }, () => this.value());
-        return storage(
-          method,
-          random.chance(0.5) ? [tokens] : [tokens, { name: random.pick(STRINGS) }],
-          'tokens',
-        );
-      }
+      case 'saveTokens':
+        return storage(method, this.tokens(), 'tokens');
       case 'saveGameState':
         return storage(method, [this.key(), this.object()], 'game_state');
       case 'loadGameState':

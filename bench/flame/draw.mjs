@@ -4,9 +4,11 @@
  *     perf record -F 1499 -e cpu-clock --call-graph fp -o x.perf node --perf-basic-prof SCRIPT
  *     perf script --no-inline -F comm,ip,sym,dso -i x.perf | node bench/flame/draw.mjs OUT.svg TITLE [PATTERN]
  *
- * It draws all samples of this package's own threads. Of the JavaScript thread it draws those whose stack matches PATTERN: most
- * others are the start of Node.js and the preparation of test data. Build the addon with names and frame pointers:
- * RUSTFLAGS="-C force-frame-pointers=yes" CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1.
+ * It draws all samples of this package's own threads. Of the JavaScript thread it draws those whose stack matches
+ * PATTERN: most others are the start of Node.js and the preparation of test data. Build the addon with names and
+ * frame pointers:
+ *
+ *     RUSTFLAGS="-C force-frame-pointers=yes" CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1
  */
 
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * No store: the bare disk with the least work that is needed. An update or a burst of updates appends their bytes and syncs; a
- * load reads the file. No durable store can be faster than this.
+ * No store: the bare disk with the least work that is needed. An update or a burst of updates appends their bytes and
+ * syncs; a load reads the file. No durable store can be faster than this.
  */
 
 import fs from 'node:fs';

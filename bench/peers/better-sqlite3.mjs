@@ -1,6 +1,6 @@
 /**
- * better-sqlite3: a row for each player, with the record as JSON and an index on the field that leaderboards sort by. Its
- * calls are synchronous: each one blocks the event loop until its transaction is on disk.
+ * better-sqlite3: a row for each player, with the record as JSON and an index on the field that leaderboards sort by.
+ * Its calls are synchronous: each one blocks the event loop until its transaction is on disk.
  */
 
 import path from 'node:path';

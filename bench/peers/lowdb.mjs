@@ -1,6 +1,6 @@
 /**
- * lowdb: one object in memory. Each write turns all of it into text and writes it to a new file, without fsync. Writes that are
- * called meanwhile share the next file.
+ * lowdb: one object in memory. Each write turns all of it into text and writes it to a new file, without fsync.
+ * Writes that are called meanwhile share the next file.
  */
 
 import path from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * The plain JavaScript module that this package replaces. Each update reads the whole JSON file, appends and syncs a line, and
- * writes the whole JSON file again without a sync. It does not order concurrent calls, so updates of one key wait for each other here.
+ * The plain JavaScript module that this package replaces. Each update reads the whole JSON file, appends and syncs a
+ * line, and writes the whole JSON file again without a sync. It does not order concurrent calls, so updates of one
+ * key wait for each other here.
  */
 
 import path from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * Awaited updates while the log is compacted, and the same updates in a quiet time just before.
  *
- * For comparison, the bare disk: appends and syncs while another thread writes as many bytes as a compaction (the log and the
- * JSON file, each with one sync at its end).
+ * For comparison, the bare disk: appends and syncs while another thread writes as many bytes as a compaction (the log
+ * and the JSON file, each with one sync at its end).
  */
 
 import fs from 'node:fs';

@@ -1,10 +1,10 @@
 /**
  * The delay of the main thread's event loop, in turn idle and under constant writes.
  *
- * `from: 'worker'`: another thread makes the calls. The main thread's delay then comes from the package, and from the
- * competition for processor cores.
- * `from: 'main'`: the measured thread makes the calls itself, as a bot does, with `callers` calls open at any time. The delay
- * then includes the work of making the calls.
+ * - `from: 'worker'`: another thread makes the calls. The main thread's delay then comes from the package, and from
+ *   the competition for processor cores.
+ * - `from: 'main'`: the measured thread makes the calls itself, as a bot does, with `callers` calls open at any time.
+ *   The delay then includes the work of making the calls.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';

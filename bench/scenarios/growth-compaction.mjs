@@ -1,6 +1,6 @@
 /**
- * The compaction of a large log during appends at a fixed rate. The time of an append counts from when it was due, so every
- * append that is due in a pause shows the pause.
+ * The compaction of a large log during appends at a fixed rate. The time of an append counts from when it was due, so
+ * every append that is due in a pause shows the pause.
  */
 
 import fs from 'node:fs';

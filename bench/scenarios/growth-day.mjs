@@ -1,9 +1,9 @@
 /**
- * A day of a large bot: the updates of `hours` at `perSecond`, made as fast as possible. Reports bytes written to the disk,
- * compactions and mirrors. The scheduler's hourly check runs after the updates of each hour.
+ * A day of a large bot: the updates of `hours` at `perSecond`, made as fast as possible. Reports bytes written to the
+ * disk, compactions and mirrors. The scheduler's hourly check runs after the updates of each hour.
  *
- * The clock decides when a mirror is written, so these short hours have fewer of them than real ones. The report gives the
- * bytes of one mirror; those of a real day follow from it.
+ * The clock decides when a mirror is written, so these short hours have fewer of them than real ones. The report
+ * gives the bytes of one mirror; those of a real day follow from it.
  */
 
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * What grows with the number of keys: memory and the time of a start should, the time of an awaited update should not. The
- * values have about 100 bytes, so that a million keys fit into the memory of any machine.
+ * What grows with the number of keys: memory and the time of a start should, the time of an awaited update should
+ * not. The values have about 100 bytes, so that a million keys fit into the memory of any machine.
  */
 
 import fs from 'node:fs';

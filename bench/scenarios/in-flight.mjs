@@ -1,9 +1,9 @@
 /**
- * Many appends in flight: `window` of them are open at any time, until `total` are on disk. Before each round, the bare disk
- * writes as many bytes in sequence and syncs once.
+ * Many appends in flight: `window` of them are open at any time, until `total` are on disk. Before each round, the
+ * bare disk writes as many bytes in sequence and syncs once.
  *
- * Kinds: the value of a `text` entry is one long string, so JSON.stringify costs little and the way to the disk is measured.
- * The value of a `record` entry is a player with 50 games, as the bot's entries have it.
+ * Kinds: the value of a `text` entry is one long string, so JSON.stringify costs little and the way to the disk is
+ * measured. The value of a `record` entry is a player with 50 games, as the bot's entries have it.
  */
 
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * One awaited updatePlayerStats after another, among `players` with 50 games each. After each, the bare disk appends and syncs
- * as many bytes as the update added to the log.
+ * One awaited updatePlayerStats after another, among `players` with 50 games each. After each, the bare disk appends
+ * and syncs as many bytes as the update added to the log.
  */
 
 import fs from 'node:fs';
@@ -29,8 +29,8 @@ export async function run({ folder, players, samples }) {
     return performance.now() - begun;
   };
 
-  // Not measured: the first update after a start also takes over the data of the files and writes the JSON file anew. Later
-  // the JSON file is written in the background, as in any running bot.
+  // Not measured: the first update after a start also takes over the data of the files and writes the JSON file anew.
+  // Later the JSON file is written in the background, as in any running bot.
   const firstMs = await update();
   await storage.flush();
   for (let count = 0; count < WARM_UP; count++) await update();

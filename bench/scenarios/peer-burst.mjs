@@ -1,6 +1,7 @@
 /**
- * Many calls in flight: `count` calls are made at once, then all are awaited; several times. `kind` is `update` (of as many
- * different players) or `append` (of a small entry, 150 bytes in this package's log). Then the store is closed.
+ * Many calls in flight: `count` calls are made at once, then all are awaited; several times. `kind` is `update` (of
+ * as many different players) or `append` (of a small entry, 150 bytes in this package's log). Then the store is
+ * closed.
  */
 
 import { loadPeer } from '../peers/index.mjs';

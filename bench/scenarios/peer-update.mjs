@@ -1,5 +1,6 @@
 /**
- * One awaited update after another in one store, each of a random player: at most `samples` of them, and none after `seconds`.
+ * One awaited update after another in one store, each of a random player: at most `samples` of them, and none after
+ * `seconds`.
  */
 
 import { loadPeer } from '../peers/index.mjs';

@@ -1,10 +1,11 @@
 /**
- * Sustained load from the measured thread: each of `callers` awaits a call, then makes the next one. A 1 ms timer measures
- * the gaps between turns of the event loop.
+ * Sustained load from the measured thread: each of `callers` awaits a call, then makes the next one. A 1 ms timer
+ * measures the gaps between turns of the event loop.
  *
- * Kinds: `append` is appendLogEntry, `update` is update() of a collection, `read` is get() of a collection in memory. `bytes`
- * is the size of an entry or value. `beyondMs` is the longest gap without the callers' own work: arguments, the function given
- * to update, and what a call does before it returns (mostly JSON.stringify). `collectionMs` is the longest garbage collection.
+ * Kinds: `append` is appendLogEntry, `update` is update() of a collection, `read` is get() of a collection in memory.
+ * `bytes` is the size of an entry or value. `beyondMs` is the longest gap without the callers' own work: arguments,
+ * the function given to update, and what a call does before it returns (mostly JSON.stringify). `collectionMs` is the
+ * longest garbage collection.
  */
 
 import { PerformanceObserver } from 'node:perf_hooks';

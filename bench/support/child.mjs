@@ -10,8 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const SELF = fileURLToPath(import.meta.url);
 
 /**
- * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process. Kills
- * the process, and rejects, after `secondsMax`.
+ * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process.
+ * Kills the process, and rejects, after `secondsMax`.
  */
 export function inChild(scenario, options, { secondsMax = 300 } = {}) {
   return new Promise((resolve, reject) => {

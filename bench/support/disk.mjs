@@ -1,8 +1,8 @@
 /**
  * The bare disk through node:fs, for comparison: the same bytes on the same file system, without a store.
  *
- * The calls are synchronous on purpose: asynchronous ones go through Node's thread pool, and its wake-ups would make the disk
- * look slower.
+ * The calls are synchronous on purpose: asynchronous ones go through Node's thread pool, and its wake-ups would make
+ * the disk look slower.
  */
 
 import fs from 'node:fs';

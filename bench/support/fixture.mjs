@@ -4,8 +4,8 @@
  *     logs/players.log   CHECKPOINT lines of about 1 MiB, with checksums, as a compaction leaves them
  *     players.json       the same players, pretty-printed
  *
- * Both are streamed, and only a few megabytes are in memory: 100,000 players are about 550 MB of log and 900 MB of JSON file.
- * History entries come from a pool of prepared texts, because formatting dates takes long.
+ * Both are streamed, and only a few megabytes are in memory: 100,000 players are about 550 MB of log and 900 MB of
+ * JSON file. History entries come from a pool of prepared texts, because formatting dates takes long.
  */
 
 import fs from 'node:fs';
@@ -51,7 +51,10 @@ export function* players(count) {
   }
 }
 
-/** Writes the folder; returns `{ players, logBytes, mirrorBytes, liveBytes }`. Live bytes are those of the records alone. */
+/**
+ * Writes the folder; returns `{ players, logBytes, mirrorBytes, liveBytes }`. Live bytes are those of the records
+ * alone.
+ */
 export function writeFixture(folder, players) {
   fs.mkdirSync(path.join(folder, 'logs'), { recursive: true });
   const random = randomFrom(players);

@@ -1,6 +1,7 @@
 /**
- * Installs the stores of the comparison from bench/package.json, where they are missing. Each is an optional dependency: one
- * that cannot be installed here (no prebuilt binary, no compiler) is left out, and the report names it.
+ * Installs the stores of the comparison from bench/package.json, where they are missing. Each is an optional
+ * dependency: one that cannot be installed here (no prebuilt binary, no compiler) is left out, and the report names
+ * it.
  */
 
 import { execFileSync } from 'node:child_process';

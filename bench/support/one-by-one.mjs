@@ -1,6 +1,6 @@
 /**
- * For stores that cannot read, change and write a record in one step: a call for a key waits for the earlier calls for that
- * key, so that concurrent updates all count.
+ * For stores that cannot read, change and write a record in one step: a call for a key waits for the earlier calls
+ * for that key, so that concurrent updates all count.
  */
 export function oneByOne() {
   const last = new Map();

@@ -1,5 +1,6 @@
 /**
- * The report as text in columns. A row is `{ section, what, figure, budget, met }`; `met` is null where there is no budget.
+ * The report as text in columns. A row is `{ section, what, figure, budget, met }`; `met` is null where there is no
+ * budget.
  */
 
 const word = (met) => (met === null ? '' : met ? 'yes' : 'NO');

@@ -1,11 +1,11 @@
-// A child process that loads a pair of service files, old or new, reads the data through them, and writes the results to
-// a file.
+// A child process that loads a pair of service files, old or new, reads the data through them, and writes the results
+// to a file.
 //
 //   node probe.mjs STORAGE APPEND-LOG RESULT [write]
 //
-// The results are fingerprints: for each key a hash, for a player the numbers too. So the file stays small for a large bot.
-// A call that fails is recorded as its error. With `write`, the child first stores one result of CHECK_PLAYER, a player
-// that no bot has.
+// The results are fingerprints: for each key a hash, for a player the numbers too. So the file stays small for a
+// large bot. A call that fails is recorded as its error. With `write`, the child first stores one result of
+// CHECK_PLAYER, a player that no bot has.
 
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';

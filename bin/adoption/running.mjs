@@ -1,7 +1,8 @@
 // Refuses to go on while the bot runs: its code must not change then, and its data may be incomplete.
 //
-// Invariant: where a process uses the data folder or runs the bot's code, the command ends, and names the process and what
-// to do. Where the data changes between two checks, it ends too; this works on systems that do not show processes.
+// Invariant: where a process uses the data folder or runs the bot's code, the command ends, and names the process and
+// what to do. Where the data changes between two checks, it ends too; this works on systems that do not show
+// processes.
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -15,8 +16,8 @@ export const ignoreProcessOption = {
   description: 'this process is not the bot (may be given again)',
 };
 
-// Checks for the bot's process, and remembers the files of the data. Call the returned function before anything is changed,
-// and where a check failed: it checks again, and compares the files.
+// Checks for the bot's process, and remembers the files of the data. Call the returned function before anything is
+// changed, and where a check failed: it checks again, and compares the files.
 export function refuseWhileRunning(terminal, bot, ignored = []) {
   const pids = ignored.map((text) => {
     if (/^\d+$/.test(text)) return Number(text);

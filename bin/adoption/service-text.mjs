@@ -15,8 +15,8 @@ export const isInside = (root, folder) => {
   return relative === '' || !(relative.startsWith('..') || path.isAbsolute(relative));
 };
 
-// The re-export and its data folder. A data folder inside the bot's folder is named relative to the file, so the bot's folder
-// can be moved; any other one by its absolute path.
+// The re-export and its data folder. A data folder inside the bot's folder is named relative to the file, so the
+// bot's folder can be moved; any other one by its absolute path.
 export function serviceText(file, { root, dataDir }) {
   const relative = path.relative(path.dirname(file.path), dataDir).split(path.sep).join('/');
   const isRelative = isInside(root, dataDir);

@@ -3,8 +3,8 @@
 //   services/storage.js        old code, or ours             services/append-log.js        the same
 //   services/storage.js.orig   the old code, after `adopt`   services/append-log.js.orig   the same
 //
-// Invariant: a file is ours if and only if it begins with MARK. `revert` replaces only files that are ours, `adopt` only
-// others.
+// Invariant: a file is ours if and only if it begins with MARK. `revert` replaces only files that are ours, `adopt`
+// only others.
 
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -19,8 +19,8 @@ const ENDINGS = ['.js', '.mjs', '.cjs'];
 const SEARCH_DEPTH = 4;
 const DATA_FILES = ['players.json', 'tokens.json', 'game_state.json', 'logs'];
 
-// `{ root, servicesDir, dataDir, files: [{ part, path, orig, text, isOurs, isByHand, isModule }] }`. `isByHand`: the file
-// uses this package, but `adopt` did not write it.
+// `{ root, servicesDir, dataDir, files: [{ part, path, orig, text, isOurs, isByHand, isModule }] }`. `isByHand`: the
+// file uses this package, but `adopt` did not write it.
 export function findBot(root, { services, data } = {}) {
   checkFolder(root);
   const servicesDir = services ? path.resolve(root, services) : findServices(root);

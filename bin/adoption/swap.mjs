@@ -1,8 +1,8 @@
 // Puts the new service files in place, and the old ones back.
 //
 // Invariants: at every instant each of the two files is whole, old or new, because it is written to a temporary file,
-// synced, and renamed. The old text is on disk as .orig before the new one takes its place. A new file has the mode of the
-// old one; where the superuser writes it, its owner too.
+// synced, and renamed. The old text is on disk as .orig before the new one takes its place. A new file has the mode
+// of the old one; where the superuser writes it, its owner too.
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -67,8 +67,8 @@ export function putOldFiles(bot) {
   return written;
 }
 
-// Nobody can guess the temporary name, and no link is followed: otherwise somebody who may write to the bot's folder could
-// make the superuser write elsewhere.
+// Nobody can guess the temporary name, and no link is followed: otherwise somebody who may write to the bot's folder
+// could make the superuser write elsewhere.
 function replace(file, content, like) {
   const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`;
   const { mode, uid, gid } = statSync(like);

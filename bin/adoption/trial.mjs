@@ -1,4 +1,5 @@
-// A trial: a copy of the two service files and of the data. Old and new code run on it before the bot's own files change.
+// A trial: a copy of the two service files and of the data. Old and new code run on it before the bot's own files
+// change.
 //
 //   TRIAL/services/   the two files, old or new
 //   TRIAL/data/       a copy of the data
@@ -31,7 +32,8 @@ import { isInside, PACKAGE, serviceText } from './service-text.mjs';
 const PROBE = fileURLToPath(new URL('./probe.mjs', import.meta.url));
 
 export class Trial {
-  // A trial that is ready. `atEnd` removes the copy, after Ctrl-C too. `progress` counts the bytes of data that were read.
+  // A trial that is ready. `atEnd` removes the copy, after Ctrl-C too. `progress` counts the bytes of data that were
+  // read.
   static async of(bot, atEnd, progress) {
     const trial = new Trial(bot, atEnd, progress);
     await trial.copy('');
@@ -47,7 +49,8 @@ export class Trial {
     this.remove = () => rmSync(this.root, { recursive: true, force: true, maxRetries: 3 });
     atEnd(this.remove);
     this.servicesDir = path.join(this.root, path.relative(bot.root, bot.servicesDir));
-    // Where the data folder is outside of the bot's folder, the old code reads the real one. Then only reading is tried.
+    // Where the data folder is outside of the bot's folder, the old code reads the real one. Then only reading is
+    // tried.
     this.hasOwnData = isInside(bot.root, bot.dataDir);
     this.dataDir = this.hasOwnData ? path.join(this.root, path.relative(bot.root, bot.dataDir)) : bot.dataDir;
     this.resultNumber = 0;
@@ -137,7 +140,8 @@ export function sizeOf(dataDir) {
   return logsIn(dataDir).reduce((sum, log) => sum + bytesToRead(log), 0);
 }
 
-// Runs probe.mjs on the two files, append-log and storage; returns its results. `what` and `inPlaceOf` are for messages.
+// Runs probe.mjs on the two files, append-log and storage; returns its results. `what` and `inPlaceOf` are for
+// messages.
 export async function runProbe(
   [logFile, storageFile],
   { cwd, result, write = false, what, inPlaceOf = cwd },
@@ -167,8 +171,8 @@ export async function runProbe(
   return JSON.parse(readFileSync(result, 'utf8').replaceAll(inJson(cwd), inJson(inPlaceOf)));
 }
 
-// What the bot's code printed, with paths of its own folder instead of the copy's, and without stack lines of this package
-// or the runtime.
+// What the bot's code printed, with paths of its own folder instead of the copy's, and without stack lines of this
+// package or the runtime.
 function relevant(printed, { cwd, inPlaceOf }) {
   const isOfOthers = (line) => line.includes(path.dirname(PROBE)) || /\(?node:internal\//.test(line);
   return printed

@@ -1,5 +1,5 @@
-// `adopt`: replaces the bot's two service files by re-exports of this package, after old and new code have read the same on a
-// copy of the data.
+// `adopt`: replaces the bot's two service files by re-exports of this package, after old and new code have read the
+// same on a copy of the data.
 
 import path from 'node:path';
 import { compareProbes } from '../adoption/compare.mjs';
@@ -16,13 +16,14 @@ import { bytes, plural } from '../support/format.mjs';
 export const summary = "put this package into a bot's two services/ files, after checking it on its data";
 export const usage = '[path] [options]';
 export const help = `
-Finds services/append-log.js, services/storage.js and the data folder below path (default: the current folder), and shows
-what it will do. Then it checks old and new code on a copy of the data. Both must read the same players, numbers, tokens,
-game states and logs. The new code stores a result, and the old code must read that too. Only then it keeps the old files
-as .orig and replaces them by re-exports with that data folder. If a check fails, nothing is changed.
+Finds services/append-log.js, services/storage.js and the data folder below path (default: the current folder),
+and shows what it will do. Then it checks old and new code on a copy of the data. Both must read the same
+players, numbers, tokens, game states and logs. The new code stores a result, and the old code must read that
+too. Only then it keeps the old files as .orig and replaces them by re-exports with that data folder. If a check
+fails, nothing is changed.
 
-Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the data
-changes during the checks. \`progressive-storage revert\` takes it back.
+Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the
+data changes during the checks. \`progressive-storage revert\` takes it back.
 `;
 export const positionals = { max: 1 };
 export const options = {

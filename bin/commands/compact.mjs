@@ -10,9 +10,9 @@ import { bytesToRead } from '../support/log-files.mjs';
 export const summary = 'replace logs by their checkpoints; the old ones stay as backups';
 export const usage = '[path] [options]';
 export const help = `
-Compacts the logs below path (a data folder or a bot's folder; default: the current folder). The old log is kept as a
-backup. No older backup is removed here: the bot's next compaction does that, as its options say. A bot may be running:
-what it writes meanwhile is in the new log.
+Compacts the logs below path (a data folder or a bot's folder; default: the current folder). The old log is kept
+as a backup. No older backup is removed here: the bot's next compaction does that, as its options say. A bot may
+be running: what it writes meanwhile is in the new log.
 `;
 export const positionals = { max: 1 };
 export const options = {

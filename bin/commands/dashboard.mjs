@@ -15,13 +15,13 @@ const TOKEN_VARIABLE = 'PROGRESSIVE_STORAGE_DASHBOARD_TOKEN';
 export const summary = 'a web page that shows what happens in a folder, live';
 export const usage = '[path] [options]';
 export const help = `
-Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until Ctrl-C:
-entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the history of any key.
-It reads only the files. Nothing is changed, and a bot may be running. Only the bot's own process knows how long its calls
-take: to see that, call startDashboard() in the bot.
+Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until
+Ctrl-C: entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the
+history of any key. It reads only the files. Nothing is changed, and a bot may be running. Only the bot's own
+process knows how long its calls take: to see that, call startDashboard() in the bot.
 
-Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in the
-environment variable ${TOKEN_VARIABLE}, not with --token.
+Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in
+the environment variable ${TOKEN_VARIABLE}, not with --token.
 `;
 export const positionals = { max: 1 };
 export const options = {

@@ -13,13 +13,14 @@ import { plural } from '../support/format.mjs';
 export const summary = 'what can go wrong on this machine and in this folder, and what to do about it';
 export const usage = '[path] [options]';
 export const help = `
-Checks this machine and the data below path (a data folder or a bot's folder; default: the current folder): versions,
-platform and binary, permissions, who uses the folder, free space, the file system, whether its sync is real and its data
-survives a restart, the clock, and every line of the logs. Each finding says what it means and what to do.
+Checks this machine and the data below path (a data folder or a bot's folder; default: the current folder):
+versions, platform and binary, permissions, who uses the folder, free space, the file system, whether its sync
+is real and its data survives a restart, the clock, and every line of the logs. Each finding says what it means
+and what to do.
 
-To try writing and syncing, it creates a file of its own in the folder and removes it again; --read-only leaves that out.
-Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to check, 6 when nothing is
-wrong but something could not be checked.
+To try writing and syncing, it creates a file of its own in the folder and removes it again; --read-only leaves
+that out. Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to
+check, 6 when nothing is wrong but something could not be checked.
 `;
 export const positionals = { max: 1 };
 export const options = {

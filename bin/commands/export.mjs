@@ -25,15 +25,15 @@ import { plural } from '../support/format.mjs';
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
 export const usage = '[path] [options]';
 export const help = `
-Writes the data below path (a data folder or a bot's folder; default: the current folder), as a bot loads it, to stdout or
-to --output:
+Writes the data below path (a data folder or a bot's folder; default: the current folder), as a bot loads it, to
+stdout or to --output:
   json     { key: value, … }; with several logs { log: { key: value, … }, … }
   jsonl    one line { "key": …, "value": … } for each key
   csv      one row for each key: key, then a column for each property; inner objects and lists as JSON
   sqlite   a database with a table for each log: key, value (JSON), and a column for each simple property
            (needs node:sqlite, Node 22.5 or newer, and --output)
-With --entries, jsonl gives the log's entries instead. The file of --output appears only when it is complete. Nothing in the
-data folder is changed, and a bot may be running.
+With --entries, jsonl gives the log's entries instead. The file of --output appears only when it is complete.
+Nothing in the data folder is changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -136,8 +136,8 @@ function done(terminal, { output, format, counts }) {
   terminal.result({ output, format, counts });
 }
 
-// Works on a file in a new folder that nobody else may write to. So no link that somebody else put in the way of the file, or
-// of a database's journal, is followed.
+// Works on a file in a new folder that nobody else may write to. So no link that somebody else put in the way of the
+// file, or of a database's journal, is followed.
 async function throughTemporary(output, atEnd, work) {
   const folder = mkdtempSync(`${output}.tmp-`);
   const remove = () => rmSync(folder, { recursive: true, force: true });

@@ -14,11 +14,11 @@ import { columnsOf, fit, visible } from '../support/visible.mjs';
 export const summary = 'every recorded value of one key, and what changed each time';
 export const usage = 'KEY [path] [options]';
 export const help = `
-Shows every value that KEY had in a log below path (a data folder or a bot's folder; default: the current folder), oldest
-first, from the log, its backups and its archives: when, what changed, and in which file it is. Of a list, it counts the
-items that were added and removed, and shows the last one. Of the time before the oldest file, only the value in its
-checkpoint is known. On a terminal, lines are cut to its width; --values and --json leave nothing out. Nothing is changed,
-and a bot may be running. Exit code 1 when the key was never seen.
+Shows every value that KEY had in a log below path (a data folder or a bot's folder; default: the current
+folder), oldest first, from the log, its backups and its archives: when, what changed, and in which file it is.
+Of a list, it counts the items that were added and removed, and shows the last one. Of the time before the
+oldest file, only the value in its checkpoint is known. On a terminal, lines are cut to its width; --values and
+--json leave nothing out. Nothing is changed, and a bot may be running. Exit code 1 when the key was never seen.
 `;
 export const positionals = { min: 1, max: 2 };
 const CHANGE_COLUMNS_MIN = 24;

@@ -15,14 +15,14 @@ import { equal } from '../support/values.mjs';
 export const summary = 'keys and values of a JSON, JSON lines or CSV file, as new entries';
 export const usage = 'FILE [path] [options]';
 export const help = `
-Reads FILE, in a format that \`export\` writes for one log, and sets each of its keys in a log below path (a data folder or
-a bot's folder; default: the current folder). First it shows how many keys are new, changed and the same; those that are
-the same are not written. Keys that the file lacks stay, unless --replace is given. A bot may be running. A data folder
-that is missing or empty is begun.
+Reads FILE, in a format that \`export\` writes for one log, and sets each of its keys in a log below path (a
+data folder or a bot's folder; default: the current folder). First it shows how many keys are new, changed and
+the same; those that are the same are not written. Keys that the file lacks stay, unless --replace is given. A
+bot may be running. A data folder that is missing or empty is begun.
 
-The keys are written one by one, many with one sync: after an interruption some are written, and a second run writes the
-rest. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is text. A column that is text
-in the log stays text.
+The keys are written one by one, many with one sync: after an interruption some are written, and a second run
+writes the rest. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is
+text. A column that is text in the log stays text.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {

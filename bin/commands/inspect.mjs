@@ -10,9 +10,10 @@ import { eachChange } from '../support/lines.mjs';
 export const summary = 'sizes, entries, keys, live and dead share, ages, checkpoints, backups';
 export const usage = '[path] [options]';
 export const help = `
-Shows for each log below path (a data folder or a bot's folder; default: the current folder): its size, entries and keys;
-which share of it is live (what its checkpoint would hold) and which is dead (older values and removed keys); the times of
-its oldest and newest entry; checkpoints, backups, and what was set aside. Nothing is changed, and a bot may be running.
+Shows for each log below path (a data folder or a bot's folder; default: the current folder): its size, entries
+and keys; which share of it is live (what its checkpoint would hold) and which is dead (older values and removed
+keys); the times of its oldest and newest entry; checkpoints, backups, and what was set aside. Nothing is
+changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {

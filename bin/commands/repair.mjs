@@ -1,7 +1,7 @@
 // `repair`: shows what damage has cost, and recovers what backups still have.
 //
-// Invariants: a key that changed since it was shown is left alone. The log and the JSON file are copied before anything is
-// written.
+// Invariants: a key that changed since it was shown is left alone. The log and the JSON file are copied before
+// anything is written.
 
 import { constants, copyFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,18 +22,19 @@ export const summary =
   'what damage has cost, and recovering it from backups; shows first, asks, keeps the old';
 export const usage = '[path] [options]';
 export const help = `
-Checks the damaged lines of the logs below path (a data folder or a bot's folder; default: the current folder), and those
-that were set aside earlier. Where such a line changed a key and the log has no value of it, the newest value in a backup
-or archive is offered. Where a checkpoint is damaged, or the log was emptied or removed, everything is offered that the
-newest backup has and the data lacks. A key that the JSON file still has is left as it is there.
+Checks the damaged lines of the logs below path (a data folder or a bot's folder; default: the current folder),
+and those that were set aside earlier. Where such a line changed a key and the log has no value of it, the
+newest value in a backup or archive is offered. Where a checkpoint is damaged, or the log was emptied or
+removed, everything is offered that the newest backup has and the data lacks. A key that the JSON file still has
+is left as it is there.
 
 The command shows all this and asks. Then it copies log and JSON file to NAME.log.before-repair.N and
-NAME.json.before-repair.N, sets damaged lines aside, and writes the values as new entries. A bot may be running; a key that
-it changes meanwhile is left alone.
+NAME.json.before-repair.N, sets damaged lines aside, and writes the values as new entries. A bot may be running;
+a key that it changes meanwhile is left alone.
 
-A backup is older than the damaged line, so a recovered value is older than the lost one. With --trust-damaged, the content
-of a damaged line is used where it can be read, although its checksum is wrong. Exit code 1 when damage is left: after a dry
-run, and where something is gone that no backup has.
+A backup is older than the damaged line, so a recovered value is older than the lost one. With --trust-damaged,
+the content of a damaged line is used where it can be read, although its checksum is wrong. Exit code 1 when
+damage is left: after a dry run, and where something is gone that no backup has.
 `;
 export const positionals = { max: 1 };
 export const options = {

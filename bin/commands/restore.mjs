@@ -20,15 +20,15 @@ import { parseTime } from '../support/time.mjs';
 export const summary = 'the data as it was at a point in time, into a new folder';
 export const usage = '[path] --at TIME --into FOLDER [options]';
 export const help = `
-Rebuilds the logs below path (a data folder or a bot's folder; default: the current folder) as they were at a point in time,
-from log, backups and archives. Writes each one to a new data folder, as a log and a JSON file. The data itself is only
-read, and a bot may be running. To go back to that time, stop the bot and put the new folder in the place of the old one;
-keep the old one.
+Rebuilds the logs below path (a data folder or a bot's folder; default: the current folder) as they were at a
+point in time, from log, backups and archives. Writes each one to a new data folder, as a log and a JSON file.
+The data itself is only read, and a bot may be running. To go back to that time, stop the bot and put the new
+folder in the place of the old one; keep the old one.
 
-The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began later: its
-earlier data may have been only in its JSON file. With --log, only the named logs are restored; the new folder has no
-others. A key that came from a JSON file later may have been in that file at that time: the command names such keys, and
-asks a question that --yes does not answer.
+The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began
+later: its earlier data may have been only in its JSON file. With --log, only the named logs are restored; the
+new folder has no others. A key that came from a JSON file later may have been in that file at that time: the
+command names such keys, and asks a question that --yes does not answer.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -85,13 +85,13 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return EXIT.ok;
 }
 
-// How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry, `isReached`
-// says whether that is before `at`. `later` are keys that came from the JSON file after `at`, or are only there: when that
-// file got them is unknown.
+// How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry,
+// `isReached` says whether that is before `at`. `later` are keys that came from the JSON file after `at`, or are only
+// there: when that file got them is unknown.
 async function pastOf(terminal, { storage, log, at, atEnd }) {
   const old = [...log.backups, ...log.archives].sort((one, other) => one.number - other.number);
-  // Read before the files, because a bot may be writing: so the files below have each of these keys, unless only the JSON
-  // file has it.
+  // Read before the files, because a bot may be writing: so the files below have each of these keys, unless only the
+  // JSON file has it.
   const current = await entriesOf(terminal, storage, log);
   const past = { begins: null, isReached: false, later: [] };
   const known = new Set();
@@ -167,8 +167,8 @@ async function write(terminal, states, target, atEnd) {
   atEnd(() => rmSync(temporary, { recursive: true, force: true }));
   // The flush at the end syncs everything. Until then nobody uses the folder.
   const storage = new Storage({ dataDir: temporary, fsync: 'interval' });
-  // Closed before the folder is removed: otherwise it could write there again. Ctrl-C may come while it is closing, and a
-  // second `close` rejects, so both callers await the same promise.
+  // Closed before the folder is removed: otherwise it could write there again. Ctrl-C may come while it is closing,
+  // and a second `close` rejects, so both callers await the same promise.
   let closing;
   const close = () => {
     closing ??= storage.close();

@@ -17,13 +17,13 @@ import { bytes } from '../support/format.mjs';
 export const summary = 'take `adopt` back: the old services/ files, with the JSON files current';
 export const usage = '[path] [options]';
 export const help = `
-Finds the two files that \`adopt\` wrote below path (default: the current folder) and their .orig. On a copy of the data,
-the old code must read what the new code reads. Where the JSON files are behind (after a kill) or a log ends with a torn
-line, they are brought up to date. Then the same is done to the data itself, and the old files are put back. If a check
-fails, nothing is changed.
+Finds the two files that \`adopt\` wrote below path (default: the current folder) and their .orig. On a copy of
+the data, the old code must read what the new code reads. Where the JSON files are behind (after a kill) or a
+log ends with a torn line, they are brought up to date. Then the same is done to the data itself, and the old
+files are put back. If a check fails, nothing is changed.
 
-Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the data changes
-during the checks.
+Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the
+data changes during the checks.
 `;
 export const positionals = { max: 1 };
 export const options = adoptionOptions('the data folder, where the files do not name it');

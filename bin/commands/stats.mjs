@@ -10,9 +10,9 @@ import { eachChange } from '../support/lines.mjs';
 export const summary = 'what is written, how much, when, and which keys change most';
 export const usage = '[path] [options]';
 export const help = `
-Counts the entries of the logs below path (a data folder or a bot's folder; default: the current folder): by operation, by
-day, their sizes, the keys that change most, and the keys with the largest values. Entries that a compaction has merged
-into a checkpoint no longer count. Nothing is changed, and a bot may be running.
+Counts the entries of the logs below path (a data folder or a bot's folder; default: the current folder): by
+operation, by day, their sizes, the keys that change most, and the keys with the largest values. Entries that a
+compaction has merged into a checkpoint no longer count. Nothing is changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {

@@ -19,9 +19,9 @@ import { short } from '../support/values.mjs';
 export const summary = 'the newest entries of a log; with -f, new ones as they come';
 export const usage = '[path] [options]';
 export const help = `
-Prints the newest entries of a log below path (a data folder or a bot's folder; default: the current folder), one a line,
-oldest first: time, operation, key, value. With --json each is one line of JSON. With --follow it prints new entries until
-Ctrl-C, across compactions too.
+Prints the newest entries of a log below path (a data folder or a bot's folder; default: the current folder),
+one a line, oldest first: time, operation, key, value. With --json each is one line of JSON. With --follow it
+prints new entries until Ctrl-C, across compactions too.
 `;
 export const positionals = { max: 1 };
 export const options = {
@@ -124,8 +124,8 @@ function readOn(file, from, take) {
   }
 }
 
-// After the file was replaced: reads the rest of the old file, then the newer backups, then the new file. Returns the place
-// behind it, and its inode.
+// After the file was replaced: reads the rest of the old file, then the newer backups, then the new file. Returns the
+// place behind it, and its inode.
 function catchUp({ dataDir, name, inode, from, shown, take }) {
   const log = logsIn(dataDir).find((one) => one.name === name);
   const olds = [...(log?.backups ?? []), ...(log?.archives ?? [])]

@@ -13,10 +13,10 @@ import { describeDifferences, equal, short } from '../support/values.mjs';
 export const summary = 'give a key its previous value, or the one of a time, as a new entry';
 export const usage = 'KEY [path] [options]';
 export const help = `
-Sets KEY in a log below path (a data folder or a bot's folder; default: the current folder) to the value that it had before
-its last change or, with --to, at a point in time. If the key did not exist then, it is removed. The command shows both
-values and asks first. Nothing is removed from the log: the value is a new entry, so an undo can be undone. A bot may be
-running; if it changes the key after the question, nothing is written.
+Sets KEY in a log below path (a data folder or a bot's folder; default: the current folder) to the value that it
+had before its last change or, with --to, at a point in time. If the key did not exist then, it is removed. The
+command shows both values and asks first. Nothing is removed from the log: the value is a new entry, so an undo
+can be undone. A bot may be running; if it changes the key after the question, nothing is written.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {
@@ -89,8 +89,8 @@ async function valueBefore(storage, name, key, now) {
   return undefined;
 }
 
-// Whether the key may have existed before its first record. A checkpoint holds older entries, and a logged edit of the JSON
-// file may have been in that file for long.
+// Whether the key may have existed before its first record. A checkpoint holds older entries, and a logged edit of
+// the JSON file may have been in that file for long.
 const isFromBefore = (first) => !first || first.op === 'CHECKPOINT' || first.isExternalEdit;
 
 function unknown(name, key, first) {
@@ -103,8 +103,8 @@ function unknown(name, key, first) {
   return new Stop(message, { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' });
 }
 
-// A collection has no conditional removal, so this check and the removal are two steps. A change between them is removed too,
-// but stays in the log.
+// A collection has no conditional removal, so this check and the removal are two steps. A change between them is
+// removed too, but stays in the log.
 async function removeUnlessChanged(collection, key, expected) {
   if (!equal(await collection.get(key), expected)) return false;
   await collection.delete(key);

@@ -14,9 +14,9 @@ import { vanishedLogs } from '../support/log-files.mjs';
 export const summary = 'check every line and checksum; names line, offset and key of damage';
 export const usage = '[path] [options]';
 export const help = `
-Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder) and checks its
-checksum. A line without one (of the old module, or yours) must be a JSON object, and so must each JSON file. Nothing is
-changed, and a bot may be running. Exit code 1 when something is damaged or torn.
+Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder) and
+checks its checksum. A line without one (of the old module, or yours) must be a JSON object, and so must each
+JSON file. Nothing is changed, and a bot may be running. Exit code 1 when something is damaged or torn.
 `;
 export const positionals = { max: 1 };
 export const options = {

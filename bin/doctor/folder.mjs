@@ -81,7 +81,8 @@ function ownerFindings(dataDir, stat) {
   const uid = process.getuid();
   const { files, folders } = partsOf(dataDir);
   const strange = [...folders, ...files].filter((file) => statSync(file).uid !== stat.uid);
-  // Permissions do not stop root, so only the owners can show a problem. What root creates belongs to the folder's owner.
+  // Permissions do not stop root, so only the owners can show a problem. What root creates belongs to the folder's
+  // owner.
   if (uid === 0 && strange.length > 0) {
     findings.push(
       warn(

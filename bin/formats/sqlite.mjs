@@ -74,7 +74,8 @@ function tableName(name, tables) {
   return table;
 }
 
-// node:sqlite stores a number as REAL and a bigint as INTEGER. So a whole number that fits into 64 bits becomes a bigint.
+// node:sqlite stores a number as REAL and a bigint as INTEGER. So a whole number that fits into 64 bits becomes a
+// bigint.
 export function sqlValue(value) {
   if (value === undefined || value === null) return null;
   if (typeof value === 'boolean') return value ? 1n : 0n;

@@ -1,17 +1,17 @@
 // What damage has cost a log.
 //
-// A key is lost where a damaged line changed it and no later line sets it again. Damaged lines are in the log, or in files
-// that were set aside earlier.
+// A key is lost where a damaged line changed it and no later line sets it again. Damaged lines are in the log, or in
+// files that were set aside earlier.
 //
-// Any key may be lost (`isKeyUnknown`) where a damaged line names no key, such as a CHECKPOINT, and where the log itself was
-// emptied, cut or removed (`isBeheaded`).
+// Any key may be lost (`isKeyUnknown`) where a damaged line names no key, such as a CHECKPOINT, and where the log
+// itself was emptied, cut or removed (`isBeheaded`).
 
 import { examine } from '../support/examine.mjs';
 import { bytes } from '../support/format.mjs';
 import { eachChange, eachLine } from '../support/lines.mjs';
 
-// `{ damaged, torn, isBeheaded, isKeyUnknown, keys, deleted }`. `keys` maps each lost key to the value that the damaged line
-// would have set, where that can be read. `deleted` are the keys that the log removes.
+// `{ damaged, torn, isBeheaded, isKeyUnknown, keys, deleted }`. `keys` maps each lost key to the value that the
+// damaged line would have set, where that can be read. `deleted` are the keys that the log removes.
 export async function lossesOf(terminal, log) {
   const { examined, later, deleted, damages } = await readLog(terminal, log);
   const damaged = examined?.damaged ?? [];

@@ -1,7 +1,7 @@
 // What can be recovered of lost keys, from backups, archives and damaged lines.
 //
-// Every backup is older than every line of the log. So a backup is offered only for a key that is gone, and never replaces
-// a value that exists.
+// Every backup is older than every line of the log. So a backup is offered only for a key that is gone, and never
+// replaces a value that exists.
 
 import path from 'node:path';
 import { entriesOf, stateOfFile } from '../support/contents.mjs';
@@ -11,7 +11,7 @@ import { equal } from '../support/values.mjs';
 // `{ unreadable, offers, hopeless, kept }` for what `lossesOf` found:
 //   unreadable   backups that cannot be read
 //   offers       keys that can be recovered, with value and origin
-//   hopeless     keys that nothing gives back
+//   hopeless     keys that no backup has, or that still have an older value
 //   kept         keys that the JSON file still has; the next write logs them
 export async function offersFor({ terminal, options, atEnd }, { storage, log, lost }) {
   const hasData = log.mirror || log.log;
@@ -60,8 +60,8 @@ async function statesOfBackups(terminal, log, atEnd) {
   return { states, unreadable };
 }
 
-// Keys of the newest backup that neither the data has nor the log removes. An older backup may have keys that were removed
-// before the newest one was made.
+// Keys of the newest backup that neither the data has nor the log removes. An older backup may have keys that were
+// removed before the newest one was made.
 function keysGone(states, current, deleted) {
   const newest = states.find(({ state }) => Object.keys(state).length > 0)?.state ?? {};
   return Object.keys(newest).filter((key) => !Object.hasOwn(current, key) && !deleted.has(key));

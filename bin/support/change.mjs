@@ -8,7 +8,8 @@ const CHANGED = new Error('the key has another value now');
 export async function setUnlessChanged(storage, name, key, expected, value) {
   const collection = storage.collection(name);
   if (key === '') {
-    // A collection refuses the empty key, so this check and the write are two steps. A change between them stays in the log.
+    // A collection refuses the empty key, so this check and the write are two steps. A change between them stays in
+    // the log.
     if (!equal(Object.fromEntries(await collection.entries())[''], expected)) return false;
     await setAny(storage, name, key, value);
     return true;

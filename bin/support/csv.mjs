@@ -1,8 +1,8 @@
 // Comma-separated values (RFC 4180): writes and reads them.
 //
-// A spreadsheet runs a cell as a formula when it begins with = + - @ (or their wide forms), a tab or a line break. Such a
-// text gets a ' in front, as spreadsheets do it; a number below zero is no formula and stays. A text that already begins
-// with such a ' gets one more, because reading removes exactly one.
+// A spreadsheet runs a cell as a formula when it begins with = + - @ (or their wide forms), a tab or a line break.
+// Such a text gets a ' in front, as spreadsheets do it; a number below zero is no formula and stays. A text that
+// already begins with such a ' gets one more, because reading removes exactly one.
 
 const FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;

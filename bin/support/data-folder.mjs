@@ -5,9 +5,9 @@ import path from 'node:path';
 import { placeError } from './errors.mjs';
 import { BOT_LOGS, LOG_FILE, MIRROR_FILE, namesIn, statOf } from './log-files.mjs';
 
-// The given path itself, or `data` below it; by default, what the package would use. The command ends (exit code 5) where
-// the folder is missing, unreadable or has no data of ours. With `mayBegin` it may be missing or empty: a command that
-// writes can begin a store.
+// The given path itself, or `data` below it; by default, what the package would use. The command ends (exit code 5)
+// where the folder is missing, unreadable or has no data of ours. With `mayBegin` it may be missing or empty: a
+// command that writes can begin a store.
 export function dataFolder(given, cwd = process.cwd(), { mayBegin = false } = {}) {
   const fromEnvironment = given === undefined ? process.env.PROGRESSIVE_STORAGE_DIR : undefined;
   const base = path.resolve(cwd, given ?? (fromEnvironment || '.'));

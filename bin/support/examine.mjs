@@ -3,8 +3,8 @@
 import { plural } from './format.mjs';
 import { eachLine } from './lines.mjs';
 
-// Counts what a log file holds, and lists every line that is not good; null where there is no such file. Calls `onEntry`
-// with the line of each entry and `onDamage` with each damaged line; `want` as for `eachLine`.
+// Counts what a log file holds, and lists every line that is not good; null where there is no such file. Calls
+// `onEntry` with the line of each entry and `onDamage` with each damaged line; `want` as for `eachLine`.
 export async function examine(
   file,
   { onEntry = () => {}, onDamage = () => {}, onRestart = () => {}, progress, want } = {},
@@ -98,8 +98,8 @@ function count(found, line) {
   }
 }
 
-// The file ends within an operation of several lines. A crash can leave an entry like that, but never a checkpoint: that
-// is damage.
+// The file ends within an operation of several lines. A crash can leave an entry like that, but never a checkpoint:
+// that is damage.
 function endWithin(found, start, { sizeBytes, next }) {
   if (!start.isCheckpoint) {
     const { line, offset } = start;

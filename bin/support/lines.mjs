@@ -1,7 +1,7 @@
 // Reads the lines of a log file in order, with their places, while a bot may be writing it.
 //
-// The engine (`readLogLines`) decides what a line is, what it says and which keys it changes. Nothing here interprets an
-// entry.
+// The engine (`readLogLines`) decides what a line is, what it says and which keys it changes. Nothing here interprets
+// an entry.
 //
 // Invariant: all lines come from one file. If a compaction replaces the log meanwhile, it is read again from its
 // beginning, and the caller's `onRestart` discards its counts.

@@ -11,8 +11,8 @@ const RUNTIMES = /^(node|nodejs|bun|deno)(-|$|\d)/;
 //   open      has files of `dataDir` open, or holds one of its locks
 //   running   runs a script of `root`, or runs in `root` with an unknown script
 //   inside    runs in `root`, but with a script from elsewhere: an editor, npm
-// A process is in one list at most. This process and its ancestors are left out. Only the superuser sees the open files of
-// another user's processes.
+// A process is in one list at most. This process and its ancestors are left out. Only the superuser sees the open
+// files of another user's processes.
 export function processesUsing({ dataDir, root }) {
   const found = { isKnown: process.platform === 'linux', open: [], running: [], inside: [] };
   if (!found.isKnown) return found;

@@ -1,7 +1,7 @@
 // Progress bars for work that takes longer than a second: amount, rate, and time left.
 //
-// Invariant: with --json nothing is shown. Where stderr is no terminal, only --progress shows something: a line a second
-// from the beginning, and one at the end.
+// Invariant: with --json nothing is shown. Where stderr is no terminal, only --progress shows something: a line a
+// second from the beginning, and one at the end.
 
 import { readFileSync } from 'node:fs';
 import { count, duration } from './format.mjs';
@@ -71,8 +71,8 @@ export class Progress {
   }
 }
 
-// `label [####····] 42 % 12 MiB · 3 MiB/s · 4 s left`; unknown parts are left out. `total` may be an estimate: work that
-// goes beyond it has no bar, because its share is unknown then.
+// `label [####····] 42 % 12 MiB · 3 MiB/s · 4 s left`; unknown parts are left out. `total` may be an estimate: work
+// that goes beyond it has no bar, because its share is unknown then.
 export function progressText(label, done, total, elapsedMs, unit = count) {
   const rate = elapsedMs > 0 ? done / (elapsedMs / 1000) : 0;
   if (done === 0) return `${label} … ${duration(elapsedMs)}`;

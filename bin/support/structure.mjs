@@ -8,8 +8,8 @@ const isRecord = (value) => value !== null && typeof value === 'object' && !Arra
 // Lists longer than this are not compared item by item.
 const ITEMS_MAX = 10_000;
 
-// `[{ path, from, to }]` for a changed value, `[{ path, added, removed }]` for a list that gained or lost items. `path` is ''
-// for the value itself, else like `stats.best` or `games[3].score`.
+// `[{ path, from, to }]` for a changed value, `[{ path, added, removed }]` for a list that gained or lost items.
+// `path` is '' for the value itself, else like `stats.best` or `games[3].score`.
 export function changes(before, after, path = '') {
   if (equal(before, after)) return [];
   if (isRecord(before) && isRecord(after)) {

@@ -3,8 +3,8 @@
 // Results go to stdout. Questions, progress and notes go to stderr, so a pipe gets only results. Colours are used on a
 // terminal without NO_COLOR; the text says the same without them.
 //
-// Invariant: a line that a command prints is one line, and its only control sequences are the program's own colours. Until
-// the line is written, a colour is a mark with random characters: text of others cannot contain it.
+// Invariant: a line that a command prints is one line, and its only control sequences are the program's own colours.
+// Until the line is written, a colour is a mark with random characters: text of others cannot contain it.
 
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -137,8 +137,8 @@ export class Terminal {
     }
   }
 
-  // A progress bar. `total` is 0 where it is unknown; `unit` formats amounts; `measure` returns what is done by now, for
-  // work that does not report it with `to` or `add`.
+  // A progress bar. `total` is 0 where it is unknown; `unit` formats amounts; `measure` returns what is done by now,
+  // for work that does not report it with `to` or `add`.
   progress(label, total, { unit = count, measure } = {}) {
     return new Progress(this, { label, total, unit, measure });
   }

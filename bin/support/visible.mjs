@@ -1,7 +1,8 @@
 // Text of others (keys, names, paths, messages), safe for a terminal.
 //
-// A terminal obeys control sequences: `ESC ]` changes its title, `ESC [` or U+009B moves the cursor, U+202E reverses the
-// line, and a line break forges a line of output. So each such character is shown as an escape: `\n`, `\t`, `\u001b`.
+// A terminal obeys control sequences: `ESC ]` changes its title, `ESC [` or U+009B moves the cursor, U+202E reverses
+// the line, and a line break forges a line of output. So each such character is shown as an escape: `\n`, `\t`,
+// `\u001b`.
 //
 // Invariant: the result has no control character (C0, DEL, C1), no line separator, no bidirectional control, no
 // invisible character that only hides something, and no half of a surrogate pair. All other text is unchanged.

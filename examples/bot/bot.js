@@ -1,5 +1,5 @@
-// The bot between a chat and the storage. The chat is Discord (chat/discord.js), or a stand-in (chat/stand-in.js) for tests.
-// A chat has
+// The bot between a chat and the storage. The chat is Discord (chat/discord.js), or a stand-in (chat/stand-in.js) for
+// tests. A chat has
 //
 //   onCommand(handler)   handler({ name, channelId, userId, username, options, reply })
 //   onMessage(handler)   handler({ channelId, userId, username, text })

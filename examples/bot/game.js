@@ -85,8 +85,8 @@ export class Game {
     this.stop();
   }
 
-  // Results are not stored together with the end of the game. After a kill between the two, the restart counts the results
-  // that were stored a second time. (examples/trivia-night shows how to avoid that.)
+  // Results are not stored together with the end of the game. After a kill between the two, the restart counts the
+  // results that were stored a second time. (examples/trivia-night shows how to avoid that.)
   async finish() {
     const results = Object.entries(this.state.players).sort(([, one], [, other]) => other.score - one.score);
     const best = results[0]?.[1].score ?? 0;

@@ -3,8 +3,8 @@
 //     import { alertDiscord } from './discord-alerts.mjs';
 //     alertDiscord(process.env.DISCORD_WEBHOOK_URL);
 //
-// The same problem of the same log is posted at most once in ten minutes. A failed post is printed and not retried: alerts must
-// never delay the bot.
+// The same problem of the same log is posted at most once in ten minutes. A failed post is printed and not retried:
+// alerts must never delay the bot.
 
 import * as progressiveStorage from 'progressive-storage';
 

@@ -1,9 +1,9 @@
 /**
  * One run of night.mjs as a child process, and the journal of its calls.
  *
- * The child writes a line into a pipe before each call, and another one after its promise has resolved. The writes are
- * synchronous, and the pipe is read to its end after a kill. So after the kill every call is known to be either acknowledged
- * or in flight (made, without an answer).
+ * The child writes a line into a pipe before each call, and another one after its promise has resolved. The writes
+ * are synchronous, and the pipe is read to its end after a kill. So after the kill every call is known to be either
+ * acknowledged or in flight (made, without an answer).
  */
 
 import { spawn } from 'node:child_process';

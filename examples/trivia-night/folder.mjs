@@ -1,6 +1,6 @@
 /**
- * The given data folder: a copy of it to play on, and a fingerprint that shows whether it has changed. The folder itself is
- * only read.
+ * The given data folder: a copy of it to play on, and a fingerprint that shows whether it has changed. The folder
+ * itself is only read.
  */
 
 import { createHash } from 'node:crypto';
@@ -38,7 +38,9 @@ export function copyFolder(from, to) {
   }
 }
 
-/** `{ files, bytes, digest, times }`: `digest` is a hash of names and contents, `times` one of the modification times. */
+/**
+ * `{ files, bytes, digest, times }`: `digest` is a hash of names and contents, `times` one of the modification times.
+ */
 export function fingerprint(root) {
   const contents = createHash('sha256');
   const times = createHash('sha256');

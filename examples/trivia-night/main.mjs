@@ -9,8 +9,8 @@
  * 4. A second child recovers, finishes the night, compacts the logs and exits.
  * 5. The files are compared with everything that was played.
  *
- * The checks read the files with plain JavaScript, not through the package. The exit code is 0 when all checks hold, 1 when one
- * fails or the night breaks off, 2 for a wrong argument. `--keep` does not remove the copy.
+ * The checks read the files with plain JavaScript, not through the package. The exit code is 0 when all checks hold,
+ * 1 when one fails or the night breaks off, 2 for a wrong argument. `--keep` does not remove the copy.
  */
 
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The bot on trivia night: both the process that is killed and the one that recovers. A bot does not know whether its last run
- * was stopped or killed.
+ * The bot on trivia night: both the process that is killed and the one that recovers. A bot does not know whether its
+ * last run was stopped or killed.
  *
  *     start     loadPlayers, getAllGameStates: open games go on where they were
  *     a round   a question is asked and answered; saveGameState stores the scores
@@ -8,9 +8,9 @@
  *     an end    appendLogEntry notes the finished game in another log; clearGameState removes its state
  *     closing   the leaderboard, compactAllLogs, exit
  *
- * A game counts exactly once, whenever the kill comes. Before the results are recorded, the game's state stores how many games
- * each player had. A call that the kill cuts off is on disk whole or not at all. So after a restart, a player with one more
- * game was counted already; any other player is counted then.
+ * A game counts exactly once, whenever the kill comes. Before the results are recorded, the game's state stores how
+ * many games each player had. A call that the kill cuts off is on disk whole or not at all. So after a restart, a
+ * player with one more game was counted already; any other player is counted then.
  *
  * Every call is reported on file descriptor 3 before it is made, and again once its promise has resolved. These are
  * synchronous writes into a pipe: the parent gets them even if the process ends at once.

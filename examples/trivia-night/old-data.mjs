@@ -8,8 +8,8 @@
  *     logs/tokens.log     SET lines with `data`
  *     logs/game_state.log SET and DELETE lines
  *
- * As in real folders, some players are only in players.json, because an admin wrote them there. They have an older form without
- * the answer counts.
+ * As in real folders, some players are only in players.json, because an admin wrote them there. They have an older
+ * form without the answer counts.
  */
 
 import fs from 'node:fs';

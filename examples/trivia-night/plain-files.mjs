@@ -1,9 +1,10 @@
 /**
  * Reads the data folder with plain JavaScript, without the package: a second opinion on what is on disk.
  *
- * Replay: SET with a key sets it, SET with `data` merges it, DELETE removes a key, CHECKPOINT merges its state. A line may end
- * in `,"_crc":"89abcdef"}`, the CRC-32 of all bytes before it. A last line without a line break was cut off by the kill and
- * does not count. A group of lines (all but its last have `_more`) does not count either where its last line is missing.
+ * Replay: SET with a key sets it, SET with `data` merges it, DELETE removes a key, CHECKPOINT merges its state. A
+ * line may end in `,"_crc":"89abcdef"}`, the CRC-32 of all bytes before it. A last line without a line break was cut
+ * off by the kill and does not count. A group of lines (all but its last have `_more`) does not count either where
+ * its last line is missing.
  */
 
 import fs from 'node:fs';

@@ -1,15 +1,15 @@
 /**
  * The plan of the night: who plays where, which questions are asked, and who answers what.
  *
- * The plan has all answers, so the parent knows what every player's record must hold at the end. They are drawn before the
- * night begins, so a game that is interrupted goes on with the same answers.
+ * The plan has all answers, so the parent knows what every player's record must hold at the end. They are drawn
+ * before the night begins, so a game that is interrupted goes on with the same answers.
  *
  *     { nightId, newcomers, channels: [ { channelId, name, settle, games: [ game ] } ] }
  *     game = { players: [ { userId, username } ], questions: [ { index, order, openMs } ],
  *              answers: [ one list a question: [ { correct, points } of each player ] ] }
  *
- * `settle` says how a channel's results are recorded: one call after another, all calls of a game at once, or the whole game in
- * one call. Nobody plays in two channels, so the order of a player's games is known.
+ * `settle` says how a channel's results are recorded: one call after another, all calls of a game at once, or the
+ * whole game in one call. Nobody plays in two channels, so the order of a player's games is known.
  */
 
 import { personId, personName } from './names.mjs';

@@ -1,8 +1,8 @@
 /**
  * Random numbers that are the same in every run.
  *
- * One seed gives one sequence. So the generated data and the answers never change, and two reports can be compared. (The
- * generator is mulberry32; it is not for secrets.)
+ * One seed gives one sequence. So the generated data and the answers never change, and two reports can be compared.
+ * (The generator is mulberry32; it is not for secrets.)
  */
 
 /** A function that returns the next number in [0, 1). */

@@ -60,8 +60,8 @@ export function wrapped(text, width) {
 }
 
 /**
- * A table. `columns` are `{ name, left }`: a column is aligned to the right, or with `left` to the left. A cell is a string or
- * a number.
+ * A table. `columns` are `{ name, left }`: a column is aligned to the right, or with `left` to the left. A cell is a
+ * string or a number.
  */
 export function table(columns, rows) {
   const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)));

@@ -1,6 +1,6 @@
 /**
- * The checks compare what the files hold with what they must hold. Plain JavaScript (plain-files.mjs) reads them, not the
- * package.
+ * The checks compare what the files hold with what they must hold. Plain JavaScript (plain-files.mjs) reads them, not
+ * the package.
  *
  * Each check is `{ ok, text, details }`: `details` has a line for each problem.
  */
@@ -29,8 +29,8 @@ const gamesOf = (record) => record?.totalGames ?? 0;
 const hidden = (text) => (text.length > 40 ? `${text.slice(0, 37)}...` : text);
 
 /**
- * After the kill, before anything else changes the files: every acknowledged result is on disk, and beyond these only results
- * of calls that were in flight.
+ * After the kill, before anything else changes the files: every acknowledged result is on disk, and beyond these only
+ * results of calls that were in flight.
  */
 export function checkAfterKill(folder, before, bot) {
   const log = readLog(logPath(folder, 'players'));
