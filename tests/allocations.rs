@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use progressive_storage::data::name::LogName;
 use progressive_storage::error::Result;
-use progressive_storage::files::folder::Engine;
+use progressive_storage::files::folder::Folder;
 use progressive_storage::files::options::Options;
-use progressive_storage::game::{GameResult, record_result};
+use progressive_storage::game::GameResult;
+use progressive_storage::store::answer::Answer;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;
-use progressive_storage::store::request::Answer;
-use progressive_storage::store::request::Outlet;
 use progressive_storage::store::request::Request;
-use progressive_storage::store::request::Scope;
-use progressive_storage::store::request::Ticket;
 use progressive_storage::store::request::Work;
+use progressive_storage::store::ticket::Outlet;
+use progressive_storage::store::ticket::Ticket;
 use progressive_storage::vfs::RealFileSystem;
 
 struct Silent;
@@ -50,16 +49,13 @@ fn update(log: &LogName, outlet: &Arc<dyn Outlet>, number: usize) -> Request {
     Request {
         log: log.clone(),
         is_collection: true,
-        work: Work::Write(
-            Scope::Keys,
-            Box::new(move |view, now_ms| Ok(record_result(view, &result, now_ms))),
-        ),
+        work: Work::Write(Box::new(result)),
         size_bytes: 0,
         ticket: Ticket::new(Arc::clone(outlet), 0),
     }
 }
 
-fn count(engine: &mut Engine, requests: Vec<Request>) -> u64 {
+fn count(engine: &mut Folder, requests: Vec<Request>) -> u64 {
     let updates = requests.len() as u64;
     allocation_counter::measure(|| engine.run_batch(requests)).count_total / updates
 }
@@ -70,7 +66,7 @@ fn allocations_of_an_update_are_bounded() {
     let log = LogName::new("players").expect("a valid name");
     let outlet: Arc<dyn Outlet> = Arc::new(Answers);
     let files = Arc::new(RealFileSystem::new());
-    let mut engine = Engine::new(files, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+    let mut engine = Folder::new(files, folder.path().to_owned(), Options::default(), Arc::new(Silent));
     for game in 0..GAMES {
         engine.run_batch((0..PLAYERS).map(|number| update(&log, &outlet, game * PLAYERS + number)).collect());
     }

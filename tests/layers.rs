@@ -34,7 +34,7 @@ fn no_layer_knows_one_above_it() {
     for (layer, above) in [
         ("data", ["vfs", "store", "files", "game", "bindings"].as_slice()),
         ("vfs", &["data", "store", "files", "game", "bindings"]),
-        ("store", &["game", "bindings"]),
+        ("store", &["vfs", "files", "game", "bindings"]),
         ("files", &["game", "bindings"]),
         ("game", &["bindings", "files", "vfs"]),
     ] {

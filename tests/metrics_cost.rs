@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use progressive_storage::data::name::LogName;
 use progressive_storage::error::Result;
-use progressive_storage::files::folder::Engine;
+use progressive_storage::files::folder::Folder;
 use progressive_storage::files::options::Options;
+use progressive_storage::store::answer::Answer;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;
-use progressive_storage::store::request::Answer;
-use progressive_storage::store::request::Outlet;
 use progressive_storage::store::request::Request;
-use progressive_storage::store::request::Ticket;
 use progressive_storage::store::request::Work;
+use progressive_storage::store::ticket::Outlet;
+use progressive_storage::store::ticket::Ticket;
 use progressive_storage::vfs::{FileSystem, RealFileSystem};
 
 struct Silent;
@@ -51,7 +51,7 @@ fn appends_are_counted_by_the_metrics() {
     let outlet: Arc<dyn Outlet> = Arc::new(Answers);
     let files = Arc::new(RealFileSystem::new());
     let mut engine =
-        Engine::new(Arc::clone(&files) as _, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+        Folder::new(Arc::clone(&files) as _, folder.path().to_owned(), Options::default(), Arc::new(Silent));
     for first in (0..appends).step_by(in_flight) {
         let requests = (first..appends.min(first + in_flight)).map(|at| {
             let mut ticket = Ticket::new(Arc::clone(&outlet), at);

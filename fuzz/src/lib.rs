@@ -8,18 +8,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use progressive_storage::store::request::Answer;
-use progressive_storage::files::folder::Engine;
+use progressive_storage::store::answer::Answer;
+use progressive_storage::files::folder::Folder;
 use progressive_storage::files::compact::job::Job;
 use progressive_storage::data::name::LogName;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;
 use progressive_storage::files::options::OnCorruption;
 use progressive_storage::files::options::Options;
-use progressive_storage::store::request::Outlet;
+use progressive_storage::store::ticket::Outlet;
+use progressive_storage::store::query::Query;
 use progressive_storage::store::request::Request;
 use progressive_storage::data::text::TextKind;
-use progressive_storage::store::request::Ticket;
+use progressive_storage::store::ticket::Ticket;
 use progressive_storage::store::request::Work;
 use progressive_storage::store::collection;
 use progressive_storage::error::{Code, Error, Result};
@@ -99,7 +100,7 @@ impl Place {
         let process = Arc::new(self.disk.process());
         let heard = Arc::new(Heard::default());
         let options = Options { on_corruption, ..Options::default() };
-        let engine = Engine::new(
+        let engine = Folder::new(
             Arc::clone(&process) as _,
             PathBuf::from(FOLDER),
             options,
@@ -139,7 +140,7 @@ impl NoticeSink for Heard {
 
 /// An engine whose calls are made one after the other.
 pub struct Session {
-    engine: Engine,
+    engine: Folder,
     process: Arc<Process>,
     heard: Arc<Heard>,
     calls: usize,
@@ -185,7 +186,7 @@ impl Session {
     /// # Errors
     /// As the call.
     pub fn entries(&mut self) -> Result<String> {
-        self.call(Work::Entries).map(text_of)
+        self.call(Work::Read(Query::LogEntries)).map(text_of)
     }
 
     /// The object that the log comes to.
@@ -193,7 +194,7 @@ impl Session {
     /// # Errors
     /// As the call.
     pub fn rebuilt(&mut self) -> Result<String> {
-        self.call(Work::Rebuild).map(text_of)
+        self.call(Work::Read(Query::Rebuild)).map(text_of)
     }
 
     /// The state, mirror included.
@@ -201,7 +202,7 @@ impl Session {
     /// # Errors
     /// As the call.
     pub fn state(&mut self) -> Result<String> {
-        self.call(collection::whole()).map(text_of)
+        self.call(Work::Read(Query::All)).map(text_of)
     }
 
     /// Appends an entry: the text of an object.

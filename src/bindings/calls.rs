@@ -1,7 +1,7 @@
-//! What each call does: check its arguments, then ask the engine.
+//! What each call does: check its arguments, then ask the place that keeps the data.
 //!
-//! A read is answered at once from memory when no call of this thread is waiting (so that it cannot
-//! overtake one) and the files are as they were; otherwise it queues.
+//! A read is answered at once from memory where the place can do so and no call of this thread is waiting, so that it
+//! cannot overtake one. Otherwise it queues.
 //!
 //! Invariant: a call checks all of its arguments before it touches anything.
 
@@ -24,27 +24,21 @@ use super::stores::{Handle, Store};
 use super::stream::LogPieces;
 use super::update::update;
 use crate::data::name::LogName;
-use crate::data::state::Member;
-use crate::data::state::State;
-use crate::data::text::object_of;
 use crate::error::Error;
-use crate::game::{self, GameResult, LOGS};
+use crate::game::{self, ClearGame, GameResult, GameResults, LOGS, SaveGame, SavePlayers, SaveTokens};
+use crate::store::answer::Answer;
 use crate::store::collection;
+use crate::store::query::{Listed, Query, Rank, Top};
 use crate::store::report::Report;
-use crate::store::request::Answer;
 use crate::store::request::Maintenance;
-use crate::store::request::Outcome;
 use crate::store::request::Request;
-use crate::store::request::Scope;
-use crate::store::request::View;
 use crate::store::request::Work;
+use crate::store::rule::Rule;
 
 static PLAYERS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[0]));
 static TOKENS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[1]));
 static GAME_STATE: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[2]));
 
-/// Up to this size, a whole state is answered on the JavaScript thread.
-const SMALL_STATE_BYTES: u64 = 256 << 10;
 /// The size over which a log is worth compacting, if the caller names none.
 pub const COMPACTION_THRESHOLD_BYTES: f64 = 1_048_576.0;
 const DAY_MS: f64 = 86_400_000.0;
@@ -85,98 +79,52 @@ impl Calls {
         work: Work,
         size_bytes: usize,
     ) -> Fallible<Value> {
-        if matches!(work, Work::Append(_) | Work::Write(..)) {
+        if matches!(work, Work::Append(_) | Work::Write(_)) {
             self.rotate_where_due(log);
         }
         let (deferred, promise) = self.js.promise()?;
         let is_collection = is_collection || is_bot_log(log);
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
-        self.store.writer.call(Request { log: log.clone(), is_collection, work, size_bytes, ticket });
+        self.store.backend.call(Request { log: log.clone(), is_collection, work, size_bytes, ticket });
         Ok(promise)
     }
 
     fn request(&self, log: &LogName, is_collection: bool, work: Work, then: Then) {
         let is_collection = is_collection || is_bot_log(log);
         let ticket = self.environment.ticket(self.js, &self.store, then);
-        self.store.writer.call(Request { log: log.clone(), is_collection, work, size_bytes: 0, ticket });
+        self.store.backend.call(Request { log: log.clone(), is_collection, work, size_bytes: 0, ticket });
     }
 
-    fn resolved(&self, answer: Answer) -> Fallible<Value> {
+    /// Answers a query: from memory where that is possible now, else behind the earlier calls.
+    fn ask(&self, log: &LogName, query: Query) -> Fallible<Value> {
+        self.ask_and(log, query, |answer| answer)
+    }
+
+    /// The same; `map` makes the caller's answer of the query's.
+    fn ask_and(
+        &self,
+        log: &LogName,
+        query: Query,
+        map: impl FnOnce(Answer) -> Answer + 'static,
+    ) -> Fallible<Value> {
         let (deferred, promise) = self.js.promise()?;
-        self.environment.answer(self.js, deferred, Ok(answer));
+        // A read must not overtake an earlier call of this thread.
+        let is_first = self.store.pending.get() == 0;
+        match is_first.then(|| self.store.backend.answer_now(log, &query)).flatten() {
+            Some(answer) => self.environment.answer(self.js, deferred, Ok(map(answer))),
+            None => self.request(log, true, Work::Read(query), Then::SettleAs(deferred, Box::new(map))),
+        }
         Ok(promise)
     }
 
-    /// The answer from memory, if that is allowed now.
-    fn answer_from_memory(&self, log: &LogName, answer: &dyn Fn(&State) -> Option<Answer>) -> Option<Answer> {
-        if self.store.pending.get() > 0 {
-            return None;
-        }
-        self.store.writer.shelf(log)?.read(self.store.writer.files(), true, answer)
+    /// Answers a query about the log itself.
+    fn ask_log(&self, log: &LogName, query: Query) -> Fallible<Value> {
+        self.send(log, false, Work::Read(query))
     }
 
-    fn look(&self, log: &LogName, read: impl Fn(&View) -> Answer + Send + 'static) -> Fallible<Value> {
-        match self.answer_from_memory(log, &|state| Some(read(&View::of(state)))) {
-            Some(answer) => self.resolved(answer),
-            None => self.send(log, true, Work::Read(Scope::Keys, Box::new(read))),
-        }
-    }
-
-    /// Looks at all members: here while they are few, beside the writer when they are many.
-    fn look_at_all<F>(&self, log: &LogName, answer: F) -> Fallible<Value>
-    where
-        F: Fn(&mut dyn Iterator<Item = &Member>) -> Answer + Send + 'static,
-    {
-        let small =
-            |state: &State| (state.live_bytes() <= SMALL_STATE_BYTES).then(|| answer(&mut state.iter()));
-        match self.answer_from_memory(log, &small) {
-            Some(answer) => self.resolved(answer),
-            None => self.send(log, true, Work::Whole(Box::new(move |members| answer(&mut members.iter())))),
-        }
-    }
-
-    fn look_at_field(
-        &self,
-        log: &LogName,
-        field: String,
-        read: impl Fn(&State, &str) -> Answer + Send + 'static,
-    ) -> Fallible<Value> {
-        let quick = |state: &State| {
-            let is_quick = state.has_field(&field) || state.live_bytes() <= SMALL_STATE_BYTES;
-            is_quick.then(|| read(state, &field))
-        };
-        if let Some(answer) = self.answer_from_memory(log, &quick) {
-            self.resolved(answer)
-        } else {
-            let name = field.clone();
-            self.send(log, true, Work::ReadField(name, Box::new(move |view| read(view.state(), &field))))
-        }
-    }
-
-    fn whole_state(&self, log: &LogName) -> Fallible<Value> {
-        self.look_at_all(log, |members| Answer::Texts(object_of(members)))
-    }
-
-    /// Changes single keys.
-    fn change(
-        &self,
-        log: &LogName,
-        size_bytes: usize,
-        stage: impl Fn(&View, i64) -> Outcome + Send + 'static,
-    ) -> Fallible<Value> {
-        let stage = move |view: &View, now_ms: i64| Ok(stage(view, now_ms));
-        self.send_text(log, true, Work::Write(Scope::Keys, Box::new(stage)), size_bytes)
-    }
-
-    /// Changes with a look at the whole state.
-    fn change_all(
-        &self,
-        log: &LogName,
-        size_bytes: usize,
-        stage: impl Fn(&State, i64) -> Outcome + Send + 'static,
-    ) -> Fallible<Value> {
-        let stage = move |view: &View, now_ms: i64| Ok(stage(view.state(), now_ms));
-        self.send_text(log, true, Work::Write(Scope::Whole, Box::new(stage)), size_bytes)
+    /// Changes the data by a rule that holds `size_bytes` of text.
+    fn change(&self, log: &LogName, size_bytes: usize, rule: impl Rule + 'static) -> Fallible<Value> {
+        self.send_text(log, true, Work::Write(Box::new(rule)), size_bytes)
     }
 
     // Logs.
@@ -189,19 +137,19 @@ impl Calls {
     }
 
     pub fn read_log_entries(&self, log: Value) -> Fallible<Value> {
-        self.send(&log_name(self.js, log)?, false, Work::Entries)
+        self.ask_log(&log_name(self.js, log)?, Query::LogEntries)
     }
 
     pub fn rebuild_state_from_log(&self, log: Value, options: Value) -> Fallible<Value> {
         let log = log_name(self.js, log)?;
-        let work = point_in_time(self.js, options)?.map_or(Work::Rebuild, Work::StateAt);
-        self.send(&log, false, work)
+        let query = point_in_time(self.js, options)?.map_or(Query::Rebuild, Query::StateAt);
+        self.ask_log(&log, query)
     }
 
     pub fn history(&self, log: Value, key_value: Value) -> Fallible<Value> {
         let log = log_name(self.js, log)?;
         let key = key(self.js, key_value, "key")?;
-        self.send(&log, false, Work::History(key))
+        self.ask_log(&log, Query::History(key))
     }
 
     pub fn compact_log(&self, log: Value) -> Fallible<Value> {
@@ -215,7 +163,7 @@ impl Calls {
     }
 
     pub fn get_log_size(&self, log: Value) -> Fallible<Value> {
-        self.send(&log_name(self.js, log)?, false, Work::Size)
+        self.ask_log(&log_name(self.js, log)?, Query::LogSize)
     }
 
     pub fn needs_compaction(&self, log: Value, threshold: Value) -> Fallible<Value> {
@@ -226,7 +174,7 @@ impl Calls {
             let is_over = answer.map(|answer| matches!(answer, Answer::Number(size) if size > threshold));
             js.settle(deferred, is_over.map_err(Into::into).and_then(|is_over| js.bool(is_over)));
         }));
-        self.request(&log, false, Work::Size, then);
+        self.request(&log, false, Work::Read(Query::LogSize), then);
         Ok(promise)
     }
 
@@ -251,15 +199,14 @@ impl Calls {
         let has_artists = js.is_truthy(artist_info)?;
         let artists =
             if has_artists { Some(json(js, &self.environment, artist_info, "artistInfo")?) } else { None };
-        self.change_all(&TOKENS, text.len(), move |state, now_ms| {
-            game::save_tokens(state, &text, count, artists.as_deref(), now_ms)
-        })
+        let rule = SaveTokens { tokens: text, count, artist_info: artists };
+        self.change(&TOKENS, rule.tokens.len(), rule)
     }
 
     pub fn load_tokens(&self) -> Fallible<Value> {
-        self.look_at_all(&TOKENS, |members| {
-            let mut members = members.peekable();
-            if members.peek().is_none() { Answer::Null } else { Answer::Texts(object_of(members)) }
+        self.ask_and(&TOKENS, Query::All, |answer| match answer {
+            Answer::Texts(texts) if texts.is_empty() => Answer::Null,
+            answer => answer,
         })
     }
 
@@ -270,27 +217,28 @@ impl Calls {
                 answer.map_err(Into::into).and_then(|answer| is_refresh_due(js, environment, answer));
             js.settle(deferred, is_due.and_then(|is_due| js.bool(is_due)));
         }));
-        let read = |view: &View| collection::get(view, "\"lastUpdated\"");
-        self.request(&TOKENS, true, Work::Read(Scope::Keys, Box::new(read)), then);
+        let query = Query::Get("\"lastUpdated\"".to_owned());
+        self.request(&TOKENS, true, Work::Read(query), then);
         Ok(promise)
     }
 
     // Players.
 
     pub fn load_players(&self) -> Fallible<Value> {
-        self.whole_state(&PLAYERS)
+        self.ask(&PLAYERS, Query::All)
     }
 
     pub fn save_players(&self, players: Value) -> Fallible<Value> {
         let text = object_of_any_size(self.js, &self.environment, players, "players")?;
-        self.change_all(&PLAYERS, text.len(), move |state, _| {
-            game::save_players(state, &State::from_object(&text))
-        })
+        self.change(&PLAYERS, text.len(), SavePlayers(text))
     }
 
     pub fn get_player_stats(&self, user_id: Value) -> Fallible<Value> {
         let user_id = key(self.js, user_id, "userId")?;
-        self.look(&PLAYERS, move |view| Answer::Json(game::player_stats(&user_id, view.get(&user_id))))
+        self.ask_and(&PLAYERS, Query::Get(user_id.clone()), move |answer| {
+            let stored = if let Answer::Json(text) = &answer { Some(text.as_str()) } else { None };
+            Answer::Json(game::player_stats(&user_id, stored))
+        })
     }
 
     pub fn update_player_stats(
@@ -304,7 +252,7 @@ impl Calls {
     ) -> Fallible<Value> {
         let result =
             self.game_result([user_id, name, score, is_winner, correct_answers, incorrect_answers])?;
-        self.change(&PLAYERS, 0, move |view, now_ms| game::record_result(view, &result, now_ms))
+        self.change(&PLAYERS, 0, result)
     }
 
     fn game_result(&self, values: [Value; 6]) -> Fallible<GameResult> {
@@ -347,23 +295,19 @@ impl Calls {
                 get("incorrectAnswers")?,
             ])?);
         }
-        self.change(&PLAYERS, 256 * parsed.len(), move |view, now_ms| {
-            game::record_results(view, &parsed, now_ms)
-        })
+        self.change(&PLAYERS, 256 * parsed.len(), GameResults(parsed))
     }
 
     pub fn get_leaderboard(&self, sort_by: Value, limit_value: Value) -> Fallible<Value> {
         let sort_by = field(self.js, sort_by, "sortBy", "totalScore")?;
         let limit = limit(self.js, limit_value, "limit")?;
-        self.look_at_field(&PLAYERS, sort_by, move |state, sort_by| {
-            Answer::Json(game::leaderboard(state, sort_by, limit))
-        })
+        self.ask(&PLAYERS, game::leaderboard(sort_by, limit))
     }
 
     pub fn get_player_rank(&self, user_id: Value, sort_by: Value) -> Fallible<Value> {
         let user_id = key(self.js, user_id, "userId")?;
         let sort_by = field(self.js, sort_by, "sortBy", "totalScore")?;
-        self.look_at_field(&PLAYERS, sort_by, move |state, sort_by| game::rank(state, &user_id, sort_by))
+        self.ask(&PLAYERS, game::rank(user_id, sort_by))
     }
 
     // Game states.
@@ -371,24 +315,24 @@ impl Calls {
     pub fn save_game_state(&self, channel_id: Value, state: Value) -> Fallible<Value> {
         let channel = key(self.js, channel_id, "channelId")?;
         let text = object(self.js, &self.environment, state, "state")?;
-        self.change(&GAME_STATE, text.len(), move |_, now_ms| game::save_game(&channel, &text, now_ms))
+        self.change(&GAME_STATE, text.len(), SaveGame { channel, text })
     }
 
     pub fn load_game_state(&self, channel_id: Value) -> Fallible<Value> {
         let channel = key(self.js, channel_id, "channelId")?;
-        self.look(&GAME_STATE, move |view| match view.get(&channel) {
-            Some(text) => Answer::Json(text.to_owned()),
-            None => Answer::Null,
+        self.ask_and(&GAME_STATE, Query::Get(channel), |answer| match answer {
+            Answer::Undefined => Answer::Null,
+            answer => answer,
         })
     }
 
     pub fn clear_game_state(&self, channel_id: Value) -> Fallible<Value> {
         let channel = key(self.js, channel_id, "channelId")?;
-        self.change(&GAME_STATE, 0, move |_, _| game::clear_game(&channel))
+        self.change(&GAME_STATE, 0, ClearGame(channel))
     }
 
     pub fn get_all_game_states(&self) -> Fallible<Value> {
-        self.whole_state(&GAME_STATE)
+        self.ask(&GAME_STATE, Query::All)
     }
 
     // Compaction of all, flushing, closing.
@@ -422,8 +366,7 @@ impl Calls {
     pub fn flush(&self) -> Fallible<Value> {
         let (deferred, promise) = self.js.promise()?;
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
-        let kept = LOGS.iter().filter_map(|name| LogName::new(name).ok()).collect();
-        self.store.writer.flush(ticket, kept);
+        self.store.backend.flush(ticket);
         Ok(promise)
     }
 
@@ -479,7 +422,7 @@ impl Calls {
         } else {
             None
         };
-        Ok(Report { resident_bytes, ..self.store.writer.report() })
+        Ok(Report { resident_bytes, ..self.store.backend.report() })
     }
 
     pub fn metrics(&self) -> Fallible<Value> {
@@ -494,12 +437,12 @@ impl Calls {
 
     pub fn collection_get(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
-        self.look(log, move |view| collection::get(view, &key))
+        self.ask(log, Query::Get(key))
     }
 
     pub fn collection_has(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
         let key = key(self.js, key_value, "key")?;
-        self.look(log, move |view| Answer::Bool(view.get(&key).is_some()))
+        self.ask(log, Query::Has(key))
     }
 
     pub fn collection_set(&self, log: &LogName, key_value: Value, value: Value) -> Fallible<Value> {
@@ -535,32 +478,27 @@ impl Calls {
     }
 
     pub fn collection_entries(&self, log: &LogName) -> Fallible<Value> {
-        self.look_at_all(log, |members| collection::entries(members))
+        self.ask(log, Query::Entries)
     }
 
     pub fn collection_keys(&self, log: &LogName) -> Fallible<Value> {
-        self.look_at_all(log, |members| collection::keys(members))
+        self.ask(log, Query::Keys)
     }
 
     pub fn collection_size(&self, log: &LogName) -> Fallible<Value> {
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^32 keys")]
-        let size = |state: &State| Answer::Number(state.len() as f64);
-        match self.answer_from_memory(log, &|state| Some(size(state))) {
-            Some(answer) => self.resolved(answer),
-            None => self.send(log, true, Work::Read(Scope::Whole, Box::new(move |view| size(view.state())))),
-        }
+        self.ask(log, Query::Size)
     }
 
     pub fn collection_top(&self, log: &LogName, field_value: Value, n: Value) -> Fallible<Value> {
         let field = key(self.js, field_value, "field")?;
         let limit = limit(self.js, n, "n")?;
-        self.look_at_field(log, field, move |state, field| collection::top(state, field, limit))
+        self.ask(log, Query::Top(Top { field, limit, absent: None, listed: Listed::Pairs }))
     }
 
     pub fn collection_rank(&self, log: &LogName, key_value: Value, field_value: Value) -> Fallible<Value> {
         let key_literal = key(self.js, key_value, "key")?;
         let field = key(self.js, field_value, "field")?;
-        self.look_at_field(log, field, move |state, field| collection::rank(state, &key_literal, field))
+        self.ask(log, Query::Rank(Rank { key: key_literal, field, absent: None }))
     }
 }
 

@@ -27,9 +27,9 @@ use crate::data::json::is_deeper_than;
 use crate::data::text::TextKind;
 use crate::data::text::Texts;
 use crate::error::{Error, Result};
-use crate::store::request::Answer;
-use crate::store::request::Outlet;
-use crate::store::request::Ticket;
+use crate::store::answer::Answer;
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
 
 /// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
 const ROUNDS_AT_EXIT_MAX: u32 = 1000;
@@ -41,6 +41,8 @@ const DEPTH_MAX: usize = 12_000;
 pub enum Then {
     /// It settles a promise.
     Settle(Deferred),
+    /// Another answer, made of it, settles a promise.
+    SettleAs(Deferred, Box<dyn FnOnce(Answer) -> Answer>),
     /// It settles a promise with undefined, whatever it says.
     SettleUndefined(Deferred),
     /// It goes on.
@@ -333,6 +335,10 @@ impl Environment {
         let waiting = self.waiting.borrow_mut()[id].take();
         self.free.borrow_mut().push(id);
         let Some(Waiting { store, then }) = waiting else { return };
+        let (then, answer) = match then {
+            Then::SettleAs(deferred, map) => (Then::Settle(deferred), answer.map(map)),
+            then => (then, answer),
+        };
         js.scoped(|js| match (then, answer) {
             (Then::Settle(deferred), Ok(Answer::Texts(texts))) if texts.pieces.len() > 1 => {
                 self.begin_assembly(js, store, deferred, texts);
@@ -340,7 +346,7 @@ impl Environment {
             (then, answer) => {
                 self.no_longer_waiting(js, &store);
                 match then {
-                    Then::Settle(deferred) => {
+                    Then::Settle(deferred) | Then::SettleAs(deferred, _) => {
                         let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
                         js.settle(deferred, value);
                     }
@@ -533,7 +539,7 @@ impl Environment {
     fn flush_stores(&self) {
         let stores = self.stores.borrow().clone();
         // All of them at once: each may have to wait for another process.
-        let ends: Vec<_> = stores.iter().map(|store| store.writer.begin_end()).collect();
+        let ends: Vec<_> = stores.iter().map(|store| store.backend.begin_end()).collect();
         for end in ends {
             if let Err(error) = end.wait() {
                 // The process ends: standard error is all that is left to tell it.
@@ -545,7 +551,7 @@ impl Environment {
     /// The thread ends: nothing of JavaScript can be touched any more.
     fn end(&self) {
         for store in self.stores.borrow().iter() {
-            store.writer.abandon(Arc::clone(&self.outlet) as Arc<dyn Outlet>);
+            store.backend.abandon(Arc::clone(&self.outlet) as Arc<dyn Outlet>);
         }
         self.flush_stores();
         self.outlet.disconnect();

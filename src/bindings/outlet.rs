@@ -13,9 +13,9 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 
 use crate::error::Result;
+use crate::store::answer::Answer;
 use crate::store::event::Notice;
-use crate::store::request::Answer;
-use crate::store::request::Outlet;
+use crate::store::ticket::Outlet;
 
 static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 

@@ -1,6 +1,6 @@
-//! The writers of this process, and the handles that JavaScript threads have on them.
+//! The backends of this process, and the handles that JavaScript threads have on them.
 //!
-//! Invariant: one writer a data folder and choice of options in a process, however many threads and
+//! Invariant: one backend a data folder and choice of options in a process, however many threads and
 //! `Storage` objects use it.
 
 use std::cell::{Cell, RefCell};
@@ -20,17 +20,19 @@ use super::rotation::Rotating;
 use super::update::Predicted;
 use crate::error::{Error, Result};
 use crate::files::options::Options;
-use crate::store::writer::Writer;
+use crate::files::place::{self, Opening};
+use crate::game::{LOGS, log_name};
+use crate::store::backend::Backend;
 use crate::vfs::RealFileSystem;
 
-type Writers = HashMap<(PathBuf, Options), (Weak<Writer>, Arc<Hub>)>;
+type Backends = HashMap<(PathBuf, Options), (Weak<dyn Backend>, Arc<Hub>)>;
 
-static WRITERS: LazyLock<Mutex<Writers>> = LazyLock::new(Mutex::default);
+static BACKENDS: LazyLock<Mutex<Backends>> = LazyLock::new(Mutex::default);
 
-/// A writer as one JavaScript thread uses it.
+/// A place as one JavaScript thread uses it.
 pub struct Store {
-    /// The writer.
-    pub writer: Arc<Writer>,
+    /// The place that keeps the data.
+    pub backend: Arc<dyn Backend>,
     /// Who listens to what happens in it.
     pub hub: Arc<Hub>,
     /// Calls of this thread that are not settled: while there are any, reads queue behind them.
@@ -53,13 +55,13 @@ pub struct Handle {
 impl Handle {
     /// Opens the folder that `config` names.
     pub fn open(js: Js, environment: &Rc<Environment>, config: &Config) -> Fallible<Rc<Self>> {
-        let (writer, hub) = writer_for(config)?;
+        let (backend, hub) = backend_for(config)?;
         environment.hook_exit(js)?;
         let mut stores = environment.stores.borrow_mut();
-        let known = stores.iter().find(|store| Arc::ptr_eq(&store.writer, &writer)).cloned();
+        let known = stores.iter().find(|store| Arc::ptr_eq(&store.backend, &backend)).cloned();
         let store = known.unwrap_or_else(|| {
             let store = Rc::new(Store {
-                writer,
+                backend,
                 hub: Arc::clone(&hub),
                 pending: Cell::new(0),
                 predicted: Predicted::default(),
@@ -85,7 +87,7 @@ impl Handle {
             js.settle(deferred, js.undefined());
             return Ok(promise);
         };
-        let writer = Arc::clone(&store.writer);
+        let backend = Arc::clone(&store.backend);
         store.handles.set(store.handles.get() - 1);
         let user = Rc::clone(&store);
         let then = Then::Do(Box::new(move |environment, js, answer| {
@@ -99,30 +101,35 @@ impl Handle {
             {
                 js.uncaught(refusal);
             }
-            // Where this was the last user, the writer's threads end here; they have nothing left to do.
+            // Where this was the last user, its threads end here; they have nothing left to do.
             drop(store);
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
         let ticket = environment.ticket(js, &user, then);
-        // So that the threads end at once when the writer is dropped.
-        writer.close(ticket);
+        // So that the threads end at once when the backend is dropped.
+        backend.close(ticket);
         Ok(promise)
     }
 }
 
-fn writer_for(config: &Config) -> Result<(Arc<Writer>, Arc<Hub>)> {
+fn backend_for(config: &Config) -> Result<(Arc<dyn Backend>, Arc<Hub>)> {
     let key = (config.data_folder.clone(), config.options);
-    let mut writers = WRITERS.lock();
-    if let Some((writer, hub)) = writers.get(&key)
-        && let Some(writer) = writer.upgrade()
+    let mut backends = BACKENDS.lock();
+    if let Some((backend, hub)) = backends.get(&key)
+        && let Some(backend) = backend.upgrade()
     {
-        return Ok((writer, Arc::clone(hub)));
+        return Ok((backend, Arc::clone(hub)));
     }
     let hub = Hub::new();
-    let files = Arc::new(RealFileSystem::new());
     let sink = Arc::new(Sink(Arc::clone(&hub)));
-    let writer = Arc::new(Writer::start(files, config.data_folder.clone(), config.options, sink)?);
-    writers.retain(|_, (writer, _)| writer.strong_count() > 0);
-    writers.insert(key, (Arc::downgrade(&writer), Arc::clone(&hub)));
-    Ok((writer, hub))
+    let opening = Opening {
+        files: Arc::new(RealFileSystem::new()),
+        data_folder: config.data_folder.clone(),
+        options: config.options,
+        mirrored: LOGS.iter().map(|name| log_name(name)).collect(),
+    };
+    let backend: Arc<dyn Backend> = Arc::new(place::open(opening, sink)?);
+    backends.retain(|_, (backend, _)| backend.strong_count() > 0);
+    backends.insert(key, (Arc::downgrade(&backend), Arc::clone(&hub)));
+    Ok((backend, hub))
 }

@@ -10,8 +10,9 @@ use super::js::{Deferred, Fallible, Js, Value};
 use super::stores::Store;
 use crate::data::name::LogName;
 use crate::error::Result;
-use crate::files::log::read::EntryCursor;
-use crate::store::request::Answer;
+use crate::store::answer::Answer;
+use crate::store::cursor::Cursor;
+use crate::store::query::Query;
 use crate::store::request::Request;
 use crate::store::request::Work;
 
@@ -20,12 +21,12 @@ pub struct LogPieces {
     store: Rc<Store>,
     log: LogName,
     is_collection: bool,
-    cursor: RefCell<Cursor>,
+    position: RefCell<Position>,
 }
 
-enum Cursor {
+enum Position {
     Unopened,
-    At(EntryCursor),
+    At(Box<dyn Cursor>),
     /// Being read from, or at the end.
     Gone,
 }
@@ -33,22 +34,22 @@ enum Cursor {
 impl LogPieces {
     /// Opens the log with the first `read`.
     pub fn new(store: Rc<Store>, log: LogName, is_collection: bool) -> Rc<Self> {
-        Rc::new(Self { store, log, is_collection, cursor: RefCell::new(Cursor::Unopened) })
+        Rc::new(Self { store, log, is_collection, position: RefCell::new(Position::Unopened) })
     }
 
     /// A promise of an array with the next entries; it is empty at the end.
     pub fn read(self: &Rc<Self>, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
         let (deferred, promise) = js.promise()?;
-        match self.cursor.replace(Cursor::Gone) {
-            Cursor::Gone => js.settle(deferred, environment.parse(js, "[]")),
-            Cursor::At(cursor) => self.read_at(js, environment, cursor, deferred),
-            Cursor::Unopened => {
+        match self.position.replace(Position::Gone) {
+            Position::Gone => js.settle(deferred, environment.parse(js, "[]")),
+            Position::At(cursor) => self.read_at(js, environment, cursor, deferred),
+            Position::Unopened => {
                 let ticket = environment.ticket(js, &self.store, self.then(deferred));
                 let (log, is_collection) = (self.log.clone(), self.is_collection);
-                self.store.writer.call(Request {
+                self.store.backend.call(Request {
                     log,
                     is_collection,
-                    work: Work::Cursor,
+                    work: Work::Read(Query::LogCursor),
                     size_bytes: 0,
                     ticket,
                 });
@@ -66,10 +67,10 @@ impl LogPieces {
         self: &Rc<Self>,
         js: Js,
         environment: &Rc<Environment>,
-        cursor: EntryCursor,
+        cursor: Box<dyn Cursor>,
         deferred: Deferred,
     ) {
-        self.store.writer.read_on(cursor, environment.ticket(js, &self.store, self.then(deferred)));
+        self.store.backend.read_on(cursor, environment.ticket(js, &self.store, self.then(deferred)));
     }
 
     fn answered(
@@ -84,7 +85,7 @@ impl LogPieces {
             Ok(Answer::Piece(piece)) => {
                 let entries = environment.parse(js, &piece.text);
                 if entries.is_ok() {
-                    *self.cursor.borrow_mut() = Cursor::At(piece.cursor);
+                    *self.position.borrow_mut() = Position::At(piece.cursor);
                 }
                 js.settle(deferred, entries);
             }

@@ -18,7 +18,7 @@ use super::js::{Deferred, Fallible, Js, Kept, Value};
 use super::stores::Store;
 use crate::data::name::LogName;
 use crate::error::{Error, Result};
-use crate::store::request::Answer;
+use crate::store::answer::Answer;
 use crate::store::request::Expected;
 use crate::store::request::Replace;
 use crate::store::request::Request;
@@ -68,15 +68,7 @@ pub fn update(
     function: Value,
 ) -> Fallible<Value> {
     let (deferred, promise) = js.promise()?;
-    let believed = store.predicted.get(log, &key).or_else(|| {
-        let shelf = store.writer.shelf(log)?;
-        let current = shelf.read(store.writer.files(), true, |state| {
-            Some(state.get(&key).map(|member| member.value().to_owned()))
-        });
-        // While others write, the files are never as they were. An update that had to ask for its value would keep all
-        // later ones waiting. That a key is not there is no guess: functions do not expect it of one that is.
-        current.or_else(|| shelf.guess(&key).map(Some))
-    });
+    let believed = store.predicted.get(log, &key).or_else(|| store.backend.guess(log, &key));
     let update =
         Update { store: Rc::clone(store), log: log.clone(), key, function: js.keep(function)?, deferred };
     match believed {
@@ -104,7 +96,7 @@ impl Update {
             self.answered(js, environment, answer, &result);
         }));
         let ticket = environment.ticket(js, &store, then);
-        store.writer.call(Request {
+        store.backend.call(Request {
             log,
             is_collection: true,
             work: Work::Replace(replace),
@@ -135,7 +127,7 @@ impl Update {
         let replace = Replace { key, expected: Expected::Unknown, value: None, is_again: true };
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
         let log = self.log.clone();
-        self.store.writer.call(Request {
+        self.store.backend.call(Request {
             log,
             is_collection: true,
             work: Work::Replace(replace),

@@ -1,5 +1,6 @@
 //! What is kept: keys with values as JSON text, in the order of JavaScript.
 
+pub mod change;
 pub mod json;
 pub mod name;
 pub mod state;

@@ -39,6 +39,12 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// Whether it is an empty object or array.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.len() == 2)
+    }
+
     /// All pieces as one text, for tests.
     #[cfg(any(test, feature = "simulation"))]
     #[must_use]

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::files::log::file::{LogPaths, MENDED_ENDING};
+use crate::files::metrics::FolderMetrics;
 use crate::files::options::{FsyncMode, Options};
-use crate::files::patience::Patience;
 use crate::store::event::{Details, NoticeSink, SLOW_SYNC_MS, Teller};
-use crate::store::metrics::FolderMetrics;
+use crate::store::patience::Patience;
 use crate::vfs::FileSystemRef;
 
 /// See the header of this file.

@@ -1,11 +1,4 @@
-//! The engine of one data folder: a synchronous value without threads, so that a test can drive it
-//! step by step. `writer` is the thread around it.
-//!
-//! ```text
-//! run_batch(requests) ─┐                    ┌─> answers, by each request's ticket
-//! job_done(result)    ─┼─> logs, lock, files┼─> jobs to be run beside (take_jobs)
-//! tick() / finish()   ─┘                    └─> next_due_ms
-//! ```
+//! One data folder: its logs, its lock, and what is due. A synchronous value without threads (`store::core`).
 //!
 //! Invariant: files are changed only while the lock between processes is held (new files beside the
 //! real ones, which no other process knows, excepted).
@@ -22,22 +15,25 @@ use crate::files::compact::job::{Job, JobDone};
 use crate::files::context::{Context, is_temporary};
 use crate::files::lock::{DirectoryLock, Purpose};
 use crate::files::log::file::LogPaths;
+use crate::files::metrics::FolderMetrics;
 use crate::files::open::catch_up::Log;
 use crate::files::open::stale::{is_stale, logs_in};
 use crate::files::options::Options;
-use crate::files::patience::{Patience, WAIT_US_MAX};
-use crate::files::write::batch::{Held, Left};
+use crate::files::write::batch::Left;
 use crate::files::write::shelf::Shelf;
+use crate::store::core::{Core, Finish, Lane, Phase, Renewal, Task};
 use crate::store::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink};
-use crate::store::metrics::FolderMetrics;
-use crate::store::request::{Outlet, Request};
+use crate::store::held::Held;
+use crate::store::patience::{Patience, WAIT_US_MAX};
+use crate::store::request::Request;
+use crate::store::ticket::{Outlet, Ticket};
 use crate::vfs::FileSystemRef;
 
 /// The shelves of all logs, for readers on other threads.
 pub type Shelves = Arc<RwLock<HashMap<LogName, Arc<Shelf>>>>;
 
 /// See the header of this file.
-pub struct Engine {
+pub struct Folder {
     pub(crate) context: Context,
     pub(crate) lock: DirectoryLock,
     /// In the order of their names, so that the same calls lead to the same calls of the file system.
@@ -47,11 +43,13 @@ pub struct Engine {
     outlets: Vec<Arc<dyn Outlet>>,
     /// What a process or thread that ends leaves unwritten.
     pub(crate) left: Left,
+    /// These logs have a mirror in any case.
+    mirrored: Vec<LogName>,
     is_swept: bool,
 }
 
-impl Engine {
-    /// An engine for `data_folder`. Nothing is read or written before the first request.
+impl Folder {
+    /// The folder `data_folder`. Nothing is read or written before the first request.
     #[must_use]
     pub fn new(
         files: FileSystemRef,
@@ -70,8 +68,16 @@ impl Engine {
             shelves: Shelves::default(),
             outlets: Vec::new(),
             left: Left::default(),
+            mirrored: Vec::new(),
             is_swept: false,
         }
+    }
+
+    /// These logs have a mirror, whatever is called on them.
+    #[must_use]
+    pub fn with_mirrored(mut self, logs: Vec<LogName>) -> Self {
+        self.mirrored = logs;
+        self
     }
 
     /// The shelves, to be shared with readers.
@@ -240,18 +246,18 @@ impl Engine {
         self.finish_within(WAIT_US_MAX)
     }
 
-    /// Has the next `finish` renew the mirrors of the folder that are stale, also where this process wrote nothing.
-    /// Logs with a name of `kept` have a mirror in any case. Where this process may not write, they stay as they are.
+    /// Marks the stale mirrors of the folder for the next `finish`, also where this process wrote nothing. Where this
+    /// process may not write, they stay as they are.
     ///
     /// # Errors
     /// `ERR_LOCKED`; the system's where the folder cannot be read.
-    pub fn renew_mirrors(&mut self, kept: &[LogName], left_us: u64) -> Result<()> {
+    pub fn renew_mirrors(&mut self, left_us: u64) -> Result<()> {
         let files = Arc::clone(&self.context.files);
         let mut stale = Vec::new();
         for name in logs_in(&*files, &self.context.data_folder.join("logs"))? {
             let paths = LogPaths::new(&self.context.data_folder, &name);
             let is_finished = self.logs.get(&name).is_some_and(|log| log.needs_finish(&self.context));
-            if !is_finished && is_stale(&*files, &paths, kept.contains(&name))? {
+            if !is_finished && is_stale(&*files, &paths, self.mirrored.contains(&name))? {
                 stale.push(name);
             }
         }
@@ -311,5 +317,64 @@ impl Engine {
             log.compaction.dismiss_stranded();
         }
         self.flush_outlets();
+    }
+}
+
+impl Core for Folder {
+    type Done = JobDone;
+
+    fn run_batch(&mut self, requests: Vec<Request>) {
+        Self::run_batch(self, requests);
+    }
+
+    fn take_tasks(&mut self, phase: Phase) -> Vec<Task<JobDone>> {
+        let mut tasks = Vec::new();
+        for job in self.take_jobs() {
+            if let Job::Compress(job) = &job
+                && phase == Phase::Ending
+            {
+                // Nobody waits for it, and somebody for the end.
+                self.leave_uncompressed(job);
+                continue;
+            }
+            let lane = if job.is_read() { Lane::Reader } else { Lane::Worker };
+            let (lost, files) = (job.lost(), Arc::clone(&self.context.files));
+            tasks.push(Task { lane, run: Box::new(move || job.run(&*files)), lost });
+        }
+        tasks
+    }
+
+    fn task_done(&mut self, done: JobDone) {
+        self.job_done(done);
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        Self::next_due_ms(self)
+    }
+
+    fn tick(&mut self) {
+        Self::tick(self);
+    }
+
+    fn is_busy(&self) -> bool {
+        Self::is_busy(self)
+    }
+
+    fn holds_calls_of(&self, ticket: &Ticket) -> bool {
+        Self::holds_calls_of(self, ticket)
+    }
+
+    fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
+        Self::abandon(self, caller);
+    }
+
+    fn finish(&mut self, Finish { left_us, renewal }: Finish) -> Result<()> {
+        // Each does what it can, whatever becomes of the other.
+        let renewed = if renewal == Renewal::All { self.renew_mirrors(left_us) } else { Ok(()) };
+        self.finish_within(left_us).and(renewed)
+    }
+
+    fn distrust_memory(&mut self) {
+        Self::distrust_memory(self);
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Holder, Result};
 use crate::files::log::file::create_folder;
-use crate::files::patience::Patience;
+use crate::store::patience::Patience;
 use crate::vfs::{File, FileSystem};
 
 const PAUSE_US_FIRST: u64 = 30;

@@ -1,29 +1,50 @@
-//! Game states: what is stored for a channel while a game goes on.
+//! Game states: what is stored for a channel while a game is on.
 //!
 //! Invariant: the stored text is the caller's state with `lastUpdated`, in the order of
 //! `{ ...state, lastUpdated }`.
 
+use crate::data::change::Change;
 use crate::data::json::Members;
 use crate::data::json::quote;
 use crate::data::state::Member;
 use crate::data::time::iso;
-use crate::store::request::Answer;
-use crate::store::request::Line;
-use crate::store::request::Outcome;
+use crate::error::Result;
+use crate::store::answer::Answer;
+use crate::store::rule::{Outcome, Reads, Rule, View};
 
 const LAST_UPDATED: &str = "\"lastUpdated\"";
 
-/// Stores the state `text` (a JSON object) of the channel with this key literal.
-#[must_use]
-pub fn save_game(channel: &str, text: &str, now_ms: i64) -> Outcome {
-    let stored = with_last_updated(text, &quote(&iso(now_ms)));
-    Outcome { lines: vec![Line::Set(Member::new(channel, &stored))], answer: Answer::Undefined }
+/// Stores the state of a channel.
+pub struct SaveGame {
+    /// Key literal.
+    pub channel: String,
+    /// A JSON object.
+    pub text: String,
 }
 
-/// Removes the state of a channel: a tombstone, whether there was one or not.
-#[must_use]
-pub fn clear_game(channel: &str) -> Outcome {
-    Outcome { lines: vec![Line::Delete(channel.to_owned())], answer: Answer::Undefined }
+impl Rule for SaveGame {
+    fn reads(&self) -> Reads<'_> {
+        Reads::Nothing
+    }
+
+    fn apply(&self, _: &View, now_ms: i64) -> Result<Outcome> {
+        let stored = with_last_updated(&self.text, &quote(&iso(now_ms)));
+        let change = Change::Set(Member::new(&self.channel, &stored));
+        Ok(Outcome { changes: vec![change], answer: Answer::Undefined })
+    }
+}
+
+/// Removes the state of the channel with this key literal: a tombstone, whether there was one or not.
+pub struct ClearGame(pub String);
+
+impl Rule for ClearGame {
+    fn reads(&self) -> Reads<'_> {
+        Reads::Nothing
+    }
+
+    fn apply(&self, _: &View, _: i64) -> Result<Outcome> {
+        Ok(Outcome { changes: vec![Change::Delete(self.0.clone())], answer: Answer::Undefined })
+    }
 }
 
 fn with_last_updated(text: &str, time: &str) -> String {

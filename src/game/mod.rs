@@ -5,9 +5,9 @@ mod games;
 mod players;
 mod tokens;
 
-pub use games::{clear_game, save_game};
-pub use players::{GameResult, leaderboard, player_stats, rank, record_result, record_results, save_players};
-pub use tokens::save_tokens;
+pub use games::{ClearGame, SaveGame};
+pub use players::{GameResult, GameResults, SavePlayers, leaderboard, player_stats, rank};
+pub use tokens::SaveTokens;
 
 use crate::data::name::LogName;
 

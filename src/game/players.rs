@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::data::change::Change;
 use crate::data::json::Members;
 use crate::data::json::array_index;
 use crate::data::json::elements;
@@ -13,10 +14,10 @@ use crate::data::json::quote;
 use crate::data::state::Member;
 use crate::data::state::State;
 use crate::data::time::iso;
-use crate::store::request::Answer;
-use crate::store::request::Line;
-use crate::store::request::Outcome;
-use crate::store::request::View;
+use crate::error::Result;
+use crate::store::answer::Answer;
+use crate::store::query::{Listed, Query, Rank, Top};
+use crate::store::rule::{Outcome, Reads, Rule, View};
 
 const HISTORY_ENTRIES_MAX: usize = 50;
 /// The fields of a record with their defaults; `userId` and `username` are filled in.
@@ -196,42 +197,67 @@ fn history_with(history: &str, result: &GameResult, now_ms: i64) -> String {
 }
 
 /// Counts one result; answers with the new record.
-#[must_use]
-pub fn record_result(view: &View, result: &GameResult, now_ms: i64) -> Outcome {
-    let record = after_game(view.get(&result.user_id), result, now_ms);
-    let line = Line::Set(Member::new(&result.user_id, &record));
-    Outcome { lines: vec![line], answer: Answer::Json(record) }
+impl Rule for GameResult {
+    fn reads(&self) -> Reads<'_> {
+        Reads::Key(&self.user_id)
+    }
+
+    fn apply(&self, view: &View, now_ms: i64) -> Result<Outcome> {
+        let record = after_game(view.get(&self.user_id), self, now_ms);
+        let change = Change::Set(Member::new(&self.user_id, &record));
+        Ok(Outcome { changes: vec![change], answer: Answer::Json(record) })
+    }
 }
 
 /// Counts a whole game's results in one line; answers with the new records, in the same order.
-#[must_use]
-pub fn record_results(view: &View, results: &[GameResult], now_ms: i64) -> Outcome {
-    let mut order: Vec<&str> = Vec::new();
-    let mut newest: HashMap<&str, String> = HashMap::new();
-    let mut records = Vec::with_capacity(results.len());
-    for result in results {
-        let id = result.user_id.as_str();
-        let known = newest.get(id).map(String::as_str);
-        if known.is_none() {
-            order.push(id);
-        }
-        let record = after_game(known.or_else(|| view.get(id)), result, now_ms);
-        records.push(record.clone());
-        newest.insert(id, record);
+pub struct GameResults(pub Vec<GameResult>);
+
+impl Rule for GameResults {
+    fn reads(&self) -> Reads<'_> {
+        Reads::Keys(self.0.iter().map(|result| result.user_id.as_str()).collect())
     }
-    let members: Vec<Member> =
-        order.iter().filter_map(|id| newest.get(id).map(|record| Member::new(id, record))).collect();
-    let lines = if members.is_empty() { Vec::new() } else { vec![Line::SetMany(members)] };
-    Outcome { lines, answer: Answer::Json(format!("[{}]", records.join(","))) }
+
+    fn apply(&self, view: &View, now_ms: i64) -> Result<Outcome> {
+        let mut order: Vec<&str> = Vec::new();
+        let mut newest: HashMap<&str, String> = HashMap::new();
+        let mut records = Vec::with_capacity(self.0.len());
+        for result in &self.0 {
+            let id = result.user_id.as_str();
+            let known = newest.get(id).map(String::as_str);
+            if known.is_none() {
+                order.push(id);
+            }
+            let record = after_game(known.or_else(|| view.get(id)), result, now_ms);
+            records.push(record.clone());
+            newest.insert(id, record);
+        }
+        let members: Vec<Member> =
+            order.iter().filter_map(|id| newest.get(id).map(|record| Member::new(id, record))).collect();
+        let changes = if members.is_empty() { Vec::new() } else { vec![Change::SetMany(members)] };
+        Ok(Outcome { changes, answer: Answer::Json(format!("[{}]", records.join(","))) })
+    }
 }
 
-/// Replaces the whole set: only what differs is logged, so that the result also has the new order.
-#[must_use]
-pub fn save_players(state: &State, new: &State) -> Outcome {
-    let mut lines: Vec<Line> = state
+/// Replaces the whole set by this JSON object: only what differs is logged, so that the result also has the new order.
+pub struct SavePlayers(pub String);
+
+impl Rule for SavePlayers {
+    fn reads(&self) -> Reads<'_> {
+        Reads::Whole
+    }
+
+    fn apply(&self, view: &View, _: i64) -> Result<Outcome> {
+        let changes = replacement(view.state(), &State::from_object(&self.0));
+        Ok(Outcome { changes, answer: Answer::Undefined })
+    }
+}
+
+/// The changes that lead from one state to the other, order included.
+fn replacement(state: &State, new: &State) -> Vec<Change> {
+    let mut changes: Vec<Change> = state
         .iter()
         .filter(|old| new.get(old.key()).is_none())
-        .map(|old| Line::Delete(old.key().to_owned()))
+        .map(|old| Change::Delete(old.key().to_owned()))
         .collect();
     // Keys keep their places only as far as both orders agree; behind that they are set anew.
     let is_ordered_by_number = |member: &&Member| array_index(member.key()).is_some();
@@ -243,7 +269,7 @@ pub fn save_players(state: &State, new: &State) -> Outcome {
         if !is_ordered_by_number(&member) {
             is_in_place = is_in_place && kept.next().is_none_or(|next| next.key() == member.key());
             if !is_in_place && old.is_some() {
-                lines.push(Line::Delete(member.key().to_owned()));
+                changes.push(Change::Delete(member.key().to_owned()));
                 members.push(member.clone());
                 continue;
             }
@@ -253,26 +279,21 @@ pub fn save_players(state: &State, new: &State) -> Outcome {
         }
     }
     if !members.is_empty() {
-        lines.push(Line::SetMany(members));
+        changes.push(Change::SetMany(members));
     }
-    Outcome { lines, answer: Answer::Undefined }
+    changes
 }
 
-/// The best records by the field literal, as a JSON array.
+/// The best records by a field literal. A record without that number counts as 0.
 #[must_use]
-pub fn leaderboard(state: &State, field: &str, limit: usize) -> String {
-    let best = state.top(field, limit, Some(0.0));
-    let values: Vec<&str> = best.iter().map(|member| member.value()).collect();
-    format!("[{}]", values.join(","))
+pub fn leaderboard(field: String, limit: usize) -> Query {
+    Query::Top(Top { field, limit, absent: Some(0.0), listed: Listed::Values })
 }
 
-/// A player's place in the whole leaderboard, as JSON; `null` for a player never seen.
+/// A player's place in the whole leaderboard; null for a player never seen.
 #[must_use]
-pub fn rank(state: &State, user_id: &str, field: &str) -> Answer {
-    match state.rank(user_id, field, Some(0.0)) {
-        Some((rank, of)) => Answer::Json(format!("{{\"rank\":{rank},\"of\":{of}}}")),
-        None => Answer::Null,
-    }
+pub fn rank(user_id: String, field: String) -> Query {
+    Query::Rank(Rank { key: user_id, field, absent: Some(0.0) })
 }
 
 #[cfg(test)]
@@ -350,17 +371,17 @@ mod tests {
             for after in texts {
                 let mut state = State::from_object(before);
                 let new = State::from_object(after);
-                for line in save_players(&state, &new).lines {
-                    match line {
-                        Line::Delete(key) => assert!(state.remove(&key), "{before} {after}"),
-                        Line::SetMany(members) => members.into_iter().for_each(|member| state.set(member)),
-                        Line::Set(member) => state.set(member),
+                for change in replacement(&state, &new) {
+                    match change {
+                        Change::Delete(key) => assert!(state.remove(&key), "{before} {after}"),
+                        Change::SetMany(members) => members.into_iter().for_each(|member| state.set(member)),
+                        Change::Set(member) => state.set(member),
                     }
                 }
                 assert!(state.iter().eq(new.iter()), "{before} → {after}");
             }
         }
         let state = State::from_object(r#"{"a":1,"b":2}"#);
-        assert!(save_players(&state, &state).lines.is_empty());
+        assert!(replacement(&state, &state).is_empty());
     }
 }

@@ -12,14 +12,16 @@ use crate::data::text::object_of;
 use crate::error::{Error, Result};
 use crate::files::log::entry::Encoder;
 use crate::files::log::file::{LogPaths, copy_range};
-use crate::files::log::read::{EntryCursor, all_entries};
+use crate::files::log::read::all_entries;
 use crate::files::log::replay::replay;
 use crate::files::mirror::content::{FreshMirror, Pace, create_held, write_large};
 use crate::files::past::history::Past;
 use crate::files::past::old_logs::OldLog;
 use crate::files::past::retain::compress;
 use crate::files::write::commit::{CHECKPOINT_LINE_BYTES, chunks};
-use crate::store::request::{Answer, FromMembers, Ticket};
+use crate::store::answer::Answer;
+use crate::store::query::Query;
+use crate::store::ticket::Ticket;
 use crate::vfs::{File, FileSystem};
 
 /// Work for another thread.
@@ -39,7 +41,7 @@ pub enum ReadJob {
     /// An answer that is there already.
     Answer(Answer),
     /// An answer from a whole state.
-    Whole(Snapshot, FromMembers),
+    Whole(Snapshot, Query),
     /// The object that the log up to this end comes to.
     Rebuild(Option<Box<dyn File>>, u64),
     /// The object that the log came to at this point in time.
@@ -48,8 +50,6 @@ pub enum ReadJob {
     History(Past, String),
     /// Every entry up to this end.
     Entries(Option<Box<dyn File>>, u64),
-    /// The next entries of a cursor.
-    More(EntryCursor),
 }
 
 /// See `Job::Mirror`.
@@ -247,7 +247,7 @@ impl ReadJob {
     fn run(self, files: &dyn FileSystem) -> Result<Answer> {
         match self {
             Self::Answer(answer) => Ok(answer),
-            Self::Whole(snapshot, answer) => Ok(answer(&snapshot)),
+            Self::Whole(snapshot, query) => Ok(query.of_members(snapshot.iter())),
             Self::Rebuild(None, _) => Ok(Answer::Texts(object_of([].iter()))),
             Self::Rebuild(Some(mut log), end) => {
                 let replayed = replay(&mut *log, end)?;
@@ -256,10 +256,6 @@ impl ReadJob {
             Self::StateAt(past, at_ms) => past.state_at(files, at_ms).map(Answer::Texts),
             Self::History(past, key) => past.of_key(files, &key).map(Answer::Texts),
             Self::Entries(log, end) => all_entries(log, end).map(Answer::Texts),
-            Self::More(cursor) => {
-                let piece = cursor.next_piece()?;
-                Ok(Answer::Piece(piece))
-            }
         }
     }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::files::compact::job::{CompactDone, CompactJob, CompactStep, Compacted, Job, JobDone, copy_tail};
 use crate::files::context::Context;
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::lock::Purpose;
 use crate::files::log::file::{LogFile, Mending};
 use crate::files::log::late::rescue_late;
@@ -26,9 +26,10 @@ use crate::files::mirror::content::{FreshMirror, Shows};
 use crate::files::mirror::record::{RecordStage, log_mark};
 use crate::files::open::catch_up::Log;
 use crate::files::past::old_logs::{Kind, free_old};
-use crate::files::patience::WAIT_US_MAX;
+use crate::store::answer::Answer;
 use crate::store::event::Details;
-use crate::store::request::{Answer, Ticket};
+use crate::store::patience::WAIT_US_MAX;
+use crate::store::ticket::Ticket;
 use crate::vfs::{File, FileSystem};
 
 /// What arrived meanwhile is copied beside until less than this is left for the last step.
@@ -74,7 +75,7 @@ impl Compaction {
     }
 }
 
-impl Engine {
+impl Folder {
     /// Takes the result of a job, under the lock.
     pub(crate) fn take_result(&mut self, done: JobDone) {
         let name = match &done {

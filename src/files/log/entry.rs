@@ -47,7 +47,7 @@ const END: &str = "{\"op\":\"END\",\"_end\":true";
 
 /// What a line does to one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change<'a> {
+pub enum KeyChange<'a> {
     /// Key literal, compact value.
     Set(&'a str, &'a str),
     /// Key literal.
@@ -243,7 +243,7 @@ impl<'a> Entry<'a> {
     ///
     /// except that `__proto__` is an ordinary key, and that a key which JavaScript refuses (an object whose own
     /// `toString` is no function) changes nothing.
-    pub fn changes(&self, mut apply: impl FnMut(Change)) {
+    pub fn changes(&self, mut apply: impl FnMut(KeyChange)) {
         if self.has_crc
             && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
             && state.starts_with('{')
@@ -266,7 +266,7 @@ impl<'a> Entry<'a> {
             Some("\"SET\"") => match (key.filter(|key| json::is_truthy(key)), value) {
                 (Some(key), Some(value)) => {
                     if let Some(key) = json::property_key(key) {
-                        apply(Change::Set(&key, &self.compact(value)));
+                        apply(KeyChange::Set(&key, &self.compact(value)));
                     }
                 }
                 (Some(key), None) => delete(key, &mut apply),
@@ -279,22 +279,22 @@ impl<'a> Entry<'a> {
     }
 
     /// `Object.assign(state, value)`: the members of an object, the items of an array, the characters of a string.
-    fn assign(&self, value: &'a str, apply: &mut impl FnMut(Change)) {
+    fn assign(&self, value: &'a str, apply: &mut impl FnMut(KeyChange)) {
         let index = |number: usize| format!("\"{number}\"");
         match value.as_bytes().first() {
             Some(b'{') => {
                 for (key, value) in json::Members::of(value) {
-                    apply(Change::Set(&json::canonical_key(key), &self.compact(value)));
+                    apply(KeyChange::Set(&json::canonical_key(key), &self.compact(value)));
                 }
             }
             Some(b'[') => {
                 for (number, item) in json::elements(value).enumerate() {
-                    apply(Change::Set(&index(number), &self.compact(item)));
+                    apply(KeyChange::Set(&index(number), &self.compact(item)));
                 }
             }
             Some(b'"') => {
                 for (number, unit) in json::unquote_utf16(value).into_iter().enumerate() {
-                    apply(Change::Set(&index(number), &json::quote_utf16(&[unit])));
+                    apply(KeyChange::Set(&index(number), &json::quote_utf16(&[unit])));
                 }
             }
             _ => {}
@@ -331,9 +331,9 @@ fn tagged_hash(text: &str) -> (&str, &str) {
 }
 
 /// `delete state[key]`.
-fn delete(key: &str, apply: &mut impl FnMut(Change)) {
+fn delete(key: &str, apply: &mut impl FnMut(KeyChange)) {
     if let Some(key) = json::property_key(key) {
-        apply(Change::Delete(&key));
+        apply(KeyChange::Delete(&key));
     }
 }
 
@@ -551,8 +551,8 @@ mod tests {
         let entry = Entry::decode(line.as_bytes()).unwrap();
         entry.changes(|change| {
             found.push(match change {
-                Change::Set(key, value) => format!("{key}={value}"),
-                Change::Delete(key) => format!("-{key}"),
+                KeyChange::Set(key, value) => format!("{key}={value}"),
+                KeyChange::Delete(key) => format!("-{key}"),
             });
         });
         found

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::data::json;
 use crate::error::Result;
-use crate::files::log::entry::{Change, Entry};
+use crate::files::log::entry::{Entry, KeyChange};
 use crate::files::log::lines::{Damage, Found, Line, LineBreak, LineReader};
 use crate::vfs::FileSystem;
 
@@ -156,8 +156,8 @@ fn push_content(out: &mut String, entry: &Entry, told: Told) {
         let mut comma = "";
         entry.changes(|change| {
             let _ = match change {
-                Change::Set(key, value) => write!(out, "{comma}[{key},{value}]"),
-                Change::Delete(key) => write!(out, "{comma}[{key}]"),
+                KeyChange::Set(key, value) => write!(out, "{comma}[{key},{value}]"),
+                KeyChange::Delete(key) => write!(out, "{comma}[{key}]"),
             };
             comma = ",";
         });

@@ -7,45 +7,35 @@ use crate::data::text::{TextBuilder, TextKind, Texts};
 use crate::error::Result;
 use crate::files::log::file::for_each_entry;
 use crate::files::log::lines::LineReader;
+use crate::store::cursor::{Cursor, EntryPiece};
 use crate::vfs::File;
 
 /// V8 parses so much in about 2 ms.
 const PIECE_BYTES: u64 = 512 << 10;
 
 /// A place in a log from which entries are read a piece at a time.
-pub struct EntryCursor {
+pub struct LogCursor {
     log: Option<Box<dyn File>>,
     offset: u64,
     end: u64,
 }
 
-#[derive(Debug)]
-/// Some entries as the text of a JSON array, and the place behind them.
-pub struct EntryPiece {
-    /// A JSON array; empty at the end of the log.
-    pub text: String,
-    /// Where the next piece begins.
-    pub cursor: EntryCursor,
-}
-
-impl std::fmt::Debug for EntryCursor {
+impl std::fmt::Debug for LogCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "entries from byte {} to {}", self.offset, self.end)
     }
 }
 
-impl EntryCursor {
+impl LogCursor {
     /// A cursor at the beginning of `log`, which ends at `end`.
     #[must_use]
     pub fn new(log: Option<Box<dyn File>>, end: u64) -> Self {
         Self { log, offset: 0, end }
     }
+}
 
-    /// Reads the next entries, about 512 KiB of them.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn next_piece(mut self) -> Result<EntryPiece> {
+impl Cursor for LogCursor {
+    fn next_piece(mut self: Box<Self>) -> Result<EntryPiece> {
         let mut builder = TextBuilder::in_one_piece(TextKind::Array);
         if let Some(log) = &mut self.log {
             let stop = self.offset + PIECE_BYTES;

@@ -30,7 +30,7 @@
 
 use crate::data::state::{Member, State};
 use crate::error::Result;
-use crate::files::log::entry::{Change, Entry, Invalid, MemoryTag};
+use crate::files::log::entry::{Entry, Invalid, KeyChange, MemoryTag};
 use crate::files::log::file::Mending;
 use crate::files::log::lines::{Damage, Found, Line, LineBreak, LineReader};
 use crate::files::mirror::content::LoggedEdit;
@@ -219,11 +219,11 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
 fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
     let state = &mut replayed.state;
     entry.changes(|change| match change {
-        Change::Set(key, value) => {
+        KeyChange::Set(key, value) => {
             on_change(key, state.get(key).map(Member::value), Some(value));
             state.set(Member::new(key, value));
         }
-        Change::Delete(key) => {
+        KeyChange::Delete(key) => {
             on_change(key, state.get(key).map(Member::value), None);
             state.remove(key);
         }

@@ -35,9 +35,9 @@ use crate::files::mirror::record::{MirrorId, MirrorRecord, PlacedMirror, log_mar
 use crate::files::open::load::{Before, KnownBefore, Loaded, LoadedMirror, is_logged};
 use crate::files::options::OnCorruption;
 use crate::files::past::old_logs::newest_with_data;
-use crate::files::write::batch::Held;
 use crate::files::write::shelf::Shelf;
 use crate::store::event::Details;
+use crate::store::held::Held;
 use crate::vfs::Stamp;
 
 /// See the header of this file.

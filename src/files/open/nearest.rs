@@ -30,7 +30,7 @@ use std::ops::RangeInclusive;
 
 use crate::data::state::{Member, State};
 use crate::error::Result;
-use crate::files::log::entry::{Change, Entry};
+use crate::files::log::entry::{Entry, KeyChange};
 use crate::files::log::file::{LogPaths, for_each_entry};
 use crate::files::log::lines::LineReader;
 use crate::files::log::replay::{Replayed, continue_replay, replay};
@@ -361,9 +361,9 @@ fn walk(
     Ok(Walk { state, fewest, entries: at })
 }
 
-fn parts(change: Change<'_>) -> (&str, Option<&str>) {
+fn parts(change: KeyChange<'_>) -> (&str, Option<&str>) {
     match change {
-        Change::Set(key, value) => (key, Some(value)),
-        Change::Delete(key) => (key, None),
+        KeyChange::Set(key, value) => (key, Some(value)),
+        KeyChange::Delete(key) => (key, None),
     }
 }

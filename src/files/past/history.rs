@@ -23,7 +23,7 @@ use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::data::time::iso;
 use crate::error::{Error, Result};
-use crate::files::log::entry::{Change, Entry};
+use crate::files::log::entry::{Entry, KeyChange};
 use crate::files::log::lines::LineReader;
 use crate::files::past::old_logs::OldLog;
 use crate::vfs::{File, FileSystem};
@@ -198,8 +198,8 @@ fn records_of(source: &mut Source, key: &str) -> Result<Found> {
 fn value_of(entry: &Entry, key: &str) -> Option<Option<String>> {
     let mut found = None;
     entry.changes(|change| match change {
-        Change::Set(changed, value) if changed == key => found = Some(Some(value.to_owned())),
-        Change::Delete(changed) if changed == key => found = Some(None),
+        KeyChange::Set(changed, value) if changed == key => found = Some(Some(value.to_owned())),
+        KeyChange::Delete(changed) if changed == key => found = Some(None),
         _ => {}
     });
     found
@@ -243,8 +243,8 @@ fn replay_first(source: &mut Source, entries: u64) -> Result<State> {
     let mut left = entries;
     for_each_entry_again(source, &mut |entry| {
         entry.changes(|change| match change {
-            Change::Set(key, value) => state.set(Member::new(key, value)),
-            Change::Delete(key) => {
+            KeyChange::Set(key, value) => state.set(Member::new(key, value)),
+            KeyChange::Delete(key) => {
                 state.remove(key);
             }
         });

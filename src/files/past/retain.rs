@@ -25,20 +25,22 @@ use crate::data::json;
 use crate::error::{Error, Result};
 use crate::files::compact::job::{CompressDone, CompressJob, Job};
 use crate::files::context::Context;
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::log::lines::LineReader;
 use crate::files::mirror::content::create_held;
 use crate::files::open::catch_up::Log;
 use crate::files::past::old_logs::{Kind, OldLog, Unzipped, old_logs};
 use crate::files::policy::{OldFile, is_compaction_due, is_rotation_due, to_compress, too_many};
 use crate::files::write::stage::Run;
+use crate::store::answer::Answer;
 use crate::store::event::Details;
-use crate::store::request::{Answer, Maintenance, Ticket};
+use crate::store::request::Maintenance;
+use crate::store::ticket::Ticket;
 use crate::vfs::{File, FileSystem};
 
 const COPY_BYTES: usize = 1 << 20;
 
-impl Engine {
+impl Folder {
     /// A file that was to be compressed is left to a later look.
     pub fn leave_uncompressed(&mut self, job: &CompressJob) {
         if let Some(log) = self.logs.get_mut(&job.log) {

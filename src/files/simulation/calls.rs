@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::model::{Effect, Op, Status};
 use super::play::{Call, Play};
+use crate::data::change::Change;
 use crate::data::json::quote;
 use crate::data::state::Member;
 use crate::data::state::State;
 use crate::files::mirror::content::small_text;
+use crate::store::answer::Answer;
 use crate::store::collection;
-use crate::store::request::Answer;
-use crate::store::request::Line;
 use crate::store::request::Maintenance;
-use crate::store::request::Outcome as Staged;
-use crate::store::request::Scope;
 use crate::store::request::Work;
+use crate::store::rule::Outcome;
+use crate::store::rule::{RuleOf, View};
 use crate::vfs::FileSystem;
 
 impl Play {
@@ -71,16 +71,14 @@ impl Play {
         let key = quote(key);
         let result = Arc::new(AtomicU64::new(0));
         let id = self.op(log, vec![Effect::Count(key.clone(), Arc::clone(&result))]);
-        let work = Work::Write(
-            Scope::Keys,
-            Box::new(move |view, _| {
-                let count: u64 = view.get(&key).and_then(|value| value.parse().ok()).unwrap_or(0);
-                let member = Member::new(&key, &(count + 1).to_string());
-                result.store(count + 1, Ordering::Relaxed);
-                Ok(Staged { lines: vec![Line::Set(member)], answer: Answer::Undefined })
-            }),
-        );
-        Call { log, work, id }
+        let keys = Some(vec![key.clone()]);
+        let apply = move |view: &View, _| {
+            let count: u64 = view.get(&key).and_then(|value| value.parse().ok()).unwrap_or(0);
+            let member = Member::new(&key, &(count + 1).to_string());
+            result.store(count + 1, Ordering::Relaxed);
+            Ok(Outcome { changes: vec![Change::Set(member)], answer: Answer::Undefined })
+        };
+        Call { log, work: Work::Write(Box::new(RuleOf { keys, apply })), id }
     }
 
     /// Several keys in one line.
@@ -90,13 +88,8 @@ impl Play {
         let members: Vec<Member> = keys.iter().map(|key| Member::new(key, &value)).collect();
         let effects = keys.into_iter().map(|key| Effect::Set(key, value.clone())).collect();
         let id = self.op(log, effects);
-        let work = Work::Write(
-            Scope::Keys,
-            Box::new(move |_, _| {
-                Ok(Staged { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
-            }),
-        );
-        Call { log, work, id }
+        let changes = vec![Change::SetMany(members)];
+        Call { log, work: fixed(Some(Vec::new()), changes), id }
     }
 
     /// One operation of many lines, as `savePlayers` makes them: keys removed, then set.
@@ -104,14 +97,10 @@ impl Play {
         let value = self.value(size_bytes);
         let mut effects: Vec<Effect> = gone.iter().map(|key| Effect::Delete(quote(key))).collect();
         effects.extend(set.iter().map(|key| Effect::Set(quote(key), value.clone())));
-        let mut lines: Vec<Line> = gone.iter().map(|key| Line::Delete(quote(key))).collect();
-        lines.extend(set.iter().map(|key| Line::Set(Member::new(&quote(key), &value))));
+        let mut changes: Vec<Change> = gone.iter().map(|key| Change::Delete(quote(key))).collect();
+        changes.extend(set.iter().map(|key| Change::Set(Member::new(&quote(key), &value))));
         let id = self.op(log, effects);
-        let work = Work::Write(
-            Scope::Whole,
-            Box::new(move |_, _| Ok(Staged { lines: lines.clone(), answer: Answer::Undefined })),
-        );
-        Call { log, work, id }
+        Call { log, work: fixed(None, changes), id }
     }
 
     /// `collection.clear`.
@@ -189,4 +178,10 @@ impl Play {
         outsider.sync_all();
         self.edit_ended(id, written.is_ok());
     }
+}
+
+/// A write whose changes do not depend on the state. Without `keys` it reads the whole log all the same.
+fn fixed(keys: Option<Vec<String>>, changes: Vec<Change>) -> Work {
+    let apply = move |_: &View, _| Ok(Outcome { changes: changes.clone(), answer: Answer::Undefined });
+    Work::Write(Box::new(RuleOf { keys, apply }))
 }

@@ -7,22 +7,23 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::data::change::Change;
 use crate::data::json::quote;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::error::{Code, Error, Result};
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::options::Options;
+use crate::store::answer::Answer;
 use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
-use crate::store::request::Answer;
-use crate::store::request::Line;
-use crate::store::request::Outcome;
-use crate::store::request::Outlet;
+use crate::store::query::Query;
 use crate::store::request::Request;
-use crate::store::request::Scope;
-use crate::store::request::Ticket;
 use crate::store::request::Work;
+use crate::store::rule::Outcome;
+use crate::store::rule::RuleOf;
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
 use crate::vfs::simulated::{Process, SimulatedDisk};
 use crate::vfs::{File, FileSystem};
 
@@ -51,26 +52,26 @@ impl NoticeSink for Silent {
 /// A process with an engine.
 struct Bot {
     process: Process,
-    engine: Engine,
+    engine: Folder,
 }
 
 impl Bot {
     fn on(disk: &SimulatedDisk) -> Self {
         let process = disk.process();
         let files = Arc::new(process.clone());
-        let engine = Engine::new(files, PathBuf::from(FOLDER), Options::default(), Arc::new(Silent));
+        let engine = Folder::new(files, PathBuf::from(FOLDER), Options::default(), Arc::new(Silent));
         Self { process, engine }
     }
 
     /// Reads a number of a log and writes the next one.
     fn count(&mut self, log: &str) -> Result<()> {
         self.ask(log, || {
-            let count = |view: &crate::store::request::View, _| {
+            let count = |view: &crate::store::rule::View, _| {
                 let next = view.get(&quote("n")).and_then(|value| value.parse().ok()).unwrap_or(0) + 1;
                 let member = Member::new(&quote("n"), &format!("{next}"));
-                Ok(Outcome { lines: vec![Line::Set(member)], answer: Answer::Undefined })
+                Ok(Outcome { changes: vec![Change::Set(member)], answer: Answer::Undefined })
             };
-            Work::Write(Scope::Keys, Box::new(count))
+            Work::Write(Box::new(RuleOf { keys: Some(vec![quote("n")]), apply: count }))
         })
         .map(|_| ())
     }
@@ -93,14 +94,10 @@ impl Bot {
     }
 
     fn value(&mut self) -> String {
-        let answer = self.ask("players", || {
-            let read = |view: &crate::store::request::View| {
-                Answer::Json(view.get(&quote("n")).unwrap_or("").to_owned())
-            };
-            Work::Read(Scope::Keys, Box::new(read))
-        });
+        let answer = self.ask("players", || Work::Read(Query::Get(quote("n"))));
         match answer {
             Ok(Answer::Json(value)) => value,
+            Ok(Answer::Undefined) => String::new(),
             other => panic!("{other:?}"),
         }
     }

@@ -13,15 +13,15 @@ use crate::data::name::LogName;
 use crate::error::{Error, Result};
 use crate::files::compact::job::Job;
 use crate::files::compact::job::JobDone;
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::options::Options;
+use crate::store::answer::Answer;
 use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
-use crate::store::request::Answer;
-use crate::store::request::Outlet;
 use crate::store::request::Request;
-use crate::store::request::Ticket;
 use crate::store::request::Work;
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::{Process, SimulatedDisk};
 
@@ -71,7 +71,7 @@ pub struct Play {
 
 struct Bot {
     process: Process,
-    engine: Engine,
+    engine: Folder,
     outlet: Arc<dyn Outlet>,
     taken: Vec<Job>,
     done: Vec<JobDone>,
@@ -138,7 +138,7 @@ impl Play {
         let process = self.disk.process();
         let answers = Arc::new(Answers(Arc::clone(&self.record)));
         let sink: Arc<dyn NoticeSink> = Arc::clone(&answers) as Arc<dyn NoticeSink>;
-        let engine = Engine::new(Arc::new(process.clone()), self.folder.clone(), self.options, sink);
+        let engine = Folder::new(Arc::new(process.clone()), self.folder.clone(), self.options, sink);
         while self.bots.len() <= bot {
             self.bots.push(None);
         }
@@ -284,12 +284,12 @@ impl Play {
 
     /// The state of a log as its engine has it, as a JSON object.
     pub fn state(&mut self, bot: usize, log: usize) -> Result<String> {
-        self.ask(bot, log, crate::store::collection::whole()).map(Self::texts)
+        self.ask(bot, log, Work::Read(crate::store::query::Query::All)).map(Self::texts)
     }
 
     /// All entries of a log as a JSON array.
     pub fn entries(&mut self, bot: usize, log: usize) -> Result<String> {
-        self.ask(bot, log, Work::Entries).map(Self::texts)
+        self.ask(bot, log, Work::Read(crate::store::query::Query::LogEntries)).map(Self::texts)
     }
 
     /// Whether calls of `compactLog` were answered, and how.

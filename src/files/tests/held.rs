@@ -4,8 +4,8 @@
 use super::reference::quoted;
 use super::support::{Bench, LOG, Session, set_line};
 use crate::error::Code;
+use crate::store::answer::Answer;
 use crate::store::collection;
-use crate::store::request::Answer;
 use crate::store::request::Expected;
 use crate::store::request::Replace;
 use crate::store::request::Work;

@@ -6,6 +6,7 @@ use std::thread;
 
 use super::support::{Bench, DEADLINE, call, flush, set_line, ticket};
 use crate::error::Code;
+use crate::store::backend::Backend;
 use crate::store::request::Maintenance;
 use crate::store::request::Work;
 

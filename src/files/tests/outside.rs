@@ -4,8 +4,9 @@
 use super::reference::quoted;
 use super::support::{Bench, LOG, MIRROR, RECORD, set_line};
 use crate::error::{Code, Error};
+use crate::store::answer::Answer;
 use crate::store::collection;
-use crate::store::request::Answer;
+use crate::store::query::Query;
 use crate::store::request::Maintenance;
 use crate::store::request::Work;
 
@@ -170,7 +171,7 @@ fn an_old_log_that_is_no_file_is_refused_where_it_is_read() {
     session.set("a", "1");
     for name in ["logs/players.log.backup.5", "logs/players.log.archive.6", "logs/players.log.backup.7.gz"] {
         place(KINDS[0], &bench.path(name));
-        let error = session.call(Work::History(quoted("a"))).expect_err(name);
+        let error = session.call(Work::Read(Query::History(quoted("a")))).expect_err(name);
         assert_eq!(
             (error.code(), error.path()),
             (Code::Einval, Some(bench.path(name).to_str().expect("text")))

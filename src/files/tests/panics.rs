@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use super::reference::quoted;
 use super::support::{Bench, DEADLINE, call, flush};
 use crate::error::Code;
+use crate::store::backend::Backend;
 use crate::store::collection;
 use crate::store::request::Work;
 
@@ -47,7 +48,7 @@ fn a_large_mirror_that_panics_holds_nothing_up() {
     call(&writer, collection::set(&quoted("a"), &large)).expect("written");
     let panicked = panic_once(&bench, "create_like", ".players.json.");
     bench.files.put_forward(10_000);
-    call(&writer, Work::Size).expect("a look");
+    call(&writer, Work::Read(crate::store::query::Query::LogSize)).expect("a look");
     panicked.recv_timeout(DEADLINE).expect("a panic");
     flush(&writer).expect("an end");
     writer.stop().expect("an end");

@@ -19,8 +19,8 @@ use proptest::test_runner::TestCaseResult;
 
 use super::reference::{Ordered, base_after_crash, base_of_edit, quoted, replay};
 use super::support::{Bench, LOG, MIRROR, RECORD, Session, TIME, append_text, property_config, set_many};
+use crate::store::answer::Answer;
 use crate::store::collection;
-use crate::store::request::Answer;
 use crate::store::request::Work;
 
 /// Keys of every kind that JavaScript orders or escapes in its own way.

@@ -23,27 +23,31 @@ use tempfile::TempDir;
 use super::reference::{Ordered, quoted, replay};
 use proptest::prelude::ProptestConfig;
 
+use crate::data::change::Change;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::data::text::object_of;
 use crate::error::{Code, Result};
 use crate::files::compact::job::Job;
 use crate::files::compact::job::JobDone;
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::options::FsyncMode;
 use crate::files::options::OnCorruption;
 use crate::files::options::Options;
+use crate::files::place::{self, Opening};
+use crate::files::write::shelf::Edits;
+use crate::store::answer::Answer;
+use crate::store::backend::Backend;
 use crate::store::collection;
 use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
-use crate::store::request::Answer;
-use crate::store::request::Line;
-use crate::store::request::Outcome;
-use crate::store::request::Outlet;
+use crate::store::query::Query;
 use crate::store::request::Request;
-use crate::store::request::Scope;
-use crate::store::request::Ticket;
 use crate::store::request::Work;
+use crate::store::rule::Outcome;
+use crate::store::rule::{RuleOf, View};
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
 use crate::store::writer::Writer;
 use crate::vfs::{File, FileSystem, RealFileSystem, Stamp};
 
@@ -282,10 +286,12 @@ impl Bench {
     }
 
     /// The same folder with the threads of a process around its engine.
-    pub fn start(&self) -> Writer {
+    pub fn start(&self) -> Writer<Folder> {
         let files: Arc<BenchFiles> = Arc::clone(&self.files);
         let notices = Arc::clone(&self.notices);
-        Writer::start(files, self.folder.path().to_owned(), self.options, notices).expect("a thread")
+        let data_folder = self.folder.path().to_owned();
+        let opening = Opening { files, data_folder, options: self.options, mirrored: Vec::new() };
+        place::open(opening, notices).expect("a thread")
     }
 
     /// Opens the log `players` with its mirror.
@@ -298,7 +304,7 @@ impl Bench {
         let notices = Arc::clone(&self.notices);
         let files: Arc<BenchFiles> = Arc::clone(&self.files);
         Session {
-            engine: Engine::new(files, self.folder.path().to_owned(), self.options, notices),
+            engine: Folder::new(files, self.folder.path().to_owned(), self.options, notices),
             files: Arc::clone(&self.files),
             log: LogName::new(log).expect("a valid name"),
             is_collection: kind == LogKind::Collection,
@@ -481,19 +487,19 @@ fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, Code> {
 }
 
 /// A call on `players` to an engine with its threads; an error is its code.
-pub fn call(writer: &Writer, work: Work) -> std::result::Result<Answer, Code> {
+pub fn call(writer: &Writer<Folder>, work: Work) -> std::result::Result<Answer, Code> {
     let log = LogName::new("players").expect("a valid name");
     asked(|ticket| writer.call(Request { log, is_collection: true, work, size_bytes: 0, ticket }))
 }
 
 /// The same for a flush.
-pub fn flush(writer: &Writer) -> std::result::Result<Answer, Code> {
-    asked(|ticket| writer.flush(ticket, Vec::new()))
+pub fn flush(writer: &Writer<Folder>) -> std::result::Result<Answer, Code> {
+    asked(|ticket| writer.flush(ticket))
 }
 
 /// See the header of this file.
 pub struct Session {
-    pub engine: Engine,
+    pub engine: Folder,
     files: Arc<BenchFiles>,
     log: LogName,
     is_collection: bool,
@@ -609,12 +615,13 @@ impl Session {
 
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
     pub fn try_state(&mut self) -> std::result::Result<String, Code> {
-        let answer = self.call(crate::store::collection::whole()).map_err(|error| error.code())?;
+        let answer = self.call(Work::Read(Query::All)).map_err(|error| error.code())?;
         let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
         let state = texts.joined();
         let shelf = self.engine.shelves().read().get(&self.log).cloned().expect("the log is known");
         let look = |state: &crate::data::state::State| Some(object_of(state.iter()).joined());
-        if let Some(seen) = shelf.read(&*self.files, self.is_collection, look) {
+        let edits = if self.is_collection { Edits::Counted } else { Edits::Ignored };
+        if let Some(seen) = shelf.read(&*self.files, edits, look) {
             assert_eq!(seen, state, "what readers see in memory");
         }
         Ok(state)
@@ -626,10 +633,12 @@ impl Session {
 
     /// Every entry, in one piece and again by a cursor; both must be the same.
     pub fn entries(&mut self) -> Vec<String> {
-        let answer = self.call(Work::Entries).expect("the log can be read");
+        let answer = self.call(Work::Read(Query::LogEntries)).expect("the log can be read");
         let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
         let all: Vec<String> = texts.pieces.iter().flat_map(|piece| list(piece)).collect();
-        let Ok(Answer::Cursor(mut cursor)) = self.call(Work::Cursor) else { panic!("no cursor") };
+        let Ok(Answer::Cursor(mut cursor)) = self.call(Work::Read(Query::LogCursor)) else {
+            panic!("no cursor")
+        };
         let mut one_by_one = Vec::new();
         loop {
             let piece = cursor.next_piece().expect("the log can be read");
@@ -666,12 +675,10 @@ pub fn append_text(key: &str, value: &str) -> String {
 /// Several keys in one line, all or none.
 pub fn set_many(members: &[(String, String)]) -> Work {
     let members: Vec<Member> = members.iter().map(|(key, value)| Member::new(&quoted(key), value)).collect();
-    Work::Write(
-        Scope::Keys,
-        Box::new(move |_, _| {
-            Ok(Outcome { lines: vec![Line::SetMany(members.clone())], answer: Answer::Undefined })
-        }),
-    )
+    let apply = move |_: &View, _| {
+        Ok(Outcome { changes: vec![Change::SetMany(members.clone())], answer: Answer::Undefined })
+    };
+    Work::Write(Box::new(RuleOf { keys: Some(Vec::new()), apply }))
 }
 
 /// How property tests run.

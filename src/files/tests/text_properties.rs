@@ -16,7 +16,7 @@ use crate::data::json::{
     number_of_field, push_pretty, quote, quote_utf16,
 };
 use crate::error::{Error, Result};
-use crate::files::log::entry::{Change, EditTag, Encoder, Entry, OWN_PROPERTIES, Tag};
+use crate::files::log::entry::{EditTag, Encoder, Entry, KeyChange, OWN_PROPERTIES, Tag};
 use crate::files::log::lines::LineReader;
 use crate::files::log::replay::replay;
 use crate::vfs::{File, Stamp};
@@ -221,8 +221,8 @@ fn changes(entry: &Entry) -> Vec<String> {
     let mut found = Vec::new();
     entry.changes(|change| {
         found.push(match change {
-            Change::Set(key, value) => format!("{key}={value}"),
-            Change::Delete(key) => format!("-{key}"),
+            KeyChange::Set(key, value) => format!("{key}={value}"),
+            KeyChange::Delete(key) => format!("-{key}"),
         });
     });
     found

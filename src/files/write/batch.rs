@@ -6,24 +6,29 @@
 //! Invariant: the lock between processes is held while a log is looked at or written; every request is
 //! answered or held.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::data::name::LogName;
 use crate::error::{Code, Error, Result};
-use crate::files::folder::Engine;
+use crate::files::folder::Folder;
 use crate::files::lock::Purpose;
 use crate::files::log::file::LogPaths;
 use crate::files::options::OnCorruption;
 use crate::files::past::old_logs::old_logs;
 use crate::files::write::stage::Run;
-use crate::store::request::{Expected, Maintenance, Outlet, Replace, Request, Ticket, Work};
+use crate::store::request::Expected;
+use crate::store::request::Maintenance;
+use crate::store::request::Request;
+use crate::store::request::Work;
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
 
 /// So often a batch begins anew because its lock was lost.
 const LOST_LOCKS_MAX: usize = 100;
 
-impl Engine {
+impl Folder {
     pub(crate) fn commit_batch(&mut self, requests: Vec<Request>) {
         let requests = if self.context.options.on_corruption == OnCorruption::Refuse {
             self.without_refused(requests)
@@ -47,7 +52,7 @@ impl Engine {
 
     fn purpose_of(&self, requests: &[Request]) -> Purpose {
         let is_write = |request: &Request| match &request.work {
-            Work::Append(_) | Work::Write(..) | Work::Compact(None) => true,
+            Work::Append(_) | Work::Write(_) | Work::Compact(None) => true,
             Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
             Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
             Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
@@ -109,7 +114,7 @@ impl Engine {
                 let paths = LogPaths::new(&self.context.data_folder, &request.log);
                 self.context.compaction_failed(&paths, error);
             }
-            if self.context.patience.is_ending() && is_change(&request.work) {
+            if self.context.patience.is_ending() && request.work.is_change() {
                 self.left.note(&request.log, error);
             }
             self.refuse(request, error);
@@ -175,10 +180,10 @@ impl Engine {
         passed
     }
 
-    /// Whether calls of this one's caller wait for a further try of his, so that he has not called all yet.
+    /// Whether calls of this one's caller are held.
     #[must_use]
     pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
-        self.logs.values().any(|log| log.held.is_waiting(ticket))
+        self.logs.values().any(|log| log.held.holds_calls_of(ticket))
     }
 
     /// A JavaScript thread will not try again what it left unfinished: its waiting calls go on.
@@ -189,42 +194,6 @@ impl Engine {
             self.run_batch(released);
         }
     }
-}
-
-/// Calls that wait until an earlier call of the same caller has made its next try; see `Replace`.
-#[derive(Default)]
-pub struct Held(Vec<(Arc<dyn Outlet>, VecDeque<Request>)>);
-
-impl Held {
-    /// Whether calls like this one wait.
-    pub fn is_waiting(&self, ticket: &Ticket) -> bool {
-        self.0.iter().any(|(outlet, _)| ticket.is_of(outlet))
-    }
-
-    /// Lets a call wait.
-    pub fn wait(&mut self, request: Request) {
-        if let Some((_, waiting)) = self.0.iter_mut().find(|(outlet, _)| request.ticket.is_of(outlet)) {
-            waiting.push_back(request);
-        }
-    }
-
-    /// From now on calls of this caller wait.
-    pub fn begin(&mut self, outlet: Arc<dyn Outlet>) {
-        self.0.push((outlet, VecDeque::new()));
-    }
-
-    /// Gives back the calls that waited.
-    pub fn release(&mut self, outlet: &Arc<dyn Outlet>) -> VecDeque<Request> {
-        match self.0.iter().position(|(known, _)| Arc::ptr_eq(known, outlet)) {
-            Some(place) => self.0.swap_remove(place).1,
-            None => VecDeque::new(),
-        }
-    }
-}
-
-/// Whether a call changes the data.
-fn is_change(work: &Work) -> bool {
-    matches!(work, Work::Append(_) | Work::Write(..) | Work::Replace(Replace { value: Some(_), .. }))
 }
 
 /// Calls that were not written since a process or thread ends and another one keeps the lock.
@@ -261,9 +230,4 @@ impl Left {
         }
         Err(error.with_more(&more))
     }
-}
-
-/// Whether this is the next try of a call that met another value than it expected.
-pub fn is_again(request: &Request) -> bool {
-    matches!(&request.work, Work::Replace(Replace { is_again: true, .. }))
 }

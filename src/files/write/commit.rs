@@ -19,7 +19,7 @@ use crate::files::mirror::content::{Edit, LoggedEdit, apply_changes};
 use crate::files::open::catch_up::Log;
 use crate::files::options::FsyncMode;
 use crate::files::write::stage::{Batch, Run, Waiting};
-use crate::store::request::Answer;
+use crate::store::answer::Answer;
 
 /// Size of a checkpoint's lines.
 pub const CHECKPOINT_LINE_BYTES: usize = 1 << 20;
@@ -61,7 +61,7 @@ impl Log {
                 (Waiting::Read(answer, _), Ok(())) => Ok(answer),
                 (Waiting::Written(answer @ Err(_), _), _) | (Waiting::Written(answer, _), Ok(())) => answer,
                 (Waiting::Appended(_) | Waiting::Written(..), Err(error)) => Err(error.clone()),
-                (Waiting::Read(_, read), Err(_)) => Ok(self.view(&Batch::default(), |view| read(view))),
+                (Waiting::Read(_, query), Err(_)) => Ok(self.answer_of_key(&Batch::default(), &query)),
             };
             run.answer(ticket, answer);
         }

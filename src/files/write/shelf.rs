@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 
 use crate::data::state::State;
 use crate::files::log::file::LogPaths;
-use crate::store::metrics::LogMetrics;
-use crate::store::report::LogReport;
+use crate::files::metrics::LogMetrics;
+use crate::files::report::LogReport;
 use crate::vfs::{FileSystem, Stamp};
 
 /// See the header of this file.
@@ -21,6 +21,15 @@ pub struct Shelf {
     /// What is counted of the log.
     pub(crate) metrics: LogMetrics,
     pub(crate) published: RwLock<Published>,
+}
+
+/// Whether an answer takes edits of the mirror into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edits {
+    /// It does, so the log must have a mirror.
+    Counted,
+    /// It need not: the log may have none.
+    Ignored,
 }
 
 /// The state and what it was read from.
@@ -83,18 +92,17 @@ impl Shelf {
         self.published.read().state.get(key).map(|member| member.value().to_owned())
     }
 
-    /// Answers from memory when the files are as they were; `None` when the writer must look first.
-    /// With `needs_mirror`, only if edits of the mirror are taken into account.
+    /// Answers from memory while the files are as they were; `None` when the writer must check first.
     pub fn read<R>(
         &self,
         files: &dyn FileSystem,
-        needs_mirror: bool,
+        edits: Edits,
         answer: impl FnOnce(&State) -> Option<R>,
     ) -> Option<R> {
         let published = self.published.try_read()?;
         let is_same = |path, known| files.stamp(path).is_ok_and(|found| found == known);
         let is_current = published.is_current
-            && (published.is_mirrored || !needs_mirror)
+            && (published.is_mirrored || edits == Edits::Ignored)
             && is_same(&self.paths.log, published.log)
             && (!published.is_mirrored || is_same(&self.paths.mirror, published.mirror));
         if is_current { answer(&published.state) } else { None }

@@ -1,16 +1,16 @@
-//! The requests of one log in a batch, one after the other: what they would write is staged, what they
-//! look at is looked up, and what does not fit into the batch is done between two commits.
+//! The requests of one log in a batch, one after the other: their changes are staged, their reads answered, and what does
+//! not fit into the batch is done between two commits.
 //!
 //! ```text
 //! requests of one log:   append  write  read-key  write │ read-whole │ write …
 //! lines in one append:   [edit]  l1     -         l2 l3 │            │ l4
 //! ```
 //!
-//! A call that looks at the whole state (│) first commits what was staged before it. A call that looks at
-//! one key sees what was staged before it and is answered with the batch. What comes to more than a MiB is
-//! committed in parts, so that the first callers work on their answers while the next part is made.
+//! A call that reads the whole state (│) first commits what was staged before it. A call that reads one key sees what was
+//! staged before it and is answered with the batch. More than a MiB is committed in parts, so that the first callers
+//! work on their answers while the next part is made.
 //!
-//! Invariant: nothing here changes a file or the published state.
+//! Invariant: the requests of one log take effect in their order; each is answered, held, or made anew (`run.again`).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,24 +18,33 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::data::change::Change;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::error::{Error, Result};
 use crate::files::compact::job::{Job, ReadJob};
 use crate::files::context::Context;
 use crate::files::lock::DirectoryLock;
-use crate::files::log::entry::{Change, Entry, Lines, Tag};
-use crate::files::log::read::EntryCursor;
+use crate::files::log::entry::{Entry, KeyChange, Lines, Tag};
+use crate::files::log::read::LogCursor;
 use crate::files::mirror::content::Edit;
 use crate::files::open::catch_up::Log;
 use crate::files::past::history::Past;
 use crate::files::past::old_logs::{Kind, old_logs};
 use crate::files::policy::is_compaction_due;
-use crate::files::write::batch::is_again;
 use crate::files::write::commit::chunks;
-use crate::store::request::{
-    Answer, Expected, Line, Outcome, Outlet, Read, Replace, Request, Scope, Stage, Ticket, View, Work,
-};
+use crate::store::answer::Answer;
+use crate::store::query::Query;
+use crate::store::request::Expected;
+use crate::store::request::Replace;
+use crate::store::request::Request;
+use crate::store::request::Work;
+use crate::store::rule::View;
+use crate::store::rule::{Outcome, Reads, Rule};
+use crate::store::ticket::Outlet;
+use crate::store::ticket::Ticket;
+
+use crate::vfs::File;
 
 /// So much is staged before it is committed.
 const COMMIT_BYTES_MAX: usize = 1 << 20;
@@ -100,8 +109,8 @@ pub enum Waiting {
     Appended(String),
     /// A write, what it came to, and the work itself.
     Written(Result<Answer>, Work),
-    /// A read, its answer, and how to answer should the batch fail.
-    Read(Answer, Read),
+    /// A read, its answer, and the query, should the batch fail.
+    Read(Answer, Query),
 }
 
 impl Waiting {
@@ -115,7 +124,7 @@ impl Waiting {
         match self {
             Self::Appended(open) => Work::Append(open),
             Self::Written(_, work) => work,
-            Self::Read(_, read) => Work::Read(Scope::Keys, read),
+            Self::Read(_, query) => Work::Read(query),
         }
     }
 }
@@ -147,38 +156,38 @@ impl Batch {
         self.lines.raw(open);
         Entry::of_text(open).changes(|change| {
             self.change(match change {
-                Change::Set(key, value) => Edit::Set(Member::new(key, value)),
-                Change::Delete(key) => Edit::Delete(key.to_owned()),
+                KeyChange::Set(key, value) => Edit::Set(Member::new(key, value)),
+                KeyChange::Delete(key) => Edit::Delete(key.to_owned()),
             });
         });
     }
 
-    fn write(&mut self, now_ms: i64, lines: Vec<Line>) {
-        let parts: Vec<Line> = lines.into_iter().flat_map(split).collect();
-        self.lines.operation(Tag::Call, parts.iter(), |encoder, line, more| match line {
-            Line::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
-            Line::SetMany(members) => encoder.set_many(now_ms, members.iter().map(Member::text), more),
-            Line::Delete(key) => encoder.delete(now_ms, key, more),
+    fn write(&mut self, now_ms: i64, changes: Vec<Change>) {
+        let parts: Vec<Change> = changes.into_iter().flat_map(split).collect();
+        self.lines.operation(Tag::Call, parts.iter(), |encoder, part, more| match part {
+            Change::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
+            Change::SetMany(members) => encoder.set_many(now_ms, members.iter().map(Member::text), more),
+            Change::Delete(key) => encoder.delete(now_ms, key, more),
         });
-        for line in parts {
-            match line {
-                Line::Set(member) => self.change(Edit::Set(member)),
-                Line::SetMany(members) => {
+        for part in parts {
+            match part {
+                Change::Set(member) => self.change(Edit::Set(member)),
+                Change::SetMany(members) => {
                     for member in members {
                         self.change(Edit::Set(member));
                     }
                 }
-                Line::Delete(key) => self.change(Edit::Delete(key)),
+                Change::Delete(key) => self.change(Edit::Delete(key)),
             }
         }
     }
 }
 
 /// Cuts a SET of very many keys into lines of a size that every reader can hold.
-fn split(line: Line) -> Vec<Line> {
-    match line {
-        Line::SetMany(members) => {
-            chunks(members, SET_MANY_BYTES_MAX).into_iter().map(Line::SetMany).collect()
+fn split(change: Change) -> Vec<Change> {
+    match change {
+        Change::SetMany(members) => {
+            chunks(members, SET_MANY_BYTES_MAX).into_iter().map(Change::SetMany).collect()
         }
         other => vec![other],
     }
@@ -199,17 +208,7 @@ impl Log {
             return self.refuse(requests, &error, run);
         }
         let mut requests = VecDeque::from(requests);
-        while let Some(request) = requests.pop_front() {
-            if self.held.is_waiting(&request.ticket) && !request.ticket.is_again() {
-                if !is_again(&request) {
-                    self.held.wait(request);
-                    continue;
-                }
-                let mut waiting = self.held.release(&request.ticket.outlet());
-                while let Some(last) = waiting.pop_back() {
-                    requests.push_front(last);
-                }
-            }
+        while let Some(request) = self.held.next(&mut requests) {
             let Request { work, ticket, .. } = request;
             match work {
                 Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
@@ -217,10 +216,10 @@ impl Log {
                     run.batch.append(&open);
                     run.batch.waiting.push((ticket, Waiting::Appended(open)));
                 }
-                Work::Write(scope, stage) => self.stage_write(context, scope, stage, ticket, run),
-                Work::Read(Scope::Keys, read) => {
-                    let answer = self.view(&run.batch, |view| read(view));
-                    run.batch.waiting.push((ticket, Waiting::Read(answer, read)));
+                Work::Write(rule) => self.stage_write(context, rule, ticket, run),
+                Work::Read(query) if query.is_of_keys() => {
+                    let answer = self.answer_of_key(&run.batch, &query);
+                    run.batch.waiting.push((ticket, Waiting::Read(answer, query)));
                 }
                 other => {
                     self.commit(context, run);
@@ -248,7 +247,7 @@ impl Log {
     /// Answers with an error, also those that waited for one of these.
     pub(crate) fn refuse(&mut self, requests: Vec<Request>, error: &Error, run: &mut Run) {
         for request in requests {
-            let waiting = if is_again(&request) {
+            let waiting = if request.is_next_try() {
                 self.held.release(&request.ticket.outlet())
             } else {
                 VecDeque::new()
@@ -264,7 +263,7 @@ impl Log {
         let Some(value) = &replace.value else { return run.answer(ticket, Ok(Answer::Undefined)) };
         let found = self.view(&run.batch, |view| view.get(&replace.key).map(str::to_owned));
         if matches!(&replace.expected, Expected::Value(expected) if *expected == found) {
-            run.batch.write(context.files.now_ms(), vec![Line::Set(Member::new(&replace.key, value))]);
+            run.batch.write(context.files.now_ms(), vec![Change::Set(Member::new(&replace.key, value))]);
             // What waited for this try is in the batch behind it by now.
             let work = Work::Replace(Replace { is_again: false, ..replace });
             run.batch.waiting.push((ticket, Waiting::Written(Ok(Answer::Undefined), work)));
@@ -278,64 +277,80 @@ impl Log {
     /// The state as a call behind what is staged sees it.
     pub(crate) fn view<R>(&self, batch: &Batch, look: impl FnOnce(&View) -> R) -> R {
         let published = self.shelf.published.read();
-        look(&View { state: &published.state, staged: Some(&batch.staged) })
+        look(&View::staged(&published.state, &batch.staged))
     }
 
-    fn stage_write(&mut self, context: &Context, scope: Scope, stage: Stage, ticket: Ticket, run: &mut Run) {
-        if scope == Scope::Whole {
+    /// The answer to a query of one key, as a call behind what is staged sees it.
+    pub(crate) fn answer_of_key(&self, batch: &Batch, query: &Query) -> Answer {
+        self.view(batch, |view| query.of_value(query.key().and_then(|key| view.get(key))))
+    }
+
+    fn stage_write(&mut self, context: &Context, rule: Box<dyn Rule>, ticket: Ticket, run: &mut Run) {
+        if rule.reads() == Reads::Whole {
             self.commit(context, run);
         }
         let now_ms = context.files.now_ms();
-        let staged = catch_unwind(AssertUnwindSafe(|| self.view(&run.batch, |view| stage(view, now_ms))))
-            .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
-        let answer = staged.map(|Outcome { lines, answer }| {
-            run.batch.write(now_ms, lines);
+        let staged =
+            catch_unwind(AssertUnwindSafe(|| self.view(&run.batch, |view| rule.apply(view, now_ms))))
+                .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
+        let answer = staged.map(|Outcome { changes, answer }| {
+            run.batch.write(now_ms, changes);
             answer
         });
-        run.batch.waiting.push((ticket, Waiting::Written(answer, Work::Write(scope, stage))));
+        run.batch.waiting.push((ticket, Waiting::Written(answer, Work::Write(rule))));
     }
 
-    /// Calls that look at the log or at the whole state; nothing is staged.
+    /// Calls on the log or the whole state; nothing is staged.
     fn answer_alone(&mut self, context: &Context, work: Work, ticket: Ticket, run: &mut Run) {
-        let paths = &self.paths;
-        let open_log = || context.files.open_read(&paths.log);
-        let job = match work {
-            Work::Read(_, read) => {
-                let answer = self.view(&run.batch, |view| read(view));
-                return run.answer(ticket, Ok(answer));
+        match work {
+            Work::Read(query) => self.answer_query(context, query, ticket, run),
+            Work::Compact(threshold_bytes) => self.want_compaction(context, threshold_bytes, ticket, run),
+            Work::Maintain(wanted) => self.maintain(context, wanted, ticket, run),
+            Work::Append(_) | Work::Write(_) | Work::Replace(_) => {
+                run.answer(ticket, Err(Error::internal("a request went the wrong way")));
             }
-            Work::ReadField(field, read) => {
-                self.keep_field(&field);
-                let answer = self.view(&run.batch, |view| read(view));
-                return run.answer(ticket, Ok(answer));
+        }
+    }
+
+    /// Answers a query of the whole state here, and one that takes long beside the writer.
+    fn answer_query(&mut self, context: &Context, query: Query, ticket: Ticket, run: &mut Run) {
+        if let Some(field) = query.field() {
+            self.keep_field(field);
+        }
+        let job = match query {
+            Query::Rebuild => self.open_log(context).map(|log| ReadJob::Rebuild(log, self.file.end())),
+            Query::StateAt(at_ms) => self.past(context).map(|past| ReadJob::StateAt(past, at_ms)),
+            Query::History(key) => self.past(context).map(|past| ReadJob::History(past, key)),
+            Query::LogEntries => self.open_log(context).map(|log| ReadJob::Entries(log, self.file.end())),
+            Query::LogCursor => self.open_log(context).map(|log| {
+                let cursor = LogCursor::new(log, self.file.end());
+                ReadJob::Answer(Answer::Cursor(Box::new(cursor)))
+            }),
+            Query::LogSize => return run.answer(ticket, self.log_size(context)),
+            query if query.is_of_all() => {
+                Ok(ReadJob::Whole(self.shelf.published.read().state.snapshot(), query))
             }
-            Work::Size => {
-                let size =
-                    context.files.stamp(&paths.log).map(|stamp| stamp.map_or(0, |stamp| stamp.size_bytes));
-                #[expect(clippy::cast_precision_loss, reason = "files are smaller than 2^53 bytes")]
-                let answer = size.map(|bytes| Answer::Number(bytes as f64));
+            query => {
+                let answer = query.of_state(&self.shelf.published.read().state);
+                let answer = answer.ok_or_else(|| Error::internal("a query went the wrong way"));
                 return run.answer(ticket, answer);
-            }
-            Work::Compact(threshold_bytes) => {
-                return self.want_compaction(context, threshold_bytes, ticket, run);
-            }
-            Work::Maintain(wanted) => return self.maintain(context, wanted, ticket, run),
-            Work::Cursor => {
-                open_log().map(|log| ReadJob::Answer(Answer::Cursor(EntryCursor::new(log, self.file.end()))))
-            }
-            Work::Whole(answer) => Ok(ReadJob::Whole(self.shelf.published.read().state.snapshot(), answer)),
-            Work::Rebuild => open_log().map(|log| ReadJob::Rebuild(log, self.file.end())),
-            Work::StateAt(at_ms) => self.past(context).map(|past| ReadJob::StateAt(past, at_ms)),
-            Work::History(key) => self.past(context).map(|past| ReadJob::History(past, key)),
-            Work::Entries => open_log().map(|log| ReadJob::Entries(log, self.file.end())),
-            Work::Append(_) | Work::Write(..) | Work::Replace(_) | Work::Flush => {
-                Err(Error::internal("a request went the wrong way"))
             }
         };
         match job {
             Ok(job) => run.jobs.push(Job::Read(job, ticket)),
             Err(error) => run.answer(ticket, Err(error)),
         }
+    }
+
+    fn open_log(&self, context: &Context) -> Result<Option<Box<dyn File>>> {
+        context.files.open_read(&self.paths.log)
+    }
+
+    fn log_size(&self, context: &Context) -> Result<Answer> {
+        let size_bytes = context.files.stamp(&self.paths.log)?.map_or(0, |stamp| stamp.size_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "files are smaller than 2^53 bytes")]
+        let answer = Answer::Number(size_bytes as f64);
+        Ok(answer)
     }
 
     fn want_compaction(

@@ -4,7 +4,8 @@ use super::super::reference::Ordered;
 use super::super::support::{Bench, LOG, MIRROR, check_rows, old_set_line, set_line};
 use super::lagging::large;
 use super::two::{AB, ABC, Row, Two, row};
-use crate::store::request::{Answer, Work};
+use crate::store::answer::Answer;
+use crate::store::request::Work;
 
 /// What may happen between a job's work and the moment in which its result is taken.
 const MEANWHILE: &[Row] = &[

@@ -5,7 +5,8 @@ use super::rows::{flipped, named};
 use super::salvaged::{Next, assert_reads, write_next};
 use crate::error::Code;
 use crate::store::collection;
-use crate::store::request::{Answer, Scope, Work};
+use crate::store::query::Query;
+use crate::store::request::Work;
 
 #[test]
 fn rows_without_damage_are_no_reason_to_refuse() {
@@ -24,11 +25,11 @@ fn rows_without_damage_are_no_reason_to_refuse() {
 #[test]
 fn rows_with_damage_are_refused_and_nothing_changes() {
     let calls: [(&str, fn() -> Work); 9] = [
-        ("read", || collection::whole()),
-        ("entries", || Work::Entries),
-        ("cursor", || Work::Cursor),
-        ("rebuild", || Work::Rebuild),
-        ("get", || Work::Read(Scope::Keys, Box::new(|_| Answer::Undefined))),
+        ("read", || Work::Read(Query::All)),
+        ("entries", || Work::Read(Query::LogEntries)),
+        ("cursor", || Work::Read(Query::LogCursor)),
+        ("rebuild", || Work::Read(Query::Rebuild)),
+        ("get", || Work::Read(Query::Get("\"none\"".to_owned()))),
         ("append", || Work::Append(append_text("z", "1"))),
         ("set", || collection::set("\"z\"", "1")),
         ("clear", collection::clear),

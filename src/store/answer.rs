@@ -1,0 +1,51 @@
+//! What a call is answered with, on its way back to the caller.
+//!
+//! Invariant: an answer holds no handle of a place except a cursor, which reads by itself.
+
+use crate::data::text::Texts;
+use crate::store::cursor::{Cursor, EntryPiece};
+
+/// A value for the caller.
+#[derive(Debug)]
+pub enum Answer {
+    /// Nothing.
+    Undefined,
+    /// Nothing. The text that was written goes back to the thread that made it: many allocators make both
+    /// threads wait when another one frees it.
+    Written(String),
+    /// `null`.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// JSON text, to be parsed.
+    Json(String),
+    /// JSON text in pieces.
+    Texts(Texts),
+    /// A place to read entries from.
+    Cursor(Box<dyn Cursor>),
+    /// Entries and the place behind them.
+    Piece(EntryPiece),
+    /// The value was not the expected one. It is this now (`None`: no such key).
+    Conflict(Option<String>),
+}
+
+impl Answer {
+    /// Bytes of text that must be parsed for it at once.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Texts(texts) => texts.pieces.first().map_or(0, String::len),
+            Self::Piece(piece) => piece.text.len(),
+            Self::Conflict(value) => value.as_ref().map_or(0, String::len),
+            Self::Undefined
+            | Self::Written(_)
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Cursor(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A write as a rule: which keys it reads, and what it changes, from what they have and the time.
+//!
+//! A place may apply a rule more than once: a folder where another process wrote before the result was on disk, a
+//! server where another host wrote first. Only the last outcome counts.
+//!
+//! Invariant: a rule reads only the keys that it declares, and changes nothing outside its outcome.
+
+use hashbrown::HashMap;
+
+use crate::data::change::Change;
+use crate::data::state::{Member, State};
+use crate::error::Result;
+use crate::store::answer::Answer;
+
+/// See the header of this file.
+pub trait Rule: Send {
+    /// What `apply` reads.
+    fn reads(&self) -> Reads<'_>;
+
+    /// The changes and the caller's answer. `now_ms` is the time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// What the caller gets instead; nothing is changed.
+    fn apply(&self, view: &View, now_ms: i64) -> Result<Outcome>;
+}
+
+/// What a rule reads of its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reads<'a> {
+    /// Nothing: the outcome is the same whatever the log holds.
+    Nothing,
+    /// One key literal.
+    Key(&'a str),
+    /// Several key literals.
+    Keys(Vec<&'a str>),
+    /// All of it, by `View::state`. In a folder, what was staged before is committed first.
+    Whole,
+}
+
+/// What a write comes to.
+pub struct Outcome {
+    /// All or none. Empty: nothing is written.
+    pub changes: Vec<Change>,
+    /// Given once the changes are durable.
+    pub answer: Answer,
+}
+
+/// The state as a rule in the middle of a batch must see it.
+pub struct View<'a> {
+    state: &'a State,
+    staged: Option<&'a HashMap<String, Option<Member>>>,
+}
+
+impl<'a> View<'a> {
+    /// A view of a state with nothing staged.
+    #[must_use]
+    pub fn of(state: &'a State) -> Self {
+        Self { state, staged: None }
+    }
+
+    /// A view of a state under what is staged: the last value of each key, `None` where it is removed.
+    #[must_use]
+    pub fn staged(state: &'a State, staged: &'a HashMap<String, Option<Member>>) -> Self {
+        Self { state, staged: Some(staged) }
+    }
+
+    /// The value of a key literal.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        match self.staged.and_then(|staged| staged.get(key)) {
+            Some(staged) => staged.as_ref().map(Member::value),
+            None => self.state.get(key).map(Member::value),
+        }
+    }
+
+    /// The whole state; only for rules that read all of it, and queries that are answered alone.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        debug_assert!(self.staged.is_none_or(HashMap::is_empty));
+        self.state
+    }
+}
+
+/// A rule from a function, for tests. Without `keys` it reads the whole log.
+#[cfg(any(test, feature = "simulation"))]
+pub struct RuleOf<F> {
+    /// The key literals that it reads.
+    pub keys: Option<Vec<String>>,
+    /// See `Rule::apply`.
+    pub apply: F,
+}
+
+#[cfg(any(test, feature = "simulation"))]
+impl<F: Fn(&View, i64) -> Result<Outcome> + Send> Rule for RuleOf<F> {
+    fn reads(&self) -> Reads<'_> {
+        self.keys.as_ref().map_or(Reads::Whole, |keys| Reads::Keys(keys.iter().map(String::as_str).collect()))
+    }
+
+    fn apply(&self, view: &View, now_ms: i64) -> Result<Outcome> {
+        (self.apply)(view, now_ms)
+    }
+}
