@@ -33,7 +33,7 @@ test('what may not be published is found', async (t) => {
   assert.deepEqual(faults(newer), []);
   const level10 = await write('level.node', `${good}node_api_create_property_key_utf8\0`);
   assert.match(faults(level10)[0], /node_api_create_property_key_utf8/);
-  assert.match(faults(await write('none.node', 'x'))[0], /is no addon/);
+  assert.match(faults(await write('none.node', 'x'))[0], /is not an addon/);
   assert.match(faults(await write('large.node', good + 'x'.repeat(2_400_000)))[0], /over 2400000/);
   assert.ok(compareVersions('2.9', '2.17') < 0);
 });
