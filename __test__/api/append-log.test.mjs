@@ -1,5 +1,5 @@
-// The log calls, on logs of the caller's own: append, read, replay, compact, measure. Each is looked at twice,
-// through the call and in the bytes on the disk, which the bot's old module must be able to read as well.
+// The log calls, on logs of the caller's own: append, read, replay, compact, measure. Each test checks the result through
+// the call and in the bytes on disk, which the bot's old module must be able to read too.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
@@ -48,12 +48,12 @@ test('an entry is one line: time, the own properties in their order, the checksu
   assert.equal(line, `${body},"_crc":"${lineCrc(line)}"}`);
 });
 
-test('these tests compute the checksum as everybody does', () => {
+test('the checksum of these tests is the usual CRC-32', () => {
   assert.equal(crc32Hex('123456789'), 'cbf43926');
   assert.equal(crc32ByTable(Buffer.from('123456789')), 0xcbf43926);
 });
 
-test('an own timestamp replaces the default and stays in front', async (t) => {
+test('a timestamp in the entry replaces the default and stays first', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', {
     op: 'SET',
@@ -87,7 +87,7 @@ test('values are written as JSON.stringify writes them', async (t) => {
   assert.deepEqual(await storage.rebuildStateFromLog('notes'), { k: JSON.parse(JSON.stringify(value)) });
 });
 
-test('entries are read in their order, and none where there is no log', async (t) => {
+test('entries are read in order, and a missing log has none', async (t) => {
   const { storage } = await openStorage(t, Storage);
   assert.deepEqual(await storage.readLogEntries('notes'), []);
   const promises = [];
@@ -119,7 +119,7 @@ test('SET sets a key, or all keys of its data', async (t) => {
   assert.equal(JSON.stringify(state), '{"a":3,"b":2,"c":null,"d":false}');
 });
 
-test('SET without a value takes the key away, with an empty key it merges its data', async (t) => {
+test('SET without a value removes the key, and with an empty key it merges its data', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: OpType.SET, data: { a: 1, b: 2 } });
   await storage.appendLogEntry('notes', { op: OpType.SET, key: 'a' });
@@ -128,7 +128,7 @@ test('SET without a value takes the key away, with an empty key it merges its da
   assert.equal(JSON.stringify(await storage.rebuildStateFromLog('notes')), '{"b":2,"c":3}');
 });
 
-test('DELETE removes a key; set again, it comes last', async (t) => {
+test('DELETE removes a key, which comes last when it is set again', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: OpType.SET, data: { a: 1, b: 2 } });
   await storage.appendLogEntry('notes', { op: OpType.DELETE, key: 'a' });
@@ -177,7 +177,7 @@ test('lines that end in CR LF, and a last line without its newline, are lines', 
   assert.equal((await readLogLines(dataDir, 'notes')).length, 3);
 });
 
-test('the log is followed when its file is replaced, extended or removed under the running process', async (t) => {
+test('a running process follows the log when its file is replaced, extended or removed', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: 1 });
   await writeLog(dataDir, 'notes', [{ op: 'SET', key: 'replaced', value: true }]);
@@ -191,7 +191,7 @@ test('the log is followed when its file is replaced, extended or removed under t
   assert.equal((await storage.readLogEntries('notes')).length, 1);
 });
 
-test('a rebuilt state is the caller’s own', async (t) => {
+test('the caller may change a rebuilt state', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: { list: [1] } });
   const state = await storage.rebuildStateFromLog('notes');
@@ -200,7 +200,7 @@ test('a rebuilt state is the caller’s own', async (t) => {
   assert.deepEqual(await storage.rebuildStateFromLog('notes'), { a: { list: [1] } });
 });
 
-test('compaction leaves one checkpoint, and the log as it was as a backup', async (t) => {
+test('compaction leaves one checkpoint, and keeps the old log as a backup', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (let i = 0; i < 30; i++)
     await storage.appendLogEntry('notes', { op: 'SET', key: `k${i % 3}`, value: i });
@@ -230,7 +230,7 @@ test('compaction leaves one checkpoint, and the log as it was as a backup', asyn
   );
 });
 
-test('the newest three backups are kept, also of compactions in one millisecond', async (t) => {
+test('the newest three backups are kept, also when compactions share a millisecond', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (let i = 0; i < 6; i++) {
     await storage.appendLogEntry('notes', { op: 'SET', key: 'i', value: i });
@@ -246,7 +246,7 @@ test('the newest three backups are kept, also of compactions in one millisecond'
   assert.deepEqual(values, [3, 4, 5]);
 });
 
-test('the backup that was just made is kept, also after the clock was set back', async (t) => {
+test('the new backup is kept, also after the clock was set back', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: 1 });
   const hourAhead = Date.now() + 3_600_000;
@@ -317,7 +317,7 @@ test('size and threshold', async (t) => {
   assert.equal(await storage.needsCompaction('notes', size - 1), true);
   assert.equal(await storage.needsCompaction('notes', 0), true);
 
-  // The default threshold is one mebibyte, exceeded and not only reached.
+  // The default threshold is 1 MiB, and a log of exactly that size does not exceed it.
   await writeLog(dataDir, 'exact', [{ op: 'NOTE', text: '' }]);
   const missing = 1024 * 1024 - (await stat(logPath(dataDir, 'exact'))).size;
   await writeLog(dataDir, 'exact', [{ op: 'NOTE', text: 'x'.repeat(missing) }]);
@@ -327,7 +327,7 @@ test('size and threshold', async (t) => {
   assert.equal(await storage.needsCompaction('exact'), true);
 });
 
-test('a log used through appendLogEntry alone gets no JSON file', async (t) => {
+test('a log that only appendLogEntry uses gets no JSON file', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: 1 });
   await storage.compactLog('notes');
@@ -336,7 +336,7 @@ test('a log used through appendLogEntry alone gets no JSON file', async (t) => {
   assert.deepEqual(files, []);
 });
 
-test('log names are file names, of any language', async (t) => {
+test('log names may be in any language', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (const name of ['with space', 'журнал', 'a.b', 'UPPER', 'é'.repeat(100), '日本', '-dash', 'players2']) {
     await storage.appendLogEntry(name, { op: 'SET', key: 'name', value: name });
@@ -345,7 +345,7 @@ test('log names are file names, of any language', async (t) => {
   }
 });
 
-test('the three logs of the bot take entries as well, and their state follows', async (t) => {
+test('the three logs of the bot take entries too, and their state follows', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u1', 'Ann', 10);
   await storage.appendLogEntry('players', { op: 'SET', key: 'u2', value: { userId: 'u2', totalScore: 50 } });
@@ -358,7 +358,7 @@ test('the three logs of the bot take entries as well, and their state follows', 
   assert.deepEqual(await storage.loadGameState('c2'), { round: 2 });
 });
 
-test('everything is there again for the next process', async (t) => {
+test('the next process has everything', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage, { fsync: 'always' });
   await storage.appendLogEntry('notes', { op: 'SET', key: 'a', value: 1 });
   await storage.compactLog('notes');

@@ -1,6 +1,6 @@
 /**
- * Bad arguments: every call that returns a promise rejects them with a TypeError and a stable code, before it touches
- * anything. After each case every file is byte for byte as it was. What the caller's own code throws rejects that call alone.
+ * Bad arguments: every call that returns a promise rejects with a TypeError and a stable code before it touches anything.
+ * After each case every file is byte for byte as before. An error in the caller's own code rejects that call alone.
  */
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -126,7 +126,7 @@ for (const [what, call, cases] of calls) {
     const before = snapshot(place.root, { times: true });
     for (const [name, value, codes] of cases) {
       for (const each of [storage, untouched]) {
-        // It must be a rejection: a call that throws at once would pass by the caller's catch().
+        // It must be a rejection: the caller's catch() would miss an error that is thrown at once.
         const promise = call(each, value);
         assert.equal(typeof promise?.then, 'function', `${what} ${name} returns a promise`);
         const error = await promise.then(
@@ -138,7 +138,7 @@ for (const [what, call, cases] of calls) {
       assert.deepEqual(snapshot(place.root, { times: true }), before, `${what} ${name} changed a file`);
     }
     assert.deepEqual(await unhandled(), []);
-    // The refusals did no harm to what comes next.
+    // Later calls work as usual.
     assert.equal((await storage.updatePlayerStats('user', 'name', 1)).totalGames, 2);
   });
 }
@@ -175,7 +175,7 @@ test('calls without any arguments are refused', async (t) => {
   assert.deepEqual(snapshot(place.root, { times: true }), before);
 });
 
-test('a bad call among good ones, none awaited, costs only itself', async (t) => {
+test('a bad call among good ones, none awaited, fails alone', async (t) => {
   const unhandled = watchUnhandled(t);
   const { storage } = await filledPlace(t);
   const results = await Promise.allSettled([
@@ -193,11 +193,11 @@ test('a bad call among good ones, none awaited, costs only itself', async (t) =>
   assert.deepEqual(await unhandled(), []);
 });
 
-test('update: what fn throws rejects the call, what it may not return does too, and nothing changes', async (t) => {
+test('update: an error in fn or an invalid result rejects the call, and nothing changes', async (t) => {
   const unhandled = watchUnhandled(t);
   const { place, storage } = await filledPlace(t);
   const coins = storage.collection('coins');
-  // `fn` runs under the lock, and taking that is no change of the data.
+  // `fn` runs under the lock, so the lock's folder may change.
   const look = () => {
     const files = snapshot(place.data, { times: true });
     return Object.fromEntries(
@@ -212,7 +212,7 @@ test('update: what fn throws rejects the call, what it may not return does too, 
     }),
     (error) => error === thrown,
   );
-  // What fn does to the value it was given is not a change.
+  // fn may change the value it receives without changing the data.
   await assert.rejects(
     coins.update('user', (value) => {
       value.score = 99;
@@ -247,12 +247,12 @@ test('update: what fn throws rejects the call, what it may not return does too, 
   assert.deepEqual(await unhandled(), []);
 });
 
-test('values come back as they went in, and the caller may change what it got', async (t) => {
+test('values come back as they went in, and the caller may change its copies', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const given = { user: player('user') };
   const saving = storage.savePlayers(given);
-  // The call was made; what happens to the argument afterwards is the caller's business.
+  // The call copied its argument, so a later change has no effect.
   given.user.totalScore = -1;
   await saving;
   const loaded = await storage.loadPlayers();
@@ -266,7 +266,7 @@ test('values come back as they went in, and the caller may change what it got', 
   assert.equal((await storage.getPlayerStats('user')).totalScore, 10);
 });
 
-test('what a getter or a proxy throws rejects the call, and nothing else', async (t) => {
+test('an error in a getter or a proxy rejects its call alone', async (t) => {
   const storage = scene(t).open();
   const coins = storage.collection('coins');
   const thrown = new Error('thrown on purpose');
@@ -284,7 +284,7 @@ test('what a getter or a proxy throws rejects the call, and nothing else', async
     'what fn returns': () => coins.update('a', () => thrower('then')),
   };
   for (const [name, call] of Object.entries(calls)) {
-    // A call that throws at once would reject here as well, so it is made before.
+    // Outside of assert.rejects(), which would accept an error that is thrown at once.
     const promise = call();
     await assert.rejects(promise, (error) => error === thrown, name);
   }

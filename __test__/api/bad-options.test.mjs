@@ -1,5 +1,5 @@
 /**
- * Calls that answer at once throw at once: `collection`, `streamLogEntries`, the scheduler, `new Storage` and `configure`
+ * Calls without a promise throw at once: `collection`, `streamLogEntries`, the scheduler, `new Storage` and `configure`
  * refuse bad names and options with a TypeError, and touch no file.
  */
 import assert from 'node:assert/strict';

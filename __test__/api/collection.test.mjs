@@ -1,5 +1,5 @@
-// collection(name): the same engine for any other data of a bot. Every call of it, its files, and that
-// players, tokens and game_state are collections as well.
+// collection(name): the same engine for any other data of a bot. Every call, its files, and that players, tokens and
+// game_state are collections too.
 
 import assert from 'node:assert/strict';
 import { readFile, unlink, writeFile } from 'node:fs/promises';
@@ -108,7 +108,7 @@ test('update may change the value that it is given, and return it', async (t) =>
   assert.deepEqual(await collection.get('a'), { list: [1, 2] });
 });
 
-test('un-awaited updates of one key all count, between sets and deletes too', async (t) => {
+test('updates of one key that nobody awaits all count, also between sets and deletes', async (t) => {
   const { collection } = await openCollection(t, 'coins', { fsync: 'always' });
   const calls = [];
   for (let i = 0; i < 200; i++) calls.push(collection.update('n', (n = 0) => n + 1));
@@ -148,7 +148,7 @@ test('updates of two objects on one folder all count', async (t) => {
   assert.equal(await two.collection.get('n'), 100);
 });
 
-test('a function that throws rejects its call alone, and changes nothing', async (t) => {
+test('a function that throws rejects only its call, and changes nothing', async (t) => {
   const { collection, dataDir } = await openCollection(t);
   await collection.set('a', 1);
   const lines = await readLogLines(dataDir, 'coins');
@@ -237,7 +237,7 @@ test('top gives ten by default', async (t) => {
   assert.deepEqual(await collection.rank('k20', 'n'), { rank: 10, of: 30 });
 });
 
-test('clear empties it, for good', async (t) => {
+test('clear removes everything, also for the next process', async (t) => {
   const { collection, storage, dataDir } = await openCollection(t);
   for (const key of ['a', 'b', '1']) await collection.set(key, { key });
   assert.equal(await collection.clear(), undefined);
@@ -251,7 +251,7 @@ test('clear empties it, for good', async (t) => {
   assert.deepEqual(await again.collection.entries(), [['c', 1]]);
 });
 
-test('its files are those of any other log of the bot', async (t) => {
+test('its files are like those of the other logs of the bot', async (t) => {
   const { collection, dataDir } = await openCollection(t);
   await collection.set('a', { coins: 1 });
   await collection.set('b', [1]);
@@ -268,7 +268,7 @@ test('its files are those of any other log of the bot', async (t) => {
   );
 });
 
-test('log and JSON file may go and come, one at a time', async (t) => {
+test('either file may disappear and come back, one at a time', async (t) => {
   const { collection, storage, dataDir } = await openCollection(t);
   await collection.set('a', 1);
   await collection.set('b', 2);
@@ -291,7 +291,7 @@ test('log and JSON file may go and come, one at a time', async (t) => {
   assert.equal(await collection.size(), 0);
 });
 
-test('two objects of one name are one collection, other names are others', async (t) => {
+test('two objects with one name are one collection, other names are separate', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.collection('coins').set('a', 1);
   assert.equal(await storage.collection('coins').get('a'), 1);
@@ -300,7 +300,7 @@ test('two objects of one name are one collection, other names are others', async
   assert.equal(await storage.collection('coins').get('a'), 1);
 });
 
-test('making a collection object, and reading it, makes no file', async (t) => {
+test('creating and reading a collection creates no file', async (t) => {
   const { collection, dataDir } = await openCollection(t);
   assert.equal(await collection.size(), 0);
   await assert.rejects(readFile(mirrorPath(dataDir, 'coins')), { code: 'ENOENT' });
@@ -325,7 +325,7 @@ test('players, tokens and game_state are collections', async (t) => {
   assert.deepEqual(await storage.getAllGameStates(), {});
 });
 
-test('a log that was only appended to becomes a collection by opening it as one', async (t) => {
+test('a log with only appended entries becomes a collection when it is opened as one', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('notes', { op: 'SET', data: { a: 1, b: 2 } });
   const notes = storage.collection('notes');
@@ -341,7 +341,7 @@ test('flush and close wait for an update whose function has not run yet', async 
   for (const end of ['flush', 'close']) {
     const { storage, dataDir } = await openStorage(t, Storage);
     const calls = [];
-    // A folder that nobody has looked at: the value is asked for first, and the next call waits behind it.
+    // Nobody has read this folder yet, so the update first reads the value. The next call waits behind it.
     const coins = storage.collection('coins');
     coins.update('a', () => 1).then(() => calls.push('update'));
     coins.set('b', 2).then(() => calls.push('set'));

@@ -1,5 +1,5 @@
-// getLeaderboard and getPlayerRank: every field, ties in the stored order, and that order being the one of a
-// JavaScript object, where keys that look like array indices come first.
+// getLeaderboard and getPlayerRank: every field, and ties in stored order. That order is the one of a JavaScript object:
+// keys that look like array indices come first.
 
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -89,7 +89,7 @@ test('by every field of the record', async (t) => {
   );
 });
 
-test('by any other numeric field; what is missing or no number counts as zero', async (t) => {
+test('by any other numeric field, where a missing or other value counts as zero', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const players = {
     none: { userId: 'none' },
@@ -112,7 +112,7 @@ test('by any other numeric field; what is missing or no number counts as zero', 
   );
   for (const field of ['no such field', 'userId', 'constructor', '__proto__', 'toString', 'a"b', '']) {
     const board = await storage.getLeaderboard(field).catch((error) => {
-      // An empty name of a field may be refused, as any bad argument is.
+      // An empty field name may be refused, like any bad argument.
       assert.equal(field, '');
       assert.ok(error instanceof TypeError);
       return Object.values(players);
@@ -121,7 +121,7 @@ test('by any other numeric field; what is missing or no number counts as zero', 
   }
 });
 
-test('records are given as they are stored, without default fields', async (t) => {
+test('records come back as they are stored, without default fields', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.savePlayers({ a: { totalScore: 1 }, b: {} });
   assert.deepEqual(await storage.getLeaderboard(), [{ totalScore: 1 }, {}]);
@@ -182,7 +182,7 @@ test('stored order is the order of properties: integer-like keys first, ascendin
   );
 });
 
-test('the rank of a player who is not there is null, whatever the name', async (t) => {
+test('the rank of an unknown player is null, whatever the name', async (t) => {
   const { storage } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u1', 'Ann', 1);
   for (const id of ['nobody', 'constructor', '__proto__', 'U1', 'u1 ']) {
@@ -191,7 +191,7 @@ test('the rank of a player who is not there is null, whatever the name', async (
   assert.deepEqual(await storage.getPlayerRank('u1'), { rank: 1, of: 1 });
 });
 
-test('many players, changed at random: always what sorting the whole state gives', async (t) => {
+test('many players with random changes: the result is always that of sorting the whole state', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   let seed = 20240607;
   const random = (below) => {

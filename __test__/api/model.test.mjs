@@ -1,10 +1,9 @@
-// Thousands of random calls on the addon and on the reference model, compared after each call, the order of
-// keys included (as JSON text; dates are masked). In between: groups of calls that are not awaited, close and
-// reopen, and foreign hands on the files: an admin's edits, files that vanish or are replaced, lines added by
-// hand, the old module at work in the same folder.
+// Thousands of random calls on the addon and on the reference model, compared after each call, the order of keys included
+// (as JSON text; dates are masked). Between them: groups of calls that nobody awaits, close and reopen, and foreign changes
+// of the files: an admin's edits, files that vanish or are replaced, lines added by hand, the old module in the same folder.
 //
-// A failure names its seed. MODEL_SEED=n runs that seed alone (with MODEL_HANDLES=2, MODEL_FSYNC=always,
-// MODEL_FOREIGN=0, MODEL_UPDATES=1 as the failing test had them), MODEL_CALLS=n makes the runs longer.
+// A failure names its seed. MODEL_SEED=n runs only that seed, with MODEL_HANDLES=2, MODEL_FSYNC=always, MODEL_FOREIGN=0 or
+// MODEL_UPDATES=1 as in the failed test. MODEL_CALLS=n sets the number of calls.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -21,7 +20,7 @@ import { atEnd, closeStorage, logPath, maskedJson, mirrorPath, temporaryFolder }
 const oldModule = { ...oldLog, ...oldStorage };
 const CALLS = Number(process.env.MODEL_CALLS ?? 700);
 const MIRRORED = ['players', 'tokens', 'game_state', 'coins'];
-// Contract: what these resolve to is said, so it is compared.
+// The contract says what these calls resolve to, so the results are compared.
 const RESULT_NOT_SAID = new Set([
   'savePlayers',
   'saveTokens',
@@ -43,7 +42,7 @@ function describeCall({ on, method, args }) {
   return `${on}.${method}(${shown.join(', ')})`;
 }
 
-// What leads from one content to another: keys set, then keys taken away.
+// The changes from one content to another: first the keys to set, then the keys to remove.
 function changesTo(origin, content) {
   const isSame = (key) =>
     Object.hasOwn(origin, key) && JSON.stringify(origin[key]) === JSON.stringify(content[key]);
@@ -52,7 +51,7 @@ function changesTo(origin, content) {
   return [...set.map((key) => [key, content[key]]), ...removed.map((key) => [key, undefined])];
 }
 
-// One run: the addon (one or two Storage objects on one folder), the model, and what was done so far.
+// One run: the addon (one or two Storage objects on one folder), the model, and the calls so far.
 class Run {
   constructor(seed, dataDir, { handles = 1, fsync = 'never', foreign = true, updatesInGroups = false } = {}) {
     this.seed = seed;
@@ -65,8 +64,8 @@ class Run {
     this.model = new Model();
     this.calls = new CallGenerator(this.random, this.model);
     this.done = [];
-    // Names whose JSON file holds more than the log, and names whose log holds more than the JSON file: as
-    // long as that is so, a second foreign hand on the other file would be a contradiction, not a test.
+    // Names whose JSON file has more than the log, and the other way round. Until both agree again, an edit of the
+    // other file would be a contradiction.
     this.editedByHand = new Set();
     this.appendedByHand = new Set();
     this.open();
@@ -102,7 +101,7 @@ class Run {
     }
   }
 
-  // Makes the call on the addon; gives a function that awaits and compares it.
+  // Makes the call on the addon. Returns a function that awaits and compares the result.
   start(call, handle, { compared = true } = {}) {
     const target = call.on === 'storage' ? this.storages[handle] : this.coins[handle];
     const onModel = call.on === 'storage' ? this.model : this.model.collection('coins');
@@ -121,7 +120,7 @@ class Run {
     };
   }
 
-  // The call changed this state, so files that a foreign hand had put out of step are in step again.
+  // The call changed this state, so log and JSON file agree again.
   written(name) {
     this.editedByHand.delete(name);
     this.appendedByHand.delete(name);
@@ -158,13 +157,13 @@ class Run {
     for (const name of MIRRORED) await this.checkFiles(name);
   }
 
-  // The JSON file of a large state follows a little later.
+  // The JSON file of a large state is written a little later.
   async settleMirrors() {
     const large = MIRRORED.some((name) => JSON.stringify(this.model.state(name)).length > 30_000);
     if (large) for (const storage of this.storages) await storage.flush();
   }
 
-  // What stands in the files: the log alone gives the state, and the JSON file shows it.
+  // Checks the files: the log alone gives the state, and the JSON file shows it.
   async checkFiles(name) {
     if (this.editedByHand.has(name) || this.appendedByHand.has(name)) return;
     const mirror = await readJson(mirrorPath(this.dataDir, name));
@@ -183,7 +182,7 @@ class Run {
     else if (kind === 'files') await this.checkAllFiles();
     else {
       const name = await this.foreignHand();
-      // Sometimes the next call is the first to notice, whatever it is.
+      // Sometimes the next call of the run is the first to read the change.
       if (this.random.chance(0.6)) await this.checkState(name);
     }
   }
@@ -201,18 +200,18 @@ class Run {
     const only = ({ method }) => this.updatesInGroups || method !== 'update';
     const checks = Array.from({ length: 2 + this.random.below(14) }, () => {
       const call = this.calls.call({ only });
-      // A compaction runs beside other calls. What it leaves of the state is compared, but how many of its
-      // entries a reader still finds is not said before it is awaited.
+      // A compaction runs beside other calls. The state is compared, but until the compaction is awaited, the
+      // contract does not say how many entries a reader finds.
       const beside =
         call.method === 'readLogEntries' &&
         calls.some((other) => other.writes === 'notes' && isCompaction(other));
       calls.push(call);
       return this.start(call, handle, { compared: !beside });
     });
-    // All are awaited before the first comparison can fail, so that none is left over.
+    // Await all of them first: a failed comparison must leave no call running.
     const outcomes = await Promise.allSettled(checks.map((check) => check()));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    // Which entries of the group are lines of their own, and which are in the checkpoint, is not said either.
+    // The contract does not say either which entries of the group are in the checkpoint.
     if (calls.some((call) => call.writes === 'notes' && isCompaction(call))) {
       await this.start({ on: 'storage', method: 'compactLog', args: ['notes'], writes: 'notes' }, handle)();
     }
@@ -268,7 +267,7 @@ class Run {
       else put(content, key, value);
     }
     const origin = await originOfEdit(this.dataDir, name, last, content);
-    // Made from the file as it was, each edit counts as it was made; else the difference does.
+    // An edit of the newest content counts exactly as it was made. Otherwise the difference to its origin counts.
     const changes = origin === last ? edits : changesTo(origin, content);
     const state = this.model.state(name);
     for (const [key, value] of changes) {
@@ -288,8 +287,8 @@ class Run {
     this.editedByHand.add(name);
   }
 
-  // One edit: [key, new value], where undefined takes the key away. A key that is taken away is not put back
-  // in the same edit: the file would show it in another place, which no difference of content can tell.
+  // One edit: [key, new value], where undefined removes the key. An edit never removes a key and adds it again:
+  // the file would show it in another place, and a difference of content cannot show that.
   edit(name, content) {
     const { random } = this;
     const keys = Object.keys(content);
@@ -309,7 +308,7 @@ class Run {
     return [key, this.calls.valueFor(name, key)];
   }
 
-  // The old module, as if the bot were rolled back beside us. It cannot keep `__proto__`.
+  // The old module, as if somebody had rolled the bot back. It cannot keep `__proto__`.
   async oldModuleCall(name) {
     const state = this.model.state(name);
     if (Object.hasOwn(state, '__proto__')) return;
@@ -319,7 +318,7 @@ class Run {
     process.env.OLD_DATA_DIR = this.dataDir;
     const got = await oldModule[call.method](...call.args);
     this.compare('the result of the old module', got, this.model[call.method](...call.args));
-    // It does not log that artistInfo went away; only its JSON file shows that.
+    // It does not log the removal of artistInfo; only its JSON file shows that.
     if (name === 'tokens') this.editedByHand.add(name);
   }
 
@@ -353,7 +352,7 @@ class Run {
     this.written(name);
   }
 
-  // Another log in the place of the old one, in the same file or in a new one, shorter or longer.
+  // Replaces the log by another one, in the same file or in a new one, shorter or longer.
   async rewriteLog(name) {
     const lines = Array.from({ length: 1 + this.random.below(6) }, () => ({
       timestamp: '2024-06-01T12:00:00.000Z',
@@ -390,7 +389,7 @@ async function runSeed(t, seed, options) {
   await run.checkAllFiles();
 }
 
-// What foreign hands leave is reported as warnings; here they are expected.
+// Foreign changes are reported as warnings, which this file expects.
 process.removeAllListeners('warning');
 
 if (process.env.MODEL_SEED) {
@@ -402,22 +401,22 @@ if (process.env.MODEL_SEED) {
   test(`seed ${seed}`, (t) => runSeed(t, seed, { handles, fsync, foreign, updatesInGroups }));
 } else {
   const fresh = Date.now() % 1e9;
-  test('calls and groups of calls, nobody else at the files', (t) => runSeed(t, 1, { foreign: false }));
+  test('calls and groups of calls, without foreign changes', (t) => runSeed(t, 1, { foreign: false }));
   test('the same, every write synced', (t) => runSeed(t, 2, { foreign: false, fsync: 'always' }));
   test('two objects on one folder', (t) => runSeed(t, 3, { foreign: false, handles: 2 }));
   for (const seed of [4, 5, 6, 7]) {
-    test(`foreign hands on the files, seed ${seed}`, (t) => runSeed(t, seed, {}));
+    test(`foreign changes of the files, seed ${seed}`, (t) => runSeed(t, seed, {}));
   }
-  test('foreign hands and two objects', (t) => runSeed(t, 8, { handles: 2 }));
-  // update() has to go to and fro between the threads, and still takes its turn among the other calls.
+  test('foreign changes and two objects', (t) => runSeed(t, 8, { handles: 2 }));
+  // update() goes from thread to thread and back, and still keeps its place among the other calls.
   for (const seed of [10, 11]) {
-    test(`update() in groups that are not awaited, seed ${seed}`, (t) =>
+    test(`update() in groups that nobody awaits, seed ${seed}`, (t) =>
       runSeed(t, seed, { foreign: false, updatesInGroups: true }));
   }
-  test(`a seed that was never tried, ${fresh}`, (t) => runSeed(t, fresh, { foreign: true }));
+  test(`a new seed, ${fresh}`, (t) => runSeed(t, fresh, { foreign: true }));
 }
 
-test('the old module agrees with the model, so the model asks for nothing new', async (t) => {
+test('the old module agrees with the model', async (t) => {
   const folder = await temporaryFolder(t);
   process.env.OLD_DATA_DIR = path.join(folder, 'data');
   const random = new Random(9);

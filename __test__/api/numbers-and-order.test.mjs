@@ -1,5 +1,5 @@
-// Text and numbers to the last byte: numbers that the store computes print as JavaScript prints them, what it
-// does not compute it leaves as it was written, and keys and names are any string that JavaScript can hold.
+// Text and numbers to the last byte. Computed numbers print as JavaScript prints them, and other text stays as it was
+// written. Keys and names may be any string that JavaScript has.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { Model } from '../support/model.mjs';
 import { put, Random } from '../support/random-calls.mjs';
 import { logPath, maskedJson, mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
 
-// The text of a computed field in the line that was written last.
+// The text of a computed field in the last line of the log.
 function fieldText(line, field) {
   return line.match(new RegExp(`"${field}":(-?[^,}\\]]*)`))?.[1];
 }
@@ -90,7 +90,7 @@ test('Math.round: halves go up, also below zero, and the largest odd numbers sta
   }
 });
 
-test('random scores: every computed text is that of JavaScript', async (t) => {
+test('random scores: JavaScript prints every computed number the same', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const model = new Model();
   const random = new Random(77);
@@ -101,7 +101,7 @@ test('random scores: every computed text is that of JavaScript', async (t) => {
       bytes.setUint32(0, random.below(2 ** 32));
       bytes.setUint32(4, random.below(2 ** 32));
       const value = bytes.getFloat64(0);
-      // Sums of these stay finite.
+      // The sums of these stay finite.
       if (Math.abs(value) < 1e300) return value;
     }
   };
@@ -125,16 +125,16 @@ test('random scores: every computed text is that of JavaScript', async (t) => {
   }
 });
 
-test('a sum beyond all numbers leaves whole files', async (t) => {
+test('a sum beyond the largest number leaves whole files', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u', 'Ann', 1.7976931348623157e308);
   const before = await storage.getPlayerStats('u');
   try {
-    // As JavaScript has it: Infinity, which JSON writes as null.
+    // Infinity, as in JavaScript; JSON writes it as null.
     const record = await storage.updatePlayerStats('u', 'Ann', 1.7976931348623157e308);
     assert.equal(JSON.parse(JSON.stringify(record)).totalScore, null);
   } catch (error) {
-    // Or refused, and then nothing has changed.
+    // A refusal changes nothing.
     assert.ok(error instanceof TypeError || error instanceof RangeError);
     assert.deepEqual(await storage.getPlayerStats('u'), before);
   }
@@ -143,7 +143,7 @@ test('a sum beyond all numbers leaves whole files', async (t) => {
   await (await reopened(t, storage, dataDir)).loadPlayers();
 });
 
-test('numbers in old records, however they are written, are numbers', async (t) => {
+test('numbers in old records count, however they are written', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await writeMirror(
     dataDir,
@@ -162,7 +162,7 @@ test('numbers in old records, however they are written, are numbers', async (t) 
 
 test('fields that the store does not know are kept byte for byte', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
-  // None of these survives JSON.parse and JSON.stringify as it is.
+  // JSON.parse and JSON.stringify would change each of these.
   const unknown = [
     '"balance":12345678901234567890.125',
     '"ratio":1.0',
@@ -188,7 +188,7 @@ test('fields that the store does not know are kept byte for byte', async (t) => 
   for (const text of unknown) assert.equal(mirror.split(text).length, 3, `${text} twice in players.json`);
 });
 
-test('what the caller stores is kept as JSON.stringify wrote it', async (t) => {
+test('values are kept as JSON.stringify wrote them', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const state = {
     zero: -0,
@@ -282,7 +282,7 @@ const AWKWARD = [
   '😀'.repeat(5_000),
 ];
 
-test('user ids are any string, and stay apart from each other', async (t) => {
+test('user ids may be any string, and stay distinct', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const likeJavaScript = {};
   for (const [index, id] of AWKWARD.entries()) {
@@ -316,7 +316,7 @@ test('user ids are any string, and stay apart from each other', async (t) => {
   await check(again, 'after compaction');
 });
 
-test('keys of every call are any string: channels, collections, entries', async (t) => {
+test('keys of every call may be any string: channels, collections, entries', async (t) => {
   const { storage } = await openStorage(t, Storage);
   const coins = storage.collection('coins');
   for (const [index, key] of AWKWARD.entries()) {
@@ -347,7 +347,7 @@ test('keys of every call are any string: channels, collections, entries', async 
   assert.deepEqual(await storage.rebuildStateFromLog('notes'), {});
 });
 
-test('names of players are any string', async (t) => {
+test('names of players may be any string', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (const [index, name] of ['', ...AWKWARD].entries()) {
     const record = await storage.updatePlayerStats(`u${index}`, name, 1);
@@ -361,7 +361,7 @@ test('names of players are any string', async (t) => {
   assert.deepEqual(await oldStorage.loadPlayers(), players, 'the old module reads the same');
 });
 
-test('a key is the same however a file escapes it', async (t) => {
+test('a key is the same, however a file escapes it', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await mkdir(path.join(dataDir, 'logs'), { recursive: true });
   const lines = [
@@ -385,7 +385,7 @@ test('a key is the same however a file escapes it', async (t) => {
   ]);
 });
 
-test('values may hold __proto__ as well, and it changes no prototype', async (t) => {
+test('values may contain __proto__, which changes no prototype', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const hostile = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}');
   await storage.saveGameState('c', hostile);

@@ -1,6 +1,6 @@
 /**
- * Odd but legal keys and log names: `__proto__` first of all, paths, control characters, lone surrogates. Each is an
- * ordinary name: it reaches no prototype and no file outside the data directory, and becomes no other name.
+ * Odd but legal keys and log names: `__proto__`, paths, control characters, lone surrogates. Each is an ordinary name. It
+ * changes no prototype, reaches no file outside the data directory, and becomes no other name.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -91,7 +91,7 @@ test('odd keys are ordinary keys and reach nothing outside the data directory', 
   assert.deepEqual(fs.readdirSync(place.root), ['data']);
 });
 
-test('__proto__ as a key changes no prototype, whichever way it comes', async (t) => {
+test('__proto__ as a key changes no prototype, in any call or file', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const evil = JSON.parse('{"__proto__": {"polluted": true}}');
@@ -121,7 +121,7 @@ test('__proto__ as a key changes no prototype, whichever way it comes', async (t
   const [entry] = await storage.readLogEntries('events');
   assert.deepEqual(Object.keys(entry.data), ['__proto__']);
 
-  // An edit by hand that holds such a key, too.
+  // Such a key in an edit by hand.
   await storage.close();
   fs.writeFileSync(place.mirror(), '{"__proto__": {"polluted": true}, "a": {"totalScore": 1}}');
   const again = place.open();
@@ -151,7 +151,7 @@ test('__proto__ in a log written by hand', async (t) => {
   assert.equal({}.polluted, undefined);
 });
 
-test('a lone surrogate is kept as it is, or refused, but never turned into another key', async (t) => {
+test('a lone surrogate is kept or refused, but never becomes another key', async (t) => {
   const coins = scene(t).open().collection('coins');
   const keys = ['\ud800', '\udfff', '\ufffd', 'a\ud800b'];
   const accepted = [];

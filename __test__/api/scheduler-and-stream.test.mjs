@@ -1,5 +1,5 @@
-// CompactionScheduler and streamLogEntries: what a scheduler compacts and what it leaves alone, that it keeps
-// its process alive until it is stopped and no longer; and a log read entry by entry.
+// CompactionScheduler: which logs it compacts, and that it keeps its process alive only until it is stopped.
+// streamLogEntries: a log read entry by entry.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -19,10 +19,10 @@ import {
   waitUntil,
 } from '../support/temp.mjs';
 
-// Shorter than a compaction takes, so that rounds come while one is under way.
+// Shorter than a compaction, so that rounds come while one is running.
 const INTERVAL_MS = 2;
 
-// Replaces a log at one stroke: a scheduler at work must never meet half of it.
+// Replaces a log by a rename: a running scheduler must never read half of it.
 async function writeLog(dataDir, name, keyOf) {
   const lines = [];
   for (let i = 0; i < 1200; i++) {
@@ -40,12 +40,12 @@ async function writeLog(dataDir, name, keyOf) {
   await rename(`${file}.new`, file);
 }
 
-// A log over the threshold of which nearly all is dead.
+// A log over the threshold in which nearly all is dead.
 async function writeDeadLog(dataDir, name) {
   await writeLog(dataDir, name, () => 'k');
 }
 
-// A log over the threshold of which everything is alive.
+// A log over the threshold in which everything is alive.
 async function writeLiveLog(dataDir, name) {
   await writeLog(dataDir, name, (i) => `k${i}`);
 }
@@ -90,7 +90,7 @@ test('start and stop are synchronous, and may be called twice', () => {
   assert.equal(scheduler.isRunning, false);
 });
 
-test('startCompactionScheduler gives a running CompactionScheduler', () => {
+test('startCompactionScheduler returns a running CompactionScheduler', () => {
   const scheduler = startCompactionScheduler(60_000, ['players']);
   assert.ok(scheduler instanceof CompactionScheduler);
   assert.equal(scheduler.intervalMs, 60_000);
@@ -101,7 +101,7 @@ test('startCompactionScheduler gives a running CompactionScheduler', () => {
   hourly.stop();
 });
 
-test('it compacts what is over the threshold and mostly dead', async (t) => {
+test('it compacts a log that is over the threshold and mostly dead', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await writeDeadLog(dataDir, 'game_state');
   const before = await readFile(logPath(dataDir, 'game_state'), 'utf8');
@@ -113,7 +113,7 @@ test('it compacts what is over the threshold and mostly dead', async (t) => {
   assert.deepEqual(await storage.rebuildStateFromLog('game_state'), { k: 'x'.repeat(1000) });
 });
 
-test('it leaves alone what is alive, what is small, and what is not there; and does nothing twice', async (t) => {
+test('it leaves live, small and missing logs alone, and compacts none twice', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await writeLiveLog(dataDir, 'alive');
   const alive = await readFile(logPath(dataDir, 'alive'), 'utf8');
@@ -121,7 +121,7 @@ test('it leaves alone what is alive, what is small, and what is not there; and d
   await writeDeadLog(dataDir, 'dead');
   startOn(t, storage, ['alive', 'small', 'absent', 'dead']);
   await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the compaction of the last in the list' });
-  // A second log that becomes due shows that more rounds have passed.
+  // A second log becomes due: when it is compacted, more rounds have passed.
   await writeDeadLog(dataDir, 'small');
   await waitUntil(() => isCompact(dataDir, 'small'), { what: 'a later round' });
   assert.equal((await backupsOf(dataDir, 'dead')).length, 1, 'compact already');
@@ -158,9 +158,9 @@ test('after stop there is no compaction any more', async (t) => {
   assert.equal(await isCompact(dataDir, 'stopped'), false);
 });
 
-test('a failure on one log does not stop the others, nor the rounds to come', async (t) => {
+test('a failure on one log stops neither the others nor later rounds', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
-  // A folder in the place of a log: nobody can read or replace it, root neither.
+  // A folder at the log's path: nobody can read or replace it, not even root.
   await mkdir(path.join(logPath(dataDir, 'broken'), 'in the way'), { recursive: true });
   await writeDeadLog(dataDir, 'dead');
   const scheduler = startOn(t, storage, ['broken', 'dead']);
@@ -196,7 +196,7 @@ test('entries that arrive during scheduled compactions are kept', async (t) => {
   );
 });
 
-test('it keeps its process alive until it is stopped, and not a moment longer', async (t) => {
+test('it keeps its process alive until it is stopped', async (t) => {
   const cwd = await temporaryFolder(t);
   await writeDeadLog(path.join(cwd, 'data'), 'game_state');
   const result = await runScript(t, {
@@ -205,7 +205,7 @@ test('it keeps its process alive until it is stopped, and not a moment longer', 
       import { readFileSync } from 'node:fs';
       import { startCompactionScheduler } from ${JSON.stringify(packageUrl)};
       const scheduler = startCompactionScheduler(200);
-      // This watch does not hold the process: only the scheduler does, until the watch stops it.
+      // This timer does not keep the process alive. Only the scheduler does, until the timer stops it.
       setInterval(() => {
         if (readFileSync('data/logs/game_state.log', 'utf8').startsWith('{"op":"CHECKPOINT"')) {
           console.log('compacted');
@@ -220,7 +220,7 @@ test('it keeps its process alive until it is stopped, and not a moment longer', 
   assert.match(result.stdout, /running at exit: false\n$/);
 });
 
-test('a running scheduler does not stand in the way of process.exit', async (t) => {
+test('process.exit ends a process with a running scheduler', async (t) => {
   const cwd = await temporaryFolder(t);
   const result = await runScript(t, {
     cwd,
@@ -234,7 +234,7 @@ test('a running scheduler does not stand in the way of process.exit', async (t) 
   assert.equal(result.code, 3, result.stderr);
 });
 
-test('a process that only stored something ends by itself', async (t) => {
+test('a process that only stores something ends by itself', async (t) => {
   const cwd = await temporaryFolder(t);
   const { ended } = await startScript(t, {
     cwd,
@@ -255,7 +255,7 @@ async function collect(iterable) {
   return entries;
 }
 
-test('a stream gives the entries that readLogEntries gives', async (t) => {
+test('a stream yields the entries that readLogEntries returns', async (t) => {
   const { storage } = await openStorage(t, Storage);
   assert.deepEqual(await collect(storage.streamLogEntries('notes')), []);
   const promises = [];
@@ -271,7 +271,7 @@ test('a stream gives the entries that readLogEntries gives', async (t) => {
   assert.ok(entries.every((entry) => !('_crc' in entry)));
 });
 
-test('a stream is an async iterator, and is one from the start', async (t) => {
+test('a stream is an async iterator before its first entry', async (t) => {
   const { storage } = await openStorage(t, Storage);
   for (const i of [1, 2, 3]) await storage.appendLogEntry('notes', { op: 'NOTE', i });
   const stream = storage.streamLogEntries('notes');
@@ -287,7 +287,7 @@ test('a stream is an async iterator, and is one from the start', async (t) => {
   assert.equal((await stream.next()).done, true);
 });
 
-test('lines of all lengths, and those of other writers', async (t) => {
+test('lines of all lengths, and lines of other writers', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await mkdir(path.join(dataDir, 'logs'), { recursive: true });
   const entries = [0, 1, 65_000, 65_536, 131_072, 3_000_000, 5].map((length, i) => ({
@@ -329,7 +329,7 @@ test('a stream goes on while the log is appended to and compacted', async (t) =>
     seen.push(entry);
     if (seen.length > 2100) break;
   }
-  // What was there at the start is seen, each entry once and in order; the late one may be.
+  // Each entry from before the start comes once and in order; the late one may come.
   assert.deepEqual(
     seen.slice(0, 2000).map((entry) => entry.value),
     Array.from({ length: 2000 }, (_, i) => i),
@@ -344,7 +344,7 @@ test('a bad name is refused at once', async (t) => {
   }
 });
 
-test('a stream that is left without an end lets go of what it read', {
+test('an abandoned stream releases its memory', {
   skip: !collectGarbage && 'no garbage collector to be called',
 }, async (t) => {
   const { storage } = await openStorage(t, Storage);

@@ -1,5 +1,5 @@
-// updatePlayerStats, updatePlayersStats and getPlayerStats: every field of a player's record, its order, its
-// history, and records that an older form of the bot, or an admin, has left in the file.
+// updatePlayerStats, updatePlayersStats and getPlayerStats: every field of a player's record, its order, its history, and
+// records in the form of an older bot or of an admin.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -167,7 +167,7 @@ test('the history keeps the newest 50 games', async (t) => {
   );
 });
 
-test('a history longer than 50, from elsewhere, is cut with the next game', async (t) => {
+test('a longer history from elsewhere is cut with the next game', async (t) => {
   const history = Array.from({ length: 80 }, (_, score) => ({ score, note: { kept: true } }));
   const { storage } = await openOn(t, { u1: { userId: 'u1', gamesHistory: history } });
   assert.equal((await storage.getPlayerStats('u1')).gamesHistory.length, 80);
@@ -176,7 +176,7 @@ test('a history longer than 50, from elsewhere, is cut with the next game', asyn
   assert.deepEqual(gamesHistory.slice(0, 49), history.slice(31));
 });
 
-test('records of the old form get the fields that they lack', async (t) => {
+test('records of the old form get their missing fields', async (t) => {
   const old = {
     u1: {
       userId: 'u1',
@@ -227,7 +227,7 @@ test('unknown fields stay, after the known ones and in their order', async (t) =
   assert.equal(record.userId, 'another id');
 });
 
-test('un-awaited games of one player all count, in the order of the calls', async (t) => {
+test('games of one player that nobody awaits all count, in the order of the calls', async (t) => {
   const { storage } = await openStorage(t, Storage, { fsync: 'always' });
   const calls = [];
   for (let i = 1; i <= 40; i++) calls.push(storage.updatePlayerStats('u1', `name ${i}`, i));
@@ -271,7 +271,7 @@ test('updatePlayersStats: a whole game is one line', async (t) => {
   assert.deepEqual(entry.data, { u1: records[0], u2: records[1] });
 });
 
-test('updatePlayersStats: a user who is in the list twice has played twice', async (t) => {
+test('updatePlayersStats: a user who is twice in the list has played twice', async (t) => {
   const { storage } = await openStorage(t, Storage);
   const records = await storage.updatePlayersStats([
     { userId: 'u1', username: 'Ann', score: 1 },
@@ -292,7 +292,7 @@ test('updatePlayersStats: an empty list changes nothing', async (t) => {
   assert.deepEqual(await storage.loadPlayers(), {});
 });
 
-test('updatePlayersStats: one bad result, and none of them counts', async (t) => {
+test('updatePlayersStats: with one bad result none of them counts', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u1', 'Ann', 1);
   const before = await readLogLines(dataDir, 'players');

@@ -1,6 +1,5 @@
-// Tokens, the set of players as a whole, and game states: what each call gives back, what it logs, and what
-// stands in the JSON file that the bot's admin reads. `statistics` and `leaderboard` test the calls for one player
-// and for the order of players.
+// Tokens, the set of players as a whole, and game states: what each call returns and logs, and what the JSON file for the
+// bot's admin shows. `statistics` and `leaderboard` test the calls for one player and for the order of players.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
@@ -50,7 +49,7 @@ test('tokens: saved with time and count', async (t) => {
   assert.deepEqual(entry.data, data);
 });
 
-test('tokens: artistInfo only when it is given, and gone when it no longer is', async (t) => {
+test('tokens: artistInfo is there only when the last call had it', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.saveTokens([1, 2], { name: 'Artist', links: ['x'] });
   assert.deepEqual(Object.keys(await storage.loadTokens()), ['lastUpdated', 'count', 'tokens', 'artistInfo']);
@@ -65,7 +64,7 @@ test('tokens: artistInfo only when it is given, and gone when it no longer is', 
   assert.deepEqual(await again.storage.loadTokens(), data);
 });
 
-test('tokens: in their own order, whatever order an admin has left', async (t) => {
+test('tokens: in a fixed order, also after an admin changed it', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await mkdir(dataDir, { recursive: true });
   await writeFile(mirrorPath(dataDir, 'tokens'), '{"tokens":[1],"extra":true,"count":1}');
@@ -75,7 +74,7 @@ test('tokens: in their own order, whatever order an admin has left', async (t) =
   assert.deepEqual(Object.keys(await readMirror(dataDir, 'tokens')), ['lastUpdated', 'count', 'tokens']);
 });
 
-test('tokens: to be refreshed after 24 hours, or without a date', async (t) => {
+test('tokens: due for a refresh after 24 hours, or without a date', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.saveTokens([1]);
   assert.equal(await storage.needsTokenRefresh(), false);
@@ -129,7 +128,7 @@ test('players: savePlayers replaces the whole set, in its order', async (t) => {
   assert.deepEqual(await storage.rebuildStateFromLog('players'), {});
 });
 
-test('players: the caller may change what it saved right after the call', async (t) => {
+test('players: the caller may change its object right after the call', async (t) => {
   const { storage } = await openStorage(t, Storage);
   const players = { a: { userId: 'a', totalScore: 1 } };
   const saving = storage.savePlayers(players);
@@ -191,7 +190,7 @@ test('players: both files are deleted; nobody is left', async (t) => {
   assert.equal((await readLogLines(dataDir, 'players')).length, 1);
 });
 
-test('players: both files are deleted, and nothing is written since; closing brings no file back', async (t) => {
+test('players: both files are deleted; without a later write, closing creates no file', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('a', 'Ann', 5);
   await unlink(mirrorPath(dataDir, 'players'));
@@ -201,7 +200,7 @@ test('players: both files are deleted, and nothing is written since; closing bri
   await assert.rejects(stat(logPath(dataDir, 'players')), { code: 'ENOENT' });
 });
 
-test('players: a first start on the old JSON file alone takes everybody over', async (t) => {
+test('players: a first start on the old JSON file alone keeps everybody', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await mkdir(dataDir, { recursive: true });
   const old = { b: { userId: 'b', totalScore: 2 }, a: { userId: 'a', totalScore: 1, title: 'Founder' } };
@@ -281,7 +280,7 @@ test('game state: cleared with a tombstone', async (t) => {
   assert.deepEqual(Object.keys(await storage.getAllGameStates()), ['c2', 'c1']);
 });
 
-test('game state: the states given out are the caller’s own', async (t) => {
+test('game state: the caller may change the states it gets', async (t) => {
   const { storage } = await openStorage(t, Storage);
   const state = { scores: { u1: 1 } };
   const saving = storage.saveGameState('c1', state);
@@ -296,7 +295,7 @@ test('game state: the states given out are the caller’s own', async (t) => {
 
 // --- the mirror, compaction, reopening ---
 
-test('the JSON file is current when the promise resolves, while it is small', async (t) => {
+test('a small JSON file is current when the promise resolves', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (let i = 0; i < 30; i++) {
     const player = await storage.updatePlayerStats(`u${i % 7}`, 'name', i);
@@ -304,7 +303,7 @@ test('the JSON file is current when the promise resolves, while it is small', as
   }
 });
 
-test('the folder holds what the bot knows, and one folder of our own', async (t) => {
+test('the folder has the files of the bot, and one folder of the package', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u', 'Ann', 1);
   await storage.saveTokens([1]);
@@ -324,7 +323,7 @@ test('the folder holds what the bot knows, and one folder of our own', async (t)
   ]);
 });
 
-test('compactAllLogs compacts the three, and state and JSON stay', async (t) => {
+test('compactAllLogs compacts the three logs, and state and JSON stay', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (let i = 0; i < 10; i++) {
     await storage.updatePlayerStats(`u${i % 3}`, 'name', i);
@@ -348,7 +347,7 @@ test('compactAllLogs compacts the three, and state and JSON stay', async (t) => 
   );
 });
 
-test('compact does one log by name, or all three', async (t) => {
+test('compact takes one log by name, or all three', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u', 'Ann', 1);
   await storage.saveGameState('c', { i: 1 });
@@ -366,7 +365,7 @@ test('compact does one log by name, or all three', async (t) => {
 
 test('a failure on one log does not stop compactAllLogs', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
-  // A folder where the log should be can be neither read nor replaced, by nobody.
+  // Nobody can read or replace a folder at the log's path.
   await mkdir(path.join(logPath(dataDir, 'players'), 'in the way'), { recursive: true });
   await storage.saveTokens([1]);
   await storage.saveGameState('c', { i: 1 });
@@ -376,7 +375,7 @@ test('a failure on one log does not stop compactAllLogs', async (t) => {
   assert.ok((await stat(logPath(dataDir, 'players'))).isDirectory());
 });
 
-test('all is there again after close and a new start', async (t) => {
+test('everything is there after close and a new start', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage, { fsync: 'always' });
   await storage.updatePlayerStats('u2', 'Bea', 1, true, 3, 4);
   await storage.updatePlayerStats('1', 'Ann', 1.5);

@@ -23,7 +23,7 @@ async function writeForever(lane) {
   for (let i = 0; ; i++) {
     const id = `${prefix}-${lane}-${i}`;
     await kinds[kind](id);
-    // Straight to the pipe: what is printed has been acked, whenever the kill comes.
+    // Straight to the pipe: whenever the kill comes, each printed id was acked.
     fs.writeSync(1, `${id}\n`);
   }
 }

@@ -38,7 +38,7 @@ const chat = standInChat();
 const errors = [];
 const bot = new Bot({
   chat,
-  // Long enough for answers on a machine that is busy; only the quiet channel waits for it.
+  // Long enough for answers on a busy machine; only the quiet channel waits for it.
   roundMs: 1000,
   random,
   log: (...parts) => errors.push(parts.map(String).join(' ')),
@@ -55,7 +55,7 @@ chat.listen(({ channelId, text }) => {
     stopping ??= bot.stop();
     return;
   }
-  // Ben speaks before the one who knows, so that all of them count.
+  // Ben answers before the one who knows, so that all answers count.
   const people = [...PEOPLE[channelId]].sort((one) => (one.username === 'Ben' ? -1 : 1));
   for (const { userId, username, answers } of people) {
     for (const answer of answers(question.answers[0])) {

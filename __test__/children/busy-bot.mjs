@@ -1,5 +1,5 @@
-// A bot that is busy: stores results and compacts again and again until its stdin ends, then says how many it
-// stored. node busy-bot.mjs DATA-DIR [PACKAGE-URL]
+// A busy bot: stores results and compacts again and again until its stdin ends, then prints how many it stored.
+// node busy-bot.mjs DATA-DIR [PACKAGE-URL]
 
 const [dataDir, packageUrl] = process.argv.slice(2);
 const { Storage } = await import(packageUrl);

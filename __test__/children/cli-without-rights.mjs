@@ -1,5 +1,5 @@
-// The program as a user without rights: gives up root (where it has it), then runs the command of its arguments.
-// All of the program is loaded before, as that user may not be able to read it.
+// The program as a user without rights: gives up root (if it has it), then runs the command of its arguments. It loads the
+// whole program first, since that user may not be able to read it.
 import { commandNames, main } from '../../bin/program.mjs';
 
 for (const name of commandNames()) await import(`../../bin/commands/${name}.mjs`);

@@ -1,6 +1,6 @@
 /**
- * A worker thread that writes what is nested deeper than other threads' stacks allow, and tells how deep it is when read
- * back. workerData: data directory, depth.
+ * A worker thread that writes a value nested too deep for other threads' stacks, and reports its depth when read back.
+ * workerData: data directory, depth.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Storage } from '../../index.js';

@@ -1,5 +1,5 @@
-// Listens to the module's events in a process of its own: before the storage is opened, in a worker thread, with a
-// listener that throws, and while nothing happens. What is done is named by the variable WHAT.
+// Listens to the module's events in a process of its own: before the storage is opened, in a worker thread, with a listener
+// that throws, and while nothing happens. The variable WHAT names the case.
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';

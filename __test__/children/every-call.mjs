@@ -11,7 +11,7 @@ const { width, dataDir, ...options } = JSON.parse(process.argv[2]);
 const storage = new Storage({ dataDir });
 const calls = seededCalls(options);
 
-/** Numbers that go to the pipe in one piece, whenever the kill comes. */
+/** Prints numbers to the pipe in one piece, whenever the kill comes. */
 const NUMBERS_AT_ONCE = 400;
 
 let underWay = 0;
@@ -45,7 +45,7 @@ function goOn() {
 
 async function compactForever() {
   for (;;) {
-    // What is appended to `audit` stays in it.
+    // Entries of `audit` stay in it.
     for (const log of LOGS.filter((name) => name !== 'audit')) await storage.compactLog(log);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Ends with work under way while another process has the lock.
- * Arguments: data directories. In each one update is acked, then a line is printed; once there is a line of input, the
- * calls are made and process.exit() follows.
+ * Ends with work under way while another process holds the lock.
+ * Arguments: data directories. In each one update is acked, then a line is printed. After a line of input, the calls are
+ * made and process.exit() follows.
  */
 import { once } from 'node:events';
 import { Storage } from '../../index.js';

@@ -1,8 +1,8 @@
 /**
- * Calls `count` appends without waiting for any, and then ends in the way that is asked for.
+ * Calls `count` appends without awaiting any, and then ends in the given way.
  * Arguments: count, way of ending, module | object. The data directory is in PROGRESSIVE_STORAGE_DIR.
- * Ways: natural, exit, throw, rejection, sigint, listener. The last one calls them from a listener of 'exit' that was
- * added when the storage was in use already, so that it is called behind the storage's own.
+ * Ways: natural, exit, throw, rejection, sigint, listener. The last one makes the calls in a listener of 'exit' that is added
+ * after the first use of the storage, so it runs after the storage's own listener.
  */
 import * as ps from '../../index.js';
 
@@ -14,7 +14,7 @@ if (way === 'sigint') process.on('SIGINT', () => process.exit(130));
 function append(from, to) {
   for (let i = from; i < to; i++) {
     const value = { note: `entry ${i}`, filling: 'x'.repeat(100) };
-    // The promise is left alone on purpose; were it rejected, that would show as an unhandled rejection.
+    // Nobody awaits the promise on purpose: a rejection would be an unhandled one.
     storage.appendLogEntry('players', { op: 'SET', key: `key-${i}`, value });
   }
 }
@@ -31,6 +31,6 @@ if (way === 'throw') throw new Error('thrown on purpose');
 if (way === 'rejection') Promise.reject(new Error('rejected on purpose'));
 if (way === 'sigint') {
   process.kill(process.pid, 'SIGINT');
-  // Until the signal has come.
+  // Waits for the signal.
   setTimeout(() => {}, 60_000);
 }

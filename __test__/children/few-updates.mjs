@@ -1,4 +1,4 @@
-// Under strace: makes awaited updates, many at once, and awaited ones with a small JSON file, with marks on standard output between the parts.
+// Under strace: makes awaited updates, many at once, and awaited ones with a small JSON file. Prints marks between the parts.
 //
 //     node few-updates.mjs FOLDER UPDATES BURST
 
@@ -12,7 +12,7 @@ const storage = new Storage({ dataDir: folder });
 const update = (number) => storage.updatePlayerStats(`user-${number % 300}`, 'Player', 500, false, 5, 5);
 const mark = (name) => fs.writeSync(1, `MARK ${name}\n`);
 
-// Enough players for a mirror that is written in the background.
+// Enough players that the mirror is written in the background.
 for (let round = 0; round < 4; round++) {
   await Promise.all(Array.from({ length: 300 }, (_, number) => update(number)));
 }
@@ -21,7 +21,7 @@ mark('one by one');
 for (let number = 0; number < Number(updates); number++) await update(number);
 mark('at once');
 await Promise.all(Array.from({ length: Number(burst) }, (_, number) => update(number)));
-// The large JSON file that is due after the burst is not work of the part that follows.
+// The large JSON file after the burst must not count for the next part.
 mark('large JSON file');
 await storage.flush();
 mark('small JSON file');

@@ -1,6 +1,6 @@
 /**
- * Runs under a low limit of open files. Uses all of them up, writes, gives them back, writes again.
- * Arguments: data directory, before | after: whether the storage is used for the first time before or after.
+ * Runs with a low limit of open files. Uses all of them up, writes, releases them, and writes again.
+ * Arguments: data directory, before | after: whether the storage is first used before or after that.
  * Prints one line of JSON.
  */
 import fs from 'node:fs';

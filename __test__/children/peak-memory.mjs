@@ -1,5 +1,5 @@
 /**
- * Reads a log, appends to it, and prints the most memory that this process had: before and after, in KiB.
+ * Reads a log, appends to it, and prints the peak memory of this process before and after, in KiB.
  * Arguments: data directory, log name.
  */
 import fs from 'node:fs';

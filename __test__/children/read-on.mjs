@@ -1,7 +1,7 @@
 /**
- * Gives up root (where it has it) and reads a player again and again, while somebody else writes.
- * Arguments: data directory, how often. Prints one line of JSON: how often the number of games fell, the last one, and
- * what was warned of.
+ * Gives up root (if it has it) and reads a player again and again, while another process writes.
+ * Arguments: data directory, how often. Prints one line of JSON: how often the number of games fell, the last number, and
+ * the warnings.
  */
 import { Storage } from '../../index.js';
 

@@ -1,5 +1,5 @@
 /**
- * Calls a Storage as it is told: each line of its input is `{ method, args }`, each line of its output the result.
+ * Makes calls on a Storage: each line of its input is `{ method, args }`, each line of its output the result.
  * `collection:NAME` as method calls that collection: its first argument is the name of the call.
  * Ends cleanly when its input ends.
  */

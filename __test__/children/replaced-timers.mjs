@@ -1,5 +1,5 @@
-// Makes many calls at once (the argument), and some one after the other, while timers are those of a test, which fire
-// when it says so. With `before` the test has replaced them before the package was loaded.
+// Makes many calls at once (the argument), and some one after the other, with the timers of a test, which only fire on
+// demand. With `before`, the test replaced them before the package was loaded.
 const replace = () => {
   for (const name of ['setImmediate', 'setTimeout', 'setInterval', 'queueMicrotask'])
     globalThis[name] = () => {};

@@ -1,9 +1,9 @@
 /**
- * An endless row of calls of every kind that follows from a seed, so that a child can make them and its parent can tell,
- * without asking the child, what must be on disk after any number of them.
+ * An endless row of calls of every kind that follows from a seed: a child makes them, and its parent knows without asking
+ * the child what must be on disk after any number of them.
  *
- * Each call has a number (`seq`), and what it writes holds that number. `alone`: the caller is the only one on the
- * directory. Otherwise it keeps to keys with its prefix, and to those that begin with `shared`, which it only counts up.
+ * Each call has a number (`seq`), which is in all that it writes. `alone`: the caller is the only one on the directory.
+ * Otherwise it uses only keys with its prefix, and keys that begin with `shared`, which it only counts up.
  */
 import { seededRandom } from '../support/durability.mjs';
 
@@ -17,7 +17,7 @@ export function* seededCalls({ seed, first, prefix, alone }) {
   const chance = (oneIn) => random(oneIn) === 0;
   const result = (userId, seq) => [userId, `name of ${userId}`, seq, chance(2), random(10), random(5)];
   const user = () => {
-    // Some users and keys are those of earlier rounds, or of both processes.
+    // Some users and keys are from earlier rounds, or belong to both processes.
     if (chance(5)) return `shared-${random(3)}`;
     return alone && chance(4) ? `old-${random(5)}` : own('user', 12);
   };

@@ -1,6 +1,6 @@
-// So many callers that each await a call, work for so many milliseconds, and make the next call, until so many calls are
-// settled: `KIND CALLERS WORK_MS CALLS`. Tells the most calls that were settled without a turn of the event loop
-// between, and how often a timer fired.
+// Callers that each await a call, work for some milliseconds, and make the next call, until enough calls are settled:
+// `KIND CALLERS WORK_MS CALLS`. Prints the highest number of calls that settled without a turn of the event loop between,
+// and how often a timer fired.
 import { Storage } from '../../index.js';
 
 const kind = process.argv[2];
@@ -27,7 +27,7 @@ if (kind === 'stream') {
 }
 await coins.set('key-0', { count: 0 });
 await storage.updatePlayerStats('key-0', 'Ann', 1);
-// So that the callers begin in a turn in which nothing else was answered.
+// The callers begin in a turn without other answers.
 await new Promise((resolve) => setTimeout(resolve, 5));
 
 let settled = 0;
@@ -44,7 +44,7 @@ let immediate = setImmediate(turn);
 const timer = setInterval(() => {
   timers += 1;
 }, 1);
-// As in a bot, there are functions around the call.
+// A bot has functions around the call too.
 const inner = async (key) => await calls[kind](key);
 const call = async (key) => inner(key);
 const nobody = new Int32Array(new SharedArrayBuffer(4));
@@ -54,7 +54,7 @@ const caller = async (number) => {
     settled += 1;
     sinceTurn += 1;
     most = Math.max(most, sinceTurn);
-    // The thread is busy, and the answers of others arrive meanwhile.
+    // The thread is busy, and other answers arrive meanwhile.
     if (workMs > 0) Atomics.wait(nobody, 0, 0, workMs);
   }
 };

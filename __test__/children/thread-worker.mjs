@@ -1,6 +1,6 @@
 /**
- * A worker thread that updates players of its own (and the shared one `everyone`), and ends as its `way` says.
- * It tells the main thread how many calls it made, and how many of them were acked.
+ * A worker thread that updates players of its own (and the shared one `everyone`), and ends in the given `way`.
+ * It posts to the main thread how many calls it made, and how many were acked.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Storage } from '../../index.js';
@@ -12,7 +12,7 @@ const calls = [];
 
 let acked = 0;
 
-// Not at the module's top level: Node itself may crash when a thread is terminated in an await there.
+// Not at the module's top level: Node itself may crash when it terminates a thread in an await there.
 async function main() {
   for (let i = 0; i < CALLS; i++) {
     const call = storage.updatePlayerStats(i % 2 ? name : 'everyone', name, 1).then(() => {

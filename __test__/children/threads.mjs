@@ -1,8 +1,7 @@
 /**
  * A main thread with worker threads on one directory. Prints one line of JSON with what it saw.
- * Arguments: data directory, way. Ways: `count` (all threads update, all end by themselves), or the way in which
- * threads end with calls under way: natural, exit, throw, terminate, terminate-at-once; `main-exit` ends the process
- * while threads are at work.
+ * Arguments: data directory, way. Ways: `count` (all threads update and end by themselves), or how the threads end with calls
+ * under way: natural, exit, throw, terminate, terminate-at-once. `main-exit` ends the process while threads are working.
  */
 import { Worker } from 'node:worker_threads';
 import { Storage } from '../../index.js';

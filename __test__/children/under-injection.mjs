@@ -1,7 +1,7 @@
 /**
- * A bot's day under injected errors: calls of every kind, one after the other and many at once, with what became of each.
- * Every ack is also written to a file, with pwrite, so that a trace of the system calls shows when it was given.
- * Arguments: data directory, file of the acks, options as JSON. Leaves a report beside the acks.
+ * A bot's day under injected errors: calls of every kind, one after the other and many at once, with the result of each.
+ * Every ack is also written to a file, with pwrite, so a trace of the system calls shows its time.
+ * Arguments: data directory, file of the acks, options as JSON. Writes a report beside the acks.
  */
 import fs from 'node:fs';
 import { Storage } from '../../index.js';
@@ -18,12 +18,12 @@ process.on('unhandledRejection', () => {
 const storage = new Storage({ dataDir, ...JSON.parse(options) });
 const coins = storage.collection('coins');
 
-/** Tells the trace that a call on a log was acked while none other was under way. */
+/** Marks in the trace that a call on a log was acked with no other one under way. */
 function ack(log, name) {
   acksEnd += fs.writeSync(acks, `ack ${log} ${name}\n`, acksEnd);
 }
 
-/** Makes a call and notes its end. `log` is the one that it writes to. */
+/** Makes a call and records its end. `log` is the one that it writes to. */
 async function call(name, log, make, isAlone = true) {
   const note = { name, log };
   try {
@@ -50,14 +50,14 @@ const append = (n) =>
     storage.appendLogEntry('events', { op: 'SET', key: `key-${n}`, value: n }),
   );
 
-// A log that nobody compacts: each entry that was acked stays.
+// A log without compaction: each acked entry stays.
 let notes = 0;
 const noted = () =>
   call('appendLogEntry', 'audit', () => storage.appendLogEntry('audit', { op: 'NOTE' })).then((ok) => {
     if (ok) notes += 1;
   });
 
-/** What is in memory is what the files hold, whole lines of them. */
+/** Memory agrees with the whole lines of the files. */
 async function compare(when) {
   const read = await storage.loadPlayers().catch((error) => ({ error }));
   if (read.error) return;
@@ -65,7 +65,7 @@ async function compare(when) {
   try {
     text = fs.readFileSync(`${dataDir}/logs/players.log`, 'utf8');
   } catch (error) {
-    // Nothing was written yet, or it is this call of ours that failed.
+    // Nothing is written yet, or this read failed.
     if (error.code !== 'ENOENT') return;
   }
   const onDisk = replay(parseLines(text.slice(0, text.lastIndexOf('\n') + 1)));
@@ -94,7 +94,7 @@ async function day() {
   await update();
   await call('compactLog', 'events', () => storage.compactLog('events'));
   await append(3);
-  // Those of one batch succeed or fail together.
+  // The calls of one batch succeed or fail together.
   await Promise.all(Array.from({ length: 20 }, () => update(false)));
   if (report.calls.at(-1).ok) ack('players', 'together');
   await compare('after many updates');
@@ -107,7 +107,7 @@ async function day() {
 await day();
 await day();
 
-// The cause is gone after some failures more at the most.
+// At most some more failures come before the cause is gone.
 const isWell = async () => {
   const before = report.calls.length;
   await update();
@@ -125,7 +125,7 @@ for (let tries = 0; tries < 50 && !report.isWellAgain; tries++) report.isWellAga
 await compare('in the end');
 report.games = games;
 report.notes = notes;
-/** Reading may still meet a failure or two. */
+/** A read may still meet one or two failures. */
 const atLast = (read, tries = 50) =>
   read().catch((error) => (tries > 0 ? atLast(read, tries - 1) : Promise.reject(error)));
 report.players = await atLast(() => storage.loadPlayers());
@@ -134,5 +134,5 @@ report.events = await atLast(() => storage.readLogEntries('events'));
 report.audit = await atLast(() => storage.readLogEntries('audit'));
 await atLast(() => storage.flush());
 await call('close', '-', () => storage.close());
-// Not through the pipe, whose writes may be the ones that fail.
+// Not through the pipe, since its writes may be those that fail.
 fs.writeFileSync(`${acksFile}.report`, JSON.stringify(report));

@@ -1,5 +1,5 @@
 /**
- * Gives up root (where it has it) and then does one thing with a directory it may not write to.
+ * Gives up root (if it has it) and then reads or writes in a directory without the right to write.
  * Arguments: data directory, read | write. Prints one line of JSON.
  */
 import { Storage } from '../../index.js';

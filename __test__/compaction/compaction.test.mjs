@@ -1,6 +1,6 @@
 /**
- * Compaction replaces a log by its checkpoint and keeps the old one, uncopied, as the backup. It never blocks or loses
- * an append, leaves a whole log at every instant, and does not happen where there is little to gain.
+ * Compaction replaces a log by its checkpoint and keeps the old log, without a copy, as the backup. It never blocks or
+ * loses an append, and there is a whole log at every moment. The scheduler leaves logs alone where there is little to gain.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -228,13 +228,13 @@ test('several compactions at once, of one log and of many', async (t) => {
     assert.equal(place.logLines(name)[0].op, 'CHECKPOINT', name);
     assert.ok(place.backups(name).length <= 3);
   }
-  // No two compactions took the same name for their backup, so no log was lost.
+  // Each compaction has a backup name of its own, so no log is lost.
   for (const backup of place.backups()) assert.ok(parseLines(fs.readFileSync(backup, 'utf8')).length > 0);
   assert.deepEqual((await storage.loadTokens()).tokens, ['t']);
   assert.equal((await storage.loadGameState('c')).round, 1);
 });
 
-test('a compaction is never without a whole log, for anyone who looks', async (t) => {
+test('a reader finds a whole log at any moment of a compaction', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.savePlayers(manyPlayers(300, 1000));
@@ -248,7 +248,7 @@ test('a compaction is never without a whole log, for anyone who looks', async (t
   })();
   let looks = 0;
   while (running) {
-    // Of the line that is being appended just now, a reader may see a part.
+    // A reader may see a part of the line that is being appended.
     const text = place.logText();
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
     assert.equal(Object.keys(replay(parseLines(whole))).length, 300);
@@ -277,7 +277,7 @@ test('a temporary file left by a crash is harmless', async (t) => {
   assert.equal(place.replayed().a.totalGames, 4);
 });
 
-test('what killed processes left unfinished does not pile up', async (t) => {
+test('leftovers of killed processes do not pile up', async (t) => {
   const place = scene(t);
   const first = place.open();
   await first.savePlayers(manyPlayers(300, 300));
@@ -327,14 +327,14 @@ test('SIGKILL during compactions loses nothing that was acked', async (t) => {
 });
 
 for (const call of ['compactAllLogs', 'compact']) {
-  test(`${call}() with one log that fails does the others`, async (t) => {
+  test(`${call}() compacts the other logs when one fails`, async (t) => {
     const place = scene(t);
     const storage = place.open();
     for (const _ of range(3)) {
       await storage.updatePlayerStats('a', 'a', 1);
       await storage.saveGameState('c', { round: 1 });
     }
-    // A folder where the log of the tokens should be.
+    // A folder at the path of the tokens' log.
     fs.mkdirSync(place.log('tokens'), { recursive: true });
     await storage[call]().catch((error) => {
       assert.equal(error.code, 'EISDIR');
@@ -369,7 +369,7 @@ function startScheduler(place, intervalMs, logNames) {
   return scheduler;
 }
 
-test('the scheduler compacts what is large and at least half dead, and leaves the rest alone', async (t) => {
+test('the scheduler compacts logs that are large and at least half dead, and leaves the rest alone', async (t) => {
   const place = scene(t);
   place.writeLog(bigLog(100, 10));
   place.writeLog(bigLog(1000, 1), 'alive');
@@ -383,7 +383,7 @@ test('the scheduler compacts what is large and at least half dead, and leaves th
   assert.equal(Object.keys(place.replayed()).length, 100);
   assert.ok(fs.statSync(place.log()).size < MIB);
 
-  // Some rounds later it has found nothing else to do.
+  // After some more rounds it has compacted nothing else.
   fs.rmSync(place.mirror(), { force: true });
   place.writeLog(bigLog(50, 20));
   await waitFor(() => fs.statSync(place.log()).size < MIB, 'the next compaction');
@@ -395,7 +395,7 @@ test('the scheduler compacts what is large and at least half dead, and leaves th
   assert.deepEqual([...place.backups('alive'), ...place.backups('small')], []);
 });
 
-test('the scheduler does not compact again what is already compact', async (t) => {
+test('the scheduler does not compact a compact log again', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.savePlayers(manyPlayers(1000, 2000));
@@ -417,7 +417,7 @@ test('the scheduler does not compact again what is already compact', async (t) =
   assert.equal(place.backups().length, 1);
 });
 
-test('rounds that come faster than a compaction takes compact once', async (t) => {
+test('rounds that are shorter than a compaction compact once', async (t) => {
   const place = scene(t);
   place.writeLog(bigLog(100, 20));
   const scheduler = startScheduler(place, 1, ['players']);
@@ -443,7 +443,7 @@ test('a scheduler with nothing to do changes nothing', async (t) => {
   assert.deepEqual(snapshot(place.data, { times: true }), before);
 });
 
-test('a failure on one log does not stop the scheduler from doing the others', async (t) => {
+test('a failure on one log does not stop the scheduler from compacting the others', async (t) => {
   const place = scene(t);
   place.writeLog(bigLog(100, 10));
   fs.mkdirSync(place.log('broken'));

@@ -1,6 +1,6 @@
 /**
- * History and time travel: every value of a key and every state of a log can be told again, across compactions,
- * with old logs plain or compressed, as far back as files are left; and asking changes no file.
+ * History and time travel: every value of a key and every state of a log can be read again, across compactions, from plain
+ * and compressed old logs, as far back as the files go. These calls change no file.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { checkpoint, del, plain, ps, range, scene, sealed, set, snapshot } from '../support/durability.mjs';
 
-/** Writes `rounds` times three values with a compaction behind; gives what was written and the states in between. */
+/** Writes three values and compacts, `rounds` times. Returns the values and the states between. */
 async function someDays(coins, storage, rounds) {
   const written = [];
   const states = [];
@@ -66,7 +66,7 @@ test('every value of a key, once, across compactions', async (t) => {
   assert.deepEqual(await storage.history('nothing', 'ann'), []);
 });
 
-test('what is older than the files that are left is one value, of the oldest checkpoint', async (t) => {
+test('from before the oldest file there is one value, of its checkpoint', async (t) => {
   const place = scene(t);
   const storage = place.open({ fsync: 'never' });
   const coins = storage.collection('coins');
@@ -111,7 +111,7 @@ test('the state as it was at any time', async (t) => {
     const { at, state } = states[4];
     assert.deepEqual(await storage.rebuildStateFromLog('coins', { at: at.getTime() }), state);
     assert.deepEqual(await storage.rebuildStateFromLog('coins', { at: at.toISOString() }), state);
-    // Before the first entry of all there was nothing; from now on it is what it is.
+    // Before the very first entry the state is empty; from now on it stays the same.
     assert.deepEqual(await storage.rebuildStateFromLog('coins', { at: start }), {});
     const now = { ben: states.at(-1).state.ben };
     for (const options of [undefined, {}, { at: undefined }, { at: new Date(Date.now() + 1e9) }]) {
@@ -120,7 +120,7 @@ test('the state as it was at any time', async (t) => {
   }
 });
 
-test('a time that no file reaches back to is an error that says how far they reach', async (t) => {
+test('a time before the oldest file is an error that names the oldest time', async (t) => {
   const place = scene(t);
   const storage = place.open({ fsync: 'never' });
   const coins = storage.collection('coins');
@@ -162,7 +162,7 @@ test('keys that are numbers, truth values or lists have a history too', async (t
   );
 });
 
-test('an entry that equals one before a compaction is told too, and a copied one once', async (t) => {
+test('an entry that equals an earlier one is listed too, and a copied one only once', async (t) => {
   const place = scene(t);
   const storage = place.open({ fsync: 'never' });
   const again = { timestamp: '2024-05-01T00:00:00.000Z', op: 'SET', key: 'ann', value: 1 };
@@ -174,7 +174,7 @@ test('an entry that equals one before a compaction is told too, and a copied one
   await storage.appendLogEntry('coins', again);
   const values = async () => (await storage.history('coins', 'ann')).map(({ value }) => value);
   assert.deepEqual(await values(), [1, 1, 2, 1]);
-  // A log as a compaction leaves it during which an entry came: it is in the backup and in the log.
+  // An entry came during this compaction, so it is in the backup and in the log.
   const line = (minute, value) => plain({ ...again, timestamp: `2024-05-01T00:0${minute}:00.000Z`, value });
   const compacted = { op: 'CHECKPOINT', state: { ann: 5 }, compactedAt: '2024-05-01T00:02:00.000Z' };
   place.writeLog([plain(compacted), line(3, 6), line(4, 5), line(5, 6)], 'busy');
@@ -188,7 +188,7 @@ test('an entry that equals one before a compaction is told too, and a copied one
   );
 });
 
-test('a clock that was ahead for a while gives no old state', async (t) => {
+test('a clock that was ahead for a while gives no outdated state', async (t) => {
   const place = scene(t);
   const now = Date.now();
   const line = (ms, value) => plain({ timestamp: new Date(ms).toISOString(), op: 'SET', key: 'ann', value });
@@ -203,7 +203,7 @@ test('a clock that was ahead for a while gives no old state', async (t) => {
   assert.deepEqual(await at(now - 2 * hour), { ann: 3 });
   assert.deepEqual(await at(now - 3 * hour), { ann: 1 });
   assert.deepEqual(await at(now - 4 * hour), {});
-  // Compacted while it was ahead, and written on when it was right again.
+  // Compacted while the clock was ahead, and appended to when it was right again.
   place.writeLog(
     [
       plain({ op: 'CHECKPOINT', state: { ann: 2 }, compactedAt: new Date(now + 100 * hour).toISOString() }),
@@ -218,7 +218,7 @@ test('a clock that was ahead for a while gives no old state', async (t) => {
   });
 });
 
-test('lines of the old module, of hands, and damaged ones: what can be read is told', async (t) => {
+test('of the lines of the old module, of a person, and of damaged ones, all readable ones are listed', async (t) => {
   const place = scene(t);
   const lines = [
     plain(checkpoint({ a: 1, b: 1 })),
@@ -263,7 +263,7 @@ test('an edit by hand is marked as one', async (t) => {
   );
 });
 
-test('a compressed backup that is broken is named', async (t) => {
+test('an error names a broken compressed backup', async (t) => {
   const place = scene(t);
   const storage = place.open({ fsync: 'never' });
   await storage.collection('coins').set('ann', 1);

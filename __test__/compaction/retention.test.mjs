@@ -1,6 +1,6 @@
 /**
- * Retention: how many backups are kept, compression of those older than a day, rotation by size and by the calendar,
- * and a limit for all. The state stays whole through all of it, and the old module still reads it.
+ * Retention: how many backups are kept, compression of those over a day old, rotation by size and by the calendar, and one
+ * limit for all. The state stays whole throughout, and the old module can still read it.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -39,7 +39,7 @@ async function lookUntil(storage, condition) {
   await storage.flush();
 }
 
-test('as many backups are kept as were asked for', async (t) => {
+test('as many backups are kept as the option says', async (t) => {
   const place = scene(t);
   const storage = place.open({ backups: 5, fsync: 'never' });
   const removed = [];
@@ -53,7 +53,7 @@ test('as many backups are kept as were asked for', async (t) => {
   for (const path of removed) assert.equal(fs.existsSync(path), false);
 });
 
-test('old logs older than a day are compressed, all but the newest, and hold the same', async (t) => {
+test('old logs over a day old are compressed, except the newest, and keep their content', async (t) => {
   const place = scene(t);
   const backups = writeBackups(place, [9, 2, 0.5]);
   const archives = writeBackups(place, [30, 8], 'archive');
@@ -81,7 +81,7 @@ test('old logs older than a day are compressed, all but the newest, and hold the
   assert.equal((await storage.history('players', 'ann')).length, 6);
 });
 
-test('where both forms were left by a crash, the plain one goes once the other is good again', async (t) => {
+test('if a crash left both forms, the plain one goes once the compressed one is whole', async (t) => {
   const place = scene(t);
   const [old] = writeBackups(place, [3, 0.1]);
   fs.writeFileSync(place.file('logs', `${old.name}.gz`), 'cut short');
@@ -123,12 +123,12 @@ test('the limit takes the oldest first and leaves the newest', async (t) => {
   assert.deepEqual(oldLogs(place), [backups[2].name]);
 });
 
-test('a log that began before the hour struck is rotated once, and its state stays whole', async (t) => {
+test('a log from before the hour is rotated once, and its state stays whole', async (t) => {
   const place = scene(t);
   const long = new Date(Date.now() - 3 * DAY_MS).toISOString();
   place.writeLog([sealed({ ...checkpoint({ ann: { totalGames: 7 } }), compactedAt: long })]);
   for (const every of ['day', 'week']) {
-    // The hour that it is now has struck already, on each day of the week.
+    // On each day of the week, the current hour has begun.
     const now = new Date();
     const rotation = { every, hour: now.getUTCHours(), timeZone: 'UTC' };
     if (every === 'week') rotation.weekday = now.getUTCDay();
@@ -141,7 +141,7 @@ test('a log that began before the hour struck is rotated once, and its state sta
       await waitFor(() => archived.length === 1, 'the event');
       assert.match(archived[0], /players\.log\.archive\.\d+$/);
     }
-    // Written to again, but the hour has not struck since.
+    // Another write, in the same hour.
     await storage.updatePlayerStats('ben', 'Ben', 1);
     const scheduler = storage.startCompactionScheduler(5, ['players']);
     await storage.updatePlayerStats('ben', 'Ben', 1);
@@ -156,7 +156,7 @@ test('a log that began before the hour struck is rotated once, and its state sta
   assert.deepEqual(place.replayed(), players);
 });
 
-test('a log is rotated by its size, and archives are kept as many as asked for', async (t) => {
+test('a log is rotated by its size, and as many archives are kept as the option says', async (t) => {
   const place = scene(t);
   const storage = place.open({ rotation: { sizeBytes: 3000 }, archives: 2, fsync: 'never' });
   const archived = [];
@@ -202,7 +202,7 @@ test('wrong options are refused by name', (t) => {
   assert.ok(ps.Storage);
 });
 
-test('a rotation that is due needs no scheduler: the next write does it, and goes to the new log', async (t) => {
+test('a rotation needs no scheduler: the next write does it, and goes to the new log', async (t) => {
   const place = scene(t);
   const before = new Date(Date.now() - 3 * DAY_MS).toISOString();
   fs.mkdirSync(place.file('logs'), { recursive: true });
@@ -212,7 +212,7 @@ test('a rotation that is due needs no scheduler: the next write does it, and goe
   fs.utimesSync(place.file('logs', 'notes.log'), aged, aged);
   const storage = place.open({ rotation: { every: 'day' } });
   const notes = storage.collection('notes');
-  // Reading looks at nothing.
+  // Reading does not rotate.
   assert.deepEqual(await notes.get('ann'), { n: 1 });
   await storage.flush();
   assert.deepEqual(oldLogs(place, 'notes'), []);

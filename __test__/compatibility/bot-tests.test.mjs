@@ -1,6 +1,6 @@
-// The bot's own tests, unchanged: three scripts run from the bot's folder, whose two service files are nothing
-// but re-exports of this package. They clear and rewrite the files under the running process, as such scripts
-// do. Run with the old module in place as well, to show that they ask for nothing that was not so before.
+// The bot's own tests, unchanged: three scripts that run in the bot's folder, where the two service files only re-export
+// this package. The scripts delete and rewrite files under the running process. They also run on the old module, which
+// shows that they need nothing new.
 
 import assert from 'node:assert/strict';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -34,7 +34,7 @@ for (const name of Object.keys(SCRIPTS)) {
     await mkdir(path.join(folder, 'node_modules'));
     await symlink(repositoryRoot, path.join(folder, 'node_modules', 'progressive-storage'), 'junction');
     await runBotScript(t, folder, name);
-    // And once more over what the first run left.
+    // Once more, on the files of the first run.
     await runBotScript(t, folder, name);
   });
 

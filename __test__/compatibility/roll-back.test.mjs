@@ -1,5 +1,5 @@
-// Going back is always possible: at any time, with the process stopped, the old module reads our files and has
-// the same state. And forth again: it goes on with its work, and we take over what it wrote.
+// Going back is possible at any time: with the process stopped, the old module reads our files and has the same state.
+// Going forth too: the old module continues, and we continue from its files.
 
 import assert from 'node:assert/strict';
 import { unlink } from 'node:fs/promises';
@@ -36,7 +36,7 @@ async function stateOf(api) {
   });
 }
 
-// The old module is asked twice: with the JSON files, and with the logs alone.
+// Reads with the old module twice: from the JSON files, and from the logs alone.
 async function assertOldModuleHas(t, dataDir, expected) {
   useOldModule(t, dataDir);
   assert.equal(await stateOf(oldStorage), expected, 'by the JSON files');
@@ -58,7 +58,7 @@ async function assertOldModuleHas(t, dataDir, expected) {
   );
 }
 
-// A bit of everything: integer-like keys, removed players, whole games, cleared states, tokens with and without.
+// Some of everything: integer-like keys, removed players, whole games, cleared states, tokens with and without artistInfo.
 async function someNights(storage, { from = 0, nights = 3 } = {}) {
   for (let night = from; night < from + nights; night++) {
     for (let i = 0; i < 6; i++) {
@@ -95,7 +95,7 @@ test('after a clean end', async (t) => {
   await assertOldModuleHas(t, dataDir, expected);
 });
 
-test('after compaction, and after what came later', async (t) => {
+test('after a compaction and later writes', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await someNights(storage);
   await storage.compactAllLogs();
@@ -105,7 +105,7 @@ test('after compaction, and after what came later', async (t) => {
   await assertOldModuleHas(t, dataDir, expected);
 });
 
-test('every entry reads the same to the old module', async (t) => {
+test('the old module reads the same entries', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await someNights(storage);
   await storage.appendLogEntry('notes', { op: 'SET', key: 'k', value: { a: [1, 'é'] } });
@@ -113,7 +113,7 @@ test('every entry reads the same to the old module', async (t) => {
   useOldModule(t, dataDir);
   for (const name of [...NAMES, 'notes']) {
     const ours = await storage.readLogEntries(name);
-    // The line that ends an operation of several lines is an entry only to the old module.
+    // Only the old module reads the last line of an operation with several lines as an entry.
     const theirs = (await oldLog.readLogEntries(name)).filter((entry) => !entry._end);
     for (const entry of theirs) {
       delete entry._crc;
@@ -124,7 +124,7 @@ test('every entry reads the same to the old module', async (t) => {
   }
 });
 
-test('with a state above what is mirrored at once, after a clean end', async (t) => {
+test('after a clean end, with a state too large for an immediate mirror', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const players = {};
   for (let i = 0; i < 3000; i++)
@@ -166,14 +166,14 @@ test('after kill -9', async (t) => {
   assert.deepEqual(await storage.loadPlayers(), players);
 });
 
-test('back and forth: each goes on where the other stopped', async (t) => {
+test('back and forth: each module continues where the other one stopped', async (t) => {
   const folder = await temporaryFolder(t);
   const dataDir = path.join(folder, 'data');
   useOldModule(t, dataDir);
   let wins = 0;
   for (let turn = 0; turn < 6; turn++) {
     if (turn % 2 === 0) {
-      // The old module's turn; it also compacts.
+      // Now the old module, which also compacts.
       await oldStorage.updatePlayerStats('both', 'Both', 10, true, 1, 1);
       await oldStorage.updatePlayerStats(`old${turn}`, 'Old', turn);
       await oldStorage.saveGameState('c', { turn, by: 'old' });
@@ -201,7 +201,7 @@ test('back and forth: each goes on where the other stopped', async (t) => {
   }
 });
 
-test('a folder that the old module made, taken over with either file missing', async (t) => {
+test('a folder of the old module with either file missing', async (t) => {
   for (const missing of ['nothing', 'json', 'log']) {
     const folder = await temporaryFolder(t);
     const dataDir = path.join(folder, 'data');
@@ -227,7 +227,7 @@ test('a folder that the old module made, taken over with either file missing', a
   }
 });
 
-test('the logs of the old module may lack what its JSON files hold; then both have it', async (t) => {
+test('what only the JSON files of the old module have is in both files afterwards', async (t) => {
   const folder = await temporaryFolder(t);
   const dataDir = path.join(folder, 'data');
   useOldModule(t, dataDir);

@@ -1,7 +1,6 @@
-// The event loop has its turns, whatever is asked of the store. A large answer is parsed in parts, with a turn of the
-// loop between two of them. Callers that each await a call and make the next one are answered a few in a turn: what they
-// do with an answer takes the loop's time, too, and the next answers arrive meanwhile. Counted in turns, in calls and in
-// lengths of texts, so no clock is in the way.
+// The event loop gets its turns under any load. A large answer is parsed in parts, one part a turn. Callers that each await
+// a call and then make the next one get a few answers a turn: their own work takes time too, and more answers arrive
+// meanwhile. The tests count turns, calls and lengths of texts, so they need no clock.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -20,7 +19,7 @@ function player(index) {
 async function folderOfPlayers(t) {
   const dataDir = path.join(await temporaryFolder(t), 'data');
   const state = Object.fromEntries(Array.from({ length: PLAYERS }, (_, i) => [`user-${i}`, player(i)]));
-  // Keys that need care where objects are put together.
+  // Keys that are special in JavaScript objects.
   Object.defineProperty(state, '__proto__', { value: player(-1), enumerable: true });
   Object.assign(state, { constructor: player(-2), 7: player(7) });
   await mkdir(path.join(dataDir, 'logs'), { recursive: true });
@@ -34,7 +33,7 @@ async function folderOfPlayers(t) {
   return { dataDir, state };
 }
 
-// Runs in a process whose JSON.parse tells in which turn of the event loop it was called, and with how long a text.
+// Runs in a process whose JSON.parse records the turn of the event loop and the length of the text.
 const watched = (body) => `
   const parse = JSON.parse;
   const calls = [];
@@ -52,7 +51,7 @@ const watched = (body) => `
   await storage.close();
 `;
 
-test('all players, all entries, a replayed state: one part a turn, and the whole is right', async (t) => {
+test('all players, all entries, a replayed state: one part a turn, and the result is right', async (t) => {
   const { dataDir, state } = await folderOfPlayers(t);
   const source = watched(`
     const results = {};
@@ -76,7 +75,7 @@ test('all players, all entries, a replayed state: one part a turn, and the whole
   for (const [name, { calls }] of Object.entries(results)) {
     assert.ok(calls.length > 4, `${name}: ${calls.length} parts`);
     for (const { length } of calls) assert.ok(length <= PIECE_BYTES_MAX, `${name}: a part of ${length}`);
-    // The first answer of a turn may be followed by a part of another one.
+    // A part of another answer may follow the first one in the same turn.
     for (const { turn } of calls) {
       const inTurn = calls.filter((call) => call.turn === turn).length;
       assert.ok(inTurn <= 2, `${name}: ${inTurn} parts in a turn`);
@@ -84,7 +83,7 @@ test('all players, all entries, a replayed state: one part a turn, and the whole
   }
 });
 
-test('several large answers at once, and small ones that overtake them', async (t) => {
+test('small answers overtake several large ones', async (t) => {
   const { dataDir, state } = await folderOfPlayers(t);
   const source = watched(`
     const order = [];
@@ -143,7 +142,7 @@ test('a worker thread that is terminated in the middle of a large answer ends', 
   assert.equal(stdout, 'ended');
 });
 
-// A caller that works for two milliseconds uses up a slice alone. It takes a few of them to find that out.
+// A caller that works for two milliseconds fills a slice alone. The store needs a few calls to measure that.
 const CALLERS = 64;
 const CALLS = 400;
 const CALLS_IN_A_TURN_MAX = 100;
@@ -159,7 +158,7 @@ async function sustained(t, kind, callers, workMs, calls) {
 }
 
 for (const kind of ['append', 'updatePlayerStats', 'update', 'read', 'getPlayerStats', 'stream', 'refused']) {
-  test(`${kind}: callers that are busy with each answer leave the loop its turns`, async (t) => {
+  test(`${kind}: callers that work on each answer leave the loop its turns`, async (t) => {
     const { settled, most, turns, timers } = await sustained(t, kind, CALLERS, 2, CALLS);
     assert.ok(settled >= CALLS);
     assert.ok(most <= CALLS_IN_A_TURN_MAX, `${most} calls were settled in one turn`);
@@ -169,7 +168,7 @@ for (const kind of ['append', 'updatePlayerStats', 'update', 'read', 'getPlayerS
 }
 
 for (const kind of ['append', 'read', 'getPlayerStats', 'stream', 'refused']) {
-  test(`${kind}: one caller that is busy leaves the loop its turns`, async (t) => {
+  test(`${kind}: one busy caller leaves the loop its turns`, async (t) => {
     const { settled, most } = await sustained(t, kind, 1, 2, 100);
     assert.equal(settled, 100);
     assert.ok(most <= 25, `${most} calls were settled in one turn`);
@@ -177,7 +176,7 @@ for (const kind of ['append', 'read', 'getPlayerStats', 'stream', 'refused']) {
 }
 
 for (const kind of ['append', 'read', 'refused']) {
-  test(`${kind}: 10,000 callers that only call leave the loop its turns`, async (t) => {
+  test(`${kind}: 10,000 callers that do nothing else leave the loop its turns`, async (t) => {
     const { settled, most, turns, timers } = await sustained(t, kind, 10_000, 0, 200_000);
     assert.ok(settled >= 200_000);
     assert.ok(most <= 40_000, `${most} calls were settled in one turn`);
@@ -185,7 +184,7 @@ for (const kind of ['append', 'read', 'refused']) {
   });
 }
 
-// More reads than may be answered at once, none of which is awaited.
+// More reads than one turn answers, and nobody awaits them.
 const manyReads = `
   import { Storage } from ${JSON.stringify(new URL('../../index.js', import.meta.url).href)};
   const storage = new Storage({ dataDir: process.env.DATA, fsync: 'never', logger: null });
@@ -197,7 +196,7 @@ const manyReads = `
   for (let count = 0; count < 2000; count++) read();
 `;
 
-test('reads that wait for a turn of the loop keep the process alive until they are answered', async (t) => {
+test('reads that wait for a turn of the loop keep the process alive until their answers', async (t) => {
   const source = `${manyReads}
     process.on('exit', () => process.stdout.write(String(answered)));`;
   const env = { DATA: path.join(await temporaryFolder(t), 'data') };
@@ -206,7 +205,7 @@ test('reads that wait for a turn of the loop keep the process alive until they a
   assert.equal(stdout, '2000');
 });
 
-test('close() and later writes come behind reads that wait for a turn of the loop', async (t) => {
+test('close() and later writes come after reads that wait for a turn of the loop', async (t) => {
   const source = `${manyReads}
     const order = [];
     coins.get('a').then(() => order.push(answered));

@@ -1,8 +1,8 @@
 /**
- * What an update costs, in counts that are the same on every machine: system calls, syncs, bytes written, wake-ups of the
- * event loop. The bounds are pinned a little above what was counted, so that a change that makes updates dearer is seen.
+ * The cost of an update in counts that are the same on every machine: system calls, syncs, bytes written, wake-ups of the
+ * event loop. The bounds are a little above these counts, so a change that makes updates more expensive fails here.
  *
- * The counts are those of the thread that writes the log, taken from a trace of a child process.
+ * The counts are those of the thread that writes the log. They come from a trace of a child process.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -73,12 +73,12 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   assert.ok(each(count(alone, 'flock')) <= 4.5, `${each(count(alone, 'flock'))} locks an update`);
   assert.ok(each(alone.filter(isWakeUp).length) <= 1.1, 'one wake-up of the event loop for each answer');
 
-  // Group commit: how large the batches are depends on the machine, what a batch costs does not.
+  // Group commit: the size of the batches depends on the machine, the cost of a batch does not.
   const together = ofWriter('at once');
   const writes = together.filter(isLogWrite).length;
   assert.ok(writes < BURST / 2, `${BURST} updates at once in ${writes} writes`);
   const batchWork = together.filter(isCounted).length;
-  // On a slow machine the large JSON file becomes due meanwhile: the worker's calls tell, or the rename.
+  // On a slow machine the large JSON file becomes due meanwhile: the worker's calls or the rename show that.
   const isOfMirror = ({ thread, call, line }) =>
     line.includes('players.json') && (thread !== writer || call.startsWith('rename'));
   const isMirrored = [...parts.get('at once'), ...parts.get('large JSON file')].some(isOfMirror);
@@ -88,17 +88,17 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   const synced = together.filter(({ call, line }) => call === 'fdatasync' && line.includes('players.log'));
   assert.equal(synced.length, writes, 'one sync for each batch');
 
-  // With a JSON file of up to 64 KiB. A file that is emptied and written again is sent to the disk by ext4 when it is
-  // closed: only the new JSON file, which is empty in any case, may be opened so.
+  // With a JSON file of up to 64 KiB. ext4 writes a truncated file to the disk when it is closed. So only the new JSON
+  // file, which is empty anyway, may be opened with O_TRUNC.
   const small = ofWriter('small JSON file');
   const smallWork = small.filter(isCounted);
-  // One of them looks, just before the write, whether the lock file still is the one at its path.
+  // One of them checks, just before the write, that the lock file is still the one at its path.
   assert.ok(each(smallWork.length) <= 53, `${each(smallWork.length)} system calls an update`);
-  // One more for a JSON file that was not yet written when the updates began.
+  // One more for a JSON file that was not written when the updates began.
   assert.ok(each(count(small, 'rename')) <= 1.1, `${each(count(small, 'rename'))} renames an update`);
   const emptied = small.filter(({ call, line }) => /O_TRUNC/.test(line) || call === 'ftruncate');
   const ofOldFiles = emptied.filter(({ line }) => !line.includes('.tmp"'));
-  // The record's first writing gives it its length.
+  // The first write of the record sets its length.
   assert.ok(ofOldFiles.length <= 1, ofOldFiles.map(({ line }) => line).join('\n'));
 });
 

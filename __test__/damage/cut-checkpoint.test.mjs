@@ -1,5 +1,5 @@
-// A CHECKPOINT that is cut short. It was synced before it was in its place, so no crash leaves it so: it is damage, all
-// say so, and what it held comes back from the backup beside it.
+// A CHECKPOINT that is cut short. It was synced before the rename, so no crash leaves it like this. It is damage: every
+// reader reports it, and repair restores its values from the backup.
 
 import assert from 'node:assert/strict';
 import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { closeStorage, logPath, mirrorPath, openStorage } from '../support/temp.
 
 const KEYS = Array.from({ length: 8 }, (_, i) => `key${i}`);
 
-// Eight keys, compacted, and no JSON file: the checkpoint and a backup are all there is.
+// Eight keys, compacted, without a JSON file: only the checkpoint and a backup have them.
 async function compactedFolder(t, toValue = (i) => i) {
   const { storage, dataDir } = await openStorage(t, Storage);
   for (const [i, key] of KEYS.entries()) await storage.collection('coins').set(key, toValue(i));
@@ -88,7 +88,7 @@ for (const [name, cut] of Object.entries(KINDS)) {
 }
 
 for (const [name, go] of Object.entries(GONE)) {
-  test(`a log that was ${name} beside its backup: repair offers what that has`, async (t) => {
+  test(`a log that was ${name} beside its backup: repair offers the values of the backup`, async (t) => {
     const found = await compactedFolder(t);
     await go(found);
     const { dataDir } = found;
@@ -103,7 +103,7 @@ for (const [name, go] of Object.entries(GONE)) {
   });
 }
 
-test('what a damaged checkpoint has cost can be had back after the damage was set aside, too', async (t) => {
+test('repair also restores the values of a damaged checkpoint that was set aside', async (t) => {
   const { dataDir, file, size } = await compactedFolder(t);
   await truncate(file, size - 20);
   const { storage } = await openStorage(t, Storage, { dataDir, logger: false });
@@ -118,7 +118,7 @@ test('what a damaged checkpoint has cost can be had back after the damage was se
   assert.deepEqual(Object.fromEntries(await after.collection('coins').entries()), expected);
 });
 
-test('keys that the log removed, or that the data has, are not offered', async (t) => {
+test('repair does not offer keys that the log removed, or that the data has', async (t) => {
   const { dataDir, file } = await compactedFolder(t);
   const bytes = await readFile(file);
   await writeFile(file, bytes.subarray(0, bytes.length - 20));
@@ -131,7 +131,7 @@ test('keys that the log removed, or that the data has, are not offered', async (
   );
 });
 
-test('a checkpoint of several lines: what is there is used, what is missing is told', async (t) => {
+test('of a checkpoint with several lines the store uses the whole ones, and reports the missing ones', async (t) => {
   const { dataDir, file } = await compactedFolder(t, (i) => String(i).repeat(400_000));
   const lines = (await readFile(file, 'latin1')).split('\n');
   assert.ok(lines.length > 3, 'it has several lines');

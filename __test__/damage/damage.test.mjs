@@ -1,7 +1,7 @@
 /**
- * Damage in the middle of a log costs only the damaged lines: all others are used, the bad ones are set aside byte for
- * byte in NAME.log.corrupt.N at the next write and reported once, and from then on the log is clean, also for the old
- * module. With `onCorruption: 'refuse'` nothing is touched and an error says where the damage is.
+ * Damage in the middle of a log costs only the damaged lines. All others are used. The next write moves the bad lines byte
+ * for byte to NAME.log.corrupt.N and reports them once; from then on the log is clean, also for the old module. With
+ * `onCorruption: 'refuse'` nothing is touched, and an error says where the damage is.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -160,14 +160,14 @@ test('a damaged line in the middle of a group', async (t) => {
   const damaged = flip(group[1], '"totalScore":101').toString();
   place.writeLog([group[0], damaged, group[2], sealed(entries[3])]);
   const storage = place.open();
-  // Damage costs the damaged lines: the rest of what was acked is kept.
+  // Only the damaged line is lost: the rest of the group is kept.
   assert.deepEqual(Object.keys(await storage.loadPlayers()), ['user-0', 'user-2', 'user-3']);
   await storage.updatePlayerStats('appended', 'appended', 1);
   assert.deepEqual(Object.keys(place.replayed()), ['user-0', 'user-2', 'user-3', 'appended']);
   assert.deepEqual(setAside(place, 'players'), [damaged]);
 });
 
-test('a damaged line costs what the mirror does not show either', async (t) => {
+test('a damaged line costs only what the mirror does not show', async (t) => {
   const place = scene(t);
   const first = place.open();
   for (const n of range(4)) await first.updatePlayerStats(`user-${n}`, 'name', n);
@@ -184,7 +184,7 @@ test('a damaged line costs what the mirror does not show either', async (t) => {
   assert.deepEqual(place.replayed(), await second.loadPlayers());
 });
 
-test('the old end of line, empty lines and doubled lines are no damage', async (t) => {
+test('CR LF, empty lines and doubled lines are no damage', async (t) => {
   const place = scene(t);
   const [a, b, c, d] = entries.map(sealed);
   const old = plain(entries[4]);
@@ -213,7 +213,7 @@ test('a byte order mark at the start, as an editor leaves it, costs no other lin
     assert.equal((await place.old('loadPlayers')).appended.totalGames, 1);
     fs.rmSync(place.mirror());
     assert.equal((await place.old('loadPlayers')).appended.totalGames, 1);
-    // The marked line is either used or kept aside, but never lost.
+    // The line with the mark is either used or set aside, but never lost.
     const isUsed = 'user-0' in place.replayed();
     assert.ok(isUsed || setAside(place, 'players').length === 1);
   }
@@ -230,7 +230,7 @@ test('lines set aside at different times are all kept', async (t) => {
     await storage.close();
   }
   const kept = setAside(place, 'events');
-  // A line that is not ours to judge is never destroyed.
+  // The package never deletes a line that it cannot read.
   assert.deepEqual(kept, bad);
   assert.equal(Object.keys(place.replayed('events')).length, 8);
 });
@@ -242,7 +242,7 @@ test('compaction straight after damage keeps the bad lines aside and the good on
   await storage.compactLog('players');
   await storage.close();
   assert.deepEqual(Object.keys(place.replayed()), ['user-0', 'user-1']);
-  // Wherever the bytes went, aside or into the backup of the log, they are kept.
+  // The bytes are kept, either in a file aside or in the backup of the log.
   const kept = [
     ...setAside(place, 'players'),
     ...place.backups().map((file) => fs.readFileSync(file, 'utf8')),
@@ -276,7 +276,7 @@ test("onCorruption: 'refuse' names log, line, byte offset and key, and touches n
   place.writeLog([...good, bad, sealed(entries[3])]);
   place.writeLog([sealed(set('fine', 1))], 'events');
   const offset = Buffer.byteLength(`${good.join('\n')}\n`);
-  // A write may take the lock before it finds out, so the folder of the lock is left out of the picture.
+  // A write may take the lock before it finds the damage, so the lock's folder is not compared.
   const look = () => [
     snapshot(place.file('logs'), { times: true }),
     fs.readdirSync(place.data).filter((name) => name !== '.progressive-storage'),
@@ -309,14 +309,14 @@ test("onCorruption: 'refuse' names log, line, byte offset and key, and touches n
   }
   assert.deepEqual(look(), before, 'nothing changed');
 
-  // The damage of one log is not that of another.
+  // Damage in one log does not affect another.
   assert.deepEqual(await storage.rebuildStateFromLog('events'), { fine: 1 });
   await storage.appendLogEntry('events', { op: 'SET', key: 'more', value: 2 });
   await storage.saveGameState('channel', {});
   assert.deepEqual(place.replayed('events'), { fine: 1, more: 2 });
 });
 
-test("onCorruption: 'refuse' refuses a bad line that names no key, too", async (t) => {
+test("onCorruption: 'refuse' also refuses a bad line without a key", async (t) => {
   const place = scene(t);
   place.writeLog([sealed(entries[0]), '\0\0\0\0', sealed(entries[1])]);
   await assert.rejects(place.open({ onCorruption: 'refuse' }).loadPlayers(), { code: 'ERR_LOG_CORRUPT' });

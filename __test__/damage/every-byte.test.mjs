@@ -1,11 +1,11 @@
 /**
- * A small log of our lines and of the old module's, hurt at every byte in turn: bits flipped, bytes zeroed, deleted and
- * doubled, and blocks of zeros, garbage and half characters put between any two lines. Every undamaged entry survives, the
- * damaged bytes are set aside as they are, the report says where, the next append works, and with `onCorruption: 'refuse'`
+ * A small log with lines of the package and of the old module, damaged at every byte: bits flipped, bytes zeroed, deleted and
+ * doubled, and blocks of zeros, garbage and half characters between any two lines. Every undamaged entry survives, the
+ * damaged bytes are set aside unchanged, the report says where, and the next append works. With `onCorruption: 'refuse'`
  * nothing changes.
  *
- * A log in which only a line break was hurt joins two whole lines. Whether such a line is used in two pieces or set aside
- * is left open here; that its bytes are in one of the two places is not.
+ * A damaged line break joins two whole lines. The tests accept both answers: the line is used in two pieces, or set aside.
+ * In any case its bytes are in one of the two places.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -17,7 +17,7 @@ const NEWLINE = 0x0a;
 /** Cases that are looked at together, each a log of its own. */
 const CASES_AT_ONCE = 200;
 
-// Values as bots have them: numbers, text beyond ASCII, quotes and brackets in strings.
+// Values like those of bots: numbers, text beyond ASCII, quotes and brackets in strings.
 const entries = [
   set('ann', { score: 12, name: 'Änn "A" {x}' }),
   set('bob', [1, 2.5, null, '😀']),
@@ -103,7 +103,7 @@ async function checkCase(place, storage, { name, what, bytes, hurt }) {
   const before = await storage.readLogEntries(name);
   assert.ok(fs.readFileSync(file).equals(bytes), `${what}: reading changed nothing`);
 
-  // Every entry whose line was not hurt is there, as often and in the order in which it was.
+  // Every entry of an undamaged line is there, as often as before and in the same order.
   const texts = before.map((entry) => JSON.stringify(entry));
   const unhurt = entries.filter((_, n) => !hurt.includes(n)).map((entry) => JSON.stringify(entry));
   const survivors = texts.filter((text) => unhurt.includes(text));
@@ -114,7 +114,7 @@ async function checkCase(place, storage, { name, what, bytes, hurt }) {
   assert.deepEqual(after.slice(0, -1), before, `${what}: mending changes no entry`);
   assert.equal(after.at(-1).value, what);
 
-  // The new log and what was set aside are, together and in order, what there was. A blank line may go or stay.
+  // The new log and the lines aside have, together and in order, the old content. Blank lines may go or stay.
   const kept = split(fs.readFileSync(file));
   assert.equal(kept.end.length, 0, `${what}: the log ends with a line break`);
   const aside = place.aside(`${name}.log.corrupt`).map((path) => fs.readFileSync(path));
@@ -142,7 +142,7 @@ async function checkCase(place, storage, { name, what, bytes, hurt }) {
   assert.equal(join(left), '', `${what}: nothing was invented`);
   assert.equal(join(right), '', `${what}: only damaged bytes were set aside`);
 
-  // What the log shows is what its lines say.
+  // The state is the one that the lines of the log give.
   const expected = used.filter((line) => !isBlank(line)).map((line) => withoutOwn(JSON.parse(textOf(line))));
   assert.deepEqual(before, expected, `${what}: what is shown is what is in the log`);
   return { name, what, bytes, found, lost, torn: torn.length, isDamaged: aside.length > 0 };
@@ -204,7 +204,7 @@ async function checkAll(t, cases) {
       if (refusals[n])
         assert.ok(fs.readFileSync(place.log(name)).equals(bytes), `${what}: refused and unchanged`);
     }
-    // Where there is nothing to refuse, the entry was appended; those begin again.
+    // Without damage the entry was appended; such a log starts again.
     for (const { name, bytes } of changed) {
       fs.writeFileSync(place.log(name), bytes);
       for (const torn of place.aside(`${name}.log.torn`)) fs.rmSync(torn);
@@ -222,7 +222,7 @@ async function checkAll(t, cases) {
       damaged += result.isDamaged ? 1 : 0;
     }
 
-    // Mended is mended: opened anew there is nothing to report, and nothing else.
+    // After the repair a new process has nothing to report.
     const again = place.open({ fsync: 'never', onCorruption: 'refuse' });
     await Promise.all(
       some.map(async ({ name, what }) => {
@@ -341,7 +341,7 @@ test('blocks of zeros, garbage and half characters as lines of their own, before
   await checkAll(t, cases);
 });
 
-test('the same without a line break, so that the next line hangs on them', async (t) => {
+test('the same without a line break, so that the next line follows on the same line', async (t) => {
   const cases = [...starts.entries()].flatMap(([n, at]) =>
     // A byte order mark before the first line is no damage; see the last test.
     kinds(at === 0 ? ['a byte order mark'] : []).map(([what, bytes]) => ({
@@ -353,7 +353,7 @@ test('the same without a line break, so that the next line hangs on them', async
   await checkAll(t, cases);
 });
 
-test('the same at the end, where a crash leaves them, and in a log that is nothing else', async (t) => {
+test('the same at the end, where a crash leaves them, and in a log with nothing else', async (t) => {
   const cases = kinds(['a byte order mark']).flatMap(([what, bytes]) => [
     { what: `${what} at the end`, bytes: Buffer.concat([original, bytes]), hurt: [] },
     { what: `${what} and nothing else`, bytes, hurt: range(lines.length) },
@@ -379,7 +379,7 @@ test('two damages at once, the byte order mark and a torn tail among them', asyn
       }
     }
   }
-  // The mark is no part of a line: it is gone from the mended log, and may go aside with a damaged first line.
+  // The mark is no part of a line: the repaired log does not have it, and it may go aside with a damaged first line.
   const place = scene(t);
   fs.mkdirSync(place.file('logs'), { recursive: true });
   const storage = place.open({ fsync: 'never' });

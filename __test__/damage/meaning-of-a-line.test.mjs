@@ -1,8 +1,7 @@
-// What a line of a log means: the same to the old module, to the engine and to every tool. Random logs with odd keys and
-// values, of both modules, are replayed by both; lines that hang together or stand behind garbage are the same to all who
-// read them.
+// A line of a log means the same to the old module, to the engine and to every tool. Both modules replay random logs of
+// either one, with odd keys and values. Joined lines, and lines after garbage, are the same to all readers.
 //
-// A failure names its seed; MEANING_SEED=n runs that seed alone.
+// A failure names its seed; MEANING_SEED=n runs only that seed.
 
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -26,7 +25,7 @@ const SEEDS = process.env.MEANING_SEED
   ? [Number(process.env.MEANING_SEED)]
   : Array.from({ length: 120 }, (_, i) => i + 1);
 
-// JSON text, as JSON.stringify would not write all of it.
+// JSON text, some of which JSON.stringify would never write.
 const ODD_KEYS = [
   'null',
   'true',
@@ -101,7 +100,7 @@ async function oldState(dataDir, name) {
   return oldModule.rebuildStateFromLog(name);
 }
 
-// What the changes of the lines come to, applied in order.
+// The state after the changes of all lines, in order.
 function stateOfChanges(file) {
   const state = {};
   for (let from; ; ) {
@@ -125,7 +124,7 @@ async function folderWithLog(t, lines) {
   return dataDir;
 }
 
-test('a line does what it does in the old module, whatever its key and its value', async (t) => {
+test('a line means the same as in the old module, whatever its key and its value', async (t) => {
   for (const seed of SEEDS) {
     const random = new Random(seed);
     const lines = Array.from({ length: 1 + random.below(25) }, () => randomLine(random));
@@ -138,7 +137,7 @@ test('a line does what it does in the old module, whatever its key and its value
     assert.equal(JSON.stringify(await storage.rebuildStateFromLog('odd')), expected, note);
     const at = await storage.rebuildStateFromLog('odd', { at: new Date('2027-01-01') });
     assert.equal(JSON.stringify(at), expected, note);
-    // The last record of each key is its value; keys that are gone end with a removal.
+    // The last record of a key is its value; the last record of a removed key is a removal.
     const state = JSON.parse(expected);
     const keys = new Set([...Object.keys(state), 'a', '7', 'null', 'undefined', 'true', '0', '', '1.5']);
     for (const key of keys) {
@@ -146,7 +145,7 @@ test('a line does what it does in the old module, whatever its key and its value
       const last = (await storage.history('odd', key)).at(-1);
       assert.equal(JSON.stringify(last?.value), JSON.stringify(state[key]), `${key}: ${note}`);
     }
-    // Compacted, and read again by the old module.
+    // After a compaction the old module reads the same.
     await storage.compactLog('odd');
     assert.equal(JSON.stringify(await oldState(dataDir, 'odd')), expected, note);
     assert.equal(JSON.stringify(await storage.rebuildStateFromLog('odd')), expected, note);
@@ -154,7 +153,7 @@ test('a line does what it does in the old module, whatever its key and its value
   }
 });
 
-test('what one module appends with an odd key, both understand', async (t) => {
+test('both modules understand entries with odd keys', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   process.env.OLD_DATA_DIR = dataDir;
   const random = new Random(7);
@@ -173,7 +172,7 @@ const OLD = (key, value) =>
   `{"timestamp":"2026-01-01T00:00:00.000Z","op":"SET","key":"${key}","value":${value}}`;
 const OURS = (key, value) => withCrc(OLD(key, value));
 
-// Each: bytes of a log, the state, and what is set aside.
+// Each row: the bytes of a log, its state, and the bytes that are set aside.
 const JOINED = {
   'zeros before a line of ours': [`\0\0\0\0${OURS('a', 1)}\n${OURS('b', 2)}\n`, { a: 1, b: 2 }, '\0\0\0\0\n'],
   'zeros before a line of the old module': [
@@ -251,7 +250,7 @@ for (const [name, [bytes, state, aside]] of Object.entries(JOINED)) {
     assert.equal(growth.entries, keys.length);
     await writeFile(file, bytes);
 
-    // The next write mends it; then the old module reads it too.
+    // The next write repairs the log; then the old module reads it too.
     await storage.appendLogEntry('players', { op: 'SET', key: 'z', value: 26 });
     await closeStorage(storage);
     const all = await readdir(path.join(dataDir, 'logs'));

@@ -1,7 +1,7 @@
 /**
- * The last line of a log, cut short by a crash, is not an error: it is dropped with one warning, nothing changes by
- * reading, and the next write cuts it from the file (after keeping it aside) before it appends. A whole line that only
- * lacks its newline is accepted.
+ * A crash can cut the last line of a log short. That is no error: the line is discarded with one warning, and a read changes
+ * nothing. The next write keeps the fragment in a file aside and cuts it from the log before it appends. A whole line that
+ * only lacks its newline counts.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -119,7 +119,7 @@ test('zeros at the end, as a file system leaves them after a power cut', async (
   await checkTail(scene(t), good.slice(0, 0), '\0'.repeat(100));
 });
 
-test('an unfinished group of lines counts as a whole: not at all', async (t) => {
+test('an unfinished group of lines does not count, not even in part', async (t) => {
   const good = [sealed(set('a', 1)), sealed(set('b', 2))];
   const first = sealed(set('c', 3), { more: true });
   const second = sealed(set('d', 4), { more: true });
@@ -132,7 +132,7 @@ test('an unfinished group of lines counts as a whole: not at all', async (t) => 
   await checkTail(scene(t), [], whole([first, second]));
 });
 
-test('a finished group counts, marks and all', async (t) => {
+test('a finished group counts with all its lines', async (t) => {
   const place = scene(t);
   const group = [
     sealed(set('c', 3), { more: true }),
@@ -188,7 +188,7 @@ test('each of the kept logs survives a torn tail: players, tokens, game_state, a
   assert.equal((await place.old('loadPlayers')).user.totalGames, 2);
 });
 
-test('a fragment that another program leaves while the process runs', async (t) => {
+test('another program leaves a fragment while the process runs', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('user', 'name', 1);

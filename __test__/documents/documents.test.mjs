@@ -19,7 +19,7 @@ function blocksOf(text) {
   }));
 }
 
-// What `console.log(…); // this, that` promises: a line for each.
+// `console.log(…); // this, that` promises one line for each of them.
 function promisedBy(code) {
   const promises = [...code.matchAll(/console\.log\(.*\); \/\/ (.+)$/gm)];
   return promises.flatMap(([, text]) => (text.startsWith('{') ? [text] : text.split(', ')));
@@ -31,7 +31,7 @@ async function botFolder(t) {
   const modules = path.join(folder, 'node_modules');
   await mkdir(path.join(modules, 'discord.js'), { recursive: true });
   await mkdir(path.join(folder, 'services'));
-  // As every bot has one; without it Deno looks for no `node_modules`.
+  // Every bot has one, and Deno needs it to search `node_modules`.
   await writeFile(path.join(folder, 'package.json'), '{ "private": true }');
   await symlink(repositoryRoot, path.join(modules, 'progressive-storage'), 'junction');
   await writeFile(
@@ -53,7 +53,7 @@ for (const document of pages) {
       const isCommonJs = /\brequire\(|module\.exports/.test(code);
       const name = path.join(folder, 'services', isCommonJs ? 'example.cjs' : 'example.mjs');
       await writeFile(name, code);
-      // A scheduler that an example starts would go on for ever.
+      // A scheduler that an example starts would run for ever.
       const end = isCommonJs ? '' : '\nprocess.exit();';
       const {
         stdout,
@@ -85,7 +85,7 @@ test('links lead to files and headings that are there', async () => {
   for (const name of await readdir(path.join(repositoryRoot, 'examples'))) {
     documents.push(`examples/${name}/README.md`);
   }
-  // A heading that comes again has a number behind its anchor.
+  // The anchor of a repeated heading ends with a number.
   const anchors = (text) => {
     const counts = new Map();
     return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) => {
@@ -115,7 +115,7 @@ test('links lead to files and headings that are there', async () => {
   assert.deepEqual(broken, []);
 });
 
-// npm shows the README without the files beside it, and nobody knows the repository's address but the release.
+// npm shows the README without the other files, and only the release knows the repository's address.
 test('what is published names the repository, and its links lead there', async (t) => {
   const root = await temporaryFolder(t);
   for (const name of ['package.json', 'README.md', 'docs', 'npm'])

@@ -1,5 +1,5 @@
-// The drills of docs/operations.md: their commands are run as they stand there, in a bot's folder with data of some
-// days, and what they promise is looked at afterwards.
+// The drills of docs/operations.md: each test runs the commands of the document in a bot's folder with some days of data,
+// and checks what the document promises.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -30,7 +30,7 @@ const skip =
   (process.platform === 'win32' && 'the commands are those of a Unix shell') ||
   ((process.versions.bun || process.versions.deno) && 'they run on Node.js');
 
-// The commands of a drill, in the folder; gives what they print.
+// Runs the commands of a drill in the folder. Returns their output.
 async function carryOut(folder, name, expectedCode = 0) {
   const commands = drills.get(name);
   assert.ok(commands, `docs/operations.md has commands under '${name}'`);
@@ -48,11 +48,11 @@ async function carryOut(folder, name, expectedCode = 0) {
   return said;
 }
 
-// A bot's folder: player 42 had 10 points two days ago, 20 this morning, and 21 now; 7 has 5 since two days ago. A young one
-// had nothing before this morning.
+// A bot's folder: player 42 had 10 points two days ago, 20 this morning, and 21 now; player 7 has 5 since two days ago.
+// A young folder has nothing from before this morning.
 async function botFolder(t, { isYoung = false } = {}) {
   const folder = await temporaryFolder(t);
-  // What `npx` finds in a folder where the package is installed; the registry is not asked.
+  // The program that `npx` finds in a folder with the package; it asks no registry.
   await mkdir(path.join(folder, 'tools'));
   const npx = path.join(folder, 'tools', 'npx');
   await writeFile(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" "${program}" "$@"\n`);

@@ -1,5 +1,5 @@
-// The example bot plays whole nights without Discord, under Node and, where it is to be had, under Bun: games in
-// several channels, commands, and a restart in the middle of a game.
+// The example bot plays whole nights without Discord, under Node and, if it is installed, under Bun: games in several
+// channels, commands, and a restart in the middle of a game.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { logPath, repositoryRoot, runScript } from '../support/temp.mjs';
 const NIGHT = fileURLToPath(new URL('../children/bot-night.mjs', import.meta.url));
 const QUESTION = /^Question \d+ of \d+: /;
 
-// Where `npm run test:runtimes` puts it; else one that is installed.
+// From `npm run test:runtimes`, or an installed one.
 const BUN = [
   path.join(repositoryRoot, 'target', 'runtimes', 'node_modules', 'bun', 'bin', 'bun'),
   ...(process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, 'bun')),
@@ -74,7 +74,7 @@ test('a whole night under Bun', {
   assert.equal(played.runtime, 'bun');
 });
 
-test('a restart in the middle of games: they go on with their points, and each result counts once', async (t) => {
+test('after a restart in the middle, games continue with their points, and each result counts once', async (t) => {
   const folder = await exampleBot(t);
   const before = await night(t, folder, { leave: true });
   const left = Object.keys(before.games);
@@ -83,7 +83,7 @@ test('a restart in the middle of games: they go on with their points, and each r
   assert.deepEqual([...after.resumed].sort(), left.sort());
   assert.deepEqual(after.games, {});
   const { 101: ann, 102: ben, 103: cat } = after.players;
-  // North and south were both played to their end, once or twice, depending on how far they were.
+  // North and south both end, once or twice, depending on how far they were.
   for (const [player, channel] of [
     [ann, 'north'],
     [cat, 'south'],

@@ -1,6 +1,6 @@
 /**
- * Failures of the disk and of the system are ordinary errors: one rejection with the system's code, the system call and
- * the path. Nothing else is lost, memory and disk agree, and writing works again once the cause is gone.
+ * Failures of the disk and of the system are ordinary errors: one rejection with the system's code, the system call and the
+ * path. Nothing else is lost, memory and disk agree, and writing works again once the cause is gone.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -34,7 +34,7 @@ function smallDisk(t, place, size) {
     t.skip(`mount(8) does not work here: ${mounted.stderr || mounted.error}`);
     return null;
   }
-  // A forgotten handle must not keep the file system alive, so it goes at once whoever still looks at it.
+  // A forgotten handle must not keep the file system alive, so it is unmounted lazily.
   place.atEnd(() => spawnSync('umount', ['-l', place.data]));
   return place.data;
 }
@@ -77,7 +77,7 @@ async function assertAgreement(place, storage) {
   assert.deepEqual(place.replayed(), players, 'memory is what is in the log');
   const other = place.open();
   assert.deepEqual(await other.loadPlayers(), players, 'anyone else sees the same');
-  // Where the disk is full, this says that the mirror could not be written.
+  // On a full disk this rejects: the mirror could not be written.
   await other.close().catch((error) => assertSystemError(error, ['ENOSPC'], place));
   return players;
 }
@@ -96,7 +96,7 @@ test('a full disk: ENOSPC, and an acked write is never lost', async (t) => {
 
   for (const round of range(3)) {
     fillDisk(place);
-    // First one after the other, then many at once: the log's last page may still take a few.
+    // First one after the other, then many at once: the log's last page may have room for a few.
     const errors = [];
     for (const _ of range(30)) await update().catch((error) => errors.push(error));
     const results = await Promise.allSettled(range(30).map(update));
@@ -160,7 +160,7 @@ test('a full disk from the first call on', async (t) => {
   await assertAgreement(place, storage);
 });
 
-test('a file system that may only be read: EROFS', async (t) => {
+test('a read-only file system: EROFS', async (t) => {
   const place = scene(t);
   if (!smallDisk(t, place, '1m')) return;
   const first = place.open();
@@ -185,7 +185,7 @@ test('a file system that may only be read: EROFS', async (t) => {
 
 const skip = isWindows && 'needs the rights and limits of Unix';
 
-test('a folder that may not be written to: EACCES', { skip }, async (t) => {
+test('a folder without the right to write: EACCES', { skip }, async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('user', 'name', 1);
@@ -213,7 +213,7 @@ test('a folder that may not be written to: EACCES', { skip }, async (t) => {
   assert.equal((await place.open().updatePlayerStats('user', 'name', 1)).totalGames, 2);
 });
 
-// An administrator's command beside the bot, or one start of the bot as root by mistake.
+// For example an administrator's command beside the bot, or one start of the bot as root by mistake.
 test('root in the folder of another user leaves everything to its owner', {
   skip: skip || (!isRoot && 'needs root'),
 }, async (t) => {
@@ -241,7 +241,7 @@ test('root in the folder of another user leaves everything to its owner', {
   }
 });
 
-test('root gives away nothing that it reached through a link', {
+test('root changes no owner of a file behind a link', {
   skip: skip || (!isRoot && 'needs root'),
 }, async (t) => {
   const place = scene(t);
@@ -274,7 +274,7 @@ for (const firstUse of ['before', 'after']) {
   });
 }
 
-test('a folder where the log should be: EISDIR for that log only', async (t) => {
+test('a folder at the path of a log: EISDIR for that log only', async (t) => {
   const unhandled = watchUnhandled(t);
   const place = scene(t);
   fs.mkdirSync(place.log(), { recursive: true });
@@ -292,7 +292,7 @@ test('a folder where the log should be: EISDIR for that log only', async (t) => 
     assert.equal(error.path, place.log());
   }
 
-  // Made at once with calls on other logs, it costs those nothing.
+  // Calls on other logs at the same time succeed.
   const results = await Promise.allSettled([
     storage.saveGameState('channel', { round: 1 }),
     storage.updatePlayerStats('user', 'name', 1),
@@ -343,7 +343,7 @@ for (const [what, file] of [
   });
 }
 
-test('a folder where the mirror should be: the log takes what was acked, the mirror follows later', async (t) => {
+test('a folder at the path of a mirror: the log has what was acked, the mirror follows later', async (t) => {
   const unhandled = watchUnhandled(t);
   const place = scene(t);
   place.writeLog([sealed(set('user', player('user')))]);
@@ -366,7 +366,7 @@ test('a folder where the mirror should be: the log takes what was acked, the mir
   assert.deepEqual(await unhandled(), []);
 });
 
-test('a log that fails now and then: every ack counts, every rejection does not', async (t) => {
+test('a log that fails now and then: every acked entry counts, and no rejected one', async (t) => {
   const place = scene(t);
   const storage = place.open();
   let acked = 0;
@@ -376,7 +376,7 @@ test('a log that fails now and then: every ack counts, every rejection does not'
       await storage.updatePlayerStats('user', 'name', 1);
       acked += 1;
     }
-    // The logs' folder is moved away and something else is in its place, for a while.
+    // For a while something else is at the path of the logs' folder.
     fs.renameSync(place.file('logs'), place.file('away'));
     fs.writeFileSync(place.file('logs'), '');
     const results = await Promise.allSettled(
@@ -391,7 +391,7 @@ test('a log that fails now and then: every ack counts, every rejection does not'
   await assertAgreement(place, storage);
 });
 
-test('a FIFO in place of a file: an error that says so, and other logs go on', {
+test('a FIFO in place of a file: an error says so, and other logs work', {
   skip: isWindows,
 }, async (t) => {
   const place = scene(t);

@@ -1,6 +1,6 @@
 /**
- * How durable by choice (`fsync`), and the life of a Storage: flush, close, dispose, several objects on one directory
- * and on several, and which directory the module's own functions use.
+ * The durability modes (`fsync`), and the life of a Storage: flush, close, dispose, several objects on one directory and on
+ * several, and the directory of the module's own functions.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -39,7 +39,7 @@ for (const options of modes) {
     assert.equal(place.mirrorText(), pretty(place.replayed()));
   });
 
-  test(`${mode}: what was acked is in the file soon, while nothing else is called`, async (t) => {
+  test(`${mode}: an acked entry is in the file soon, without another call`, async (t) => {
     const place = scene(t);
     const child = place.start('write-and-wait.mjs', [
       JSON.stringify({ dataDir: place.data, ...options }),
@@ -94,7 +94,7 @@ test('flush() waits for what was called before it, mirror included', async (t) =
   await Promise.all([storage.flush(), storage.flush()]);
 });
 
-test('close() finishes what was called; afterwards calls are refused, and nothing is written', async (t) => {
+test('close() finishes earlier calls; it refuses later ones, and nothing is written', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const coins = storage.collection('coins');
@@ -144,7 +144,7 @@ test('close() finishes what was called; afterwards calls are refused, and nothin
   await Promise.all([storage.close(), storage.close()]);
 });
 
-test('close() gives back files and threads', { skip: !isLinux && 'looks into /proc' }, async (t) => {
+test('close() releases files and threads', { skip: !isLinux && 'looks into /proc' }, async (t) => {
   const place = scene(t);
   const openFiles = () => {
     const links = fs.readdirSync('/proc/self/fd').map((fd) => {
@@ -164,12 +164,12 @@ test('close() gives back files and threads', { skip: !isLinux && 'looks into /pr
     await storage.updatePlayerStats('user', 'name', 1);
     await storage.close();
   }
-  // A thread that was told to end needs a moment to be gone.
+  // A thread needs a moment to end.
   await waitFor(() => openFiles().length === 0, 'all files to be closed');
   await waitFor(() => threads() <= before + 1, 'all threads to be gone');
 });
 
-test('close() of a storage that was never used', async (t) => {
+test('close() of an unused storage', async (t) => {
   const place = scene(t);
   await place.open().close();
   assert.deepEqual(fs.readdirSync(place.root), []);
@@ -211,7 +211,7 @@ test('several Storage objects on one directory: closing one leaves the others al
   await assert.rejects(first.loadPlayers(), { code: 'ERR_STORAGE_CLOSED' });
 });
 
-test('one directory by several names is one directory', async (t) => {
+test('one directory with several names is one directory', async (t) => {
   const place = scene(t);
   fs.mkdirSync(place.data);
   const link = path.join(place.root, 'link');
@@ -229,7 +229,7 @@ test('one directory by several names is one directory', async (t) => {
   assert.equal(place.replayed().user.totalGames, 50);
 });
 
-test('several directories have nothing to do with each other', async (t) => {
+test('several directories are independent', async (t) => {
   const place = scene(t);
   const dirs = ['one', 'two', 'ünïcode and space'].map((name) =>
     path.join(place.root, name, 'nested', 'deep'),
@@ -288,7 +288,7 @@ test('configure() wins over the environment', async (t) => {
   assert.deepEqual(fs.readdirSync(place.root), ['configured']);
 });
 
-test('configure() without a directory leaves that to the environment', async (t) => {
+test('configure() without a directory uses that of the environment', async (t) => {
   const place = scene(t);
   const dir = path.join(place.root, 'by environment');
   const env = { PROGRESSIVE_STORAGE_DIR: dir };
@@ -296,7 +296,7 @@ test('configure() without a directory leaves that to the environment', async (t)
   assert.equal(user(dir).totalScore, 5);
 });
 
-test('an empty PROGRESSIVE_STORAGE_DIR is none', async (t) => {
+test('an empty PROGRESSIVE_STORAGE_DIR does not count', async (t) => {
   const place = scene(t);
   await place.run('default-directory.mjs', [], { cwd: place.root, env: { PROGRESSIVE_STORAGE_DIR: '' } });
   assert.equal(user(path.join(place.root, 'data')).totalScore, 5);
@@ -309,7 +309,7 @@ test('configure() after the first use, close() and configure() again', async (t)
   ps.configure({ dataDir: first });
   ps.configure({ dataDir: first });
   assert.equal((await ps.updatePlayerStats('user', 'name', 1)).totalGames, 1);
-  // The same once more is no contradiction; anything else is.
+  // The same options again are fine; others are a conflict.
   ps.configure({ dataDir: first });
   assert.throws(() => ps.configure({ dataDir: second }), { code: 'ERR_ALREADY_CONFIGURED' });
   assert.throws(() => ps.configure({ dataDir: first, fsync: 'never' }), { code: 'ERR_ALREADY_CONFIGURED' });

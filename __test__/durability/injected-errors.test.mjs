@@ -1,10 +1,10 @@
 /**
  * Single system calls of a child fail: strace makes the nth write, sync, open, rename … return an error without doing
- * anything, once or for a while. Each promise rejects with that error or resolves truthfully, the process goes on, memory and
- * disk agree, and once the failures are over everything works and nothing that was acked is missing.
+ * anything, once or for a while. Each promise rejects with that error or resolves truthfully. The process continues, and
+ * memory and disk agree. Once the failures are over, everything works and no acked entry is missing.
  *
- * The trace itself is checked as well: when an ack was given, its bytes had been synced, and no byte whose sync had failed
- * was in the log. PS_LONG=1 lets every single call fail in turn, not some of them.
+ * The trace is checked too: at each ack its bytes were synced, and the log had no byte whose sync failed. PS_LONG=1 makes
+ * every single call fail in turn, instead of some.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -88,14 +88,14 @@ function checkAcks(calls, place) {
         if (ok && file) {
           const at = fileAt(file);
           at.size = Number(/, (\d+)\s*$/.exec(args)[1]);
-          // A length that was set is durable with the next sync, also when one failed before.
+          // A new length is durable with the next sync, also if an earlier sync failed.
           if (at.size <= at.doubtfulFrom) at.doubtfulFrom = Infinity;
           if (at.size <= at.dirtyFrom) at.dirtyFrom = Infinity;
         }
         break;
       case 'fsync':
       case 'fdatasync': {
-        // One that was interrupted is made again, and then it counts.
+        // An interrupted call is retried, and then it counts.
         if (!file || isInterrupted) break;
         const at = fileAt(file);
         if (ok) {
@@ -169,7 +169,7 @@ async function check({ place, calls, report, stderr, showsAcks }, { code, syscal
     const what = `${name}: ${JSON.stringify(error)}`;
     assert.equal(error.code, code, what);
     assert.ok(syscalls.includes(error.syscall), what);
-    // The folders above are made durable as well.
+    // The path may be a folder above: those are synced too.
     assert.ok(error.path?.startsWith(place.root) || place.data.startsWith(error.path), what);
     assert.ok(error.message.startsWith(`${code}: `), what);
   }
@@ -185,7 +185,7 @@ async function check({ place, calls, report, stderr, showsAcks }, { code, syscal
     );
   }
 
-  // The dead process's word against the files, looked at by another one.
+  // Another process compares the report of the dead one with the files.
   const storage = place.open();
   assert.deepEqual(await storage.loadPlayers(), report.players);
   assert.equal(
@@ -286,7 +286,7 @@ for (const failure of failures) {
     assert.ok(most > 0, 'the day has such calls');
     const seen = { runs: 0, failed: 0, rejected: 0 };
     for (const [turn, n] of spread(most, 6).entries()) {
-      // Once, or for a while: some calls in a row, which is also what a retry would meet.
+      // Once, or for some calls in a row, so that a retry fails too.
       const whens = isLong ? [n, `${n}..${n + 4}`] : [turn % 2 === 0 ? n : `${n}..${n + 4}`];
       for (const when of whens) {
         const code = codes[turn % codes.length];
@@ -325,7 +325,7 @@ for (const inject of doubles) {
 }
 
 for (const [call, paths] of [['write', LOGS], ['fdatasync'], ['fsync'], ['openat', LOGS]]) {
-  test(`${call} is interrupted: nobody hears of it`, { skip }, async (t) => {
+  test(`${call} is interrupted: no caller sees an error`, { skip }, async (t) => {
     const day = await run(t, { inject: [`${call}:error=EINTR:when=2..40+4`], paths });
     await check(day, { code: 'none', syscalls: [] });
     assert.ok(
@@ -336,7 +336,7 @@ for (const [call, paths] of [['write', LOGS], ['fdatasync'], ['fsync'], ['openat
   });
 }
 
-test("fsync: 'interval': a sync that fails is not taken for one, the log is written anew", {
+test("fsync: 'interval': after a failed sync the log is written anew", {
   skip,
 }, async (t) => {
   for (const when of ['1', '2', '1..3', '2..5']) {

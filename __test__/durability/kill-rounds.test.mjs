@@ -1,10 +1,10 @@
 /**
- * Processes with hundreds of calls of every kind under way, and compactions running all the time, are killed at random
- * moments, round after round on the same directories. Afterwards each log holds the calls that were made up to some point,
- * whole and in their order, no acked one missing; whoever opens the directory next goes on with that.
+ * Processes with hundreds of calls of every kind under way, and with compactions all the time, are killed at random moments,
+ * round after round on the same directories. Afterwards each log has the calls up to some point, whole and in order, and no
+ * acked one is missing. The next process continues from there.
  *
- * The calls follow from a seed (printed), so what must be there is worked out by the model and not asked of the addon.
- * PS_LONG=1 takes 200 rounds, PS_SEED=n another seed.
+ * The calls follow from a seed (printed), so the model works out what must be there, without the addon. PS_LONG=1 makes 200
+ * rounds, PS_SEED=n takes another seed.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -37,7 +37,7 @@ const UNACKED_MAX = 20 * WIDTH;
 function ackedBy(result) {
   const complaints = result.lines.filter((line) => line.startsWith('!'));
   assert.deepEqual(complaints, [], 'no call was rejected');
-  // One may find the torn tail that the other one left.
+  // One process may find the torn tail of the other one.
   const warnings = result.stderr
     .split('\n')
     .filter((line) => !/PS_TORN_TAIL|PS_SLOW_SYNC|PS_LOCK_WAIT|--trace-warnings|^$/.test(line));
@@ -51,7 +51,7 @@ function assertFilesAreValid(place) {
   for (const file of fs.readdirSync(place.file('logs'))) {
     if (!/\.log(\.backup\.\d+)?$/.test(file)) continue;
     const lines = fs.readFileSync(place.file('logs', file), 'utf8').split('\n');
-    // What is behind the last newline is a torn tail, or nothing.
+    // After the last newline comes a torn tail, or nothing.
     lines.pop();
     for (const line of lines) {
       const found = /^(.*),"_crc":"([0-9a-f]{8})"}$/s.exec(line);
@@ -86,7 +86,7 @@ function ownPart(log, content, { alone, prefix }) {
 function callsShown(log, found, model, child, acked) {
   const lastAcked = Math.max(child.first, ...acked);
   const expected = ownPart(log, found, child);
-  // What holds a number came after that call.
+  // A number in the log shows that the call with this number was made.
   const numbers = [...expected.matchAll(/"(?:seq|score)":(\d+)/g)].map((hit) => Number(hit[1]));
   const calls = [];
   let neededTo = Math.max(0, ...numbers.filter((seq) => seq >= child.first));
@@ -180,7 +180,7 @@ class Field {
     });
     const acked = [];
     for (const child of running) {
-      // Some are killed while they open the directory, most amid their work.
+      // Some are killed while they open the directory, most during their work.
       if (random(8) > 0) await child.linesSeen(1 + random(40));
       await sleep(random(60));
       child.process.kill('SIGKILL');
@@ -205,7 +205,7 @@ class Field {
     });
     if (children.length > 1) assertSharedCounts(this.#contents, found, shown);
 
-    // What is shown before the first write is what is there after it, for us and for the old module.
+    // The state before the first write is the state after it, for us and for the old module.
     const players = await storage.loadPlayers();
     assert.equal(maskedJson(players), maskedJson(found.players));
     await storage.appendLogEntry('audit', { op: 'NOTE', by: 'parent' });
@@ -221,7 +221,7 @@ class Field {
         assert.deepEqual(without(content, 'parent'), without(found[log], 'parent'), log);
       this.#contents[log] = content;
     }
-    // A process that was killed just then may have left a backup too many, which the next compaction removes.
+    // A killed process may have left one backup too many, which the next compaction removes.
     const compacted = LOGS.filter((log) => log !== 'audit' && number % 2 === 0);
     for (const log of compacted) {
       await storage.compactLog(log);
@@ -262,11 +262,11 @@ class Field {
 
 const without = (state, key) => Object.fromEntries(Object.entries(state).filter(([name]) => name !== key));
 
-test(`${ROUNDS} rounds of SIGKILL amid calls of every kind, seed ${SEED}`, async (t) => {
+test(`${ROUNDS} rounds of SIGKILL during calls of every kind, seed ${SEED}`, async (t) => {
   const random = seededRandom(SEED);
   const small = new Field(scene(t));
   const large = new Field(scene(t));
-  // Larger than a mirror that is written with every call.
+  // Too large for a mirror that every call writes.
   await large.seedPlayers(manyPlayers(300, 500));
   let acked = 0;
   for (const round of range(ROUNDS)) {

@@ -1,6 +1,6 @@
 /**
- * The dashboard in a real browser: every panel with real data, live; a problem that appears when a compaction fails; a
- * phone's width, the keyboard, light and dark; and no error in the console. Skipped where there is no Chromium.
+ * The dashboard in a real browser: every panel with real data, live; a problem after a failed compaction; a phone's width,
+ * the keyboard, light and dark; and no error in the console. Skipped without Chromium.
  *
  * SCREENSHOTS=folder keeps pictures.
  */
@@ -100,7 +100,7 @@ test('every panel shows what happens', { skip }, async (t) => {
   await page.getByRole('cell', { name: 'players', exact: true }).waitFor(WAIT);
   await page.locator('#players td', { hasText: 'Ada' }).first().waitFor(WAIT);
 
-  // Live: what happens now appears without a reload.
+  // Live: new data appears without a reload.
   const entries = () => page.locator('#figures dd').first().textContent();
   const before = await entries();
   const playing = playEvening(storage);
@@ -113,7 +113,7 @@ test('every panel shows what happens', { skip }, async (t) => {
   await storage.compactLog('players');
   await page.locator('#compactions li', { hasText: 'players' }).first().waitFor(WAIT);
   await page.locator('#backups td', { hasText: 'players.log.backup.' }).first().waitFor(WAIT);
-  // More to see in a picture.
+  // More data for the picture.
   for (let i = 0; process.env.SCREENSHOTS && i < 90; i++) {
     await playEvening(storage);
     await new Promise((resolve) => setTimeout(resolve, (i % 7) * 40));
@@ -126,13 +126,13 @@ test('every panel shows what happens', { skip }, async (t) => {
       .waitFor({ state: 'attached', ...WAIT });
   }
 
-  // By keyboard alone: to the field, the key, Enter.
+  // With the keyboard alone: to the field, the key, Enter.
   await page.locator('#key').focus();
   await page.keyboard.type('1001');
   await page.keyboard.press('Enter');
   await page.locator('#found pre', { hasText: 'Grace' }).waitFor(WAIT);
   assert.ok((await page.locator('#key-history tbody tr').count()) > 10);
-  // Not the values, which look alike, but what changed.
+  // Shows the changes, since the values look alike.
   await page
     .locator('#key-history tbody tr', { hasText: /totalScore: \d+ → \d+/ })
     .first()
@@ -141,12 +141,12 @@ test('every panel shows what happens', { skip }, async (t) => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await keepPicture(page, 'dashboard-dark');
 
-  // What a script of elsewhere would try is refused by the page's policy; nothing of that happened by itself.
+  // No error: the page's policy blocked nothing of its own.
   assert.deepEqual(problems, []);
   assert.equal(await page.locator('#problem-panel').isVisible(), false);
 });
 
-test('a failed compaction appears with what to do about it', { skip }, async (t) => {
+test('a failed compaction appears with advice', { skip }, async (t) => {
   const { place, storage, page, problems } = await openAfterEvening(t);
   const aside = place.file('logs', 'aside');
   fs.renameSync(place.log(), aside);
@@ -165,7 +165,7 @@ test('a failed compaction appears with what to do about it', { skip }, async (t)
   assert.deepEqual(problems, []);
 });
 
-test('a phone shows all of it without scrolling sideways, and all controls can be reached by Tab', {
+test('a phone needs no sideways scrolling, and Tab reaches all controls', {
   skip,
 }, async (t) => {
   const place = scene(t);
@@ -201,14 +201,14 @@ test('a phone shows all of it without scrolling sideways, and all controls can b
       }),
     );
   }
-  // What scrolls can be scrolled by keyboard, too.
+  // The keyboard can scroll too.
   for (const control of ['log', 'key', 'Look up', 'To the panels', 'Value', 'History']) {
     assert.ok(reached.has(control), `${control} among ${[...reached]}`);
   }
   assert.deepEqual(problems, []);
 });
 
-test('the program’s page of a folder says what it knows, and what it cannot', { skip }, async (t) => {
+test('the program’s page of a folder says what it knows, and what it cannot know', { skip }, async (t) => {
   const place = scene(t);
   const storage = place.open({ logger: null });
   await playEvening(storage);

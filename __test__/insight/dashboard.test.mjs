@@ -1,6 +1,6 @@
 /**
- * The dashboard's server: what it answers, to whom, and under which policy; and the colours of its page, which are read
- * from the page itself.
+ * The dashboard's server: what it answers, to whom, and under which policy. Also the colours of its page, which the test
+ * reads from the page itself.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -73,7 +73,7 @@ test('the page, metrics and health are there, and nothing else is', async (t) =>
   }
 });
 
-test('a key with its history, and wrong ones refused', async (t) => {
+test('a key with its history; wrong keys are refused', async (t) => {
   const place = scene(t);
   const { storage, dashboard } = await start(place);
   const coins = storage.collection('coins');
@@ -88,7 +88,7 @@ test('a key with its history, and wrong ones refused', async (t) => {
     [2, 1],
   );
   assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
-  // An edit by hand counts at once, and is logged with the next write.
+  // An edit by hand counts at once, and the next write logs it.
   fs.writeFileSync(place.file('coins.json'), '{"ann":7,"ben":3}');
   const edited = async (key) => {
     const told = JSON.parse((await look({ log: 'coins', key })).text);
@@ -107,9 +107,9 @@ test('a key with its history, and wrong ones refused', async (t) => {
   }
 });
 
-test('it only reads: no log is opened, converted or made, whatever is asked for', async (t) => {
+test('it only reads: no request opens, converts or creates a log', async (t) => {
   const place = scene(t);
-  // A bot has used some logs; now only some of them are open.
+  // A bot used several logs, and only some of them are open now.
   const before = place.open();
   await before.collection('coins').set('ann', 1);
   await before.compactLog('coins');
@@ -118,7 +118,7 @@ test('it only reads: no log is opened, converted or made, whatever is asked for'
   await before.appendLogEntry('open', { op: 'SET', key: 'ann', value: 'opened' });
   await before.updatePlayerStats('ann', 'Ann', 5);
   await before.close();
-  // A file of somebody else, of the name of a plain log.
+  // Somebody else's file, with the name of a plain log.
   fs.writeFileSync(place.file('events.json'), '{"ann":"secret"}');
   fs.writeFileSync(place.file('other.json'), '{"ann":"secret"}');
   const files = await contentsOf(place.data);
@@ -143,7 +143,7 @@ test('it only reads: no log is opened, converted or made, whatever is asked for'
   }
   assert.equal((await look('players')).value.totalScore, 5);
   assert.deepEqual((await look('events', 'nobody')).records, 0);
-  // An edit by hand of a collection that is not open.
+  // An edit by hand in a collection that is not open.
   fs.writeFileSync(place.file('coins.json'), '{"ann":7}');
   assert.equal((await look('coins')).value, 7);
   fs.writeFileSync(place.file('coins.json'), '[');
@@ -161,7 +161,7 @@ test('it only reads: no log is opened, converted or made, whatever is asked for'
   assert.deepEqual(others, same, 'nothing was written');
 });
 
-test('who has no token gets nothing but whether it lives', async (t) => {
+test('without a token a caller only learns that the server is alive', async (t) => {
   const place = scene(t);
   const { dashboard } = await start(place, { token: TOKEN });
   for (const route of [
@@ -189,12 +189,12 @@ test('who has no token gets nothing but whether it lives', async (t) => {
     'no path: it is for the one below which a proxy has it',
   );
   assert.ok(!cookie.includes(TOKEN));
-  // Browsers send the cookies of a host to all of its ports.
+  // Browsers send a host's cookies to all of its ports.
   assert.match(cookie, new RegExp(`^progressive_storage_token_${dashboard.port}=[0-9a-f]{64};`));
   assert.equal((await ask(dashboard.url, { headers: { cookie: cookie.split(';')[0] } })).status, 200);
 });
 
-test('health without the token is one word; with it, what is wrong', async (t) => {
+test('health is one word without the token, and the problems with it', async (t) => {
   const place = scene(t);
   place.writeLog(
     `${plain(set('secret key', 1))}\n{"op":"SET","key":"secret key","value":}\n${plain(set('b', 1))}\n`,
@@ -221,7 +221,7 @@ test('every token that is accepted works: in the address, in a header, as a cook
     const { dashboard } = await start(place, { token });
     const authorization = `Bearer ${token}`;
     assert.equal((await ask(`${dashboard.url}metrics`, { headers: { authorization } })).status, 200, token);
-    // Encoded as one must, by a form, and typed as it is where an address may have it.
+    // Percent-encoded, encoded by a form, and plain where an address allows that.
     const ways = [
       encodeURIComponent(token),
       new URLSearchParams({ token }).toString().slice('token='.length),
@@ -237,7 +237,7 @@ test('every token that is accepted works: in the address, in a header, as a cook
   }
 });
 
-test('below a path of a proxy it works as well', async (t) => {
+test('it works below a path of a proxy', async (t) => {
   const place = scene(t);
   const { storage, dashboard } = await start(place, { token: TOKEN });
   await storage.updatePlayerStats('ann', 'Ann', 5);
@@ -270,7 +270,7 @@ test('below a path of a proxy it works as well', async (t) => {
   assert.doesNotMatch(text, /(?:href|src|action)="\//);
 });
 
-test('half of a request does not hold the end', async (t) => {
+test('half of a request does not hold up close()', async (t) => {
   const place = scene(t);
   const { dashboard } = await start(place);
   let said = '';
@@ -280,14 +280,14 @@ test('half of a request does not hold the end', async (t) => {
   });
   half.on('error', () => {});
   const ended = new Promise((resolve) => half.on('close', resolve));
-  // Its bytes are there once another request was answered.
+  // Once another request is answered, these bytes have arrived.
   await ask(dashboard.url);
   await dashboard.close();
   await ended;
   assert.equal(said, '', 'it was cut off, not waited for until its time was over');
 });
 
-test('without a token, names of other sites are not answered', async (t) => {
+test('without a token, requests with the name of another site are refused', async (t) => {
   const place = scene(t);
   const { dashboard } = await start(place);
   for (const [host, status] of [
@@ -301,7 +301,7 @@ test('without a token, names of other sites are not answered', async (t) => {
   }
 });
 
-test('only loopback is listened on without a token, and wrong options are refused', async () => {
+test('without a token it only listens on loopback, and wrong options are refused', async () => {
   for (const [options, code] of [
     [{ host: '0.0.0.0' }, 'ERR_INVALID_ARG_VALUE'],
     [{ host: '::' }, 'ERR_INVALID_ARG_VALUE'],
@@ -330,7 +330,7 @@ test('a port that is taken is an ordinary error, and close ends all', async (t) 
   await assert.rejects(ask(dashboard.url), { code: 'ECONNREFUSED' });
 });
 
-test('a page that takes nothing does not fill the memory', async (t) => {
+test('a page that reads nothing does not fill the memory', async (t) => {
   const place = scene(t);
   const listeners = [];
   const storage = {
@@ -361,20 +361,20 @@ test('a page that takes nothing does not fill the memory', async (t) => {
   request.on('error', () => {});
   place.beforeEnd(() => request.destroy());
   await waitFor(() => text !== '', 'the other page to be told');
-  // Of each page, the server keeps at most a few of these.
+  // The server keeps at most a few of these for each page.
   const told = 100;
   for (let news = 1; news <= told; news++) {
     listeners[0]({ event: 'backup', message: `news ${news}` });
     await waitFor(() => taken === news, 'the news to be taken');
   }
-  // Who takes nothing hears of it once he reads.
+  // The server has closed the connection of the idle page, which it learns once it reads.
   idle.resume();
   await waitFor(() => isLetGo, 'the connection to be over');
-  // The one that reads goes on, and who asks for the head alone is no page.
+  // The other page continues, and a HEAD request is no page.
   assert.equal((await ask(`${dashboard.url}events`, { method: 'HEAD' })).status, 200);
 });
 
-test('a failed compaction makes it unwell until one is done, and looking on hides no warning', async (t) => {
+test('after a failed compaction it is unwell until one succeeds, and watching hides no warning', async (t) => {
   const place = scene(t);
   place.writeLog(`${plain(set('a', 1))}\n{"torn`, 'coins');
   const warned = listenForWarnings('PS_TORN_TAIL');
@@ -427,7 +427,7 @@ test('the program takes the token from a file or the environment, and changes no
   for (const [more, env] of [
     [['--token-file', file], {}],
     [[], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: TOKEN }],
-    // What is given to the command itself counts.
+    // The command's own option wins.
     [['--token-file', file], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: 'another one, which is not taken' }],
   ]) {
     const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json', ...more];
@@ -453,7 +453,7 @@ test('the program takes the token from a file or the environment, and changes no
   assert.equal((await runCli(t, ['dashboard', place.data, '--token-file', `${file}s`])).code, 3);
 });
 
-test('names on the page show what they hide', () => {
+test('the page shows hidden characters in names', () => {
   const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
   const [source] = /function shown\(text\) \{[\s\S]*?\n\}/.exec(page);
   const shown = vm.runInNewContext(`(${source})`);
@@ -461,7 +461,7 @@ test('names on the page show what they hide', () => {
   assert.equal(shown('Bén 😀\n{ }'), 'Bén 😀\n{ }');
 });
 
-test('the program tells from the files what another process writes', async (t) => {
+test('the program reads from the files what another process writes', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);

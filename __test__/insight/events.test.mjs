@@ -1,6 +1,6 @@
 /**
- * Events: who listens hears what happened, with its details; who does not sees problems as warnings, each once;
- * a logger gets both in words. Listening changes nothing in the files.
+ * Events: a listener gets what happened, with details. Without a listener each problem is one warning. A logger gets both as
+ * text. Listening changes nothing in the files.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -35,7 +35,7 @@ const withoutTime = ({ timestamp, message, ...rest }) => {
   return rest;
 };
 
-test('a compaction and its backup are told with sizes', async (t) => {
+test('events of a compaction and its backup have the sizes', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const heard = listenToAll(storage);
@@ -64,7 +64,7 @@ test('a compaction and its backup are told with sizes', async (t) => {
   });
 });
 
-test('damage, a torn tail and an edit are told with where they are, and not printed to one who listens', async (t) => {
+test('events of damage, a torn tail and an edit have the place, and a listener replaces the warning', async (t) => {
   const place = scene(t);
   const lines = [
     sealed(set('a', 1)),
@@ -110,7 +110,7 @@ test('damage, a torn tail and an edit are told with where they are, and not prin
       keys: 1,
     },
   ]);
-  // The same findings are no news the second time.
+  // The same findings cause no second event.
   await storage.collection('coins').set('e', 1);
   await storage.compactLog('coins');
   await waitFor(() => heard.some(({ event }) => event === 'backup'), 'the backup');
@@ -118,7 +118,7 @@ test('damage, a torn tail and an edit are told with where they are, and not prin
   for (const warnings of warned) assert.deepEqual(await warnings(), []);
 });
 
-test('a failed compaction is told each time, and rejects only where somebody asked for it', async (t) => {
+test('each failed compaction is an event, and rejects only the call that asked for it', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const heard = [];
@@ -127,7 +127,7 @@ test('a failed compaction is told each time, and rejects only where somebody ask
   await storage.close();
   const again = place.open();
   again.on('compactionFailed', (happened) => heard.push(happened));
-  // A folder in the log's place can be neither read nor replaced.
+  // A folder at the log's path can be neither read nor replaced.
   fs.renameSync(place.log(), place.file('logs', 'aside'));
   fs.mkdirSync(place.log());
   await assert.rejects(again.compactLog('players'), { code: 'EISDIR' });
@@ -145,7 +145,7 @@ test('a failed compaction is told each time, and rejects only where somebody ask
   fs.renameSync(place.file('logs', 'aside'), place.log());
 });
 
-test('once hears the next event only, off ends it, and the same function may be added twice', async (t) => {
+test('once gets the next event only, off removes a listener, and a function may be added twice', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const heard = [];
@@ -168,7 +168,7 @@ test('once hears the next event only, off ends it, and the same function may be 
   assert.deepEqual(heard, ['first', 'second', 'third', 'second']);
 });
 
-test('storages of other folders hear nothing', async (t) => {
+test('storages of other folders get no event', async (t) => {
   const place = scene(t);
   const other = scene(t);
   const heard = listenToAll(other.open());
@@ -203,7 +203,7 @@ test('wrong events and listeners are refused', (t) => {
   }
 });
 
-test('a logger gets problems and news in words, in place of warnings', async (t) => {
+test('a logger gets problems and news as text, instead of warnings', async (t) => {
   const place = scene(t);
   place.writeLog(`${plain(set('a', 1))}\n{"torn`, 'coins');
   const warned = listenForWarnings('PS_TORN_TAIL');
@@ -222,7 +222,7 @@ test('a logger gets problems and news in words, in place of warnings', async (t)
   assert.deepEqual(await warned(), []);
 });
 
-test('without a logger on purpose nothing is printed, and a wrong one is refused', async (t) => {
+test('with `logger: null` nothing is printed, and a wrong logger is refused', async (t) => {
   for (const logger of [null, false]) {
     const place = scene(t);
     place.writeLog(`${plain(set('a', 1))}\n{"torn`, 'coins');
@@ -237,13 +237,13 @@ test('without a logger on purpose nothing is printed, and a wrong one is refused
   }
 });
 
-test('the module hears of its default storage, also when it listened before it was opened', async (t) => {
+test('listeners of the module get events of the default storage, also from before it was opened', async (t) => {
   const place = scene(t);
   const { lines } = await place.run('events.mjs', [place.data], { env: { WHAT: 'module' } });
   assert.deepEqual(lines, ['compaction players', 'backup players', 'thread compaction players', 'closed']);
 });
 
-test('what a listener throws is an uncaught exception, and the store goes on', async (t) => {
+test('an error in a listener is an uncaught exception, and the store continues', async (t) => {
   const place = scene(t);
   const { lines } = await place.run('events.mjs', [place.data], { env: { WHAT: 'throws' } });
   assert.deepEqual(lines, ['uncaught on purpose', 'other listener', 'still 2 games']);
@@ -255,7 +255,7 @@ test('a listener does not keep the process alive', async (t) => {
   assert.deepEqual(lines, ['listening']);
 });
 
-test('a storage that was closed lets go of its listeners and its logger', {
+test('a closed storage releases its listeners and its logger', {
   skip: !collectGarbage && 'no garbage collector to be called',
 }, async (t) => {
   const place = scene(t);
@@ -274,7 +274,7 @@ test('a storage that was closed lets go of its listeners and its logger', {
   }, 'both to be garbage');
 });
 
-test('what comes with a refused call, or is replaced, is let go of', {
+test('listeners and loggers of refused calls, and replaced ones, are released', {
   skip: !collectGarbage && 'no garbage collector to be called',
 }, async (t) => {
   const { data } = scene(t);
@@ -283,7 +283,7 @@ test('what comes with a refused call, or is replaced, is let go of', {
     ps.configure({ dataDir: data });
   });
   const refs = new Map();
-  // In functions of their own, so that no frame holds what they made.
+  // In functions of their own, so that no stack frame keeps their objects.
   const refused = (name, call, make = () => ({ warn() {} })) => {
     const what = make();
     refs.set(name, new WeakRef(what));
@@ -343,7 +343,7 @@ test('what comes with a refused call, or is replaced, is let go of', {
   });
 });
 
-test('the logger that was configured stays when the default storage is closed and opened again', async (t) => {
+test('the configured logger stays when the default storage is closed and opened again', async (t) => {
   const { data } = scene(t);
   const said = [];
   const logger = { warn: (text) => said.push(text), info: (text) => said.push(text) };

@@ -1,6 +1,6 @@
 /**
- * Metrics: what is counted is what was done, the object and the text say the same, the text is what Prometheus
- * takes, and asking touches no file.
+ * Metrics: the counts are exact, object and text say the same, Prometheus accepts the text, and reading metrics touches no
+ * file.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -9,7 +9,7 @@ import test from 'node:test';
 import { manyPlayers, plain, range, scene, set, waitFor } from '../support/durability.mjs';
 import { parsePrometheus } from '../support/prometheus.mjs';
 
-test('a storage that was not used has nothing to tell, and asking makes no file', (t) => {
+test('an unused storage has metrics without logs, and reading them creates no file', (t) => {
   const place = scene(t);
   const storage = place.open();
   const metrics = storage.metrics();
@@ -20,7 +20,7 @@ test('a storage that was not used has nothing to tell, and asking makes no file'
   assert.equal(fs.existsSync(place.data), false);
 });
 
-test('entries, bytes, syncs, acknowledgements and batches are those that were', async (t) => {
+test('entries, bytes, syncs, acknowledgements and batches are counted exactly', async (t) => {
   const place = scene(t);
   const storage = place.open();
   for (const n of range(5)) await storage.updatePlayerStats('ann', 'Ann', n);
@@ -37,7 +37,7 @@ test('entries, bytes, syncs, acknowledgements and batches are those that were', 
   assert.equal(players.deadShare, 1 - players.liveBytes / size);
   assert.ok(players.fsync.count >= 6 && players.fsync.count <= 45);
   assert.ok(players.fsync.sumMs > 0);
-  // Each call that finds the queue empty is timed.
+  // Each call that finds an empty queue is timed.
   assert.ok(players.ack.count >= 6, `${players.ack.count} calls were timed`);
   assert.ok(players.ack.sumMs >= players.fsync.sumMs / 45);
   assert.equal(batches.calls, 45);
@@ -46,7 +46,7 @@ test('entries, bytes, syncs, acknowledgements and batches are those that were', 
   assert.equal(queueCalls, 0);
 });
 
-test('compactions count by their result', async (t) => {
+test('compactions are counted by result', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);
@@ -64,7 +64,7 @@ test('compactions count by their result', async (t) => {
   fs.renameSync(place.file('logs', 'aside'), place.log());
 });
 
-test('what was found in the files is counted once', async (t) => {
+test('each finding in the files is counted once', async (t) => {
   const place = scene(t);
   place.writeLog(`${plain(set('a', 1))}\nnonsense\nmore of it\n${plain(set('b', 2))}\n{"torn`, 'coins');
   place.writeMirror({ a: 1, b: 2, c: 3 }, 'coins');
@@ -80,7 +80,7 @@ test('what was found in the files is counted once', async (t) => {
   );
 });
 
-test('a large mirror ages until it was written', async (t) => {
+test('a large mirror gets older until it is written', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.savePlayers(manyPlayers(100, 2000));
@@ -92,7 +92,7 @@ test('a large mirror ages until it was written', async (t) => {
   assert.equal(storage.metrics().logs.players.mirrorAgeMs, 0);
 });
 
-test('the text has a help, a type and a unit for all, says what the object says', async (t) => {
+test('the text has help, type and unit for each metric, and says the same as the object', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);
@@ -122,7 +122,7 @@ test('the text has a help, a type and a unit for all, says what the object says'
   assert.equal(families.get('progressive_storage_mirror_age_seconds').type, 'gauge');
 });
 
-test('promtool finds nothing to say about the text', async (t) => {
+test('promtool accepts the text', async (t) => {
   if (spawnSync('promtool', ['--version']).error) return t.skip('there is no promtool here');
   const place = scene(t);
   const storage = place.open();

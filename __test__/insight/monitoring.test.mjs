@@ -1,6 +1,6 @@
 /**
- * What stands in examples/monitoring: the rules and the Grafana dashboard ask for metrics that there are, promtool takes
- * the rules, every alert is explained, and the alerts to Discord arrive once.
+ * The files in examples/monitoring: the rules and the Grafana dashboard only use metrics that exist, promtool accepts the
+ * rules, every alert is explained, and an alert to Discord arrives once.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const folder = path.join(repositoryRoot, 'examples', 'monitoring');
 const rules = fs.readFileSync(path.join(folder, 'alerts.yml'), 'utf8');
 const dashboard = JSON.parse(fs.readFileSync(path.join(folder, 'grafana-dashboard.json'), 'utf8'));
 
-test('rules and dashboard ask for metrics that there are', async (t) => {
+test('rules and dashboard only use metrics that exist', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);
@@ -30,7 +30,7 @@ test('rules and dashboard ask for metrics that there are', async (t) => {
   }
 });
 
-test('the Grafana dashboard is one: every panel has its place, unit and data source', () => {
+test('every panel of the Grafana dashboard has a place, a unit and a data source', () => {
   const ids = dashboard.panels.map(({ id }) => id);
   assert.equal(new Set(ids).size, ids.length);
   for (const { title, gridPos, targets, fieldConfig } of dashboard.panels) {
@@ -50,7 +50,7 @@ test('every alert is explained in the operations guide', () => {
   for (const name of alerts) assert.ok(guide.includes(`\`${name}\``), name);
 });
 
-test('promtool takes the rules', (t) => {
+test('promtool accepts the rules', (t) => {
   if (spawnSync('promtool', ['--version']).error) return t.skip('there is no promtool here');
   const checked = spawnSync('promtool', ['check', 'rules', path.join(folder, 'alerts.yml')], {
     encoding: 'utf8',
@@ -58,7 +58,7 @@ test('promtool takes the rules', (t) => {
   assert.equal(checked.status, 0, checked.stdout + checked.stderr);
 });
 
-test('a problem is posted to Discord once, and calls nobody', async (t) => {
+test('a problem is posted to Discord once, and mentions nobody', async (t) => {
   const posts = [];
   const discord = http.createServer((request, response) => {
     let text = '';
@@ -73,7 +73,7 @@ test('a problem is posted to Discord once, and calls nobody', async (t) => {
   await new Promise((resolve) => discord.listen(0, '127.0.0.1', resolve));
   t.after(() => discord.close());
   const place = scene(t);
-  // The example as it stands, but for the name of the package, which is not installed here.
+  // The unchanged example, except for the name of the package, which is not installed here.
   const source = fs.readFileSync(path.join(folder, 'discord-alerts.mjs'), 'utf8');
   const copy = path.join(place.root, 'discord-alerts.mjs');
   const entry = new URL('../../index.js', import.meta.url).href;

@@ -23,7 +23,7 @@ function depthOf(value) {
   return depth;
 }
 
-/** What JSON.stringify says against a value; null when it writes it. */
+/** The error of JSON.stringify for a value; null when it writes the value. */
 function whyNotWritten(value) {
   try {
     JSON.stringify(value);
@@ -34,7 +34,7 @@ function whyNotWritten(value) {
   }
 }
 
-test('nesting that JSON.stringify or the store gives up on: a clear error, and nothing is touched', async (t) => {
+test('nesting too deep for JSON.stringify or the store: a clear error, and nothing is touched', async (t) => {
   const place = scene(t);
   const storage = place.open(fast);
   for (const write of Object.values(writersOf(storage))) await write('before');
@@ -43,7 +43,7 @@ test('nesting that JSON.stringify or the store gives up on: a clear error, and n
   for (const kind of ['array', 'object']) {
     for (const depth of [2 * DEEP, 10 * DEEP, 100 * DEEP]) {
       const value = nested(depth, kind);
-      // Engines of today write any depth; there the limit is the store's own.
+      // Newer engines write any depth; there the limit is that of the store.
       const reason = whyNotWritten(value) ?? 'is nested more than 12000 deep';
       for (const [name, write] of Object.entries(writersOf(storage))) {
         const error = await refused(() => write(value));
@@ -55,12 +55,12 @@ test('nesting that JSON.stringify or the store gives up on: a clear error, and n
   await assertWritten(storage, 'before');
 });
 
-test('nesting just below that: it works, or gets the same error', async (t) => {
+test('nesting just below the limit works, or gets the same error', async (t) => {
   const place = scene(t);
   const storage = place.open(fast);
   let works = 100;
   let fails = DEEP;
-  // How deep the stack allows differs from call to call, so this is near the limit and not exactly at it.
+  // The stack's limit differs from call to call, so this is near the limit and not exactly at it.
   while (fails - works > 20) {
     const depth = Math.floor((works + fails) / 2);
     const call = storage.appendLogEntry('events', { op: 'SET', key: 'k', value: nested(depth) });
@@ -97,7 +97,7 @@ test(`nesting ${DEEP} deep, from a thread with a stack for it`, async (t) => {
   });
   await worker.terminate();
   assert.deepEqual(report, { appended: DEEP, updated: DEEP + 1 });
-  // What one thread could write, another one with less stack can read.
+  // A thread with less stack can read what this thread wrote.
   const storage = place.open(fast);
   assert.equal(depthOf((await storage.readLogEntries('events')).at(-1).value), DEEP);
   assert.equal(depthOf(await storage.collection('coins').get('k')), DEEP + 1);
@@ -112,7 +112,7 @@ test(`nesting ${DEEP} deep and more, in files that came from elsewhere`, async (
   const place = scene(t);
   const text = (depth) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
   const objects = (depth) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
-  // Deeper than V8 would write it, as a line of the old module, as one of ours, and in a mirror.
+  // Deeper than V8 can write: a line of the old module, a line of ours, and a mirror.
   place.writeLog(
     `{"op":"SET","key":"k","value":${text(100 * DEEP)}}\n{"op":"SET","data":{"o":${objects(DEEP)}}}\n`,
   );
@@ -135,7 +135,7 @@ test(`nesting ${DEEP} deep and more, in files that came from elsewhere`, async (
   assert.deepEqual(place.mirrorState('coins'), { small: { n: 1 }, after: 1 });
 });
 
-test('a million opening brackets are damage like any other', async (t) => {
+test('a million opening brackets are ordinary damage', async (t) => {
   const place = scene(t);
   const bad = [`{"op":"SET","key":"k","value":${'['.repeat(1_000_000)}`, '{"a":'.repeat(200_000)];
   place.writeLog([sealed(set('a', 1)), bad[0], sealed(set('b', 2)), bad[1], plain(set('c', 3))], 'coins');

@@ -1,5 +1,5 @@
-// A whole state whose JSON text is longer than V8's longest string (2^29 - 24 characters) still loads,
-// as does a log with such entries. Needs about 6 GB of free memory, and is skipped where there is less.
+// A whole state whose JSON text is longer than V8's longest string (2^29 - 24 characters) still loads, and so does a log
+// with such entries. Needs about 6 GB of free memory, and is skipped with less.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';

@@ -37,7 +37,7 @@ test('values of 50 MB through every call, small ones beside them, compaction, re
   assert.equal(players.small.totalScore, 7);
   assertSame(place.mirrorState('players'), players, 'the mirror is whole');
   assertSame(await place.old('loadPlayers'), players, 'the old module reads it too');
-  // One game more is a whole new record of 50 MB, and a name of 50 MB is a name.
+  // One more game writes a whole new record of 50 MB, and a name may have 50 MB.
   const updated = await again.updatePlayerStats('k', large.hex, 1);
   assert.equal(updated.totalGames, 2);
   assertSame(updated.value, large);
@@ -78,7 +78,7 @@ test('values about as long as a string can be', { skip: !isLong ? 'PS_LONG=1' : 
   assert.match(longer.message, /'value'/);
   assert.deepEqual(snapshot(place.data, { times: true }), before);
 
-  // With its quotes it is just a string, but the object that holds it is not: refused, or readable for ever.
+  // With its quotes it still fits into a string, but the entry around it does not: refused, or readable for ever.
   const value = 'x'.repeat(longest - 2);
   const wasRefused = await coins.set('k', value).then(
     () => false,
@@ -113,11 +113,11 @@ test('a torn tail of 1 GiB of zeros takes no memory', {
   }
 });
 
-test('a line that is huge and whole is read also where it ends with a blank megabyte of zeros behind it', async (t) => {
+test('a huge whole line counts, also with megabytes of zeros after it', async (t) => {
   const place = scene(t);
   const value = 'x'.repeat(3 << 20);
   const line = sealed(set('a', value));
-  // Zeros, then something else: not the end of the file.
+  // Zeros, then something else, so this is not the end of the file.
   place.writeLog(`${line}\n${'\0'.repeat(3 << 20)}x\n${line}${'\0'.repeat(3 << 20)}`);
   const damaged = listenForWarnings('PS_LOG_DAMAGED');
   const torn = listenForWarnings('PS_TORN_TAIL');

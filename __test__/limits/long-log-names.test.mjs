@@ -1,5 +1,5 @@
 /**
- * A log name may have 200 bytes. Every file beside the log has such a name with something behind it, and still fits.
+ * A log name may have 200 bytes. Every file beside the log has the same name with a suffix, and still fits.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -13,7 +13,7 @@ for (const [what, name] of [
   ['three', `${'日'.repeat(66)}ab`],
   ['four', '😀'.repeat(50)],
 ]) {
-  test(`a log name of 200 bytes (${what}): everything that makes a file beside the log`, async (t) => {
+  test(`a log name of 200 bytes (${what}): every file beside the log`, async (t) => {
     assert.equal(Buffer.byteLength(name), 200);
     const place = scene(t);
     const first = place.open();
@@ -60,13 +60,13 @@ for (const [what, name] of [
   });
 }
 
-test('a log name of 200 bytes has room for all that stands behind it', async (t) => {
+test('a log name of 200 bytes leaves room for all suffixes', async (t) => {
   const place = scene(t);
   const name = 'n'.repeat(200);
   const problems = ['PS_BACKUP_FAILED', 'PS_MIRROR_FAILED', 'PS_COMPACTION_FAILED'].map(listenForWarnings);
   const storage = place.open();
   const collection = storage.collection(name);
-  // Numbers of temporary files grow.
+  // The numbers in the names of temporary files grow.
   for (const i of range(1200)) await collection.set('count', i);
   await storage.compactLog(name);
   // A backup that is over a day old is compressed.

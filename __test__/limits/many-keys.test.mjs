@@ -63,7 +63,7 @@ test('keys of 1 MB, of plain and of awkward characters', async (t) => {
   assert.equal(await again.collection('coins').size(), 0);
 });
 
-test('what is said about a line with a key of 1 MB stays readable', async (t) => {
+test('messages about a line with a key of 1 MB stay readable', async (t) => {
   const place = scene(t);
   const line = sealed(set('k'.repeat(1 << 20), 1)).replace('"value":1', '"value":2');
   place.writeLog([line, sealed(set('a', 1))], 'events');
@@ -80,7 +80,7 @@ test('what is said about a line with a key of 1 MB stays readable', async (t) =>
 });
 
 const KEYS = isLong ? 1_000_000 : 200_000;
-test(`${KEYS} keys: set, looked at, ranked, removed, compacted, reopened`, async (t) => {
+test(`${KEYS} keys: set, read, ranked, removed, compacted, reopened`, async (t) => {
   const place = scene(t);
   const storage = place.open(fast);
   const coins = storage.collection('coins');
@@ -173,7 +173,7 @@ test('very many fields, and very long arrays', async (t) => {
     const stats = await on.getPlayerStats('wide');
     assert.equal(stats.totalGames, 2);
     assert.equal(stats['field-19999'], 19_999);
-    // More fields are asked for than any kept order would be worth.
+    // More fields than the store keeps in order.
     for (const n of range(100)) {
       const best = await on.getLeaderboard(`field-${n}`, 1);
       assert.equal(best[0].userId, n === 5 ? 'other' : 'wide', `field-${n}`);
@@ -190,7 +190,7 @@ test('very many fields, and very long arrays', async (t) => {
 test('many logs at once', { skip: isWindows && 'takes long there' }, async (t) => {
   const place = scene(t);
   const storage = place.open(fast);
-  // More than a process may usually have files open.
+  // More than the usual limit of open files.
   const names = range(1500).map((n) => `log-${n}`);
   await Promise.all(names.map((name) => storage.appendLogEntry(name, { op: 'SET', key: 'k', value: name })));
   await Promise.all(names.slice(0, 300).map((name) => storage.collection(name).set('c', 1)));

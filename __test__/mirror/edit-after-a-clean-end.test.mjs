@@ -1,6 +1,6 @@
 /**
- * An admin edits, or deletes, files after a process ended cleanly. Each difference between mirror and log is an edit then,
- * also one that looks like an older mirror.
+ * An admin edits, or deletes, files after a process ended cleanly. Then every difference between mirror and log is an edit,
+ * even if the mirror looks like an older one.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -33,8 +33,8 @@ test('an edit after a clean end: keys added, changed and removed', async (t) => 
   assert.equal((await warned()).length, 1);
 });
 
-test('an edit after a clean end that only removes is not taken for an old mirror', async (t) => {
-  // The content is exactly what an older position of the log shows.
+test('an edit after a clean end that only removes keys is no old mirror', async (t) => {
+  // The content equals the state at an older position of the log.
   const place = await leftCleanly(t);
   place.writeMirror(named(['a', 'b']));
   const storage = place.open();
@@ -66,7 +66,7 @@ test('an edit after a process ended by itself, without close()', async (t) => {
   assert.deepEqual(await storage.loadPlayers(), edited);
 });
 
-test('an edit seen, not logged, and the process ended: it still counts', async (t) => {
+test('an edit that a process read but never logged still counts', async (t) => {
   const place = await leftCleanly(t);
   place.writeMirror(named(['b', 'c', 'z']));
   const reader = place.open();

@@ -1,6 +1,7 @@
 /**
- * After a crash or a copy the mirror can be older than the log, and can be edited too. What it was made from is the last of
- * the nearest positions in the log: what differs there is the edit, and newer entries of the log win over the rest.
+ * After a crash or a copy the mirror can be older than the log, and somebody may have edited it too. It belongs to the
+ * position of the log that differs least from it, the last one of several. What differs there is the edit. For all other
+ * keys the newer entries of the log win.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -48,8 +49,8 @@ for (const [what, mirror, expected] of [
   }
 }
 
-test('of several nearest positions the last one counts', async (t) => {
-  // Two updates at once in the old module: both are logged, one of them overwrote the other in the JSON file.
+test('the last of several nearest positions counts', async (t) => {
+  // Two updates at once in the old module: both are in the log, but one of them overwrote the other in the JSON file.
   const lost = leftBehind(t, {
     log: [score('a', 1), score('b', 1), score('c', 1)],
     mirror: scores({ a: 1, c: 1 }),
@@ -72,7 +73,7 @@ test('a stale mirror is no edit: nothing is logged for it and nothing is warned 
   assert.deepEqual(await warned(), []);
 });
 
-test('a stale mirror of the time before the log was last compacted further', async (t) => {
+test('a stale mirror from after the last compaction, with a key that the log never had', async (t) => {
   const compacted = checkpoint(scores({ a: 5, b: 5 }));
   const place = leftBehind(t, {
     log: [compacted, score('a', 6), score('c', 1), score('a', 7)],
@@ -87,7 +88,7 @@ test('SIGKILL, then an edit', async (t) => {
   const other = await place.remote();
   for (const id of ['a', 'b', 'c', 'a', 'c']) await other.call('updatePlayerStats', id, id, 1);
   await other.kill();
-  // Of all positions in the log the last one is nearest to this.
+  // The last position of the log is the nearest one.
   const edited = place.mirrorState();
   delete edited.b;
   edited.c.totalScore = 50;
@@ -140,7 +141,7 @@ test('SIGKILL, an older mirror comes back, and is edited', async (t) => {
   await assertSettled(place, storage, await storage.loadPlayers());
 });
 
-test('SIGKILL with a large mirror that had not followed yet', async (t) => {
+test('SIGKILL before a large mirror is written', async (t) => {
   const place = scene(t);
   const first = place.open();
   await first.savePlayers(manyPlayers(300, 300));
@@ -149,7 +150,7 @@ test('SIGKILL with a large mirror that had not followed yet', async (t) => {
   const other = await place.remote();
   for (const _ of range(3)) await other.call('updatePlayerStats', 'user-00001', 'acked', 1);
   await other.kill();
-  // Whether or not the mirror made it: the oldest one it can be.
+  // The oldest mirror that a kill can leave.
   place.writeMirror(stale);
   const storage = place.open();
   assert.equal((await storage.getPlayerStats('user-00001')).totalGames, 4);
@@ -189,7 +190,7 @@ for (const withRecord of [true, false]) {
     const copy = scene(t);
     await fs.promises.cp(place.data, copy.data, { recursive: true });
     if (!withRecord) fs.rmSync(copy.file('.progressive-storage'), { recursive: true });
-    // The mirror looks newer than the log by far.
+    // By their times, the mirror is much newer than the log.
     for (const [name, year] of [
       ['.', 2030],
       ['logs', 2001],

@@ -1,5 +1,5 @@
 /**
- * An edit that two running processes see: it is logged once, whichever of them writes next, and undoes no acked update of
+ * Two running processes read the same edit. Whichever writes next logs it, once, and it undoes no acked update of
  * either.
  */
 import assert from 'node:assert/strict';
@@ -65,7 +65,7 @@ test('an edit made before a process saw the acked update of another one', async 
   const other = await place.remote();
   await mine.savePlayers(named(['a', 'b']));
   await other.call('updatePlayerStats', 'b', 'theirs', 1);
-  // `mine` has not looked since; the file holds their update and the edit.
+  // `mine` has not read since; the file has their update and the edit.
   const edited = place.mirrorState();
   edited.a.totalScore = 99;
   place.writeMirror(edited);
@@ -77,7 +77,7 @@ test('an edit made before a process saw the acked update of another one', async 
   await other.end();
 });
 
-test('an edit is seen by the process that did not write last', async (t) => {
+test('the process that did not write last reads an edit too', async (t) => {
   const place = scene(t);
   const mine = place.open();
   const other = await place.remote();

@@ -56,7 +56,7 @@ for (const how of ['writeMirror', 'replaceMirror']) {
   });
 }
 
-test('entries that carry an edit are shown as if they had been called', async (t) => {
+test('logged edits look like ordinary entries', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.savePlayers(named(['a', 'b']));
@@ -95,7 +95,7 @@ test('back to an older content while running is an edit', async (t) => {
   assert.equal(totalGames, 2);
   assert.deepEqual(Object.keys(await storage.loadPlayers()), ['a']);
   await assertSettled(place, storage, await storage.loadPlayers());
-  // There and back again.
+  // Forth to the newer content, as another edit.
   const newer = place.mirrorText();
   place.writeMirror(older);
   await storage.loadPlayers();
@@ -117,7 +117,7 @@ test('an edit in place of the same length, at once after our own write', async (
   const place = scene(t);
   const storage = place.open();
   for (const round of range(30)) {
-    // Read, so that the storage knows the file, then edit within the same tick of the file system's clock.
+    // The storage knows the file from its own write; the edit comes within the same tick of the file system's clock.
     await storage.collection('players').set('a', player('a', { totalScore: 5 }));
     const score = (round % 4) + 1;
     changeInPlace(place, score);
@@ -176,7 +176,7 @@ test('a byte order mark, as an editor leaves it, never costs data', async (t) =>
   await assertSettled(place, storage, await storage.loadPlayers());
 });
 
-test('edits of tokens.json and game_state.json count, too', async (t) => {
+test('edits of tokens.json and game_state.json count too', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.saveTokens(['a', 'b'], { name: 'artist' });
@@ -205,7 +205,7 @@ test('edits of tokens.json and game_state.json count, too', async (t) => {
   await assertSettled(place, storage, await storage.loadTokens(), 'tokens');
 });
 
-test('an edit of a collection counts, too', async (t) => {
+test('an edit of a collection counts too', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const coins = storage.collection('coins');
@@ -217,14 +217,14 @@ test('an edit of a collection counts, too', async (t) => {
   await assertSettled(place, storage, { b: 21, c: 3 }, 'coins');
 });
 
-test('an edit of a mirror that was stale at that time undoes no acked update', async (t) => {
+test('an edit of a stale mirror undoes no acked update', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.savePlayers(manyPlayers(300, 300));
   await storage.flush();
   for (const round of range(5)) {
     const stale = place.mirrorState();
-    // Acked, but too large a file to be written before the promise resolves.
+    // Acked, but the file is too large to be written before the promise resolves.
     await storage.updatePlayerStats('user-00001', 'acked', 1);
     stale['user-00002'].totalScore = 1000 + round;
     delete stale[`user-0001${round}`];
@@ -252,7 +252,7 @@ test('the old module writes while the process runs', async (t) => {
     assert.equal((await storage.updatePlayerStats('a', 'a', 1)).totalGames, 2 * round + 3);
     assert.equal((await place.old('getPlayerStats', 'a')).totalGames, 2 * round + 3);
   }
-  // Log and mirror said the same, so nothing had to be logged a second time.
+  // Log and mirror agreed, so nothing was logged twice.
   assert.equal(changesOf(place.logLines(), 'new-0').length, 1);
   assert.equal(changesOf(place.logLines(), 'a').length, 7);
   await assertSettled(place, storage, await storage.loadPlayers());

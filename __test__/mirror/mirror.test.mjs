@@ -1,6 +1,6 @@
 /**
- * The JSON file beside a log is its mirror: always whole, always valid, printed as the old module printed it. Small, it
- * is current when the promise resolves; large, it follows soon, and at flush, close and exit at the latest.
+ * The JSON file beside a log is its mirror: always whole and valid, printed like the old module printed it. A small mirror is
+ * current when the promise resolves. A large one follows soon, and at flush, close and exit at the latest.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -141,7 +141,7 @@ test('a state that grows past 64 KiB and shrinks again keeps its mirror right', 
   await storage.savePlayers(manyPlayers(LARGE, 300));
   await storage.savePlayers({});
   assert.equal(place.mirrorText(), '{}');
-  // The large one that was under way must not come late and replace the newer one.
+  // The large mirror that was being written must not replace the newer one later.
   await storage.flush();
   assert.equal(place.mirrorText(), '{}');
   await storage.close();
@@ -152,7 +152,7 @@ for (const [size, count] of [
   ['small', 20],
   ['large', LARGE],
 ]) {
-  test(`whoever reads a ${size} mirror while it is written finds a whole one`, async (t) => {
+  test(`a reader of a ${size} mirror finds a whole one while it is written`, async (t) => {
     const place = scene(t);
     const storage = place.open({ fsync: 'never' });
     await storage.savePlayers(manyPlayers(count, 300));
@@ -285,7 +285,7 @@ test('a broken mirror and no log: no data, but the bytes are kept', async (t) =>
   assert.deepEqual(kept, ['{"a": {"userId"']);
 });
 
-test('a log that only took entries has no mirror', async (t) => {
+test('a log with only appended entries has no mirror', async (t) => {
   const place = scene(t);
   place.writeLog([sealed(set('a', 1))], 'audit');
   const storage = place.open();
@@ -296,7 +296,7 @@ test('a log that only took entries has no mirror', async (t) => {
   assert.deepEqual(fs.readdirSync(place.data).sort(), ['.progressive-storage', 'logs']);
 });
 
-test('nothing but the files that belong there is left behind', async (t) => {
+test('no other files are left behind', async (t) => {
   const place = scene(t);
   const storage = place.open();
   for (const i of range(20)) await storage.updatePlayerStats(`user-${i}`, 'name', 1);

@@ -1,7 +1,7 @@
 /**
- * Hands from outside, while the bot runs and after: a log that is rotated, emptied, moved or replaced, an editor that
- * saves what it opened an hour ago, a copy that takes the JSON file before the logs, a mirror that nobody renewed.
- * What was acknowledged is there afterwards, and what a person changed is there, too.
+ * Others change the files while the bot runs, and after: a log is rotated, emptied, moved or replaced, an editor saves what
+ * it opened an hour ago, a copy takes the JSON file before the logs, a mirror is old. What was acknowledged is there
+ * afterwards, and so is every change of a person.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -96,7 +96,7 @@ test('a log that is lost after the last call is written again at the end', async
   }
 });
 
-test('a lost log that nobody writes to is logged again soon, so that a kill costs nothing', async (t) => {
+test('a lost log is written again soon without a call, so a kill costs nothing', async (t) => {
   const place = scene(t);
   const bot = await place.remote();
   for (const id of ['a', 'b', 'c'])
@@ -109,13 +109,13 @@ test('a lost log that nobody writes to is logged again soon, so that a kill cost
   assert.deepEqual(Object.keys(place.replayed('coins')), ['a', 'b', 'c']);
 });
 
-test('a lost log of several processes: each adds what it knew', async (t) => {
+test('a lost log of several processes: each adds what it has in memory', async (t) => {
   const place = scene(t);
   const [storage, other] = [place.open(), await place.remote()];
   await storage.savePlayers(LARGE);
   await storage.flush();
   assert.equal((await other.call('getPlayerStats', nameOf(0))).totalGames, 1);
-  // This process goes on alone; the other one does not look, and the JSON file is behind.
+  // This process continues alone; the other one does not read, and the JSON file is behind.
   await storage.updatePlayerStats(nameOf(0), 'n', 5);
   fs.truncateSync(place.log(), 0);
   await other.call('updatePlayerStats', nameOf(1), 'n', 5);
@@ -161,7 +161,7 @@ for (const when of ['while the process runs', 'after a clean end', 'after a cras
   });
 }
 
-test('an editor saves what it opened before a compaction: the backup tells', async (t) => {
+test('an editor saves what it opened before a compaction: the backup shows the edit', async (t) => {
   const place = scene(t);
   const storage = place.open();
   for (const id of ['ann', 'ben', 'cid', 'dan']) await storage.updatePlayerStats(id, id, 10);
@@ -180,7 +180,7 @@ test('an editor saves what it opened before a compaction: the backup tells', asy
   assert.equal(players.dan.username, 'Daniel');
 });
 
-test('what is ambiguous is named, key by key', async (t) => {
+test('an ambiguous edit is reported, key by key', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const edits = eventsOf(storage, 'externalEdit');
@@ -189,7 +189,7 @@ test('what is ambiguous is named, key by key', async (t) => {
   const opened = place.mirrorState('coins');
   await coins.set('a', 2);
   await coins.set('b', 2);
-  // The person changes b, which has changed since; what the file says of a may be old or meant.
+  // The person changes b, which has changed since. The file's value of a may be old or intended.
   place.replaceMirror({ ...opened, b: 9, f: 1 }, 'coins');
   assert.deepEqual(Object.fromEntries(await coins.entries()), {
     a: 2,
@@ -204,7 +204,7 @@ test('what is ambiguous is named, key by key', async (t) => {
   assert.equal(edits[0].keys, 2);
   assert.match(edits[0].message, /2 keys/);
 
-  // Nothing is ambiguous in an edit of the file as it is.
+  // An edit of the newest content is not ambiguous.
   await coins.set('g', 1);
   place.writeMirror({ ...place.mirrorState('coins'), a: 5 }, 'coins');
   assert.equal(await coins.get('a'), 5);
@@ -223,7 +223,7 @@ test('a copy that takes the JSON file before the logs undoes nothing, compaction
     fs.rmSync(copy, { recursive: true, force: true });
     fs.mkdirSync(copy);
     fs.copyFileSync(place.mirror(), path.join(copy, 'players.json'));
-    // What comes between the two parts of the copy.
+    // Between the two parts of the copy.
     for (let more = 0; more < 2; more++) {
       await storage.updatePlayerStats(`p${(round + more) % 4}`, 'n', 10);
       if (round % 2 === 0) await storage.updatePlayerStats(`late${round}`, 'n', 10);
@@ -258,7 +258,7 @@ test('flush() and compactAllLogs() renew a mirror that a killed process left beh
   }
 });
 
-test('flush() of a process that may write nothing there changes nothing, and of nothing makes nothing', async (t) => {
+test('flush() without the right to write changes nothing, and without data creates nothing', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.flush();
@@ -280,7 +280,7 @@ test('compacting a log without data leaves no JSON file, as the old module does'
   assert.deepEqual(place.replayed(), {});
 });
 
-test('damage whose key the JSON file still holds accuses nobody of an edit', async (t) => {
+test('damage whose key the JSON file still has is not reported as an edit', async (t) => {
   const place = scene(t);
   const first = place.open();
   for (const id of ['a', 'b', 'c']) await first.collection('players').set(id, player(id));

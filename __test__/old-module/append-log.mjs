@@ -1,9 +1,8 @@
-// The bot's own log module, as it was before this package: plain JavaScript, one JSON object a line.
+// The bot's own log module from before this package: plain JavaScript, one JSON object a line.
 //
-// Written afresh from a description of that module, it serves three purposes in the tests and benchmarks:
-// it makes folders of old data, it is the reader that must still understand our files after a roll-back,
-// and it is what the new module is measured against. So its known limits are kept as they were: nothing
-// serialises concurrent calls, a torn last line makes every replay throw, and lines carry no checksum.
+// It is written anew from a description of that module. Tests and benchmarks use it for three things: it makes folders of old
+// data, it reads our files after a roll-back, and the package is measured against it. So it keeps the limits of the original:
+// concurrent calls are not serialised, a torn last line makes every replay throw, and lines have no checksum.
 
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -17,7 +16,7 @@ export const OpType = {
 const COMPACTION_THRESHOLD_BYTES = 1024 * 1024;
 const BACKUPS_KEPT = 3;
 
-// Read at every call, so that one process can work on several folders one after the other.
+// Read at every call, so that one process can use several folders one after the other.
 export function dataFolder() {
   return process.env.OLD_DATA_DIR || path.join(process.cwd(), 'data');
 }

@@ -1,5 +1,5 @@
-// The bot's own storage module, as it was before this package: every update reads a whole JSON file,
-// changes it, logs one line, and writes the whole file again. See append-log.mjs for what it is for here.
+// The bot's own storage module from before this package: every update reads a whole JSON file, changes it, logs one line,
+// and writes the whole file again. append-log.mjs says what it is for.
 
 import fs from 'node:fs/promises';
 import path from 'node:path';

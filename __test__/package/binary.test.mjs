@@ -1,6 +1,6 @@
-// The built binary: small, an addon, and asking for no Node-API above level 8. How old a glibc it loads on is
-// decided where it is published (`npm run cross-build`, the release workflow); a build for one's own use may need
-// that of its machine, so here only the check itself is tried.
+// The built binary is small, is an addon, and needs no Node-API above level 8. The release checks how old a glibc it loads
+// on (`npm run cross-build`, the release workflow). A local build may need the glibc of its machine, so this file only tests
+// the check itself.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -17,7 +17,7 @@ test('the built binary is small and asks for no Node-API above level 8', () => {
   for (const name of names) assert.deepEqual(faults(path.join(repositoryRoot, name)), []);
 });
 
-test('what may not be published is found', async (t) => {
+test('the check finds a binary that must not be published', async (t) => {
   const folder = await temporaryFolder(t);
   const write = async (name, text) => {
     await writeFile(path.join(folder, name), text, 'latin1');
@@ -38,7 +38,7 @@ test('what may not be published is found', async (t) => {
   assert.ok(compareVersions('2.9', '2.17') < 0);
 });
 
-// Target → the package that its binary is published in, and whom npm gives it to.
+// Target → the package of its binary, and the machines that npm installs it on.
 const PLATFORMS = {
   'x86_64-unknown-linux-gnu': { folder: 'linux-x64-gnu', os: 'linux', cpu: 'x64', libc: 'glibc' },
   'x86_64-unknown-linux-musl': { folder: 'linux-x64-musl', os: 'linux', cpu: 'x64', libc: 'musl' },
@@ -76,7 +76,7 @@ test('each target has its package, for its system only', async () => {
     assert.equal(platform.main, `${manifest.name}.${folder}.node`);
     assert.deepEqual(platform.files, [platform.main]);
     assert.equal(platform.license, manifest.license);
-    // npm packs it in any case; the licence asks for it in every copy.
+    // npm always packs it, and the licence requires it in every copy.
     assert.equal(
       await readFile(path.join(repositoryRoot, 'npm', folder, 'LICENSE'), 'utf8'),
       licence,

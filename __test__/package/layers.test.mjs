@@ -67,7 +67,7 @@ test('a circle is found', () => {
 
 test('no files import each other in a circle', () => {
   const graph = importGraph();
-  // The entry and the program were read, so the search is not empty.
+  // The search covers the entry and the program.
   assert.ok(graph.get('lib/exports.js').some((file) => file.startsWith('dashboard/')));
   assert.ok(graph.get('bin/progressive-storage.mjs').includes('bin/program.mjs'));
   assert.equal(circleIn(graph)?.join(' → '), undefined);

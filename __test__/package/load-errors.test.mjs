@@ -1,5 +1,5 @@
-// When the addon's binary is not there, or does not load: the error says what was looked for, where, what was
-// found, and what to do. Each test lays out a bot's node_modules as the mishap leaves it, and starts a process in it.
+// The addon's binary is missing, or does not load: the error says what was searched, where, what was found, and what to do.
+// Each test lays out a bot's node_modules with one fault, and starts a process in it.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -15,7 +15,7 @@ assert.ok(builtBinary, 'the addon is built');
 const HERE = builtBinary.split('.')[1];
 const ELSEWHERE = HERE === 'win32-arm64-msvc' ? 'linux-arm64-musl' : 'win32-arm64-msvc';
 
-// A bot with the package in its node_modules as it would be published, but for the binary.
+// A bot with the published package in its node_modules, without the binary.
 async function botWithoutBinary(t, folder) {
   const bot = folder ?? (await temporaryFolder(t));
   const installed = path.join(bot, 'node_modules', NAME);
@@ -32,8 +32,8 @@ async function botWithoutBinary(t, folder) {
   return bot;
 }
 
-// The package of one platform beside it. `binary` copies a file, `text` writes one, `throws` fails with that message
-// as the system's loader does.
+// Adds the package of one platform. `binary` copies a file, `text` writes one, `throws` fails with that message like the
+// system's loader.
 async function addPlatform(bot, platform, { binary, text, throws } = {}) {
   const folder = path.join(bot, 'node_modules', `${NAME}-${platform}`);
   const file = path.join(folder, `${NAME}.${platform}.node`);
@@ -54,8 +54,8 @@ async function addPlatform(bot, platform, { binary, text, throws } = {}) {
   return file;
 }
 
-// Loads the package in a process of its own; gives the error's message, or null when it loaded. `process` sets
-// properties of the child's `process` before.
+// Loads the package in a process of its own. Returns the error's message, or null when it loaded. `process` sets
+// properties of the child's `process` first.
 async function load(t, bot, { as = {}, env = {}, from = NAME } = {}) {
   const result = await runScript(t, {
     cwd: bot,
@@ -79,13 +79,13 @@ async function load(t, bot, { as = {}, env = {}, from = NAME } = {}) {
   return error?.message ?? null;
 }
 
-test('with its package beside it, it loads', async (t) => {
+test('it loads with the package of its platform', async (t) => {
   const bot = await botWithoutBinary(t);
   await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
   assert.equal(await load(t, bot), null);
 });
 
-test('no binary: what was looked for, where, on which machine, and what to do', async (t) => {
+test('no binary: the error says what is missing, where, on which machine, and what to do', async (t) => {
   const bot = await botWithoutBinary(t);
   for (const from of [NAME, `${NAME}/append-log`, `${NAME}/storage`]) {
     const message = await load(t, bot, { from });
@@ -107,8 +107,8 @@ test('node_modules of another system: the packages found are named', async (t) =
   assert.ok(message.includes('.dockerignore'), message);
 });
 
-// As each package manager writes it: the entry of the main package names all the packages of platforms, whether or not
-// the lock file has an entry for them.
+// As each package manager writes it: the entry of the main package names all platforms' packages, with or without
+// entries of their own.
 const LOCK_FILES = {
   'package-lock.json': (named, locked) =>
     JSON.stringify(
@@ -152,7 +152,7 @@ for (const [lock, text] of Object.entries(LOCK_FILES)) {
     assert.ok(message.includes('the lock file was made on another system'), message);
     const manager = { 'package-lock.json': 'npm' }[lock] ?? lock.split(/[.-]/)[0];
     assert.ok(message.includes(`rm -rf node_modules ${lock} && ${manager} install`), message);
-    // A lock file that has it is not to blame.
+    // The error does not name a lock file with the right package.
     await writeFile(path.join(bot, lock), text(named, named));
     const other = await load(t, bot);
     assert.ok(!other.includes('the lock file'), other);
@@ -169,7 +169,7 @@ test('optional packages switched off, in the environment or in .npmrc', async (t
   assert.ok(byFile.includes(path.join(path.basename(bot), '.npmrc')), byFile);
 });
 
-test('a system that nothing is published for, and a 32-bit Node', async (t) => {
+test('a system without a published package, and a 32-bit Node', async (t) => {
   const bot = await botWithoutBinary(t);
   const strange = await load(t, bot, { as: { platform: 'sunos', arch: 'x64' } });
   assert.ok(strange.includes('there is none for sunos on x64'), strange);
@@ -202,7 +202,7 @@ test('a clone that was not built', async (t) => {
   assert.ok((await load(t, bot)).includes('npm run build'));
 });
 
-// What the system's loader says, word for word; the place of the file is put in.
+// The exact messages of the system's loaders, with the path of the file inserted.
 const REFUSALS = [
   {
     name: 'too old a glibc',
@@ -271,7 +271,8 @@ test('a damaged file, by the real loader', { skip: process.platform !== 'linux' 
   assert.ok(message.includes('the file is damaged, or for another system'), message);
 });
 
-// The system's loader ends the process at the first, and calls the second "No such file or directory".
+// Without a check of our own, the system's loader ends the process at the first file, and calls the second "No such file
+// or directory".
 const isElf = (await readFile(path.join(repositoryRoot, builtBinary))).toString('latin1', 0, 4) === '\x7fELF';
 const notChecked = process.versions.deno
   ? 'Deno does not load by process.dlopen'
@@ -293,7 +294,7 @@ test('a file for another processor', { skip: notChecked }, async (t) => {
   const bot = await botWithoutBinary(t);
   const file = await addPlatform(bot, HERE, { binary: path.join(repositoryRoot, builtBinary) });
   const binary = await readFile(file);
-  // That of RISC-V.
+  // The number of RISC-V.
   binary.writeUInt16LE(243, 18);
   await writeFile(file, binary);
   const message = await load(t, bot);
@@ -320,7 +321,7 @@ test('NAPI_RS_NATIVE_LIBRARY_PATH: used, and named when it is wrong', async (t) 
   assert.ok(message.includes('Unset NAPI_RS_NATIVE_LIBRARY_PATH'), message);
 });
 
-test('the program tells it once, with exit code 3', async (t) => {
+test('the program prints the error once, with exit code 3', async (t) => {
   const bot = await botWithoutBinary(t);
   const bin = path.join(bot, 'node_modules', NAME, 'bin');
   await cp(path.join(repositoryRoot, 'bin'), bin, { recursive: true });
@@ -337,7 +338,7 @@ test('the program tells it once, with exit code 3', async (t) => {
   assert.match(version.stdout, /^\d+\.\d+\.\d+/);
 });
 
-// A file system that forbids to run what is on it, made for the test; null where that is not allowed.
+// Mounts a file system that forbids running programs; null where the test may not mount.
 async function noexecFolder(t) {
   const folder = await temporaryFolder(t);
   try {
@@ -360,10 +361,9 @@ test('a real noexec mount is named', async (t) => {
   assert.ok(message.includes(`copy ${file}`), message);
 });
 
-// --- Building it where none loads ---
+// --- Building the binary where none loads ---
 
-// npm's install script, as `npm rebuild` runs it, with a `cargo` of the test's own in front of the others; without
-// one, there is none.
+// Runs npm's install script like `npm rebuild`, with the test's own `cargo` first in the PATH, or without any.
 async function rebuild(t, bot, cargo) {
   const programs = await temporaryFolder(t);
   const installed = path.join(bot, 'node_modules', NAME);

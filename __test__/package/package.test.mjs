@@ -1,5 +1,5 @@
-// The package as its users load it: by `require`, by named `import`, from the root and from the two subpaths
-// that take the place of the bot's own modules; and where it keeps its data when nobody says so.
+// The package as its users load it: by `require`, by named `import`, from the root and from the two subpaths that replace
+// the bot's own modules. Also where it keeps its data by default.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -50,7 +50,7 @@ const ADDED_CALLS = [
 ];
 const CLASSES = ['CompactionScheduler', 'Storage'];
 
-// A folder of a bot that has the package installed.
+// A bot's folder with the package installed.
 async function botFolder(t) {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'node_modules'));
@@ -73,7 +73,7 @@ test('OpType is an object of three strings', () => {
   assert.deepEqual(Object.keys(ps.OpType), ['SET', 'DELETE', 'CHECKPOINT']);
 });
 
-test('the subpaths export the same functions, split as the two modules of the bot', async () => {
+test('the subpaths export the same functions, split like the two modules of the bot', async () => {
   const parts = {
     'append-log': { has: [...APPEND_LOG_CALLS, 'CompactionScheduler', 'OpType'], hasNot: STORAGE_CALLS },
     storage: { has: STORAGE_CALLS, hasNot: [...APPEND_LOG_CALLS, 'OpType'] },
@@ -92,12 +92,12 @@ test('the subpaths export the same functions, split as the two modules of the bo
   }
 });
 
-test('the package names itself the same from the root', async () => {
+test('the package can import itself by name', async () => {
   assert.equal((await import('progressive-storage')).updatePlayerStats, ps.updatePlayerStats);
   assert.equal(require('progressive-storage').updatePlayerStats, ps.updatePlayerStats);
 });
 
-test('types are declared for every export', async () => {
+test('every export has types', async () => {
   const manifest = JSON.parse(await readFile(path.join(repositoryRoot, 'package.json'), 'utf8'));
   const types = manifest.types ?? manifest.exports['.'].types;
   const text = await readFile(path.join(repositoryRoot, types), 'utf8');
@@ -152,7 +152,7 @@ test('a CommonJS bot requires', async (t) => {
   assert.equal(result.stdout.trim(), 'Ann false');
 });
 
-// Every call once through the module's functions, on the folder that the child says the data is in.
+// Each call once through the module's functions; the child prints the folder of its data.
 const EVERY_CALL = `
   import assert from 'node:assert/strict';
   import * as ps from ${JSON.stringify(packageUrl)};
@@ -188,7 +188,7 @@ const EVERY_CALL = `
   }
 `;
 
-test('data is in `data` under the current directory when nothing else is said', async (t) => {
+test('by default the data is in `data` under the current directory', async (t) => {
   const cwd = await temporaryFolder(t);
   const result = await runScript(t, {
     cwd,
@@ -214,7 +214,7 @@ test('PROGRESSIVE_STORAGE_DIR names another folder', async (t) => {
   assert.ok(!existsSync(path.join(cwd, 'data')));
 });
 
-test('configure goes before the environment, and again after close', async (t) => {
+test('configure wins over the environment, and may be called again after close', async (t) => {
   const cwd = await temporaryFolder(t);
   const result = await runScript(t, {
     cwd,
@@ -222,7 +222,7 @@ test('configure goes before the environment, and again after close', async (t) =
     source: `${EVERY_CALL}
       ps.configure({ dataDir: 'configured', fsync: 'never' });
       await everyCall();
-      // The same again is no conflict; another folder in the middle of the work is one.
+      // The same options again are fine; another folder while the storage is open is a conflict.
       ps.configure({ dataDir: 'configured', fsync: 'never' });
       assert.throws(() => ps.configure({ dataDir: 'elsewhere' }), { code: 'ERR_ALREADY_CONFIGURED' });
       await ps.close();

@@ -1,5 +1,5 @@
-// The types as TypeScript users meet them: a file with every export compiles under `strict`, for the resolution of
-// Node and for that of bundlers, from ES modules and from CommonJS.
+// The types for TypeScript users: a file with every export compiles under `strict`, with the resolution of Node and of
+// bundlers, from ES modules and from CommonJS.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -14,7 +14,7 @@ const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const sources = path.join(repositoryRoot, '__test__', 'types');
 const everyExport = await readFile(path.join(sources, 'every-export.mts'), 'utf8');
 
-// Compiles in a project of its own that has the package installed; gives what the compiler says.
+// Compiles in a project of its own with the package installed. Returns the compiler's messages.
 async function compile(t, options, files) {
   const folder = await temporaryFolder(t);
   await mkdir(path.join(folder, 'node_modules'));
@@ -45,7 +45,7 @@ async function compile(t, options, files) {
 
 test('every export is in the file that is compiled', () => {
   const missing = Object.keys(ps).filter((name) => !new RegExp(`\\b${name}\\b`).test(everyExport));
-  // What `import *` adds of its own to a CommonJS module.
+  // Names that `import *` adds to a CommonJS module.
   assert.deepEqual(
     missing.filter((name) => !['default', 'module.exports'].includes(name)),
     [],
@@ -63,7 +63,7 @@ test('strict, with the resolution of bundlers', async (t) => {
   assert.equal(await compile(t, { module: 'esnext', moduleResolution: 'bundler' }, files), '');
 });
 
-test('the compiler does look at the types', async (t) => {
+test('the compiler rejects wrong types', async (t) => {
   const files = { 'wrong.mts': "import { nothing } from 'progressive-storage';\nnothing();\n" };
   assert.match(await compile(t, { module: 'node16', moduleResolution: 'node16' }, files), /TS2305/);
 });

@@ -1,7 +1,7 @@
 /**
- * No update is lost, whoever makes it: many calls at once in one process, several processes on one directory, one of
- * them compacting or killed. Calls take effect in the order in which one thread made them, and what one process was
- * acked the others see.
+ * No update is lost: with many calls at once in one process, and with several processes on one directory, one of which
+ * compacts or is killed. Calls of one thread take effect in their order, and every process sees the acked updates of the
+ * others.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -42,7 +42,7 @@ test('1,000 updates of 10 users at once all count', async (t) => {
   assert.deepEqual(place.replayed(), players);
 });
 
-test('a read between two writes that nobody awaited sees exactly what was called before it', async (t) => {
+test('a read between two writes that nobody awaited sees exactly the calls before it', async (t) => {
   const storage = scene(t).open();
   const seen = [];
   for (const round of range(100)) {
@@ -130,7 +130,7 @@ test('calls on several logs, mixed at random and not awaited, answer as if made 
   await Promise.all(results);
 });
 
-test('update(key, fn) takes its place among the calls of its thread', async (t) => {
+test('update(key, fn) keeps its place among the calls of its thread', async (t) => {
   const coins = scene(t).open().collection('coins');
   const add = (value) => (value ?? 0) + 1;
   for (const round of range(20)) {
@@ -151,7 +151,7 @@ test('update(key, fn) takes its place among the calls of its thread', async (t) 
   }
 });
 
-test('two Storage objects on one directory lose nothing of each other', async (t) => {
+test('two Storage objects on one directory lose no update of each other', async (t) => {
   const place = scene(t);
   const both = [place.open(), place.open()];
   await Promise.all(range(200).map((i) => both[i % 2].updatePlayerStats('user', 'name', 1)));
@@ -173,7 +173,7 @@ test('4 processes of 250 updates each on one directory all count', async (t) => 
   assert.equal(place.mirrorText(), pretty(players));
 });
 
-test('a reader sees at once what another process was acked', async (t) => {
+test('a reader sees the acked updates of another process at once', async (t) => {
   const place = scene(t);
   const mine = place.open();
   const other = await place.remote();
@@ -199,7 +199,7 @@ test('a reader sees at once what another process was acked', async (t) => {
   await other.end();
 });
 
-test('processes go on while another one compacts, and notice', async (t) => {
+test('processes work on while another one compacts, and follow the new log', async (t) => {
   const place = scene(t);
   const mine = place.open();
   const watcher = await place.remote();
@@ -213,7 +213,7 @@ test('processes go on while another one compacts, and notice', async (t) => {
   while (running > 0) {
     await mine.compactLog('players');
     compactions += 1;
-    // A long-lived reader finds its way from one log file to the next.
+    // A long-lived reader follows from one log file to the next.
     const theirs = totalGames(await watcher.call('loadPlayers'));
     assert.ok(totalGames(await mine.loadPlayers()) >= theirs);
   }
@@ -225,7 +225,7 @@ test('processes go on while another one compacts, and notice', async (t) => {
   await watcher.end();
 });
 
-test('a process killed while it holds work leaves nothing locked', async (t) => {
+test('a process that is killed with work under way leaves nothing locked', async (t) => {
   const place = scene(t);
   const mine = place.open();
   await mine.updatePlayerStats('mine', 'mine', 1);
@@ -236,7 +236,7 @@ test('a process killed while it holds work leaves nothing locked', async (t) => 
       [place.data, 'update', 100, `round-${round}`],
       20,
     );
-    // Both a storage that was open all the time and another process write on; a lock left behind would hang here.
+    // An open storage and another process both write again: with a leftover lock they would hang here.
     await mine.updatePlayerStats('mine', 'mine', 1);
     await other.call('updatePlayerStats', 'mine', 'mine', 1);
     const players = await mine.loadPlayers();
@@ -257,7 +257,7 @@ test('update(key, fn) is atomic among processes', async (t) => {
   const results = await Promise.all(range(100).map(() => counters.update('shared', add)));
   await Promise.all(others);
 
-  // No two callers were given the same number.
+  // No two callers got the same number.
   assert.equal(new Set(results.map((result) => result.count)).size, 100);
   assert.deepEqual(await counters.get('shared'), { count: 400 });
   assert.deepEqual(place.replayed('counters'), { shared: { count: 400 } });
@@ -281,7 +281,7 @@ test('the folder of the lock may vanish between calls', async (t) => {
   await other.end();
 });
 
-test('lock files that are removed while processes work let nobody in', async (t) => {
+test('a removed lock file lets no second process in', async (t) => {
   const place = scene(t);
   const mine = place.open();
   const counters = mine.collection('counters');
@@ -299,7 +299,7 @@ test('lock files that are removed while processes work let nobody in', async (t)
     try {
       fs.rmSync(place.file('.progressive-storage'), { recursive: true, force: true });
     } catch (error) {
-      // Somebody has made a new file in it meanwhile.
+      // Somebody created a new file in it meanwhile.
       assert.equal(error.code, 'ENOTEMPTY');
     }
   };
@@ -319,10 +319,10 @@ test('lock files that are removed while processes work let nobody in', async (t)
 });
 
 for (const when of ['after', 'before']) {
-  // What waits for a turn of the event loop there is setImmediate, as it was when the package was loaded.
+  // There the package waits for a turn of the event loop with the setImmediate from when it was loaded.
   const skip =
     when === 'before' && Boolean(process.versions.bun || globalThis.Deno) && 'only Node.js needs no timer';
-  test(`answers arrive also where a test has replaced the timers, ${when} loading`, { skip }, async (t) => {
+  test(`answers arrive also with replaced timers, ${when} loading`, { skip }, async (t) => {
     const place = scene(t);
     const { stdout } = await place.run('replaced-timers.mjs', [3000, when], {
       env: { PROGRESSIVE_STORAGE_DIR: place.data },

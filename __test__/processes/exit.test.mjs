@@ -1,7 +1,7 @@
 /**
- * A process ends with work under way. If it can still do anything (natural end, process.exit(), an uncaught error, a
- * signal handler that exits, a listener of 'exit'), all that was called is on disk and the mirror shows it. If it cannot (SIGTERM without a
- * handler, SIGKILL), what was acked is there, and the rest is there whole or not at all.
+ * A process ends with work under way. If it can still run code (natural end, process.exit(), an uncaught error, a signal
+ * handler that exits, a listener of 'exit'), all its calls are on disk and the mirror shows them. If it cannot (SIGTERM
+ * without a handler, SIGKILL), the acked calls are there, and each other one is there whole or not at all.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -79,7 +79,7 @@ test('SIGKILL at random moments, round after round on one directory', async (t) 
   }
 });
 
-test('SIGKILL with a large mirror, which follows in the background', async (t) => {
+test('SIGKILL with a large mirror, which is written in the background', async (t) => {
   const place = scene(t);
   const before = place.open();
   await before.savePlayers(manyPlayers(400, 300));
@@ -92,7 +92,7 @@ test('SIGKILL with a large mirror, which follows in the background', async (t) =
   }
 });
 
-test('an update that meets another value again and again is finished at process.exit()', async (t) => {
+test('process.exit() finishes an update that meets a new value again and again', async (t) => {
   const place = scene(t);
   const { stdout } = await place.run('exit-with-conflicts.mjs', [5], {
     env: { PROGRESSIVE_STORAGE_DIR: place.data },
@@ -102,14 +102,14 @@ test('an update that meets another value again and again is finished at process.
   assert.deepEqual(place.replayed('coins'), { a: 'the last: 4' });
 });
 
-test('process.exit() while another process keeps the lock: it ends, and says what it leaves', {
+test('process.exit() while another process keeps the lock: it ends, and says what it leaves undone', {
   skip: noFlock,
 }, async (t) => {
   const place = scene(t);
   const folders = ['one', 'two'].map((name) => path.join(place.root, name));
   const child = place.start('exit-while-locked.mjs', folders);
   await child.linesSeen(1);
-  // One of them stands in front, as a process that waits does.
+  // One of them waits in front, like any process that waits.
   const files = [
     path.join(folders[0], '.progressive-storage/lock'),
     path.join(folders[1], '.progressive-storage/queue'),

@@ -1,6 +1,6 @@
 /**
- * Reading never writes: after every read call there is, and after close(), each name, byte, inode and time in the folder
- * is as it was. So a folder that may only be read can be read.
+ * Reading never writes: after every read call, and after close(), each name, byte, inode and time in the folder is as
+ * before. So a read-only folder can be read.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -181,7 +181,7 @@ for (const [what, make] of folders) {
   });
 }
 
-test('making a Storage, a collection or a stream touches nothing', async (t) => {
+test('creating a Storage, a collection or a stream touches nothing', async (t) => {
   const place = scene(t);
   const storage = place.open();
   storage.collection('coins');
@@ -190,7 +190,7 @@ test('making a Storage, a collection or a stream touches nothing', async (t) => 
   assert.deepEqual(fs.readdirSync(place.root), []);
 });
 
-test('what a read noticed is reported once, however often it is read', async (t) => {
+test('a finding is reported once, however many reads meet it', async (t) => {
   const place = scene(t);
   place.writeLog(
     `${sealed(set('user', player('user')))}\ngarbage\n${sealed(set('b', player('b')))}\n{"op":"S`,
@@ -226,7 +226,7 @@ function allowWriting(folder) {
 const skip = isWindows && 'Windows has no folders that may only be read in this sense';
 
 for (const [what, make] of folders.filter(([name]) => name !== 'a folder that does not exist')) {
-  test(`a folder that may only be read, with ${what}, can be read`, { skip }, async (t) => {
+  test(`a read-only folder with ${what} can be read`, { skip }, async (t) => {
     const place = scene(t);
     await make(place);
     const asOwner = place.open();
@@ -239,7 +239,7 @@ for (const [what, make] of folders.filter(([name]) => name !== 'a folder that do
     };
     await asOwner.close();
     const before = snapshot(place.data, { times: true });
-    // Root may write in spite of the mode, so there the child becomes nobody instead.
+    // Root may write despite the mode, so there the child becomes nobody.
     if (!isRoot) forbidWriting(place.data);
     const { stdout } = await place.run('without-rights.mjs', [place.data, 'read']).finally(() => {
       if (!isRoot) allowWriting(place.data);
@@ -254,7 +254,7 @@ for (const [what, make] of folders.filter(([name]) => name !== 'a folder that do
   });
 }
 
-test('a reader without rights sees what a writer with them is acked', {
+test('a reader without the right to write sees the acked updates of a writer', {
   skip: skip || (!isRoot && 'needs root'),
 }, async (t) => {
   const place = scene(t);
@@ -268,7 +268,7 @@ test('a reader without rights sees what a writer with them is acked', {
 
 const LOCKS = ['lock', 'queue'];
 
-test('a lock file is open to nobody who may not write to it, also one that is there already', {
+test('nobody without the right to write can open a lock file, also an existing one', {
   skip,
 }, async (t) => {
   const place = scene(t);
@@ -293,7 +293,7 @@ test('a lock file is open to nobody who may not write to it, also one that is th
   }
 });
 
-test('who may only read the folder cannot keep the lock from its owner', {
+test('a user who may only read the folder cannot keep the lock from its owner', {
   skip: skip || noFlock || (!isRoot && 'needs root'),
 }, async (t) => {
   const place = scene(t);
@@ -304,13 +304,13 @@ test('who may only read the folder cannot keep the lock from its owner', {
     assert.notEqual(tried.status, 0);
     assert.match(tried.stderr, /Permission denied/);
   }
-  // Nor does it wait for the owner.
+  // This user does not wait for the owner either.
   await place.lockHolder(place.file('.progressive-storage', 'lock'));
   const { stdout } = await place.run('without-rights.mjs', [place.data, 'read']);
   assert.equal(JSON.parse(stdout).players.value.user.totalGames, 1);
 });
 
-test('a reader without rights sees whole states, one after the other, while they are written', {
+test('a reader without the right to write sees whole states, in order, while they are written', {
   skip: skip || (!isRoot && 'needs root'),
 }, async (t) => {
   const place = scene(t);

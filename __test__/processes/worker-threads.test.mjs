@@ -1,6 +1,6 @@
 /**
- * Worker threads on one directory: all their updates count, and a thread may end in any way with calls under way
- * without harm to the process. It runs in a child, so that a crash is a failed test and not the end of the suite.
+ * Worker threads on one directory: all their updates count, and a thread may end in any way with calls under way, without
+ * harm to the process. The threads run in a child, so a crash fails one test and does not end the suite.
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -33,7 +33,7 @@ for (const [way, what] of [
   ['throw', 'with an uncaught error'],
   ['terminate', 'by terminate()'],
 ]) {
-  test(`a thread that ends ${what} finishes what it called`, async (t) => {
+  test(`a thread that ends ${what} finishes its calls`, async (t) => {
     const place = scene(t);
     const report = await runThreads(place, way);
     assert.equal(report.threads.length, 8);
@@ -43,13 +43,13 @@ for (const [way, what] of [
       assert.equal(games[thread.name], 50, `calls of thread ${thread.name}`);
     }
     assert.equal(games.everyone, 8 * 50);
-    // The main thread went on beside them and after them.
+    // The main thread worked beside them and after them.
     assert.equal(report.main, 40);
     assert.equal(games.main, 40);
   });
 }
 
-test('a thread terminated at any moment does no harm, and what it was acked is there', async (t) => {
+test('a thread that is terminated at any moment does no harm, and its acked calls are there', async (t) => {
   const place = scene(t);
   const report = await runThreads(place, 'terminate-at-once');
   const games = await gamesOnDisk(place);
@@ -74,7 +74,7 @@ test('process.exit() in the main thread while threads are at work', async (t) =>
   for (const name of ['one', 'two']) assert.equal(games[name], 50);
 });
 
-test('a thread can be started and ended again and again', async (t) => {
+test('threads can start and end again and again', async (t) => {
   const place = scene(t);
   for (const _ of range(2)) await runThreads(place, 'natural');
   assert.equal((await gamesOnDisk(place)).everyone, 2 * 8 * 50);

@@ -1,5 +1,5 @@
 /**
- * Values that calls refuse, as rows of [what it is, the value, codes that the error may have], and the check of a refusal.
+ * Values that calls refuse, as rows of [description, value, codes that the error may have], and the check of a refusal.
  */
 import assert from 'node:assert/strict';
 import { scene } from './durability.mjs';
@@ -131,7 +131,7 @@ export const badResults = [
   ]),
 ];
 
-/** `codes` null: any TypeError will do, or the error that the caller's own code threw. */
+/** `codes` null: any error, for example the one that the caller's own code threw. */
 export function assertRefused(error, codes, what) {
   if (codes === null) {
     assert.ok(error instanceof Error, `${what}: ${error}`);

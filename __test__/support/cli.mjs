@@ -1,5 +1,5 @@
-// Running the program `progressive-storage`, and a bot's folder to run it on: the example bot, with the services
-// of the old module or with our own.
+// Running the program `progressive-storage`, and bots' folders for it: the example bot, with the services of the old module
+// or of the package.
 
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ import {
 export const program = path.join(repositoryRoot, 'bin', 'progressive-storage.mjs');
 const OLD_MODULE = fileURLToPath(new URL('../old-module/', import.meta.url));
 
-// Deno ends the process at a signal, and looks for packages from the folder that it was started in.
+// Deno ends the process at a signal, and searches packages from its current folder.
 export const notOnDeno = process.versions.deno ? 'not on Deno' : false;
 
 // Runs the program to its end: { code, signal, stdout, stderr }.
@@ -45,7 +45,7 @@ export async function runCliJson(t, args, options = {}) {
   }
 }
 
-// The text of the old module's two files, as a bot has them.
+// The text of the old module's two files in a bot.
 export async function oldServices() {
   const text = async (part) =>
     (await readFile(path.join(OLD_MODULE, `${part}.mjs`), 'utf8')).replaceAll(
@@ -69,13 +69,13 @@ export async function exampleBot(t, { services = 'new', name = 'bot' } = {}) {
   return folder;
 }
 
-// Renames a service file and its like, for bots that name them in another way.
+// Renames a service file, for bots with other names.
 export async function renameService(folder, from, to) {
   await rename(path.join(folder, 'services', from), path.join(folder, 'services', to));
 }
 
-// A bot that stores results and compacts until it is told to stop. `stop()` gives { stored, games }, which are
-// equal when nothing was lost.
+// A bot that stores results and compacts until stop(). That returns { stored, games }, which are equal when nothing
+// was lost.
 export async function busyBot(t, dataDir) {
   const { child, output, ended } = await startScript(t, {
     file: fileURLToPath(new URL('../children/busy-bot.mjs', import.meta.url)),

@@ -1,9 +1,8 @@
 /**
- * Helpers of the durability tests (20 to 31): a place for each test, log lines written without the addon's help,
- * the old module's way of reading, child processes, and what was warned about.
+ * Helpers of most tests outside `api`: a place for each test, log lines written without the addon, the old module's way of
+ * reading, child processes, and the warnings.
  *
- * Everything here is plain JavaScript written from the contract, so that a test never asks the addon whether the
- * addon is right.
+ * Everything here is plain JavaScript written from the contract: the addon never checks itself.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -21,17 +20,17 @@ const CHILDREN = new URL('../children/', import.meta.url);
 export const ps = require('../../index.js');
 export const isRoot = process.getuid?.() === 0;
 export const isWindows = process.platform === 'win32';
-/** Why a test that needs another program's lock is skipped, if it is. */
+/** Why a test that needs the lock of another program is skipped; false where it runs. */
 export const noFlock =
   (process.platform !== 'linux' && 'who holds a lock is known on Linux only') ||
   (spawnSync('flock', ['--version']).status !== 0 && 'flock(1) is not installed');
 
 // ---------------------------------------------------------------------------------------------------- waiting
 
-/** Polls until `condition` gives something truthy, and gives that. */
+/** Polls until `condition` returns something truthy, and returns that. */
 export const waitFor = (condition, what) => waitUntil(condition, { what });
 
-/** A few turns of the event loop: what was sent to it has arrived after them. */
+/** A few turns of the event loop: earlier messages have arrived after them. */
 export async function turns(count = 5) {
   for (let i = 0; i < count; i++) await sleep(2);
 }
@@ -46,7 +45,7 @@ process.on('warning', (warning) => {
   else for (const print of printWarning) print.call(process, warning);
 });
 
-/** Gives a function that lists the package's warnings with this code since now. */
+/** Returns a function that lists the package's warnings with this code from now on. */
 export function listenForWarnings(code) {
   const from = warnings.length;
   return async () => {
@@ -58,12 +57,12 @@ export function listenForWarnings(code) {
 // ------------------------------------------------------------------------------------------------------ scene
 
 /**
- * The place of one test: a directory of its own with the data directory in it, and everything that the test opened or
- * started. At the end of the test all of it is closed, killed and removed.
+ * The place of one test: a directory of its own with the data directory in it, and everything that the test opens or
+ * starts. At the end of the test all of it is closed, killed and removed.
  */
 export function scene(t) {
   const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'progressive-storage-')));
-  // Tests that give up root must be able to look inside.
+  // Tests that give up root must be able to read this folder.
   fs.chmodSync(root, 0o755);
   const place = new Scene(root);
   t.after(() => place.end());
@@ -106,7 +105,7 @@ class Scene {
   mirrorState(name = 'players') {
     return JSON.parse(this.mirrorText(name));
   }
-  /** The log's entries as any reader sees them, `_crc` and its like included. */
+  /** The log's entries as any reader sees them, with `_crc` and other marks. */
   logLines(name = 'players') {
     return parseLines(this.logText(name));
   }
@@ -138,7 +137,7 @@ class Scene {
     const isText = typeof content === 'string' || Buffer.isBuffer(content);
     fs.writeFileSync(this.mirror(name), isText ? content : pretty(content));
   }
-  /** An edit the way most editors save: a new file, renamed over the old one. */
+  /** An edit like that of most editors: a new file, renamed over the old one. */
   replaceMirror(content, name = 'players') {
     const fresh = path.join(this.root, 'edited.json');
     fs.writeFileSync(fresh, typeof content === 'string' ? content : pretty(content));
@@ -164,7 +163,7 @@ class Scene {
     this.#processes.push(child);
     return child;
   }
-  /** Runs a child to its end, which has to be a clean one. */
+  /** Runs a child to its end, which must be a success. */
   async run(script, args = [], options = {}) {
     const result = await this.start(script, args, options).ended;
     assert.equal(result.signal, null, `${script} was killed: ${result.stderr}`);
@@ -182,7 +181,7 @@ class Scene {
     await remote.ready();
     return remote;
   }
-  /** Lets a child print a line for each acked entry, kills it after some of them, and gives the acked ones. */
+  /** Starts a child that prints a line for each acked entry, kills it after some, and returns the acked ones. */
   async killAfter(script, args, acks, signal = 'SIGKILL') {
     const child = this.start(script, args);
     await child.linesSeen(acks);
@@ -193,8 +192,8 @@ class Scene {
   }
 
   /**
-   * Another program that has the lock on a file, by flock(1): the process, once it has it. It ends with its input, and
-   * at the end of the test.
+   * Another program that holds the lock on a file, by flock(1). Returns its process once it holds the lock. It ends
+   * with its input, and at the end of the test.
    */
   async lockHolder(file, options = {}) {
     const holder = spawn('flock', ['-o', file, 'sh', '-c', 'echo held; cat'], {
@@ -210,11 +209,11 @@ class Scene {
     return holder;
   }
 
-  /** Something to close at the end, before the storages of this place are. */
+  /** Work for the end of the test, before the storages of this place are closed. */
   beforeEnd(action) {
     this.#first.push(action);
   }
-  /** Something to do when all is closed and before the directory is removed. */
+  /** Work for the end of the test, after all is closed and before the directory is removed. */
   atEnd(action) {
     this.#last.push(action);
   }
@@ -235,7 +234,7 @@ class Child {
 
   constructor(script, args, { env = {}, cwd, command, nodeArgs = [] } = {}) {
     const inherited = { ...process.env };
-    // The runner's own variables, and a directory someone may have set for the bot, are not meant for children.
+    // The runner's own variables, and a data directory in the environment, are not for children.
     for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'PROGRESSIVE_STORAGE_DIR'])
       delete inherited[name];
     const file = fileURLToPath(new URL(script, CHILDREN));
@@ -277,7 +276,7 @@ class Child {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Resolves when the child printed that many lines. */
+  /** Resolves when the child has printed that many lines. */
   async linesSeen(count) {
     while (this.lines.length < count) {
       if (this.hasEnded)
@@ -345,7 +344,7 @@ export const parseLines = (text) =>
     .filter((line) => line.trim() !== '')
     .map((line) => JSON.parse(line));
 
-/** Replay as the contract words it; like the old module, it knows nothing of checksums. */
+/** Replay as in the contract, without checksums, like the old module. */
 export function replay(entries) {
   const state = {};
   for (const entry of entries) {
@@ -359,7 +358,7 @@ export function replay(entries) {
   return state;
 }
 
-/** Every line verifies: it ends as ours do, and the checksum is that of what is before it. */
+/** Every line ends with a checksum of the bytes before it. */
 export function assertSealed(text) {
   assert.ok(text === '' || text.endsWith('\n'), 'the log ends with a newline');
   for (const line of text.split('\n').slice(0, -1)) {
@@ -404,7 +403,7 @@ export function manyPlayers(count, bytes = 0) {
 
 // ----------------------------------------------------------------------------------------------- small matters
 
-/** Everything under a folder: names, kinds, bytes, and if asked the times of change. */
+/** Everything under a folder: names, kinds, bytes, and with `times` the times of change. */
 export function snapshot(folder, { times = false } = {}) {
   const seen = {};
   const visit = (full, name) => {
@@ -421,7 +420,7 @@ export function snapshot(folder, { times = false } = {}) {
   return seen;
 }
 
-/** Notes the promise rejections that nobody handles while a test runs, and gives a function that lists them. */
+/** Records unhandled promise rejections while a test runs, and returns a function that lists them. */
 export function watchUnhandled(t) {
   const unhandled = [];
   const note = (reason) => unhandled.push(reason);
@@ -433,7 +432,7 @@ export function watchUnhandled(t) {
   };
 }
 
-/** Random numbers that are the same in each run. */
+/** Random numbers, the same in each run. */
 export function seededRandom(seed) {
   let state = seed >>> 0;
   return (below) => {

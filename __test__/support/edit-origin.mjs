@@ -1,7 +1,7 @@
 /**
- * What an edited JSON file was made from (contract Part 2 no. 6), told by the files alone: the last content, or the
- * state in the log and its backups that is nearest to the edited one, of which half of its keys come unchanged. Content
- * that is exactly an older state was put back as a whole. In plain JavaScript, so that the addon is never asked.
+ * The origin of an edited JSON file (contract Part 2 no. 6), worked out from the files alone. It is the last content, or
+ * the state in the log and its backups that is nearest to the edited one and has half of its keys unchanged. Content that
+ * equals an older state was put back as a whole. In plain JavaScript: the addon never checks itself.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -51,7 +51,7 @@ async function logsOf(dataDir, name) {
   names.sort((a, b) => Number(a.slice(prefix.length)) - Number(b.slice(prefix.length)));
   const read = (file) => readFile(file, 'utf8').catch(() => '');
   const text = await read(log);
-  // A log that begins with something else does not go on from them.
+  // A log that begins with another state does not continue from them.
   const backups = text.startsWith('{"op":"CHECKPOINT"') ? names : [];
   return [...(await Promise.all(backups.map((file) => read(path.join(folder, file))))), text];
 }

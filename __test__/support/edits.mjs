@@ -1,6 +1,6 @@
 /**
- * What the tests of edits share: folders as a clean end, a crash or a copy leaves them, and the check that all agree after
- * an edit.
+ * Helpers of the tests of edits: folders like after a clean end, a crash or a copy, and the check that everything agrees
+ * after an edit.
  */
 import assert from 'node:assert/strict';
 import { del, player, scene, sealed, set } from './durability.mjs';
@@ -9,7 +9,7 @@ export const changesOf = (entries, key) =>
   entries.filter((entry) => entry.key === key || (entry.data && key in entry.data));
 export const named = (ids) => Object.fromEntries(ids.map((id) => [id, player(id)]));
 
-/** All that must hold once a write came after an edit: log, mirror, memory and the old module agree. */
+/** After an edit and a write, log, mirror, memory and the old module agree. */
 export async function assertSettled(place, storage, expected, name = 'players') {
   const load = { players: 'loadPlayers', tokens: 'loadTokens', game_state: 'getAllGameStates' }[name];
   const state = load ? await storage[load]() : Object.fromEntries(await storage.collection(name).entries());
@@ -20,7 +20,7 @@ export async function assertSettled(place, storage, expected, name = 'players') 
   if (load) assert.deepEqual(await place.old(load), expected, 'the old module says it');
 }
 
-/** A directory that a process left by a clean end. */
+/** A directory after the clean end of a process. */
 export async function leftCleanly(t, players = named(['a', 'b', 'c'])) {
   const place = scene(t);
   const storage = place.open();
@@ -29,7 +29,7 @@ export async function leftCleanly(t, players = named(['a', 'b', 'c'])) {
   return place;
 }
 
-/** A directory as a crash or a copy leaves it, made by hand. */
+/** A directory like after a crash or a copy, written by hand. */
 export function leftBehind(t, { log, mirror, write = sealed }) {
   const place = scene(t);
   if (log) place.writeLog(log.map((entry) => (typeof entry === 'string' ? entry : write(entry))));

@@ -1,5 +1,5 @@
 /**
- * What the tests of limits share. PS_LONG=1 takes a million keys instead of 200,000, and values as long as V8 can make them.
+ * Helpers of the tests of limits. PS_LONG=1 takes a million keys instead of 200,000, and values as long as V8 can make them.
  */
 import assert from 'node:assert/strict';
 import { player } from './durability.mjs';
@@ -34,7 +34,7 @@ export const writersOf = (storage) => ({
   savePlayers: (value) => storage.savePlayers({ k: player('k', { value }) }),
 });
 
-/** What those calls left, whoever looks. */
+/** All of these calls have written the value. */
 export async function assertWritten(storage, value) {
   assertSame((await storage.readLogEntries('events')).at(-1).value, value, 'appendLogEntry');
   assertSame(await storage.collection('coins').get('k'), value, 'set and update');

@@ -1,8 +1,8 @@
-// The reference model: the whole API of the store as plain, synchronous JavaScript in memory, written from
-// the contract and from nothing else. The addon must give the same results, key order included.
+// The reference model: the whole API of the store as plain, synchronous JavaScript in memory, written from the contract
+// alone. The addon must give the same results, key order included.
 //
-// Where the addon keeps JSON text, the model copies through JSON, so that both drop and convert the same
-// things. States have no prototype: `__proto__` is a key like any other.
+// The addon keeps JSON text, so the model copies through JSON: both drop and convert the same things. States have no
+// prototype: `__proto__` is a key like any other.
 
 const HISTORY_KEPT = 50;
 const TOKEN_LIFE_MS = 24 * 60 * 60 * 1000;
@@ -15,7 +15,7 @@ function emptyState() {
   return Object.create(null);
 }
 
-// JSON.parse makes own properties of all keys; assignment to a state without a prototype does as well.
+// JSON.parse makes every key an own property, and so does assignment to a state without a prototype.
 function mergeInto(state, data) {
   for (const key of Object.keys(data)) state[key] = copy(data[key]);
 }
@@ -39,7 +39,7 @@ export class Model {
     return this.now().toISOString();
   }
 
-  // One log: what was appended to it, as readLogEntries shows it, and the state that results.
+  // One log: its entries as readLogEntries shows them, and the resulting state.
   log(name) {
     let log = this.logs.get(name);
     if (!log) {
@@ -49,7 +49,7 @@ export class Model {
     return log;
   }
 
-  // The state itself, for tests that edit it as an admin edits a file.
+  // The state itself, for tests that edit it like an admin edits a file.
   state(name) {
     return this.log(name).state;
   }

@@ -1,5 +1,5 @@
-// Random calls for the comparison with the reference model: a seeded generator, pools of keys and values that
-// have gone wrong in such stores before, and one function that makes up the next call.
+// Random calls for the comparison with the reference model: a seeded generator, pools of difficult keys and values, and one
+// function that makes up the next call.
 
 export class Random {
   constructor(seed) {
@@ -62,7 +62,7 @@ const KEYS = [
   '😀',
   'two words',
 ];
-// The old module loses these two: one sets the prototype of its state, the other it cannot write to a file.
+// The old module loses these two: one sets the prototype of its state, and it cannot write the other one to a file.
 const KEYS_BEYOND_THE_OLD_MODULE = ['__proto__'];
 const LONE_SURROGATES = ['\ud800', '\udfff'];
 
@@ -119,7 +119,7 @@ export class CallGenerator {
     return object;
   }
 
-  // A record as an admin or an older bot may have left it: parts of the known fields, and others.
+  // A record like those of an admin or an older bot: some of the known fields, and others.
   player(userId) {
     const { random } = this;
     const player = { userId };
@@ -151,7 +151,7 @@ export class CallGenerator {
     return args;
   }
 
-  // An entry for a log whose state holds values of this name.
+  // An entry for a log whose state has values of this name.
   entry(name) {
     const { random } = this;
     const key = this.key();
@@ -292,7 +292,7 @@ export class CallGenerator {
     }
   }
 
-  // A function for update(): of its argument alone, since it may be called again.
+  // A function for update(): it depends on its argument alone, since it may run again.
   change() {
     const { random } = this;
     const amount = random.below(10);

@@ -1,5 +1,4 @@
-// What every test file needs around the package: a folder of its own, child processes, waiting for a
-// condition, and a look at the raw bytes of a log.
+// Helpers of every test file: a folder of its own, child processes, waiting for a condition, and the raw bytes of a log.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +13,7 @@ export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url));
 export const packageUrl = pathToFileURL(path.join(repositoryRoot, 'index.js')).href;
 export const oldModuleUrl = new URL('../old-module/', import.meta.url).href;
 
-// Deadlines end a test that would hang; they measure nothing.
+// Deadlines end a test that hangs; they measure nothing.
 const WAIT_DEADLINE_MS = 20_000;
 const CHILD_DEADLINE_MS = 120_000;
 
@@ -38,7 +37,7 @@ export async function temporaryFolder(t) {
   return folder;
 }
 
-// Registers work for the end of the test; the last registered runs first, folders go last of all.
+// Registers work for the end of the test. The last one runs first, and folders are removed last.
 export function atEnd(t, close) {
   closersOf(t).push(close);
 }
@@ -64,7 +63,7 @@ function closersOf(t) {
 }
 
 // Opens a Storage in a folder (a new one when none is given) and closes it at the end of the test.
-// Tests that are not about durability spare the disk with `fsync: 'never'`, the default here.
+// The default here is `fsync: 'never'`, which spares the disk in tests that do not need durability.
 export async function openStorage(t, Storage, options = {}) {
   const dataDir = options.dataDir ?? path.join(await temporaryFolder(t), 'data');
   const storage = new Storage({ fsync: 'never', ...options, dataDir });
@@ -86,7 +85,7 @@ export async function closeStorage(storage) {
 let scriptCount = 0;
 
 // Starts a script in a process of its own. `source` is the text of an ES module; `file` the path of a script.
-// Gives { child, output, ended }: `output` grows while the child runs, `ended` resolves to
+// Returns { child, output, ended }: `output` grows while the child runs, `ended` resolves to
 // { code, signal, stdout, stderr } and rejects only when the child could not be started.
 // `program` is another runtime than this one.
 export async function startScript(
@@ -96,13 +95,13 @@ export async function startScript(
   const folder = cwd ?? (await temporaryFolder(t));
   let script = file;
   if (source !== undefined) {
-    // In the child's own folder, so that it finds packages as a bot's file there would.
+    // In the child's own folder, so that it finds packages like a file of a bot there.
     script = path.join(folder, `script-${++scriptCount}.mjs`);
     await writeFile(script, source);
   }
   const childEnv = { ...process.env };
-  // A child works on the folder that its test names, and on none that stands in the environment of whoever
-  // runs the tests. The runner's own marks would make it report in the runner's private protocol.
+  // A child uses the folder of its test, and none from the environment. With the runner's own variables it would report
+  // in the runner's private protocol.
   for (const name of ['PROGRESSIVE_STORAGE_DIR', 'OLD_DATA_DIR', 'NODE_TEST_CONTEXT', 'NODE_OPTIONS']) {
     delete childEnv[name];
   }
@@ -144,7 +143,7 @@ export async function runScript(t, options) {
 
 // --- Waiting ---
 
-// Polls until the condition gives something truthy, and gives that back.
+// Polls until the condition returns something truthy, and returns that.
 export async function waitUntil(
   condition,
   { what = 'the condition', deadlineMs = WAIT_DEADLINE_MS, everyMs = 10 } = {},
@@ -184,8 +183,8 @@ export async function readLogLines(dataDir, logName) {
 
 const CRC_MARK = ',"_crc":"';
 
-// The checksum that a line should carry, as 8 hex digits: over its bytes before `,"_crc"`, or over all of it
-// but the closing brace when it has none yet.
+// The right checksum of a line, as 8 hex digits: of its bytes before `,"_crc"`, or of all bytes before the closing
+// brace when it has none yet.
 export function lineCrc(line) {
   const at = line.lastIndexOf(CRC_MARK);
   return crc32Hex(at >= 0 ? line.slice(0, at) : line.slice(0, line.lastIndexOf('}')));
@@ -206,7 +205,7 @@ export function crc32Hex(data) {
 const crc32 = zlib.crc32 ?? crc32ByTable;
 let crcTable;
 
-// For the versions of Node whose zlib does not offer the checksum to scripts yet.
+// For versions of Node whose zlib has no checksum for scripts.
 export function crc32ByTable(bytes) {
   crcTable ??= Uint32Array.from({ length: 256 }, (_, index) => {
     let value = index;
@@ -222,7 +221,7 @@ export function crc32ByTable(bytes) {
 
 const ISO_DATE = /"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g;
 
-// JSON text with every date replaced: what is left must be equal, order of the keys included.
+// JSON text with every date replaced: the rest must be equal, order of the keys included.
 export function maskedJson(value) {
   const text = JSON.stringify(value);
   return text === undefined ? 'undefined' : text.replace(ISO_DATE, '"<date>"');

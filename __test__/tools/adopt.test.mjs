@@ -1,5 +1,5 @@
-// `adopt` and `revert` on a bot of the usual shape: checks on a copy first, then two files; and nothing is touched
-// where a check fails. A night is played before, between and after, by the old code and by the new.
+// `adopt` and `revert` on a usual bot: checks on a copy first, then two files are replaced. Nothing is touched where a check
+// fails. The old code and the new code play a night before, between and after.
 
 import assert from 'node:assert/strict';
 import {
@@ -94,7 +94,7 @@ test('adopt after a night of the old code, a night of the new, revert, and a nig
   assert.ok(!(await readLogLines(path.join(folder, 'data'), 'players')).at(-1).includes('"_crc"'));
 });
 
-test('the two files are those of the README, and of the example', async (t) => {
+test('the two files are those of the documents and of the example', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
@@ -111,7 +111,7 @@ test('the two files are those of the README, and of the example', async (t) => {
   }
 });
 
-test('adopt is done once, and revert only what was adopted', async (t) => {
+test('a second adopt changes nothing, and neither does revert without an adopt', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   const nothing = await runCli(t, ['revert', folder, '--yes']);
   assert.equal(nothing.code, 0);
@@ -124,7 +124,7 @@ test('adopt is done once, and revert only what was adopted', async (t) => {
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('re-exports that were written by hand are left alone, either way', async (t) => {
+test('adopt and revert leave re-exports that were written by hand', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   for (const part of ['append-log', 'storage']) {
     const text = `import { configure } from 'progressive-storage';\nconfigure({ dataDir: 'data' });\nexport * from "progressive-storage/${part}";\n`;
@@ -140,7 +140,7 @@ test('re-exports that were written by hand are left alone, either way', async (t
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('the data folder is that of the bot, wherever it is started from', { skip: notOnDeno }, async (t) => {
+test('the data folder is that of the bot, from any current directory', { skip: notOnDeno }, async (t) => {
   const folder = await exampleBot(t, { services: 'old', name: "a bot's #1 folder 100%" });
   await playNight(t, folder);
   const adopted = await runCli(t, ['adopt', folder, '--yes']);
@@ -153,7 +153,7 @@ test('the data folder is that of the bot, wherever it is started from', { skip: 
   assert.equal(elsewhere.stdout.trim(), '1', elsewhere.stderr);
 });
 
-test('without --yes and without a terminal nothing is changed: exit code 4', async (t) => {
+test('without --yes and without a terminal nothing changes: exit code 4', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   const before = await contentsOf(folder);
@@ -167,7 +167,7 @@ test('without --yes and without a terminal nothing is changed: exit code 4', asy
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('old and new code that differ: nothing is touched, the players are named; --accept-differences', async (t) => {
+test('old and new code differ: nothing is touched, the players are named; --accept-differences', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   // The old module was killed between its log and its JSON file.
@@ -200,12 +200,12 @@ test('a log that the old code cannot read: nothing is touched', async (t) => {
   assert.doesNotMatch(
     refused.stdout + refused.stderr,
     /storage-trial|probe\.mjs/,
-    'the copy is nobody else’s business',
+    'the message does not show the copy',
   );
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('old code that reads another folder is found out', async (t) => {
+test('old code that reads another folder is detected', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   await rename(path.join(folder, 'data'), path.join(folder, 'store'));
@@ -220,7 +220,7 @@ test('old code that reads another folder is found out', async (t) => {
 test('an export that the bot uses and the package lacks: nothing is touched', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await appendFile(path.join(folder, 'services', 'storage.js'), 'export const season = () => 3;\n');
-  // Nobody uses it: no matter.
+  // Nobody uses it, so it does not matter.
   assert.equal((await runCli(t, ['adopt', folder, '--dry-run'])).code, 0);
   await appendFile(path.join(folder, 'bot.js'), "export { season } from './services/storage.js';\n");
   const before = await contentsOf(folder);
@@ -268,7 +268,7 @@ test('an .orig of something else is not overwritten', async (t) => {
   assert.equal(await service(folder, 'storage.js.orig'), 'mine');
 });
 
-test('a stop in the middle of the swap: the next run finishes it, either way', async (t) => {
+test('a stop in the middle of the swap: the next run finishes it, adopt and revert', async (t) => {
   const old = await oldServices();
   for (const [command, finished] of [
     ['adopt', { storage: MARK, 'append-log': MARK }],
@@ -298,7 +298,7 @@ test('CommonJS services', async (t) => {
         "const {$1} = require('./append-log.cjs');",
       )
       .replaceAll(/^export (async function|function|class|const) (\w+)/gm, 'module.exports.$2 = $2;\n$1 $2');
-    // What is exported before it is defined cannot be a const or a class.
+    // A const or a class cannot be exported before its definition.
     const hoisted = text
       .replace(/module\.exports\.(OpType|CompactionScheduler) = \w+;\n/g, '')
       .concat(
@@ -324,7 +324,7 @@ test('CommonJS services', async (t) => {
   assert.equal(await play(), '15');
 });
 
-test('revert after a kill: the JSON file lags, a line is torn, and the old code has all of it', async (t) => {
+test('revert after a kill: the JSON file is behind, a line is torn, and the old code has all data', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
@@ -342,7 +342,7 @@ test('revert after a kill: the JSON file lags, a line is torn, and the old code 
   const dataDir = path.join(folder, 'data');
   assert.ok(
     !('late' in JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'))),
-    'the JSON file lags',
+    'the JSON file is behind',
   );
   await appendFile(logPath(dataDir, 'players'), '{"timestamp":"20');
   const reverted = await runCli(t, ['revert', folder, '--yes']);
@@ -387,8 +387,8 @@ test('while the bot runs, both refuse', {
   assert.equal((await runCli(t, ['revert', folder, '--yes'])).code, 0);
 });
 
-// The old module has no file open between two calls: what tells of it is what it runs.
-test('a bot of the old code that does nothing at the moment is found, and can be told from others', {
+// The old module has no file open between two calls, so only the command line of its process shows it.
+test('an idle bot with the old code is found, and is distinguished from other processes', {
   skip: process.platform !== 'linux' && 'needs /proc',
 }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
@@ -402,7 +402,7 @@ test('a bot of the old code that does nothing at the moment is found, and can be
   const elsewhere = await temporaryFolder(t);
   const file = path.join(folder, 'bot.mjs');
   await writeFile(file, source);
-  // In its folder, and from another one by its path.
+  // Started in its folder, and by its path from another one.
   for (const cwd of [folder, elsewhere]) {
     const { child, ended } = await start(cwd, { file });
     const refused = await runCliJson(t, ['adopt', folder, '--yes']);
@@ -414,7 +414,7 @@ test('a bot of the old code that does nothing at the moment is found, and can be
     child.kill();
     await ended;
   }
-  // What runs there, but not the bot's code, is only named; and what a person knows better is believed.
+  // Another program in the folder is only named, and --ignore-process excludes the bot.
   const tool = path.join(elsewhere, 'tool.mjs');
   await writeFile(tool, source);
   const other = await start(folder, { file: tool });
@@ -425,11 +425,11 @@ test('a bot of the old code that does nothing at the moment is found, and can be
   assert.equal((await runCli(t, ['revert', folder, '--yes', '--ignore-process', 'x'])).code, 2);
 });
 
-test('a data folder that changes during the checks: that is said, and nothing is touched', async (t) => {
+test('the data folder changes during the checks: an error says so, and nothing is touched', async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
   const before = await contentsOf(path.join(folder, 'services'));
-  // From elsewhere, and with no file open in between.
+  // A process from another folder, with no file open between its writes.
   const source = `
     import { appendFileSync } from 'node:fs';
     setInterval(() => appendFileSync(process.argv[2], JSON.stringify({ op: 'NOTE' }) + '\\n'), 20);
@@ -448,7 +448,7 @@ test('a data folder that changes during the checks: that is said, and nothing is
   assert.equal((await runCli(t, ['adopt', folder, '--yes'])).code, 0);
 });
 
-test('links that were put in the way are not followed', {
+test('planted links are not followed', {
   skip: process.platform === 'win32' && 'links need rights',
 }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
@@ -466,8 +466,10 @@ test('links that were put in the way are not followed', {
   assert.equal(left.length, 4, 'those four, and none of ours');
 });
 
-// Deno words and places an error of the old code in its own way.
-test('what the old code says is told of its own folder, without ours', { skip: notOnDeno }, async (t) => {
+// Deno prints an error of the old code in another form.
+test('an error of the old code names the folder of the bot, and no file of the package', {
+  skip: notOnDeno,
+}, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await appendFile(path.join(folder, 'services', 'storage.js'), "\nthrow new Error('out of order');\n");
   const { code, stderr } = await runCli(t, ['adopt', folder, '--yes']);
@@ -482,7 +484,7 @@ test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {
 }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
   await playNight(t, folder);
-  // The old code takes its time, so that there is something to interrupt.
+  // The old code waits, so that there is something to interrupt.
   const stalled = path.join(folder, 'stalled');
   await appendFile(
     path.join(folder, 'services', 'storage.js'),
@@ -498,7 +500,7 @@ test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {
   await rm(stalled);
   assert.deepEqual(await contentsOf(folder), before);
   const left = (await trialsLeft()).filter((name) => !trials.includes(name));
-  // Another test may have one open at this moment; this one's is gone.
+  // Other tests may have a copy open at this moment; this test's copy is gone.
   for (const name of left) {
     const services = path.join(tmpdir(), name, 'services', 'storage.js');
     const text = await readFile(services, 'utf8').catch(() => '');
@@ -506,7 +508,7 @@ test('Ctrl-C during the checks leaves the bot as it was, and no copy behind', {
   }
 });
 
-test('a services folder that may not be written', {
+test('a read-only services folder', {
   skip: process.getuid?.() === 0 && 'root may write everywhere',
 }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
@@ -519,7 +521,7 @@ test('a services folder that may not be written', {
   assert.deepEqual(await contentsOf(folder), before);
 });
 
-test('data that may only be read is tried on a copy that may be written, and the copy is removed', {
+test('read-only data is checked on a writable copy, and the copy is removed', {
   skip: process.platform === 'win32' ? 'no modes' : notOnDeno,
 }, async (t) => {
   const folder = await exampleBot(t, { services: 'old' });
@@ -529,7 +531,7 @@ test('data that may only be read is tried on a copy that may be written, and the
   await mkdir(trials);
   const isRoot = process.getuid() === 0;
   for (const name of [data, path.join(data, 'logs')]) await chmod(name, 0o555);
-  // Root may write in spite of the mode, so there the child becomes nobody instead.
+  // Root may write despite the mode, so there the child becomes nobody.
   const nobodys = [path.dirname(folder), folder, path.join(folder, 'services'), trials];
   if (isRoot) for (const name of nobodys) await chown(name, 65534, 65534);
   const source = `

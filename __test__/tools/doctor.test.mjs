@@ -1,5 +1,5 @@
-// `doctor`: on a healthy folder all is well; each thing that can go wrong is found, with what it means and what to
-// do. Machines that are not at hand are given as text: mount tables and environments.
+// `doctor`: a healthy folder is well, and each fault is found, with its meaning and advice. Other machines are given as
+// text: mount tables and environments.
 
 import assert from 'node:assert/strict';
 import {
@@ -33,8 +33,8 @@ async function healthyFolder(t) {
 
 const found = (json, id) => json.findings.filter((finding) => finding.id === id);
 
-// The disk under the temporary folder is not ours to judge: it may be in memory.
-test('a healthy folder: every area is looked at, and nothing is left behind', async (t) => {
+// The temporary folder may be in memory, so its disk is not checked.
+test('a healthy folder: every area is checked, and nothing is left behind', async (t) => {
   const dataDir = await healthyFolder(t);
   const before = await contentsOf(dataDir);
   const { json } = await runCliJson(t, ['doctor', dataDir]);
@@ -91,9 +91,9 @@ test('a torn end is no fault', async (t) => {
   assert.equal(found(json, 'torn')[0].level, 'info');
 });
 
-test('what cannot be checked is named, and is not well', async (t) => {
+test('a file that cannot be checked is named, and is not well', async (t) => {
   const dataDir = await healthyFolder(t);
-  // A FIFO in the place of a log, and a link to a disk that is not mounted.
+  // A FIFO at the path of a log, and a link to a disk that is not mounted.
   await rm(mirrorPath(dataDir, 'game_state'));
   await symlink('/nowhere/game_state.json', mirrorPath(dataDir, 'game_state'));
   const odd = await runCliJson(t, ['doctor', dataDir, '--read-only']);
@@ -101,7 +101,7 @@ test('what cannot be checked is named, and is not well', async (t) => {
   assert.match(found(odd.json, 'not-a-file')[0].what, /game_state\.json' is not a file/);
 });
 
-test('an area that fails is named, the others go on, and the exit code says so', {
+test('an area that fails is named, the others are checked, and the exit code says so', {
   skip: process.platform !== 'linux' && 'needs /proc',
 }, async (t) => {
   const dataDir = await healthyFolder(t);
@@ -124,7 +124,7 @@ test('an area that fails is named, the others go on, and the exit code says so',
   assert.match(text.stdout, /1 thing could not be checked\.\n {2}not checked: Disk/);
 });
 
-test('what was left out on request is said, and is no "all is well"', async (t) => {
+test('skipped checks are named, and are no "all is well"', async (t) => {
   const dataDir = await healthyFolder(t);
   const { stdout } = await runCli(t, ['doctor', dataDir, '--read-only']);
   assert.doesNotMatch(stdout, /All is well/);
@@ -174,7 +174,7 @@ test('a folder without rights', { skip: process.getuid?.() === 0 && 'root may do
   assert.match(found(json, 'writable')[0].what, /players\.log/);
 });
 
-test('root is told whose files lock the bot out', {
+test('root sees whose files lock the bot out', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, async (t) => {
   const dataDir = await healthyFolder(t);
@@ -192,7 +192,7 @@ test('root is told whose files lock the bot out', {
   assert.deepEqual(found((await runCliJson(t, ['doctor', dataDir])).json, 'owner'), []);
 });
 
-test('a folder that everybody may write to', {
+test('a world-writable folder', {
   skip: process.platform === 'win32' && 'no modes',
 }, async (t) => {
   const dataDir = await healthyFolder(t);
@@ -201,7 +201,9 @@ test('a folder that everybody may write to', {
   assert.equal(found(json, 'world-writable')[0].level, 'warn');
 });
 
-test('who uses the folder', { skip: process.platform !== 'linux' && 'needs /proc' }, async (t) => {
+test('the processes that use the folder', {
+  skip: process.platform !== 'linux' && 'needs /proc',
+}, async (t) => {
   const dataDir = await healthyFolder(t);
   const bot = await busyBot(t, dataDir);
   const { json } = await runCliJson(t, ['doctor', dataDir]);
@@ -252,7 +254,7 @@ test('file systems by the mount table', () => {
   assert.deepEqual(levels(''), ['file-system unchecked'], 'where the system does not tell');
 });
 
-test('the mount that counts is the nearest, and of two at one place the last', async (t) => {
+test('the nearest mount counts, and the last of two at one place', async (t) => {
   const dataDir = await healthyFolder(t);
   const escaped = dataDir.replaceAll(' ', '\\040');
   const type = (...lines) => mountOf(dataDir, lines.join('\n')).type;
@@ -289,7 +291,7 @@ test('a clock behind the data, and one that was never set', async (t) => {
   assert.deepEqual(await ids(0), ['clock', 'future']);
 });
 
-test('a sync that is switched off by a preloaded library', async (t) => {
+test('a preloaded library that switches off sync', async (t) => {
   const dataDir = await healthyFolder(t);
   const { json } = await runCliJson(t, ['doctor', dataDir, '--read-only'], {
     env: { LD_PRELOAD: 'libeatmydata.so' },

@@ -1,5 +1,5 @@
-// What every command must do, command by command on a real folder: its exit code, one JSON value with --json,
-// progress with --progress and none with --json, and a folder that is whole after Ctrl-C in the middle.
+// The rules for every command, on a real folder: its exit code, one JSON value with --json, progress with --progress and
+// none with --json, and a whole folder after Ctrl-C in the middle.
 
 import assert from 'node:assert/strict';
 import { appendFile, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -15,8 +15,8 @@ const PLAYERS = 1000;
 const ESCAPE = '\u001b';
 const BAR = /^.* (?:\[[#·]{24}\] \d+ % )?[\d.,]+(?: [KMG]?i?B)? · .*\/s|^.* … \d+ m?s$/m;
 
-// What `run` needs: the arguments in a bot's folder, and the exit code. `bar` is false where no file is gone through,
-// `services` names those of the bot where the command is about them, and `isForever` ends with Ctrl-C alone.
+// For each command: its arguments in a bot's folder, and the exit code. `bar` is false for a command that reads no whole
+// file, `services` says whose service files the bot has, where that matters, and only Ctrl-C ends one with `isForever`.
 const COMMANDS = {
   adopt: { args: ['.', '--yes'], services: 'old' },
   compact: { args: [] },
@@ -57,7 +57,7 @@ after(async () => {
   for (const end of endings) await end();
 });
 
-// A copy of the folder, and where the command's temporary files go.
+// A copy of the folder, and a folder for the command's temporary files.
 async function folderFor(t, { services }) {
   const folder = path.join(await temporaryFolder(t), 'bot');
   await cp(template, folder, { recursive: true, verbatimSymlinks: true });
@@ -104,9 +104,9 @@ for (const [name, command] of Object.entries(COMMANDS)) {
     bar = true,
   } = command;
 
-  // `adopt.test.mjs` has the JSON of those that change a bot's files.
+  // `adopt.test.mjs` tests the JSON of commands that change a bot's files.
   if (!isForever && !command.services) {
-    test(`${name} --json: one JSON value, and nothing beside it`, { skip: notOnDeno }, async (t) => {
+    test(`${name} --json: one JSON value, and nothing else`, { skip: notOnDeno }, async (t) => {
       const place = await folderFor(t, command);
       const { code, json, stdout, stderr } = await runCliJson(t, [name, ...args, '--progress'], place);
       if (codeWanted !== undefined) assert.equal(code, codeWanted, stdout + stderr);
@@ -134,7 +134,7 @@ for (const [name, command] of Object.entries(COMMANDS)) {
     const place = await folderFor(t, command);
     if (name === 'repair') await damage(place);
     const { child, output, ended } = await startCli(t, [name, ...args, '--progress'], place);
-    // As soon as it says anything it is at work; what is over by then is fine, too.
+    // Its first output shows that it works; it may also be finished by then.
     await Promise.race([
       ended,
       waitUntil(() => output.stdout + output.stderr !== '', { what: 'the command to begin' }),
@@ -142,13 +142,13 @@ for (const [name, command] of Object.entries(COMMANDS)) {
     child.kill('SIGINT');
     const { code, signal, stderr } = await ended;
     if (isForever) assert.equal(code, 130, stderr);
-    // A runtime that is about to leave takes no signals any more, and ends by it: to a shell that is 130, too.
+    // A runtime that is ending no longer handles signals, so the signal ends it. For a shell that is 130 too.
     else assert.ok([130, 0, 1].includes(code) || signal === 'SIGINT', `exit code ${code}: ${stderr}`);
     await assertWhole(t, place, name);
   });
 }
 
-test('--json is known to the two commands that do not end', { skip: notOnDeno }, async (t) => {
+test('the two commands that do not end take --json', { skip: notOnDeno }, async (t) => {
   const place = await folderFor(t, {});
   const tail = await runCli(t, ['tail', '-n', '3', '--json'], place);
   assert.deepEqual(
@@ -165,11 +165,11 @@ test('--json is known to the two commands that do not end', { skip: notOnDeno },
   await ended;
 });
 
-test('a reader that has seen enough is no error, and leaves nothing behind', {
+test('a reader that closes the pipe is no error, and leaves nothing behind', {
   skip: notOnDeno || (process.platform === 'win32' && 'a pipe is closed in another way'),
 }, async (t) => {
   const place = await folderFor(t, {});
-  // Its first line comes when the backup lies in a temporary folder.
+  // Its first line comes when the backup is in a temporary folder.
   const { child, ended } = await startCli(t, ['diff', 'data', '--backup', 'newest'], place);
   child.stdout.destroy();
   const { code, stderr } = await ended;
@@ -177,11 +177,13 @@ test('a reader that has seen enough is no error, and leaves nothing behind', {
   await assertWhole(t, place, 'diff');
 });
 
-test('on a terminal a bar is drawn in place, and taken away', { skip: noTerminal }, async (t) => {
+test('a terminal shows a progress bar in place, which is erased at the end', {
+  skip: noTerminal,
+}, async (t) => {
   const place = await folderFor(t, {});
   const run = (options) => runOnTerminal(['verify', '--backups', ...options], place);
   const shown = await run(['--progress']);
-  // Carriage return and "erase line" before each, and once more after the last.
+  // Carriage return and "erase line" before each text, and once after the last.
   const texts = shown.split(`\r${ESCAPE}[2K`);
   assert.ok(texts.some((text) => /^Reading players\.log \[#+·*\] \d+ % .*\/s/.test(text)));
   assert.ok(texts.filter((text) => text.includes('100 % ')).every((text) => !text.includes('\n')));

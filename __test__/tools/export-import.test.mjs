@@ -83,7 +83,7 @@ test('csv: quoting, and a column for each property', async (t) => {
   ]);
 });
 
-test('a file: by its ending, whole or not there, never replaced without --force', async (t) => {
+test('a file: the form follows from its ending, it is whole or missing, and only --force replaces it', async (t) => {
   const { dataDir, players } = await folderWithPlayers(t);
   const place = await temporaryFolder(t);
   const output = path.join(place, 'players.json');
@@ -110,7 +110,7 @@ test('a file: by its ending, whole or not there, never replaced without --force'
     assert.equal((await stat(output)).mode & 0o777, 0o666 & ~process.umask(), 'as any other new file');
 });
 
-test('csv: what a spreadsheet would run is a text for it, and comes back as it was', () => {
+test('csv: a formula is text for a spreadsheet, and comes back unchanged', () => {
   const guarded = (text) => csvLine([text]).replace(/\r\n$/, '');
   for (const text of ['=HYPERLINK("http://x")', '+1 2', '-x', '@SUM(A1)', '＝1', "'=1", "''@x", '=', '-']) {
     assert.ok(parseCsv(guarded(text))[0][0] === text, text);
@@ -120,7 +120,7 @@ test('csv: what a spreadsheet would run is a text for it, and comes back as it w
     assert.match(guarded(text), /^"?'/, JSON.stringify(text));
     assert.equal(parseCsv(guarded(text))[0][0], text);
   }
-  // Numbers are none, nor what only has such a character within.
+  // Numbers are no formulas, and neither is a text with such a character inside.
   for (const text of ['-3', '-1.5e-7', '-100123', "'x", 'a=1', 'x@y', '']) assert.equal(guarded(text), text);
   assert.equal(guarded(-3), '-3');
 });
@@ -184,7 +184,7 @@ test('sqlite: a table for each log', { skip: !sqlite && 'this runtime has no nod
   database.close();
 });
 
-test('sqlite: logs whose names are none for a table, or the same in another case', {
+test('sqlite: logs whose names are no table names, or differ only in case', {
   skip:
     (!sqlite && 'this runtime has no node:sqlite') ||
     (['win32', 'darwin'].includes(process.platform) && 'these are the same file'),
@@ -205,7 +205,7 @@ test('sqlite: logs whose names are none for a table, or the same in another case
   database.close();
 });
 
-test('every form comes back as it was', async (t) => {
+test('every form comes back unchanged', async (t) => {
   const { dataDir, players } = await folderWithPlayers(t);
   for (const format of ['json', 'jsonl', 'csv']) {
     const place = await temporaryFolder(t);
@@ -224,7 +224,7 @@ test('every form comes back as it was', async (t) => {
   }
 });
 
-test('import: what is new and changed is shown first; --replace removes', async (t) => {
+test('import: new and changed keys are shown first; --replace removes the others', async (t) => {
   const { dataDir, players } = await folderWithPlayers(t);
   const file = path.join(await temporaryFolder(t), 'new.json');
   await writeFile(
@@ -242,7 +242,7 @@ test('import: what is new and changed is shown first; --replace removes', async 
   assert.deepEqual(Object.keys(await stateOf(t, dataDir, 'players')), ['101', '102', 'new']);
 });
 
-test('import: files that cannot be used are refused before anything is written', async (t) => {
+test('import: unusable files are refused before anything is written', async (t) => {
   const { dataDir } = await folderWithPlayers(t);
   const place = await temporaryFolder(t);
   const before = await contentsOf(dataDir);
@@ -264,7 +264,7 @@ test('import: files that cannot be used are refused before anything is written',
   }
   assert.equal((await runCli(t, ['import', path.join(place, 'none.json'), dataDir, '--yes'])).code, 2);
   assert.deepEqual(await contentsOf(dataDir), before);
-  // A byte order mark is none of the content.
+  // A byte order mark is no content.
   for (const [name, text] of [
     ['a.json', '{"ann":{"n":1}}'],
     ['b.jsonl', '{"key":"ann","value":{"n":1}}\n'],
@@ -276,7 +276,7 @@ test('import: files that cannot be used are refused before anything is written',
   }
 });
 
-test('import begins a store: in a folder that is not there, is empty, or is the default', async (t) => {
+test('import begins a store in a missing folder, an empty one, or the default one', async (t) => {
   const place = await temporaryFolder(t);
   const file = path.join(place, 'exported.json');
   await writeFile(file, '{"ann":{"userId":"ann","totalScore":7}}');
@@ -295,12 +295,12 @@ test('import begins a store: in a folder that is not there, is empty, or is the 
     assert.equal(ann.totalScore, 7, dataDir);
     assert.equal((await runCli(t, ['verify', path.join(place, dataDir)])).code, 0);
   }
-  // A folder with something else in it is a mistake.
+  // A folder with other files is a mistake.
   const wrong = await runCli(t, ['import', file, place, '--yes'], { cwd: place });
   assert.equal(wrong.code, 5);
 });
 
-test('an empty key goes out and comes back', async (t) => {
+test('an empty key is exported and imported', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.appendLogEntry('coins', { op: 'SET', data: { '': { n: 1 }, a: { n: 2 } } });
   await storage.collection('coins').set('b', { n: 3 });

@@ -1,5 +1,5 @@
-// Commands about what was and how to have it back: `history`, `undo`, `restore`, `repair`, and `compact`. What they
-// change is a new entry or a new folder; what was there is kept.
+// Commands for the past, and for getting it back: `history`, `undo`, `restore`, `repair` and `compact`. A change is a new
+// entry or a new folder; the old data is kept.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ import {
   temporaryFolder,
 } from '../support/temp.mjs';
 
-// Three values of `ann`, with a compaction between the second and the third; gives the time before the third.
+// Three values of `ann`, with a compaction between the second and the third. Returns the time before the third.
 async function folderWithHistory(t) {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('ann', 'Ann', 10);
@@ -39,7 +39,7 @@ async function folderWithHistory(t) {
   return { dataDir, between };
 }
 
-// So that times before and after differ.
+// Waits, so that the times before and after differ.
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 async function playersOf(t, dataDir) {
@@ -51,14 +51,14 @@ async function playersOf(t, dataDir) {
 
 const scoreOf = async (t, dataDir, key) => (await playersOf(t, dataDir))[key]?.totalScore;
 
-test('what changed: by property, and of a list what came and went', () => {
+test('changes by property, and for a list the added and removed values', () => {
   const games = (...scores) => scores.map((score) => ({ date: 'x', score }));
   for (const [before, after, told] of [
     [{ a: 1, b: { c: 2 } }, { a: 1, b: { c: 3 } }, 'b.c: 2 → 3'],
     [{ a: 1 }, { b: 2 }, 'a: 1 → nothing, b: nothing → 2'],
     [{ 'x y': 1 }, { 'x y': 2 }, '["x y"]: 1 → 2'],
     [{ g: games(1, 2) }, { g: games(1, 2, 3) }, 'g +1: {"date":"x","score":3}'],
-    // Only the newest are kept.
+    // A history keeps only the newest.
     [{ g: games(1, 2, 3) }, { g: games(2, 3, 4) }, 'g -1 +1: {"date":"x","score":4}'],
     [{ g: games(1, 2, 3) }, { g: games(1, 3) }, 'g -1: {"date":"x","score":2}'],
     [{ g: games(1, 2, 3) }, { g: games(1, 5, 3) }, 'g[1].score: 2 → 5'],
@@ -77,7 +77,7 @@ test('what changed: by property, and of a list what came and went', () => {
   }
 });
 
-test('history: every value with time and file, over a compaction', async (t) => {
+test('history: every value with time and file, across a compaction', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const before = await contentsOf(dataDir);
   const { code, json } = await runCliJson(t, ['history', 'ann', dataDir]);
@@ -92,7 +92,7 @@ test('history: every value with time and file, over a compaction', async (t) => 
     text.stdout,
     /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory \+1: \{"date":.*"score":20,.*… {2}players\.log\.backup\.\d+/,
   );
-  // The newest ones; and no line is wider than the terminal.
+  // The newest values, and no line wider than the terminal.
   const newest = await runCliJson(t, ['history', 'ann', dataDir, '-n', '2']);
   assert.deepEqual(newest.json.history, json.history.slice(-2));
   for (const columns of [120, 80, 60, 40]) {
@@ -117,7 +117,7 @@ test('history: every value with time and file, over a compaction', async (t) => 
   assert.deepEqual(await contentsOf(dataDir), before);
 });
 
-test('history tells of an edit that is not logged yet', async (t) => {
+test('history shows an edit that is not logged yet', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
   players.ann.totalScore = 1000;
@@ -127,7 +127,7 @@ test('history tells of an edit that is not logged yet', async (t) => {
   assert.match(stdout, /edited in the JSON file/);
 });
 
-test('undo: the value before, as a new entry; and undone again', async (t) => {
+test('undo: the value before, as a new entry; and an undo of the undo', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   const lines = await readLogLines(dataDir, 'players');
   const asked = await runCli(t, ['undo', 'ann', dataDir]);
@@ -150,14 +150,14 @@ test('undo: the value before, as a new entry; and undone again', async (t) => {
   assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
 });
 
-test('undo --to a time, also to when the key was not there', async (t) => {
+test('undo --to a time, also from before the key existed', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   assert.equal((await runCli(t, ['undo', 'ann', dataDir, '--to', between, '--yes'])).code, 0);
   assert.equal(await scoreOf(t, dataDir, 'ann'), 30);
   assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--to', between, '--yes'])).code, 0);
   assert.ok(!('cat' in (await playersOf(t, dataDir))));
   assert.match((await readLogLines(dataDir, 'players')).at(-1), /"op":"DELETE","key":"cat"/);
-  // And the removal is undone.
+  // The removal can be undone too.
   assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes'])).code, 0);
   assert.equal(await scoreOf(t, dataDir, 'cat'), 1);
   const same = await runCli(t, ['undo', 'ben', dataDir, '--to', between, '--yes']);
@@ -165,7 +165,7 @@ test('undo --to a time, also to when the key was not there', async (t) => {
   assert.match(same.stdout, /nothing to do/);
 });
 
-test('undo where nothing is recorded', async (t) => {
+test('undo without a recorded value', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   const unknown = await runCli(t, ['undo', 'nobody', dataDir, '--yes']);
   assert.equal(unknown.code, 3);
@@ -180,7 +180,7 @@ test('undo where nothing is recorded', async (t) => {
   assert.equal(early.code, 3);
 });
 
-test('restore: all logs as they were, in a new folder', async (t) => {
+test('restore: all logs of a time, in a new folder', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const before = await contentsOf(dataDir);
   const target = path.join(await temporaryFolder(t), 'then');
@@ -204,7 +204,7 @@ test('restore: all logs as they were, in a new folder', async (t) => {
   assert.deepEqual(await readdir(path.dirname(target)), ['then'], 'nothing else is left');
 });
 
-test('restore: Ctrl-C while the new folder is being closed', async (t) => {
+test('restore: Ctrl-C while it closes the new folder', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const place = await temporaryFolder(t);
   const endings = new Endings();
@@ -213,7 +213,7 @@ test('restore: Ctrl-C while the new folder is being closed', async (t) => {
   let interrupted;
   terminal.waiting = async (label, ...rest) => {
     const result = await waiting.call(terminal, label, ...rest);
-    // The close that follows begins at once, and ends with a message from the thread that writes: later than this.
+    // The close begins at once and ends with a message from the writer thread, which comes later than this.
     if (label === 'Syncing')
       interrupted = new Promise((resolve, reject) => {
         setImmediate(() => endings.run().then(resolve, reject));
@@ -232,7 +232,7 @@ test('restore: Ctrl-C while the new folder is being closed', async (t) => {
   assert.equal((await playersOf(t, path.join(place, 'then'))).ann.totalScore, 30);
 });
 
-test('restore refuses what it cannot do, and leaves nothing', async (t) => {
+test('restore refuses what it cannot do, and leaves no files', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const place = await temporaryFolder(t);
   const target = path.join(place, 'then');
@@ -247,7 +247,7 @@ test('restore refuses what it cannot do, and leaves nothing', async (t) => {
   assert.deepEqual(await readdir(place), []);
 });
 
-test('restore to a time before a log begins is refused, whatever --yes says', async (t) => {
+test('restore to a time before a log begins is refused, also with --yes', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const place = await temporaryFolder(t);
   const target = path.join(place, 'then');
@@ -255,7 +255,7 @@ test('restore to a time before a log begins is refused, whatever --yes says', as
   const early = await restore('--at', '1d');
   assert.deepEqual([early.code, early.json.error?.code], [3, 'ERR_NO_HISTORY']);
   assert.match(early.json.error.message, /'players' .* it begins at 20/);
-  // Another log begins later; and one has only its JSON file.
+  // One log begins later, and another one only has its JSON file.
   const { storage } = await openStorage(t, Storage, { dataDir });
   await storage.saveGameState('channel', { round: 1 });
   await closeStorage(storage);
@@ -272,7 +272,7 @@ test('restore to a time before a log begins is refused, whatever --yes says', as
   assert.equal(await scoreOf(t, target, 'ann'), 30);
 });
 
-test('restore names keys that came in from the JSON file later, and --yes does not go through it', async (t) => {
+test('restore names keys that came later from the JSON file, and refuses also with --yes', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const edit = async (key) => {
     const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
@@ -295,7 +295,7 @@ test('restore names keys that came in from the JSON file later, and --yes does n
   assert.deepEqual(await readdir(path.dirname(target)), []);
 });
 
-test('undo --to a time before a key came in from the JSON file is refused', async (t) => {
+test('undo --to a time before a key came from the JSON file is refused', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const players = JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
   players.edited = { userId: 'edited', totalScore: 1 };
@@ -308,7 +308,7 @@ test('undo --to a time before a key came in from the JSON file is refused', asyn
     assert.deepEqual([code, json.error?.code], [3, 'ERR_NO_HISTORY']);
   }
   assert.equal(await scoreOf(t, dataDir, 'edited'), 1);
-  // One that came as an entry was not there before it.
+  // A key that came as an entry did not exist before it.
   assert.equal((await runCli(t, ['undo', 'cat', dataDir, '--yes', '--to', between])).code, 0);
   assert.equal(await scoreOf(t, dataDir, 'cat'), undefined);
 });
@@ -361,9 +361,9 @@ test('repair: nothing is damaged', async (t) => {
 
 test('repair: a value comes back from a backup; the old files are kept', async (t) => {
   const { dataDir } = await folderWithHistory(t);
-  // The whole checkpoint: ann was set again after it, ben was not.
+  // Damages the whole checkpoint: ann was set again after it, ben was not.
   await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
-  // The JSON file would still have it.
+  // The JSON file would still have the value.
   await rm(mirrorPath(dataDir, 'players'));
   await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
   const damaged = await readFile(logPath(dataDir, 'players'));
@@ -387,7 +387,7 @@ test('repair: a value comes back from a backup; the old files are kept', async (
   assert.match((await runCli(t, ['repair', dataDir])).stdout, /nothing that a backup could give back/);
 });
 
-test('repair: a damaged line of one key, which no backup has as it was', async (t) => {
+test('repair: a damaged line of one key, whose value no backup has', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   const file = logPath(dataDir, 'players');
   await damageLine(dataDir, 2, (line) => line.replace('"totalGames":3', '"totalGames":9'));
@@ -396,7 +396,7 @@ test('repair: a damaged line of one key, which no backup has as it was', async (
   const damaged = await readFile(file);
   const shown = await runCliJson(t, ['repair', dataDir, '--dry-run']);
   assert.equal(shown.code, 1, 'the damage is still there');
-  // The checkpoint has what the backup has, so there is nothing better than what is there.
+  // The checkpoint equals the backup, so there is no better value.
   assert.deepEqual([shown.json.logs[0].damaged[0].key, shown.json.logs[0].offers], ['ann', []]);
   const trusting = await runCliJson(t, ['repair', dataDir, '--dry-run', '--trust-damaged']);
   assert.deepEqual(
@@ -409,17 +409,17 @@ test('repair: a damaged line of one key, which no backup has as it was', async (
     [['ann', 30, 70, 'the damaged line']],
   );
   assert.deepEqual(await readFile(file), damaged);
-  // Without an offer the damaged line is still set aside.
+  // The damaged line is set aside also without an offer.
   assert.equal((await runCli(t, ['repair', dataDir, '--yes'])).code, 0);
   assert.equal((await runCli(t, ['verify', dataDir])).code, 0);
   const aside = (await readdir(path.dirname(file))).find((name) => name.includes('.corrupt.'));
   assert.match(await readFile(path.join(path.dirname(file), aside), 'utf8'), /"totalGames":9/);
-  // What was set aside earlier is looked at again.
+  // Lines that were set aside earlier are checked again.
   const later = await runCli(t, ['repair', dataDir]);
   assert.match(later.stdout, /set aside earlier: players\.log\.corrupt/);
 });
 
-test('repair: an older value that the log has is never replaced by one of a backup, older still', async (t) => {
+test('repair: an even older value of a backup never replaces a value of the log', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   const coins = storage.collection('coins');
   await coins.set('ann', 1);
@@ -456,7 +456,7 @@ test('repair --trust-damaged: a whole game in one line, in the log and set aside
     const { json } = await runCliJson(t, ['repair', dataDir, '--trust-damaged', '--dry-run']);
     return json.logs[0].offers.map(({ key, now, value }) => [key, now.totalScore, value.totalScore]);
   };
-  // What came later counts.
+  // Later entries win.
   const lost = [
     ['ann', 1, 3],
     ['ben', 1, 3],
@@ -475,7 +475,7 @@ test('repair --trust-damaged: a whole game in one line, in the log and set aside
   assert.deepEqual(await offered(), []);
 });
 
-test('a compressed backup that cannot be read is named, and others are used', async (t) => {
+test('an unreadable compressed backup is named, and the others are used', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'));
   await rm(mirrorPath(dataDir, 'players'));
@@ -505,11 +505,11 @@ test('repair: a torn end is set aside', async (t) => {
   assert.equal(await scoreOf(t, dataDir, 'ann'), 70);
 });
 
-test('compact: the log is its checkpoint, the old one a backup', async (t) => {
+test('compact: the log becomes its checkpoint, and the old log a backup', async (t) => {
   const { dataDir } = await folderWithHistory(t);
   const old = await readFile(logPath(dataDir, 'players'));
   const players = await playersOf(t, dataDir);
-  // More than the package keeps by default: how many are kept is the bot's choice.
+  // More than the package keeps by default: the bot chooses how many to keep.
   for (const number of [1000, 2000, 3000, 4000]) {
     await writeFile(`${logPath(dataDir, 'players')}.backup.${number}`, '');
   }
@@ -530,7 +530,7 @@ test('compact: the log is its checkpoint, the old one a backup', async (t) => {
   assert.deepEqual(await readFile(path.join(dataDir, 'logs', newest)), old);
 });
 
-test('compact: what fails is told, and leaves the log as it was', {
+test('compact: a failure is reported, and leaves the log as it was', {
   skip: process.getuid?.() === 0 && 'root may write everywhere',
 }, async (t) => {
   const { dataDir } = await folderWithHistory(t);

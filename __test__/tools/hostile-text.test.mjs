@@ -1,5 +1,5 @@
-// Keys, names of users and of logs, paths and options as somebody makes them who wants the terminal to obey: through
-// every command, in its results, its errors and its notes, none of it reaches the terminal as it is.
+// Keys, names of users and logs, paths and options with text that would control the terminal. No command prints such text
+// unchanged: not in its results, its errors or its notes.
 
 import assert from 'node:assert/strict';
 import { appendFile, cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -60,7 +60,7 @@ before(async () => {
     if (round === 1) await storage.compactLog('players');
   }
   await closeStorage(storage);
-  // A log's name comes from a file, which anybody may have made.
+  // The name of a log is the name of a file, which anybody may have created.
   await cp(logPath(dataDir, 'players'), logPath(dataDir, LOG));
   const lines = HOSTILE.map((text) => JSON.stringify({ key: text, value: { username: `${text}!` } }));
   await writeFile(path.join(template, 'import.jsonl'), lines.join('\n'));
@@ -103,7 +103,7 @@ test('every command has its row here', () => {
 });
 
 for (const [name, lines] of Object.entries(COMMANDS)) {
-  test(`${name}: nothing hostile is printed as it is`, { skip: notOnDeno }, async (t) => {
+  test(`${name}: prints nothing hostile`, { skip: notOnDeno }, async (t) => {
     const folder = await copyOf(t);
     await mkdir(path.join(folder, '..', 'other', 'data'), { recursive: true });
     await writeFile(
@@ -122,28 +122,28 @@ for (const [name, lines] of Object.entries(COMMANDS)) {
     }
   });
 
-  test(`${name}: nor in what is said of wrong arguments`, { skip: notOnDeno }, async (t) => {
+  test(`${name}: errors about wrong arguments print nothing hostile`, { skip: notOnDeno }, async (t) => {
     for (const hostile of HOSTILE.filter((text) => !text.includes('\0'))) {
       for (const args of [[`--${hostile}`], [hostile], [hostile, hostile, hostile, hostile]]) {
         const { code, stdout, stderr } = await runCli(t, [name, ...args]);
         assert.notEqual(code, 0);
         assertTame(`${name} ${args}`, stdout, stderr);
       }
-      // Three starts of the program for each are enough for one of them.
+      // Three starts of the program are enough for each command.
       break;
     }
   });
 }
 
-// Lines that are no entries, and name a key.
+// Appends lines that are no entries, and name a key.
 async function damage(dataDir, log) {
   const lines = HOSTILE.map((key) => `{"op":"SET","key":${JSON.stringify(key)},"value":}\n`);
-  // The raw characters, where a line may have them.
+  // With raw characters where a line may have them.
   lines.push('{"op":"SET","key":"raw\u009b\u202e","value":}\n');
   await appendFile(logPath(dataDir, log), `${lines.join('')}{"op":"NOTE"}\n`);
 }
 
-test('a folder of a hostile name', { skip: notOnDeno || process.platform === 'win32' }, async (t) => {
+test('a folder with a hostile name', { skip: notOnDeno || process.platform === 'win32' }, async (t) => {
   const folder = path.join(await temporaryFolder(t), KEY);
   await rename(await copyOf(t), folder);
   for (const name of ['verify', 'inspect', 'doctor', 'stats']) {
@@ -154,7 +154,9 @@ test('a folder of a hostile name', { skip: notOnDeno || process.platform === 'wi
   assertTame('dance', (await runCli(t, [KEY])).stderr);
 });
 
-test('tail -f shows what comes', { skip: notOnDeno || process.platform === 'win32' }, async (t) => {
+test('tail -f shows a new entry without hostile text', {
+  skip: notOnDeno || process.platform === 'win32',
+}, async (t) => {
   const folder = await copyOf(t);
   const { child, output, ended } = await startCli(t, ['tail', '-f', '-n', '1'], { cwd: folder });
   await waitUntil(() => output.stdout !== '', { what: 'the last entry' });
@@ -168,19 +170,19 @@ test('tail -f shows what comes', { skip: notOnDeno || process.platform === 'win3
   assertTame('tail -f', stdout, stderr);
 });
 
-test('csv keeps the data as it is in a file and a pipe, but not on a terminal', {
+test('csv keeps the data unchanged in a file and a pipe, but not on a terminal', {
   skip: noTerminal,
 }, async (t) => {
   const folder = await copyOf(t);
   const piped = await runCli(t, ['export', '-f', 'csv'], { cwd: folder });
   assert.ok(piped.stdout.includes(KEY));
   const shown = await runOnTerminal(['export', '-f', 'csv'], { cwd: folder });
-  // The terminal itself ends lines with both.
+  // The terminal itself ends lines with CR LF.
   assertTame('csv on a terminal', shown.replaceAll('\r\n', '\n'));
   assert.match(shown, /title\\u001b\]0;owned\\u0007/);
 });
 
-test('what the library warns of is as tame, in a process of its own', async (t) => {
+test('warnings of the library print nothing hostile, in a process of its own', async (t) => {
   const folder = await copyOf(t);
   const dataDir = path.join(folder, 'data');
   await damage(dataDir, 'players');
@@ -214,7 +216,7 @@ test('what the library warns of is as tame, in a process of its own', async (t) 
   );
 });
 
-test('a text is shown with escapes, in as many columns as it takes', () => {
+test('a text is shown with escapes, in the right number of columns', () => {
   for (const text of HOSTILE) assertTame(text, visible(text), visibleJson({ [text]: text }, 2));
   assert.deepEqual(JSON.parse(visibleJson({ HOSTILE })), { HOSTILE });
   assert.equal(visible('a\nb\t\u001b[1m\ud800'), 'a\\nb\\t\\u001b[1m\\ud800');
@@ -223,7 +225,7 @@ test('a text is shown with escapes, in as many columns as it takes', () => {
   assert.deepEqual([fit('abcdef', 4), fit('日本語', 5), fit('abc', 3)], ['abc…', '日本…', 'abc']);
 });
 
-test('only the colours of the program are colours', () => {
+test('only the program itself prints colours', () => {
   let said = '';
   const out = { isTTY: true, columns: 80, write: (text) => (said += text) };
   const terminal = new Terminal({ stdout: out, stderr: out, env: {} });

@@ -1,5 +1,5 @@
-// The program `progressive-storage` itself: help for every command, wrong usage, exit codes, `--json`, and that
-// colours and questions are for terminals only.
+// The program `progressive-storage` itself: help for every command, wrong usage, exit codes, `--json`, and colours and
+// questions only on a terminal.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -92,7 +92,7 @@ test('the exit codes are those of the documentation and of the help, each once',
   );
 });
 
-test('what somebody may have meant', () => {
+test('suggestions for mistyped names', () => {
   const names = ['doctor', 'diff', 'dashboard', 'export', 'history'];
   for (const [typed, meant] of [
     ['docter', 'doctor'],
@@ -108,8 +108,8 @@ test('what somebody may have meant', () => {
   }
 });
 
-// Deno takes no module from its command line.
-test('a failure names no file of the package itself, and says where it was only if asked', {
+// Deno does not take a module from its command line.
+test('a failure names no file of the package, and shows the place only on request', {
   skip: notOnDeno,
 }, async (t) => {
   const folder = await temporaryFolder(t);
@@ -120,7 +120,7 @@ test('a failure names no file of the package itself, and says where it was only 
       [
         '--input-type=module',
         '-e',
-        // A bug: a command that reads a property of nothing.
+        // A bug: a command reads a property of undefined.
         `import { Terminal } from ${JSON.stringify(new URL('../../bin/support/terminal.mjs', import.meta.url).href)};
          Terminal.prototype.title = () => undefined.nothing;
          process.stderr.write = (text) => process.stdout.write(text);
@@ -149,13 +149,13 @@ test('in a pipe there are no colours', async (t) => {
   }
 });
 
-test('progress tells share, amount, rate and time left', () => {
+test('progress shows share, amount, rate and time left', () => {
   assert.equal(
     progressText('Reading', 50, 200, 2000),
     'Reading [######··················] 25 % 50 · 25/s · 6 s left',
   );
   assert.equal(progressText('Reading', 5, 0, 1000), 'Reading 5 · 5/s');
-  // A total is an estimate: what goes beyond it has no share, and nothing is ever 0 ms from its end.
+  // A total is an estimate: beyond it there is no share, and the time left is never 0 ms.
   assert.equal(progressText('Reading', 412, 322, 2000), 'Reading 412 · 206/s');
   assert.equal(
     progressText('Reading', 200, 200, 2000),
@@ -166,7 +166,7 @@ test('progress tells share, amount, rate and time left', () => {
   assert.equal(duration(90_000), '90 s');
 });
 
-test('what a command must do at its end is done once, last first, also where something of it fails', async () => {
+test('the endings of a command run once, last first, also when one of them fails', async () => {
   const endings = new Endings();
   const done = [];
   const after = (name) => () => new Promise((resolve) => setImmediate(() => resolve(done.push(name))));
@@ -180,7 +180,7 @@ test('what a command must do at its end is done once, last first, also where som
     throw new Error('of the third');
   });
   endings.add(after('last'));
-  // Ctrl-C while they are being done waits for the same.
+  // Ctrl-C during the endings waits for the same run.
   const both = await Promise.allSettled([endings.run(), endings.run()]);
   assert.deepEqual(done, ['last', 'at once', 'fails', 'first']);
   for (const { reason } of both) assert.match(reason.message, /of the third/);

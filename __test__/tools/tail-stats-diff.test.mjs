@@ -1,5 +1,5 @@
-// `tail`, `stats` and `diff`: looking at what is written and at what differs, on whole folders, edited ones and that
-// of a bot that is writing and compacting. Nothing is ever changed.
+// `tail`, `stats` and `diff`: what is written and what differs, on whole folders, on edited ones, and beside a bot that
+// writes and compacts. They never change anything.
 
 import assert from 'node:assert/strict';
 import { appendFile, cp, readFile, writeFile } from 'node:fs/promises';
@@ -60,7 +60,7 @@ test('tail -f: every entry once and in order, over compactions, until Ctrl-C', {
   const total = 60;
   for (let i = 0; i < total; i++) {
     await storage.appendLogEntry('events', { op: 'NOTE', i });
-    // A log of plain entries has an empty checkpoint: what was not read before that is read in the backup.
+    // A log of plain entries has an empty checkpoint, so the entries before it are read from the backup.
     if (i % 20 === 19) await storage.compactLog('events');
     if (i % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 30));
   }
@@ -81,7 +81,7 @@ test('tail -f waits for a line that is not whole yet', { skip: notOnDeno }, asyn
   const file = logPath(dataDir, 'players');
   await waitUntil(
     async () => {
-      // Until it follows, lines of another op may be missed: they come before its first look.
+      // It may miss entries from before its first read, so these have another op.
       await appendFile(file, '{"op":"READY"}\n');
       return output.stdout.includes('READY');
     },
@@ -184,7 +184,7 @@ test('diff: log and backup, gzip included', async (t) => {
   assert.match(none.json.error.hint, /1000/, 'those that there are');
 });
 
-test('diff: a backup with damage is told by its own name, compressed or not', async (t) => {
+test('diff: a backup with damage is reported with its own name, compressed or not', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('a', 'Ann', 1);
   await storage.compactLog('players');

@@ -1,5 +1,5 @@
-// `verify` and `inspect`, and `readLogLines` under them: every line with its place, on whole, damaged, torn,
-// foreign and read-only folders, and on that of a bot that is writing and compacting. Nothing is ever changed.
+// `verify` and `inspect`, and `readLogLines` under them: every line with its place, on whole, damaged, torn, foreign and
+// read-only folders, and beside a bot that writes and compacts. They never change anything.
 
 import assert from 'node:assert/strict';
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ import {
 
 const lineOf = (text, number) => text.split('\n')[number - 1];
 
-test('readLogLines tells each line with its place, state and entry', async (t) => {
+test('readLogLines returns each line with its place, state and entry', async (t) => {
   const dataDir = await folderWithPlayers(t, 2);
   const file = logPath(dataDir, 'players');
   const whole = await readFile(file, 'utf8');
@@ -89,7 +89,7 @@ test('readLogLines refuses wrong arguments', () => {
 test('verify: all is well', async (t) => {
   const dataDir = await folderWithPlayers(t);
   const before = await contentsOf(dataDir);
-  // The bot's folder does as well as its data folder.
+  // The bot's folder works like its data folder.
   for (const folder of [dataDir, path.dirname(dataDir)]) {
     const { code, json } = await runCliJson(t, ['verify', folder]);
     assert.equal(code, 0);
@@ -127,7 +127,7 @@ test('verify names line, offset and key of every damaged line', async (t) => {
   assert.deepEqual(await contentsOf(dataDir), before);
 });
 
-test('verify tells a torn end, and an operation that was not finished', async (t) => {
+test('verify reports a torn end, and an unfinished operation', async (t) => {
   const dataDir = await folderWithPlayers(t);
   const file = logPath(dataDir, 'players');
   const whole = await readFile(file, 'utf8');
@@ -154,7 +154,7 @@ test('verify tells a torn end, and an operation that was not finished', async (t
   assert.equal((await runCliJson(t, ['verify', dataDir])).code, 0);
 });
 
-test('verify looks into backups and archives, gzip included, when asked', async (t) => {
+test('verify reads backups and archives on request, gzip included', async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.updatePlayerStats('user', 'Name', 1);
   await storage.compactLog('players');
@@ -174,7 +174,7 @@ test('verify looks into backups and archives, gzip included, when asked', async 
   assert.equal(broken[0].damaged[0].line, 2);
 });
 
-test('verify: a JSON file that is none', async (t) => {
+test('verify: a file that is no JSON', async (t) => {
   const dataDir = await folderWithPlayers(t);
   await writeFile(mirrorPath(dataDir, 'players'), '{"user0":');
   const result = await runCli(t, ['verify', dataDir]);
@@ -182,7 +182,7 @@ test('verify: a JSON file that is none', async (t) => {
   assert.match(result.stdout, /✘ players\.json/);
 });
 
-test('paths and logs that are not there', async (t) => {
+test('missing paths and logs', async (t) => {
   const dataDir = await folderWithPlayers(t);
   const folder = await temporaryFolder(t);
   for (const command of ['verify', 'inspect']) {
@@ -193,7 +193,7 @@ test('paths and logs that are not there', async (t) => {
     assert.equal(noLog.code, 5);
     assert.match(noLog.stderr, /no log 'guilds'.*\n.*players/);
   }
-  // Without a path: what the package would take.
+  // Without a path: the folder that the package would take.
   const { json } = await runCliJson(t, ['verify'], { cwd: path.dirname(dataDir) });
   assert.equal(json.dataDir, dataDir);
   const other = await runCliJson(t, ['verify'], { cwd: folder, env: { PROGRESSIVE_STORAGE_DIR: dataDir } });
@@ -231,7 +231,7 @@ test('inspect: entries, keys, live share, ages, checkpoints, backups', async (t)
   assert.deepEqual(await contentsOf(dataDir), before);
 });
 
-test('a folder that may only be read', async (t) => {
+test('a read-only folder', async (t) => {
   const dataDir = await folderWithPlayers(t);
   await chmod(path.join(dataDir, 'logs'), 0o555);
   await chmod(dataDir, 0o555);
@@ -240,7 +240,7 @@ test('a folder that may only be read', async (t) => {
     assert.equal((await runCli(t, [command, dataDir])).code, 0, command);
 });
 
-test('while a bot writes and compacts: never damage, and no update is lost', async (t) => {
+test('beside a bot that writes and compacts: no damage is reported, and no update is lost', async (t) => {
   const dataDir = path.join(await temporaryFolder(t), 'data');
   await mkdir(dataDir);
   const bot = await busyBot(t, dataDir);

@@ -1,4 +1,4 @@
-// One of a thing is told as one: in what the library warns of, and in what the program prints.
+// Messages use the singular for one: in the warnings of the library, and in the output of the program.
 
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -48,8 +48,8 @@ test('the program: 1 key, 2 keys', async (t) => {
   }
 });
 
-// Not what is counted where one is not possible: `"keys":` of JSON, or sizes with their unit.
-test('no text counts with a plural that is always there', async () => {
+// Except where one is not possible: `"keys":` of JSON, or sizes with their unit.
+test('no text has a count with a fixed plural', async () => {
   const folders = [
     'bin/adoption',
     'bin/commands',

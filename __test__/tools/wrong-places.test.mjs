@@ -1,6 +1,5 @@
-// Every command at every place where there is no data: a folder that is missing, one that may not be read, a file, an
-// empty folder, one with files of others. Each is one clear error with its own exit code, never "all is well", and
-// nothing is made there.
+// Every command at every place without data: a missing folder, an unreadable one, a file, an empty folder, a folder with
+// other files. Each is one clear error with its own exit code, never "all is well", and creates no file.
 
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -39,7 +38,7 @@ const COMMANDS = {
   undo: (place) => ['key', place, '--yes'],
   verify: (place) => [place],
 };
-// The other folder of a comparison is a place, too.
+// The other folder of a comparison is a place too.
 const OTHERS = { 'diff to it': (place, { good }) => ['diff', good, place] };
 
 const CODES = {
@@ -49,8 +48,7 @@ const CODES = {
   empty: 'ERR_NO_DATA',
   foreign: 'ERR_NO_DATA',
 };
-// `import` begins a store: in a folder that is not there yet, or has nothing in it, there is nothing that it could have
-// been mistaken for. `adopt` and `revert` look for a bot, not for data.
+// `import` begins a store, so a missing or empty folder is no mistake for it. `adopt` and `revert` need a bot, not data.
 const MAY_BEGIN = { import: ['missing', 'empty'] };
 const codeOf = (name, place) =>
   ['adopt', 'revert'].includes(name) && CODES[place] === 'ERR_NO_DATA' ? 'ERR_NO_BOT' : CODES[place];
@@ -102,7 +100,7 @@ const rows = [
 for (const [name, args] of rows) {
   for (const place of Object.keys(CODES)) {
     if (MAY_BEGIN[name]?.includes(place)) continue;
-    test(`${name}, ${place}: one error, its own exit code, and nothing made`, {
+    test(`${name}, ${place}: one error, its own exit code, and no new file`, {
       skip: notOnDeno || (place === 'unreadable' && process.platform === 'win32' && 'no modes'),
     }, async (t) => {
       const line = args(places[place], others);
@@ -121,14 +119,14 @@ for (const [name, args] of rows) {
   }
 }
 
-// A folder that may not be read is tried by a user who may not.
+// A user without rights tries the folder that may not be read.
 function runAt(t, place, args) {
   if (place !== 'unreadable') return runCli(t, args);
   const file = fileURLToPath(new URL('../children/cli-without-rights.mjs', import.meta.url));
   return runScript(t, { file, args, cwd: '/' });
 }
 
-test('what the environment names is a place like any other', { skip: notOnDeno }, async (t) => {
+test('the folder of the environment is a place like any other', { skip: notOnDeno }, async (t) => {
   for (const place of ['missing', 'a file', 'empty', 'foreign']) {
     const env = { PROGRESSIVE_STORAGE_DIR: places[place] };
     const { code, json } = await runCliJson(t, ['verify'], { env, cwd: path.dirname(places.empty) });
@@ -136,7 +134,7 @@ test('what the environment names is a place like any other', { skip: notOnDeno }
   }
 });
 
-test('adopt takes a bot without data; what it is told to take must be a folder', {
+test('adopt takes a bot without data; a named data path must be a folder', {
   skip: notOnDeno,
 }, async (t) => {
   const bot = await exampleBot(t, { services: 'old' });
@@ -146,7 +144,7 @@ test('adopt takes a bot without data; what it is told to take must be a folder',
   assert.equal(code, EXIT.ok, stdout + stderr);
 });
 
-test('a bot that keeps logs of its own beside its data: `data` is taken', { skip: notOnDeno }, async (t) => {
+test('a bot with logs of its own beside its data: `data` is taken', { skip: notOnDeno }, async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
   await storage.collection('coins').set('ann', 1);
   await closeStorage(storage);
@@ -156,7 +154,7 @@ test('a bot that keeps logs of its own beside its data: `data` is taken', { skip
   assert.equal((await runCliJson(t, ['verify', bot])).json.dataDir, dataDir);
 });
 
-test('a log or JSON file that may not be read, or is none, is named', {
+test('an unreadable log or JSON file is named, and so is one that is no file', {
   skip: notOnDeno || (process.platform === 'win32' && 'no modes'),
 }, async (t) => {
   const { storage, dataDir } = await openStorage(t, Storage);
@@ -186,7 +184,7 @@ test('a log or JSON file that may not be read, or is none, is named', {
   await each('ERR_NOT_A_FILE', (args) => runCli(t, args));
 });
 
-test('a log, a backup or a key that is not there', { skip: notOnDeno }, async (t) => {
+test('a missing log, backup or key', { skip: notOnDeno }, async (t) => {
   for (const [args, code, said] of [
     [['verify', others.good, '--log', 'playres'], 'ERR_NO_LOG', /Did you mean 'players'\?/],
     [['diff', others.good, others.good, '--log', 'coins'], 'ERR_NO_LOG', /Neither folder has a log 'coins'/],
