@@ -242,11 +242,11 @@ for (const [name, [bytes, state, aside]] of Object.entries(JOINED)) {
     );
     const { Growth } = (await import(pathToFileURL(path.join(repositoryRoot, 'dashboard', 'growth.js')).href))
       .default;
-    const growth = new Growth(dataDir);
-    growth.look();
-    assert.equal(growth.entries, 0, 'what was there before is no growth');
+    const growth = new Growth({ dataDir, readLogLines });
+    growth.update();
+    assert.equal(growth.entries, 0, 'earlier entries are no growth');
     await writeFile(file, bytes + bytes);
-    growth.look();
+    growth.update();
     assert.equal(growth.entries, keys.length);
     await writeFile(file, bytes);
 
