@@ -1,42 +1,18 @@
 /**
- * The dashboard's server: what it answers, to whom, and under which policy. Also the colours of its page, which the test
- * reads from the page itself.
+ * The dashboard's server: its pages, metrics and health, and that it only reads. Also the colours of its page, which the
+ * test reads from the page itself.
  */
+
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import test from 'node:test';
 import vm from 'node:vm';
-import { contentsOf, runCli } from '../support/cli.mjs';
+import { contentsOf } from '../support/cli.mjs';
+import { ask, start, TOKEN } from '../support/dashboard.mjs';
 import { listenForWarnings, plain, ps, scene, set, waitFor } from '../support/durability.mjs';
 import { parsePrometheus } from '../support/prometheus.mjs';
-import { repositoryRoot } from '../support/temp.mjs';
-
-const TOKEN = '0123456789abcdef0123';
-
-async function start(place, options = {}) {
-  const storage = place.open();
-  const dashboard = await ps.startDashboard({ port: 0, storage, ...options });
-  place.beforeEnd(() => dashboard.close());
-  return { storage, dashboard };
-}
-
-/** A request with headers that fetch would not send. */
-function ask(url, { headers = {}, method = 'GET' } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method, headers, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (piece) => {
-        text += piece;
-      });
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
-    });
-    request.on('error', reject);
-    request.end();
-  });
-}
 
 test('the page, metrics and health are there, and nothing else is', async (t) => {
   const place = scene(t);
@@ -161,82 +137,6 @@ test('it only reads: no request opens, converts or creates a log', async (t) => 
   assert.deepEqual(others, same, 'nothing was written');
 });
 
-test('without a token a caller only learns that the server is alive', async (t) => {
-  const place = scene(t);
-  const { dashboard } = await start(place, { token: TOKEN });
-  for (const route of [
-    '',
-    'events',
-    'metrics',
-    'key?log=a&key=b',
-    'x',
-    `?token=${TOKEN}x`,
-    'metrics?token=wrong',
-  ]) {
-    const refused = await ask(dashboard.url + route);
-    assert.equal(refused.status, 401, route);
-    assert.ok(!refused.text.includes(TOKEN));
-  }
-  assert.deepEqual((await ask(`${dashboard.url}healthz`)).text, 'ok\n');
-  const headers = { authorization: `Bearer ${TOKEN}` };
-  assert.equal((await ask(`${dashboard.url}metrics`, { headers })).status, 200);
-  const entered = await ask(`${dashboard.url}?token=${TOKEN}`);
-  assert.deepEqual([entered.status, entered.headers.location], [303, './']);
-  const [cookie] = entered.headers['set-cookie'];
-  assert.match(
-    cookie,
-    /; HttpOnly; SameSite=Strict$/,
-    'no path: it is for the one below which a proxy has it',
-  );
-  assert.ok(!cookie.includes(TOKEN));
-  // Browsers send a host's cookies to all of its ports.
-  assert.match(cookie, new RegExp(`^progressive_storage_token_${dashboard.port}=[0-9a-f]{64};`));
-  assert.equal((await ask(dashboard.url, { headers: { cookie: cookie.split(';')[0] } })).status, 200);
-});
-
-test('health is one word without the token, and the problems with it', async (t) => {
-  const place = scene(t);
-  place.writeLog(
-    `${plain(set('secret key', 1))}\n{"op":"SET","key":"secret key","value":}\n${plain(set('b', 1))}\n`,
-  );
-  const { storage, dashboard } = await start(place, { token: TOKEN });
-  storage.on('corruption', () => {});
-  await storage.loadPlayers();
-  const health = (headers) => ask(`${dashboard.url}healthz`, { headers });
-  await waitFor(async () => (await health()).status === 503, 'bad health');
-  assert.equal((await health()).text, 'not ok\n');
-  assert.equal((await health({ authorization: 'Bearer wrong' })).text, 'not ok\n');
-  assert.match((await health({ authorization: `Bearer ${TOKEN}` })).text, /players\.log.*secret key/);
-});
-
-test('every token that is accepted works: in the address, in a header, as a cookie', async (t) => {
-  const visibleAscii = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at)).join('');
-  for (const token of [
-    visibleAscii,
-    'plus+plus+plus+plus+',
-    'semi;colon;semi;colon',
-    '%41%41%41%41%41%41%zz',
-  ]) {
-    const place = scene(t);
-    const { dashboard } = await start(place, { token });
-    const authorization = `Bearer ${token}`;
-    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { authorization } })).status, 200, token);
-    // Percent-encoded, encoded by a form, and plain where an address allows that.
-    const ways = [
-      encodeURIComponent(token),
-      new URLSearchParams({ token }).toString().slice('token='.length),
-    ];
-    if (!/[&#]/.test(token)) ways.push(token);
-    for (const way of ways) {
-      const entered = await ask(`${dashboard.url}?token=${way}`);
-      assert.equal(entered.status, 303, way);
-      const cookie = `other=1; ${entered.headers['set-cookie'][0].split(';')[0]}`;
-      assert.equal((await ask(dashboard.url, { headers: { cookie } })).status, 200, way);
-    }
-    assert.equal((await ask(`${dashboard.url}?token=${encodeURIComponent(`${token}x`)}`)).status, 401);
-  }
-});
-
 test('it works below a path of a proxy', async (t) => {
   const place = scene(t);
   const { storage, dashboard } = await start(place, { token: TOKEN });
@@ -285,38 +185,6 @@ test('half of a request does not hold up close()', async (t) => {
   await dashboard.close();
   await ended;
   assert.equal(said, '', 'it was cut off, not waited for until its time was over');
-});
-
-test('without a token, requests with the name of another site are refused', async (t) => {
-  const place = scene(t);
-  const { dashboard } = await start(place);
-  for (const [host, status] of [
-    ['evil.example', 421],
-    ['127.0.0.1.evil.example', 421],
-    ['localhost', 200],
-    [`127.0.0.1:${dashboard.port}`, 200],
-    ['[::1]:80', 200],
-  ]) {
-    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { host } })).status, status, host);
-  }
-});
-
-test('without a token it only listens on loopback, and wrong options are refused', async () => {
-  for (const [options, code] of [
-    [{ host: '0.0.0.0' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ host: '::' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ host: '192.168.0.1' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ token: 'short' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ token: 'with a space in it, and long' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ token: 1 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
-    [{ port: 70000 }, 'ERR_INVALID_ARG_VALUE'],
-    [{ host: 1 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ storage: {} }, 'ERR_INVALID_ARG_TYPE'],
-    [{ ports: 1 }, 'ERR_INVALID_ARG_VALUE'],
-  ]) {
-    await assert.rejects(ps.startDashboard(options), { name: 'TypeError', code });
-  }
 });
 
 test('a port that is taken is an ordinary error, and close ends all', async (t) => {
@@ -395,128 +263,12 @@ test('after a failed compaction it is unwell until one succeeds, and watching hi
   await waitFor(async () => (await health()).status === 200, 'good health');
 });
 
-test('the program shows a folder until it is interrupted', async (t) => {
-  const place = scene(t);
-  const storage = place.open();
-  await storage.updatePlayerStats('ann', 'Ann', 1);
-  await storage.close();
-  const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0'];
-  const child = spawn(process.execPath, args, { cwd: repositoryRoot });
-  place.beforeEnd(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    said += text;
-  });
-  const url = await waitFor(() => /http:\S+/.exec(said)?.[0], 'the address');
-  assert.match((await ask(`${url}metrics`)).text, /progressive_storage_keys\{log="players"\} 1/);
-  const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
-  child.kill('SIGINT');
-  assert.notEqual(await ended, 0);
-});
-
-test('the program takes the token from a file or the environment, and changes nothing', async (t) => {
-  const place = scene(t);
-  const storage = place.open();
-  await storage.appendLogEntry('events', { op: 'SET', key: 'ann', value: 1 });
-  await storage.collection('coins').set('ann', 1);
-  await storage.close();
-  fs.writeFileSync(place.file('events.json'), '{"of":"somebody else"}');
-  const before = await contentsOf(place.data);
-  const file = `${place.root}/token`;
-  fs.writeFileSync(file, `${TOKEN}\n`);
-  for (const [more, env] of [
-    [['--token-file', file], {}],
-    [[], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: TOKEN }],
-    // The command's own option wins.
-    [['--token-file', file], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: 'another one, which is not taken' }],
-  ]) {
-    const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json', ...more];
-    const child = spawn(process.execPath, args, { cwd: repositoryRoot, env: { ...process.env, ...env } });
-    place.beforeEnd(() => child.kill('SIGKILL'));
-    let said = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      said += text;
-    });
-    const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
-    assert.equal((await ask(`${url}metrics`)).status, 401);
-    const headers = { authorization: `Bearer ${TOKEN}` };
-    assert.match((await ask(`${url}metrics`, { headers })).text, /keys\{log="coins"\} 1/);
-    const { value, records } = JSON.parse((await ask(`${url}key?log=events&key=ann`, { headers })).text);
-    assert.deepEqual([value, records], [1, 1]);
-    const ended = new Promise((resolve) => child.on('exit', resolve));
-    child.kill('SIGINT');
-    await ended;
-  }
-  assert.deepEqual(await contentsOf(place.data), before, 'a plain log stays one');
-  const both = ['dashboard', place.data, '--token', TOKEN, '--token-file', file];
-  assert.equal((await runCli(t, both)).code, 2);
-  assert.equal((await runCli(t, ['dashboard', place.data, '--token-file', `${file}s`])).code, 3);
-});
-
 test('the page shows hidden characters in names', () => {
   const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
   const [source] = /function shown\(text\) \{[\s\S]*?\n\}/.exec(page);
   const shown = vm.runInNewContext(`(${source})`);
   assert.equal(shown('a\u202eb\u001b\u009b\u2028\u200b'), 'a\\u202eb\\u001b\\u009b\\u2028\\u200b');
   assert.equal(shown('Bén 😀\n{ }'), 'Bén 😀\n{ }');
-});
-
-test('the program reads from the files what another process writes', async (t) => {
-  const place = scene(t);
-  const storage = place.open();
-  await storage.updatePlayerStats('ann', 'Ann', 1);
-  await storage.compactLog('players');
-  const child = spawn(
-    process.execPath,
-    ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json'],
-    { cwd: repositoryRoot },
-  );
-  place.beforeEnd(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    said += text;
-  });
-  const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
-  const told = [];
-  const request = http.get(`${url}events`, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (piece) => {
-      text += piece;
-      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-        const [, event, data] = /event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
-        told.push({ event, ...JSON.parse(data) });
-        text = text.slice(end + 2);
-      }
-    });
-  });
-  request.on('error', () => {});
-  place.beforeEnd(() => request.destroy());
-  const last = () => told.findLast(({ event }) => event === 'now');
-  await waitFor(() => last()?.players.length === 1, 'the player');
-  const before = last();
-  assert.equal(before.isOfFolder, true);
-  assert.equal(before.entries, 0, 'what was there is not counted');
-  assert.deepEqual(
-    before.oldLogs.map(({ log, kind }) => [log, kind]),
-    [['players', 'backup']],
-  );
-  // This process is the bot.
-  const size = fs.statSync(place.log()).size;
-  for (const score of [1, 2, 3]) await storage.updatePlayerStats('bob', 'Bob', score);
-  const grown = fs.statSync(place.log()).size - size;
-  await waitFor(() => last().entries === 3, 'three entries');
-  assert.equal(last().bytes, grown);
-  const rates = () => told.filter(({ event, perSecond }) => event === 'sample' && perSecond > 0);
-  await waitFor(() => rates().length > 0, 'a rate');
-  assert.ok(
-    rates().every(({ bytesPerSecond, p50, p99 }) => bytesPerSecond > 0 && p50 === null && p99 === null),
-  );
-  await storage.compactLog('players');
-  await waitFor(() => last().oldLogs.length === 2, 'the compaction');
-  await waitFor(() => last().players.length === 2, 'the other player');
-  assert.equal(last().entries, 3, 'a checkpoint is no entry');
-  const { history } = JSON.parse((await ask(`${url}key?log=players&key=bob`)).text);
-  assert.equal(history.filter(({ op }) => op === 'SET').length, 3);
 });
 
 test('text is readable: contrast is that of WCAG AA, light and dark', () => {
