@@ -4,10 +4,12 @@
 //! Each call of the bot exists twice, as a function on the default storage and as a method of
 //! `Storage`; one table makes both.
 
+#![expect(clippy::trivially_copy_pass_by_ref, reason = "napi lends the environment for the call")]
+
 use std::rc::Rc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Object, Unknown};
+use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
 
 use super::arguments::{is_missing, log_name};
@@ -27,7 +29,10 @@ use crate::game::{LOGS, log_name as bot_log};
 use crate::store::event::EVENTS;
 
 /// The promise of a call; a call that is refused gives a rejected one.
-fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<Value> {
+fn promise<'scope>(
+    env: &'scope Env,
+    call: impl FnOnce(Js<'scope>) -> Fallible<'scope, Value<'scope>>,
+) -> napi::Result<Value<'scope>> {
     let js = Js::new(env);
     thrown(env, |_| match call(js) {
         Ok(promise) => {
@@ -45,7 +50,7 @@ fn promise(env: Env, call: impl FnOnce(Js) -> Fallible<Value>) -> napi::Result<V
     })
 }
 
-fn log_names(js: Js, names: Value) -> Fallible<Vec<LogName>> {
+fn log_names<'scope>(js: Js<'scope>, names: Value<'scope>) -> Fallible<'scope, Vec<LogName>> {
     if is_missing(js, names)? {
         return Ok(LOGS.iter().map(|name| bot_log(name)).collect());
     }
@@ -82,7 +87,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    fn calls(&self, js: Js) -> Fallible<Calls> {
+    fn calls<'scope>(&self, js: Js<'scope>) -> Fallible<'scope, Calls<'scope>> {
         Calls::on(js, &*self.slot.handle(js)?)
     }
 }
@@ -94,7 +99,7 @@ impl Storage {
     /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option.
     /// @param options Folder and options; the defaults are those of `configure`.
     #[napi(constructor, catch_unwind, ts_args_type = "options?: StorageOptions")]
-    pub fn new(env: Env, settings: &Settings) -> napi::Result<Self> {
+    pub fn new(env: &Env, settings: &Settings) -> napi::Result<Self> {
         thrown(env, |js| {
             let handle = Handle::open(js, &Environment::of(js)?, &settings.config)?;
             Ok(Self { slot: Rc::new(Slot::Own(handle)) })
@@ -104,7 +109,7 @@ impl Storage {
     /// Finishes all calls, writes the mirrors and gives everything back. Later calls on this object
     /// reject with code `ERR_STORAGE_CLOSED`. Safe to call twice.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
-    pub fn close(&self, env: Env) -> napi::Result<Value> {
+    pub fn close<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.slot.close(js, &Environment::of(js)?))
     }
 
@@ -113,7 +118,7 @@ impl Storage {
     /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
     /// @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
     #[napi(catch_unwind, ts_args_type = "name: string", ts_return_type = "Collection")]
-    pub fn collection(&self, env: Env, name: Unknown) -> napi::Result<Collection> {
+    pub fn collection<'scope>(&self, env: &'scope Env, name: Unknown<'scope>) -> napi::Result<Collection> {
         thrown(env, |js| Ok(Collection { slot: Rc::clone(&self.slot), log: log_name(js, name.into())? }))
     }
 
@@ -121,7 +126,7 @@ impl Storage {
     ///
     /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
     #[napi(catch_unwind, ts_return_type = "StorageMetrics")]
-    pub fn metrics(&self, env: Env) -> napi::Result<Value> {
+    pub fn metrics<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         thrown(env, |js| self.calls(js)?.metrics())
     }
 
@@ -129,7 +134,7 @@ impl Storage {
     ///
     /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
     #[napi(catch_unwind, ts_return_type = "string")]
-    pub fn metrics_text(&self, env: Env) -> napi::Result<Value> {
+    pub fn metrics_text<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         thrown(env, |js| self.calls(js)?.metrics_text())
     }
 }
@@ -148,7 +153,7 @@ macro_rules! calls {
             $(
                 $(#[doc = $doc])*
                 #[napi(catch_unwind, ts_args_type = $arguments, ts_return_type = $result)]
-                pub fn $name(&self, env: Env, $($argument: Unknown),*) -> napi::Result<Value> {
+                pub fn $name<'scope>(&self, env: &'scope Env, $($argument: Unknown<'scope>),*) -> napi::Result<Value<'scope>> {
                     promise(env, |js| self.calls(js)?.$name($($argument.into()),*))
                 }
             )*
@@ -356,7 +361,7 @@ pub struct Collection {
 }
 
 impl Collection {
-    fn calls(&self, js: Js) -> Fallible<Calls> {
+    fn calls<'scope>(&self, js: Js<'scope>) -> Fallible<'scope, Calls<'scope>> {
         Calls::on(js, &*self.slot.handle(js)?)
     }
 }
@@ -365,25 +370,30 @@ impl Collection {
 impl Collection {
     /// The value of a key, or undefined.
     #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<any>")]
-    pub fn get(&self, env: Env, key: Unknown) -> napi::Result<Value> {
+    pub fn get<'scope>(&self, env: &'scope Env, key: Unknown<'scope>) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_get(&self.log, key.into()))
     }
 
     /// Whether a key is there.
     #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<boolean>")]
-    pub fn has(&self, env: Env, key: Unknown) -> napi::Result<Value> {
+    pub fn has<'scope>(&self, env: &'scope Env, key: Unknown<'scope>) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_has(&self.log, key.into()))
     }
 
     /// Sets a key. Resolves once it is on disk.
     #[napi(catch_unwind, ts_args_type = "key: string, value: any", ts_return_type = "Promise<void>")]
-    pub fn set(&self, env: Env, key: Unknown, value: Unknown) -> napi::Result<Value> {
+    pub fn set<'scope>(
+        &self,
+        env: &'scope Env,
+        key: Unknown<'scope>,
+        value: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_set(&self.log, key.into(), value.into()))
     }
 
     /// Removes a key. Resolves to whether it was there.
     #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<boolean>")]
-    pub fn delete(&self, env: Env, key: Unknown) -> napi::Result<Value> {
+    pub fn delete<'scope>(&self, env: &'scope Env, key: Unknown<'scope>) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_delete(&self.log, key.into()))
     }
 
@@ -399,25 +409,30 @@ impl Collection {
         ts_args_type = "key: string, fn: (value: any) => any",
         ts_return_type = "Promise<any>"
     )]
-    pub fn update(&self, env: Env, key: Unknown, function: Unknown) -> napi::Result<Value> {
+    pub fn update<'scope>(
+        &self,
+        env: &'scope Env,
+        key: Unknown<'scope>,
+        function: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_update(&self.log, key.into(), function.into()))
     }
 
     /// All keys with their values, in JavaScript's property order.
     #[napi(catch_unwind, ts_return_type = "Promise<Array<[string, any]>>")]
-    pub fn entries(&self, env: Env) -> napi::Result<Value> {
+    pub fn entries<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_entries(&self.log))
     }
 
     /// All keys, in JavaScript's property order.
     #[napi(catch_unwind, ts_return_type = "Promise<string[]>")]
-    pub fn keys(&self, env: Env) -> napi::Result<Value> {
+    pub fn keys<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_keys(&self.log))
     }
 
     /// Number of keys.
     #[napi(catch_unwind, ts_return_type = "Promise<number>")]
-    pub fn size(&self, env: Env) -> napi::Result<Value> {
+    pub fn size<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_size(&self.log))
     }
 
@@ -430,7 +445,12 @@ impl Collection {
         ts_args_type = "field: string, n?: number",
         ts_return_type = "Promise<Array<[string, any]>>"
     )]
-    pub fn top(&self, env: Env, field: Unknown, n: Unknown) -> napi::Result<Value> {
+    pub fn top<'scope>(
+        &self,
+        env: &'scope Env,
+        field: Unknown<'scope>,
+        n: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_top(&self.log, field.into(), n.into()))
     }
 
@@ -442,13 +462,18 @@ impl Collection {
         ts_args_type = "key: string, field: string",
         ts_return_type = "Promise<Rank | null>"
     )]
-    pub fn rank(&self, env: Env, key: Unknown, field: Unknown) -> napi::Result<Value> {
+    pub fn rank<'scope>(
+        &self,
+        env: &'scope Env,
+        key: Unknown<'scope>,
+        field: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_rank(&self.log, key.into(), field.into()))
     }
 
     /// Removes all keys.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
-    pub fn clear(&self, env: Env) -> napi::Result<Value> {
+    pub fn clear<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_clear(&self.log))
     }
 }
@@ -463,24 +488,24 @@ pub struct LogReader {
 impl LogReader {
     /// The next entries; none at the end.
     #[napi(catch_unwind, ts_return_type = "Promise<LogEntry[]>")]
-    pub fn read(&self, env: Env) -> napi::Result<Value> {
+    pub fn read<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.pieces.read(js, &Environment::of(js)?))
     }
 }
 
 /// Checks the name and opens the log with the first `read`.
 #[napi(catch_unwind)]
-pub fn open_log(
-    env: Env,
+pub fn open_log<'scope>(
+    env: &'scope Env,
     storage: &Storage,
-    #[napi(ts_arg_type = "string")] name: Unknown,
+    #[napi(ts_arg_type = "string")] name: Unknown<'scope>,
 ) -> napi::Result<LogReader> {
     thrown(env, |js| Ok(LogReader { pieces: storage.calls(js)?.log_pieces(name.into())? }))
 }
 
 /// Resolves after a turn of the event loop.
 #[napi(catch_unwind, ts_return_type = "Promise<void>")]
-pub fn turn(env: Env) -> napi::Result<Value> {
+pub fn turn(env: &Env) -> napi::Result<Value<'_>> {
     promise(env, |js| {
         let (deferred, promise) = js.promise()?;
         Environment::of(js)?.later(js, 1, Box::new(|_, js| js.settle(deferred, js.undefined())));
@@ -490,16 +515,16 @@ pub fn turn(env: Env) -> napi::Result<Value> {
 
 /// A storage that is opened by `open`, which calls `openStandard`, when it is first needed and not open.
 #[napi(catch_unwind)]
-pub fn standard_storage(
-    env: Env,
-    #[napi(ts_arg_type = "() => void")] open: Unknown,
+pub fn standard_storage<'scope>(
+    env: &'scope Env,
+    #[napi(ts_arg_type = "() => void")] open: Unknown<'scope>,
 ) -> napi::Result<Storage> {
     thrown(env, |js| Ok(Storage { slot: Slot::standard(js, open.into())? }))
 }
 
 /// Opens a standard storage. Gives the name of its hub.
 #[napi(catch_unwind)]
-pub fn open_standard(env: Env, storage: &Storage, settings: &Settings) -> napi::Result<HubId> {
+pub fn open_standard(env: &Env, storage: &Storage, settings: &Settings) -> napi::Result<HubId> {
     thrown(env, |js| {
         let handle = Handle::open(js, &Environment::of(js)?, &settings.config)?;
         let hub = handle.hub.id();
@@ -510,13 +535,13 @@ pub fn open_standard(env: Env, storage: &Storage, settings: &Settings) -> napi::
 
 /// The name of a storage's hub; it stays when the storage is closed.
 #[napi(catch_unwind)]
-pub fn hub_of(env: Env, storage: &Storage) -> napi::Result<HubId> {
+pub fn hub_of(env: &Env, storage: &Storage) -> napi::Result<HubId> {
     thrown(env, |js| Ok(storage.slot.handle(js)?.hub.id()))
 }
 
 /// Throws when the storage is closed.
 #[napi(catch_unwind)]
-pub fn check_open(env: Env, storage: &Storage) -> napi::Result<()> {
+pub fn check_open(env: &Env, storage: &Storage) -> napi::Result<()> {
     thrown(env, |js| {
         storage.calls(js)?;
         Ok(())
@@ -525,16 +550,16 @@ pub fn check_open(env: Env, storage: &Storage) -> napi::Result<()> {
 
 /// The names, checked; those of the bot's logs where none are given.
 #[napi(catch_unwind)]
-pub fn check_log_names(
-    env: Env,
-    #[napi(ts_arg_type = "string[] | undefined")] names: Unknown,
+pub fn check_log_names<'scope>(
+    env: &'scope Env,
+    #[napi(ts_arg_type = "string[] | undefined")] names: Unknown<'scope>,
 ) -> napi::Result<Vec<String>> {
     thrown(env, |js| Ok(log_names(js, names.into())?.iter().map(|name| name.as_str().to_owned()).collect()))
 }
 
 /// Compacts or rotates each log that is worth it, and keeps its old logs in order. A storage that is closed has none.
 #[napi(catch_unwind)]
-pub fn compact_where_due(env: Env, storage: &Storage, names: Vec<String>) -> napi::Result<()> {
+pub fn compact_where_due(env: &Env, storage: &Storage, names: Vec<String>) -> napi::Result<()> {
     thrown(env, |js| {
         let names = names.into_iter().map(|name| LogName::new(&name)).collect::<Result<Vec<_>, _>>()?;
         if let Ok(calls) = storage.calls(js) {
@@ -546,7 +571,10 @@ pub fn compact_where_due(env: Env, storage: &Storage, names: Vec<String>) -> nap
 
 /// The functions of `lib/` that native code calls.
 #[napi(catch_unwind)]
-pub fn connect(env: Env, #[napi(ts_arg_type = "object")] host: Unknown) -> napi::Result<()> {
+pub fn connect<'scope>(
+    env: &'scope Env,
+    #[napi(ts_arg_type = "object")] host: Unknown<'scope>,
+) -> napi::Result<()> {
     thrown(env, |js| {
         Environment::of(js)?.connect(Host::new(js, host.into())?);
         Ok(())
@@ -561,7 +589,7 @@ pub fn event_names() -> Vec<&'static str> {
 
 /// Which events this thread wants of a hub: bits by their numbers. `logs`: a logger gets them; false: nobody does.
 #[napi(catch_unwind)]
-pub fn publish(env: Env, hub: HubId, wanted: u32, heard: u32, logs: Option<bool>) -> napi::Result<()> {
+pub fn publish(env: &Env, hub: HubId, wanted: u32, heard: u32, logs: Option<bool>) -> napi::Result<()> {
     thrown(env, |js| {
         let logging = match logs {
             None => Logging::Default,
@@ -577,15 +605,6 @@ pub fn publish(env: Env, hub: HubId, wanted: u32, heard: u32, logs: Option<bool>
 
 /// Raises an exception that no caller gets, such as one of a listener.
 #[napi(catch_unwind)]
-pub fn raise(env: Env, #[napi(ts_arg_type = "unknown")] error: Unknown) {
+pub fn raise<'scope>(env: &'scope Env, #[napi(ts_arg_type = "unknown")] error: Unknown<'scope>) {
     Js::new(env).uncaught(Refusal::Thrown(error.into()));
-}
-
-/// Takes the functions of the runtime while they are its own: a test may put others in their place.
-#[napi(module_exports)]
-pub fn begin(_exports: Object, env: Env) -> napi::Result<()> {
-    thrown(env, |js| {
-        Environment::of(js)?;
-        Ok(())
-    })
 }

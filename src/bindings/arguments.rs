@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::files::log::entry::OWN_PROPERTIES;
 
 /// What a value is, for messages.
-pub fn describe(js: Js, value: Value) -> String {
+pub fn describe<'scope>(js: Js<'scope>, value: Value<'scope>) -> String {
     match js.type_of(value) {
         Ok(ValueType::Undefined) => "undefined".to_owned(),
         Ok(ValueType::Null) => "null".to_owned(),
@@ -33,17 +33,17 @@ pub fn describe(js: Js, value: Value) -> String {
     }
 }
 
-fn wrong_type(js: Js, argument: &str, wanted: &str, value: Value) -> Error {
+fn wrong_type<'scope>(js: Js<'scope>, argument: &str, wanted: &str, value: Value<'scope>) -> Error {
     Error::wrong_type(format!("The argument '{argument}' must be {wanted}, not {}", describe(js, value)))
 }
 
 /// True when an argument was left out.
-pub fn is_missing(js: Js, value: Value) -> Fallible<bool> {
+pub fn is_missing<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, bool> {
     Ok(js.type_of(value)? == ValueType::Undefined)
 }
 
 /// The name of a log.
-pub fn log_name(js: Js, value: Value) -> Fallible<LogName> {
+pub fn log_name<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, LogName> {
     thread_local! {
         /// The last one: most calls have the same, which then is not checked anew.
         static LAST: RefCell<Option<LogName>> = const { RefCell::new(None) };
@@ -64,7 +64,7 @@ pub fn log_name(js: Js, value: Value) -> Fallible<LogName> {
 }
 
 /// A key, as its JSON literal: a non-empty string.
-pub fn key(js: Js, value: Value, argument: &str) -> Fallible<String> {
+pub fn key<'scope>(js: Js<'scope>, value: Value<'scope>, argument: &str) -> Fallible<'scope, String> {
     if js.type_of(value)? != ValueType::String {
         return Err(wrong_type(js, argument, "a string", value).into());
     }
@@ -74,7 +74,7 @@ pub fn key(js: Js, value: Value, argument: &str) -> Fallible<String> {
 }
 
 /// The option `at` of `{ at }`, in milliseconds since 1970: a date, a number, or a text that `Date` reads.
-pub fn point_in_time(js: Js, options: Value) -> Fallible<Option<i64>> {
+pub fn point_in_time<'scope>(js: Js<'scope>, options: Value<'scope>) -> Fallible<'scope, Option<i64>> {
     if is_missing(js, options)? {
         return Ok(None);
     }
@@ -108,7 +108,7 @@ pub fn point_in_time(js: Js, options: Value) -> Fallible<Option<i64>> {
 }
 
 /// A player's name as JSON text: a string, or null.
-pub fn username(js: Js, value: Value) -> Fallible<String> {
+pub fn username<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, String> {
     match js.type_of(value)? {
         ValueType::String => Ok(quote_utf16(&js.utf16(value)?)),
         ValueType::Null | ValueType::Undefined => Ok("null".to_owned()),
@@ -117,7 +117,7 @@ pub fn username(js: Js, value: Value) -> Fallible<String> {
 }
 
 /// A finite number.
-pub fn finite(js: Js, value: Value, argument: &str) -> Fallible<f64> {
+pub fn finite<'scope>(js: Js<'scope>, value: Value<'scope>, argument: &str) -> Fallible<'scope, f64> {
     if js.type_of(value)? != ValueType::Number {
         return Err(wrong_type(js, argument, "a number", value).into());
     }
@@ -131,12 +131,17 @@ pub fn finite(js: Js, value: Value, argument: &str) -> Fallible<f64> {
 }
 
 /// A finite number, or `default` when it was left out.
-pub fn finite_or(js: Js, value: Value, argument: &str, default: f64) -> Fallible<f64> {
+pub fn finite_or<'scope>(
+    js: Js<'scope>,
+    value: Value<'scope>,
+    argument: &str,
+    default: f64,
+) -> Fallible<'scope, f64> {
     if is_missing(js, value)? { Ok(default) } else { finite(js, value, argument) }
 }
 
 /// How many at the most: a number from 0 on, `Infinity` included.
-pub fn limit(js: Js, value: Value, argument: &str) -> Fallible<usize> {
+pub fn limit<'scope>(js: Js<'scope>, value: Value<'scope>, argument: &str) -> Fallible<'scope, usize> {
     const DEFAULT: usize = 10;
     if is_missing(js, value)? {
         return Ok(DEFAULT);
@@ -160,14 +165,19 @@ pub fn limit(js: Js, value: Value, argument: &str) -> Fallible<usize> {
 }
 
 /// The name of a field, as its JSON literal.
-pub fn field(js: Js, value: Value, argument: &str, default: &str) -> Fallible<String> {
+pub fn field<'scope>(
+    js: Js<'scope>,
+    value: Value<'scope>,
+    argument: &str,
+    default: &str,
+) -> Fallible<'scope, String> {
     if is_missing(js, value)? { Ok(crate::data::json::quote(default)) } else { key(js, value, argument) }
 }
 
 /// V8's longest string has 2^29 - 24 characters, and a value must fit into one with its key.
 const TEXT_BYTES_MAX: usize = 256 << 20;
 
-fn check_size(text: &str, argument: &str) -> Fallible<()> {
+fn check_size<'scope>(text: &str, argument: &str) -> Fallible<'scope, ()> {
     if text.len() <= TEXT_BYTES_MAX {
         return Ok(());
     }
@@ -179,30 +189,35 @@ fn check_size(text: &str, argument: &str) -> Fallible<()> {
 }
 
 /// An object (no array, no function), as JSON text of its own properties; stored in one piece.
-pub fn object(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
+pub fn object<'scope>(
+    js: Js<'scope>,
+    environment: &Environment,
+    value: Value<'scope>,
+    argument: &str,
+) -> Fallible<'scope, String> {
     let text = object_of_any_size(js, environment, value, argument)?;
     check_size(&text, argument)?;
     Ok(text)
 }
 
 /// The same for an object whose properties are stored one by one.
-pub fn object_of_any_size(
-    js: Js,
+pub fn object_of_any_size<'scope>(
+    js: Js<'scope>,
     environment: &Environment,
-    value: Value,
+    value: Value<'scope>,
     argument: &str,
-) -> Fallible<String> {
+) -> Fallible<'scope, String> {
     with_object(js, environment, value, argument, owned)
 }
 
 /// The same, giving the text to `read`, which must not ask JavaScript for another.
-fn with_object<R>(
-    js: Js,
+fn with_object<'scope, R>(
+    js: Js<'scope>,
     environment: &Environment,
-    value: Value,
+    value: Value<'scope>,
     argument: &str,
     read: impl FnOnce(Cow<str>) -> R,
-) -> Fallible<R> {
+) -> Fallible<'scope, R> {
     if js.type_of(value)? != ValueType::Object || js.is_array(value)? {
         return Err(wrong_type(js, argument, "an object", value).into());
     }
@@ -214,7 +229,7 @@ fn with_object<R>(
     Ok(read.flatten().ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
 }
 
-fn own_properties(js: Js, value: Value) -> Fallible<Value> {
+fn own_properties<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
     let copy = js.object()?;
     let names = js.own_names(value)?;
     for index in 0..js.length(names)? {
@@ -225,7 +240,12 @@ fn own_properties(js: Js, value: Value) -> Fallible<Value> {
 }
 
 /// Any value that JSON can hold, as text.
-pub fn json(js: Js, environment: &Environment, value: Value, argument: &str) -> Fallible<String> {
+pub fn json<'scope>(
+    js: Js<'scope>,
+    environment: &Environment,
+    value: Value<'scope>,
+    argument: &str,
+) -> Fallible<'scope, String> {
     let text = environment.stringify(js, value, &format_args!("The argument '{argument}'"))?;
     let text = text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?;
     check_size(&text, argument)?;
@@ -238,11 +258,16 @@ static SPECIAL: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| [Finder::new("\"_"), Finder::new(TIMESTAMP)]);
 
 /// An entry as the text of its line, without the closing brace: `timestamp` first, then the rest.
-pub fn entry(js: Js, environment: &Environment, value: Value, now_ms: i64) -> Fallible<String> {
+pub fn entry<'scope>(
+    js: Js<'scope>,
+    environment: &Environment,
+    value: Value<'scope>,
+    now_ms: i64,
+) -> Fallible<'scope, String> {
     with_object(js, environment, value, "entry", |text| entry_of(&text, now_ms))?
 }
 
-fn entry_of(text: &str, now_ms: i64) -> Fallible<String> {
+fn entry_of<'scope>(text: &str, now_ms: i64) -> Fallible<'scope, String> {
     check_size(text, "entry")?;
     let mut line = String::with_capacity(text.len() + 48);
     if !SPECIAL.iter().any(|name| name.find(text.as_bytes()).is_some()) {

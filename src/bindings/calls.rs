@@ -44,8 +44,8 @@ pub const COMPACTION_THRESHOLD_BYTES: f64 = 1_048_576.0;
 const DAY_MS: f64 = 86_400_000.0;
 
 /// One thread's way to a store.
-pub struct Calls {
-    js: Js,
+pub struct Calls<'scope> {
+    js: Js<'scope>,
     environment: Rc<Environment>,
     store: Rc<Store>,
     rotation: Option<Rc<Rotating>>,
@@ -60,14 +60,14 @@ fn is_bot_log(log: &LogName) -> bool {
     LOGS.contains(&log.as_str())
 }
 
-impl Calls {
+impl<'scope> Calls<'scope> {
     /// Calls on a storage.
-    pub fn on(js: Js, handle: &Handle) -> Fallible<Self> {
+    pub fn on(js: Js<'scope>, handle: &Handle) -> Fallible<'scope, Self> {
         let store = handle.store()?;
         Ok(Self { js, environment: Environment::of(js)?, store, rotation: handle.rotation.clone() })
     }
 
-    fn send(&self, log: &LogName, is_collection: bool, work: Work) -> Fallible<Value> {
+    fn send(&self, log: &LogName, is_collection: bool, work: Work) -> Fallible<'scope, Value<'scope>> {
         self.send_text(log, is_collection, work, 0)
     }
 
@@ -78,7 +78,7 @@ impl Calls {
         is_collection: bool,
         work: Work,
         size_bytes: usize,
-    ) -> Fallible<Value> {
+    ) -> Fallible<'scope, Value<'scope>> {
         if matches!(work, Work::Append(_) | Work::Write(_)) {
             self.rotate_where_due(log);
         }
@@ -96,7 +96,7 @@ impl Calls {
     }
 
     /// Answers a query: from memory where that is possible now, else behind the earlier calls.
-    fn ask(&self, log: &LogName, query: Query) -> Fallible<Value> {
+    fn ask(&self, log: &LogName, query: Query) -> Fallible<'scope, Value<'scope>> {
         self.ask_and(log, query, |answer| answer)
     }
 
@@ -106,7 +106,7 @@ impl Calls {
         log: &LogName,
         query: Query,
         map: impl FnOnce(Answer) -> Answer + 'static,
-    ) -> Fallible<Value> {
+    ) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
         // A read must not overtake an earlier call of this thread.
         let is_first = self.store.pending.get() == 0;
@@ -118,55 +118,72 @@ impl Calls {
     }
 
     /// Answers a query about the log itself.
-    fn ask_log(&self, log: &LogName, query: Query) -> Fallible<Value> {
+    fn ask_log(&self, log: &LogName, query: Query) -> Fallible<'scope, Value<'scope>> {
         self.send(log, false, Work::Read(query))
     }
 
     /// Changes the data by a rule that holds `size_bytes` of text.
-    fn change(&self, log: &LogName, size_bytes: usize, rule: impl Rule + 'static) -> Fallible<Value> {
+    fn change(
+        &self,
+        log: &LogName,
+        size_bytes: usize,
+        rule: impl Rule + 'static,
+    ) -> Fallible<'scope, Value<'scope>> {
         self.send_text(log, true, Work::Write(Box::new(rule)), size_bytes)
     }
 
     // Logs.
 
-    pub fn append_log_entry(&self, log: Value, entry_value: Value) -> Fallible<Value> {
+    pub fn append_log_entry(
+        &self,
+        log: Value<'scope>,
+        entry_value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let log = log_name(self.js, log)?;
         let line = entry(self.js, &self.environment, entry_value, now_ms())?;
         let size_bytes = line.len();
         self.send_text(&log, false, Work::Append(line), size_bytes)
     }
 
-    pub fn read_log_entries(&self, log: Value) -> Fallible<Value> {
+    pub fn read_log_entries(&self, log: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         self.ask_log(&log_name(self.js, log)?, Query::LogEntries)
     }
 
-    pub fn rebuild_state_from_log(&self, log: Value, options: Value) -> Fallible<Value> {
+    pub fn rebuild_state_from_log(
+        &self,
+        log: Value<'scope>,
+        options: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let log = log_name(self.js, log)?;
         let query = point_in_time(self.js, options)?.map_or(Query::Rebuild, Query::StateAt);
         self.ask_log(&log, query)
     }
 
-    pub fn history(&self, log: Value, key_value: Value) -> Fallible<Value> {
+    pub fn history(&self, log: Value<'scope>, key_value: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let log = log_name(self.js, log)?;
         let key = key(self.js, key_value, "key")?;
         self.ask_log(&log, Query::History(key))
     }
 
-    pub fn compact_log(&self, log: Value) -> Fallible<Value> {
+    pub fn compact_log(&self, log: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         self.compact_one(&log_name(self.js, log)?)
     }
 
-    fn compact_one(&self, log: &LogName) -> Fallible<Value> {
+    fn compact_one(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
         self.request(log, false, Work::Compact(None), Then::SettleUndefined(deferred));
         Ok(promise)
     }
 
-    pub fn get_log_size(&self, log: Value) -> Fallible<Value> {
+    pub fn get_log_size(&self, log: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         self.ask_log(&log_name(self.js, log)?, Query::LogSize)
     }
 
-    pub fn needs_compaction(&self, log: Value, threshold: Value) -> Fallible<Value> {
+    pub fn needs_compaction(
+        &self,
+        log: Value<'scope>,
+        threshold: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let log = log_name(self.js, log)?;
         let threshold = finite_or(self.js, threshold, "threshold", COMPACTION_THRESHOLD_BYTES)?;
         let (deferred, promise) = self.js.promise()?;
@@ -178,7 +195,7 @@ impl Calls {
         Ok(promise)
     }
 
-    pub fn log_pieces(&self, log: Value) -> Fallible<Rc<LogPieces>> {
+    pub fn log_pieces(&self, log: Value<'scope>) -> Fallible<'scope, Rc<LogPieces>> {
         let log = log_name(self.js, log)?;
         let is_collection = is_bot_log(&log);
         Ok(LogPieces::new(Rc::clone(&self.store), log, is_collection))
@@ -186,7 +203,11 @@ impl Calls {
 
     // Tokens.
 
-    pub fn save_tokens(&self, tokens: Value, artist_info: Value) -> Fallible<Value> {
+    pub fn save_tokens(
+        &self,
+        tokens: Value<'scope>,
+        artist_info: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let js = self.js;
         if !js.is_array(tokens)? {
             let found = describe(js, tokens);
@@ -203,14 +224,14 @@ impl Calls {
         self.change(&TOKENS, rule.tokens.len(), rule)
     }
 
-    pub fn load_tokens(&self) -> Fallible<Value> {
+    pub fn load_tokens(&self) -> Fallible<'scope, Value<'scope>> {
         self.ask_and(&TOKENS, Query::All, |answer| match answer {
             Answer::Texts(texts) if texts.is_empty() => Answer::Null,
             answer => answer,
         })
     }
 
-    pub fn needs_token_refresh(&self) -> Fallible<Value> {
+    pub fn needs_token_refresh(&self) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
         let then = Then::Do(Box::new(move |environment, js, answer| {
             let is_due =
@@ -224,16 +245,16 @@ impl Calls {
 
     // Players.
 
-    pub fn load_players(&self) -> Fallible<Value> {
+    pub fn load_players(&self) -> Fallible<'scope, Value<'scope>> {
         self.ask(&PLAYERS, Query::All)
     }
 
-    pub fn save_players(&self, players: Value) -> Fallible<Value> {
+    pub fn save_players(&self, players: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let text = object_of_any_size(self.js, &self.environment, players, "players")?;
         self.change(&PLAYERS, text.len(), SavePlayers(text))
     }
 
-    pub fn get_player_stats(&self, user_id: Value) -> Fallible<Value> {
+    pub fn get_player_stats(&self, user_id: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let user_id = key(self.js, user_id, "userId")?;
         self.ask_and(&PLAYERS, Query::Get(user_id.clone()), move |answer| {
             let stored = if let Answer::Json(text) = &answer { Some(text.as_str()) } else { None };
@@ -243,19 +264,19 @@ impl Calls {
 
     pub fn update_player_stats(
         &self,
-        user_id: Value,
-        name: Value,
-        score: Value,
-        is_winner: Value,
-        correct_answers: Value,
-        incorrect_answers: Value,
-    ) -> Fallible<Value> {
+        user_id: Value<'scope>,
+        name: Value<'scope>,
+        score: Value<'scope>,
+        is_winner: Value<'scope>,
+        correct_answers: Value<'scope>,
+        incorrect_answers: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let result =
             self.game_result([user_id, name, score, is_winner, correct_answers, incorrect_answers])?;
         self.change(&PLAYERS, 0, result)
     }
 
-    fn game_result(&self, values: [Value; 6]) -> Fallible<GameResult> {
+    fn game_result(&self, values: [Value<'scope>; 6]) -> Fallible<'scope, GameResult> {
         let js = self.js;
         let [user_id, name, score, is_winner, correct_answers, incorrect_answers] = values;
         Ok(GameResult {
@@ -268,7 +289,7 @@ impl Calls {
         })
     }
 
-    pub fn update_players_stats(&self, results: Value) -> Fallible<Value> {
+    pub fn update_players_stats(&self, results: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let js = self.js;
         if !js.is_array(results)? {
             let found = describe(js, results);
@@ -298,13 +319,21 @@ impl Calls {
         self.change(&PLAYERS, 256 * parsed.len(), GameResults(parsed))
     }
 
-    pub fn get_leaderboard(&self, sort_by: Value, limit_value: Value) -> Fallible<Value> {
+    pub fn get_leaderboard(
+        &self,
+        sort_by: Value<'scope>,
+        limit_value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let sort_by = field(self.js, sort_by, "sortBy", "totalScore")?;
         let limit = limit(self.js, limit_value, "limit")?;
         self.ask(&PLAYERS, game::leaderboard(sort_by, limit))
     }
 
-    pub fn get_player_rank(&self, user_id: Value, sort_by: Value) -> Fallible<Value> {
+    pub fn get_player_rank(
+        &self,
+        user_id: Value<'scope>,
+        sort_by: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let user_id = key(self.js, user_id, "userId")?;
         let sort_by = field(self.js, sort_by, "sortBy", "totalScore")?;
         self.ask(&PLAYERS, game::rank(user_id, sort_by))
@@ -312,13 +341,17 @@ impl Calls {
 
     // Game states.
 
-    pub fn save_game_state(&self, channel_id: Value, state: Value) -> Fallible<Value> {
+    pub fn save_game_state(
+        &self,
+        channel_id: Value<'scope>,
+        state: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let channel = key(self.js, channel_id, "channelId")?;
         let text = object(self.js, &self.environment, state, "state")?;
         self.change(&GAME_STATE, text.len(), SaveGame { channel, text })
     }
 
-    pub fn load_game_state(&self, channel_id: Value) -> Fallible<Value> {
+    pub fn load_game_state(&self, channel_id: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let channel = key(self.js, channel_id, "channelId")?;
         self.ask_and(&GAME_STATE, Query::Get(channel), |answer| match answer {
             Answer::Undefined => Answer::Null,
@@ -326,18 +359,18 @@ impl Calls {
         })
     }
 
-    pub fn clear_game_state(&self, channel_id: Value) -> Fallible<Value> {
+    pub fn clear_game_state(&self, channel_id: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let channel = key(self.js, channel_id, "channelId")?;
         self.change(&GAME_STATE, 0, ClearGame(channel))
     }
 
-    pub fn get_all_game_states(&self) -> Fallible<Value> {
+    pub fn get_all_game_states(&self) -> Fallible<'scope, Value<'scope>> {
         self.ask(&GAME_STATE, Query::All)
     }
 
     // Compaction of all, flushing, closing.
 
-    pub fn compact_all_logs(&self) -> Fallible<Value> {
+    pub fn compact_all_logs(&self) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
         let left = Rc::new(Cell::new(LOGS.len()));
         let last = Rc::new(Cell::new(Some(deferred)));
@@ -359,11 +392,11 @@ impl Calls {
         Ok(promise)
     }
 
-    pub fn compact(&self, log: Value) -> Fallible<Value> {
+    pub fn compact(&self, log: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         if is_missing(self.js, log)? { self.compact_all_logs() } else { self.compact_log(log) }
     }
 
-    pub fn flush(&self) -> Fallible<Value> {
+    pub fn flush(&self) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
         self.store.backend.flush(ticket);
@@ -404,13 +437,13 @@ impl Calls {
         self.request(log, false, Work::Maintain(wanted), then);
     }
 
-    fn boundary_ms(&self, rotation: &Rotation) -> Fallible<Option<i64>> {
+    fn boundary_ms(&self, rotation: &Rotation) -> Fallible<'scope, Option<i64>> {
         rotation.boundary_ms(self.js, &*self.environment.host()?, now_ms())
     }
 
     // What is seen from outside.
 
-    fn report(&self) -> Fallible<Report> {
+    fn report(&self) -> Fallible<'scope, Report> {
         let js = self.js;
         let process = js.get(js.global()?, "process")?;
         let memory_usage = js.get(process, "memoryUsage")?;
@@ -425,27 +458,32 @@ impl Calls {
         Ok(Report { resident_bytes, ..self.store.backend.report() })
     }
 
-    pub fn metrics(&self) -> Fallible<Value> {
+    pub fn metrics(&self) -> Fallible<'scope, Value<'scope>> {
         self.environment.parse(self.js, &self.report()?.json())
     }
 
-    pub fn metrics_text(&self) -> Fallible<Value> {
+    pub fn metrics_text(&self) -> Fallible<'scope, Value<'scope>> {
         self.js.string(&self.report()?.prometheus())
     }
 
     // Collections.
 
-    pub fn collection_get(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
+    pub fn collection_get(&self, log: &LogName, key_value: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         self.ask(log, Query::Get(key))
     }
 
-    pub fn collection_has(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
+    pub fn collection_has(&self, log: &LogName, key_value: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         self.ask(log, Query::Has(key))
     }
 
-    pub fn collection_set(&self, log: &LogName, key_value: Value, value: Value) -> Fallible<Value> {
+    pub fn collection_set(
+        &self,
+        log: &LogName,
+        key_value: Value<'scope>,
+        value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         let text = json(self.js, &self.environment, value, "value")?;
         let work = collection::set(&key, &text);
@@ -454,18 +492,27 @@ impl Calls {
         self.send_text(log, true, work, size_bytes)
     }
 
-    pub fn collection_delete(&self, log: &LogName, key_value: Value) -> Fallible<Value> {
+    pub fn collection_delete(
+        &self,
+        log: &LogName,
+        key_value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         self.store.predicted.set(log, key.clone(), None);
         self.send(log, true, collection::delete(key))
     }
 
-    pub fn collection_clear(&self, log: &LogName) -> Fallible<Value> {
+    pub fn collection_clear(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         self.store.predicted.forget();
         self.send(log, true, collection::clear())
     }
 
-    pub fn collection_update(&self, log: &LogName, key_value: Value, function: Value) -> Fallible<Value> {
+    pub fn collection_update(
+        &self,
+        log: &LogName,
+        key_value: Value<'scope>,
+        function: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         if self.js.type_of(function)? != ValueType::Function {
             let found = describe(self.js, function);
@@ -477,25 +524,35 @@ impl Calls {
         update(self.js, &self.environment, &self.store, log, key, function)
     }
 
-    pub fn collection_entries(&self, log: &LogName) -> Fallible<Value> {
+    pub fn collection_entries(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         self.ask(log, Query::Entries)
     }
 
-    pub fn collection_keys(&self, log: &LogName) -> Fallible<Value> {
+    pub fn collection_keys(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         self.ask(log, Query::Keys)
     }
 
-    pub fn collection_size(&self, log: &LogName) -> Fallible<Value> {
+    pub fn collection_size(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         self.ask(log, Query::Size)
     }
 
-    pub fn collection_top(&self, log: &LogName, field_value: Value, n: Value) -> Fallible<Value> {
+    pub fn collection_top(
+        &self,
+        log: &LogName,
+        field_value: Value<'scope>,
+        n: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let field = key(self.js, field_value, "field")?;
         let limit = limit(self.js, n, "n")?;
         self.ask(log, Query::Top(Top { field, limit, absent: None, listed: Listed::Pairs }))
     }
 
-    pub fn collection_rank(&self, log: &LogName, key_value: Value, field_value: Value) -> Fallible<Value> {
+    pub fn collection_rank(
+        &self,
+        log: &LogName,
+        key_value: Value<'scope>,
+        field_value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let key_literal = key(self.js, key_value, "key")?;
         let field = key(self.js, field_value, "field")?;
         self.ask(log, Query::Rank(Rank { key: key_literal, field, absent: None }))
@@ -512,7 +569,11 @@ fn compaction_failed(environment: &Environment, hub: &Hub, log: &str, error: &Er
 }
 
 /// `lastUpdated` as JSON text: older than a day, or no date?
-fn is_refresh_due(js: Js, environment: &Environment, last_updated: Answer) -> Fallible<bool> {
+fn is_refresh_due<'scope>(
+    js: Js<'scope>,
+    environment: &Environment,
+    last_updated: Answer,
+) -> Fallible<'scope, bool> {
     let Answer::Json(text) = last_updated else { return Ok(true) };
     let value = environment.parse(js, &text)?;
     let time_ms = match js.type_of(value)? {

@@ -49,8 +49,8 @@ pub enum Then {
     Do(GoOn),
 }
 
-type GoOn = Box<dyn FnOnce(&Rc<Environment>, Js, Result<Answer>)>;
-type Later = Box<dyn FnOnce(&Rc<Environment>, Js)>;
+type GoOn = Box<dyn FnOnce(&Rc<Environment>, Js<'_>, Result<Answer>)>;
+type Later = Box<dyn FnOnce(&Rc<Environment>, Js<'_>)>;
 
 /// What is to be done in a slice.
 enum Due {
@@ -110,13 +110,13 @@ pub struct Environment {
 }
 
 /// A threadsafe function that runs `callback` on this thread.
-pub fn threadsafe_function(js: Js, callback: fn(&Rc<Environment>, Js)) -> Fallible<WakeUp> {
+pub fn threadsafe_function(js: Js<'_>, callback: fn(&Rc<Environment>, Js<'_>)) -> Fallible<'_, WakeUp> {
     let env = js.env();
     let nothing = env
         .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
         .map_err(|_| Error::internal("a function could not be made"))?;
     let made = nothing.build_threadsafe_function::<()>().weak::<true>().build_callback(move |context| {
-        let js = Js::new(context.env);
+        let js = Js::new(&context.env);
         // A panic must not reach C++.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             if let Ok(environment) = Environment::of(js) {
@@ -130,7 +130,7 @@ pub fn threadsafe_function(js: Js, callback: fn(&Rc<Environment>, Js)) -> Fallib
 
 impl Environment {
     /// The environment of this thread, made at its first use.
-    pub fn of(js: Js) -> Fallible<Rc<Self>> {
+    pub fn of(js: Js<'_>) -> Fallible<'_, Rc<Self>> {
         let env = js.env();
         if let Ok(Some(known)) = env.get_instance_data::<Rc<Self>>() {
             return Ok(Rc::clone(known));
@@ -140,13 +140,12 @@ impl Environment {
         env.set_instance_data(made, (), |_| {})
             .map_err(|_| Error::internal("no place for this thread's data"))?;
         let at_end = Rc::clone(&environment);
-        env.add_env_cleanup_hook(at_end, |environment| environment.end())
-            .map_err(|_| Error::internal("no hook for the end of this thread"))?;
+        js.at_end(move || at_end.end())?;
         join_threads(&environment.outlet);
         Ok(environment)
     }
 
-    fn new(js: Js) -> Fallible<Self> {
+    fn new(js: Js<'_>) -> Fallible<'_, Self> {
         let json = js.get(js.global()?, "JSON")?;
         let outlet = EnvironmentOutlet::new();
         let wake_up = threadsafe_function(js, |environment, js| {
@@ -185,7 +184,7 @@ impl Environment {
     }
 
     /// A ticket for a call on `store`; `then` says what happens with its answer.
-    pub fn ticket(&self, js: Js, store: &Rc<Store>, then: Then) -> Ticket {
+    pub fn ticket(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
         let waiting = Waiting { store: Rc::clone(store), then };
         store.pending.set(store.pending.get() + 1);
         self.one_more_waits(js);
@@ -200,20 +199,20 @@ impl Environment {
         Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id)
     }
 
-    fn one_more_waits(&self, js: Js) {
+    fn one_more_waits(&self, js: Js<'_>) {
         if self.waiting_count.replace(self.waiting_count.get() + 1) == 0 {
             self.hold_event_loop(js, true);
         }
     }
 
-    fn one_less_waits(&self, js: Js) {
+    fn one_less_waits(&self, js: Js<'_>) {
         if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
             self.hold_event_loop(js, false);
         }
     }
 
     #[expect(deprecated, reason = "cloning the function, as is advised, allocates at each first call")]
-    fn hold_event_loop(&self, js: Js, hold: bool) {
+    fn hold_event_loop(&self, js: Js<'_>, hold: bool) {
         let env = js.env();
         self.outlet.with_wake_up(|wake_up| {
             // While the environment goes down there is no loop to hold.
@@ -222,7 +221,7 @@ impl Environment {
     }
 
     /// The event loop has had its turn: a slice of what is ready, and one piece of a large answer.
-    pub fn turn(self: &Rc<Self>, js: Js) {
+    pub fn turn(self: &Rc<Self>, js: Js<'_>) {
         if !self.take_ready(js) {
             return;
         }
@@ -236,13 +235,13 @@ impl Environment {
     }
 
     /// The few that were settled have set off what they set off.
-    pub fn settle_more(self: &Rc<Self>, js: Js) {
+    pub fn settle_more(self: &Rc<Self>, js: Js<'_>) {
         if self.turns.is_time_left() {
             self.settle_few(js);
         }
     }
 
-    fn settle_few(self: &Rc<Self>, js: Js) {
+    fn settle_few(self: &Rc<Self>, js: Js<'_>) {
         let few = self.turns.few();
         let mut settled = 0;
         while settled < few
@@ -264,7 +263,7 @@ impl Environment {
 
     /// Settles a promise without a call to the writer: now, or after a turn of the event loop where callers have had
     /// many answers since the last.
-    pub fn answer(self: &Rc<Self>, js: Js, deferred: Deferred, answer: Result<Answer>) {
+    pub fn answer(self: &Rc<Self>, js: Js<'_>, deferred: Deferred, answer: Result<Answer>) {
         let weight = weight(answer.as_ref().map_or(0, Answer::text_bytes));
         let settle = move |this: &Rc<Self>, js: Js| {
             js.settle(deferred, answer.map_err(Into::into).and_then(|answer| this.value_of(js, answer)));
@@ -273,19 +272,19 @@ impl Environment {
     }
 
     /// Whether what would go on at once may do so; `weight` is that of what it settles.
-    pub fn may_go_on(&self, js: Js, weight: u32) -> bool {
+    pub fn may_go_on(&self, js: Js<'_>, weight: u32) -> bool {
         self.turns.may_answer_now(js, weight) && self.later_count.get() == 0
     }
 
     /// Does this after a turn of the event loop.
-    pub fn later(&self, js: Js, weight: u32, later: Later) {
+    pub fn later(&self, js: Js<'_>, weight: u32, later: Later) {
         self.one_more_waits(js);
         self.later_count.set(self.later_count.get() + 1);
         self.backlog.borrow_mut().push_back(Due::Later(later, weight));
     }
 
     /// Settles everything that is ready, now; tells how much that was.
-    fn settle_all(self: &Rc<Self>, js: Js) -> usize {
+    fn settle_all(self: &Rc<Self>, js: Js<'_>) -> usize {
         let mut settled = 0;
         while self.take_ready(js) {
             while let Some(due) = self.pop_backlog() {
@@ -300,7 +299,7 @@ impl Environment {
     }
 
     /// Fetches what is ready. False where nothing is left to be done: the next answer wakes this thread.
-    fn take_ready(self: &Rc<Self>, js: Js) -> bool {
+    fn take_ready(self: &Rc<Self>, js: Js<'_>) -> bool {
         let is_more = !self.backlog.borrow().is_empty() || !self.assemblies.borrow().is_empty();
         let Some(taken) = self.outlet.take(if is_more { Backlog::Some } else { Backlog::Empty }) else {
             return false;
@@ -320,7 +319,7 @@ impl Environment {
         self.backlog.borrow_mut().pop_front()
     }
 
-    fn settle_one(self: &Rc<Self>, js: Js, due: Due) {
+    fn settle_one(self: &Rc<Self>, js: Js<'_>, due: Due) {
         match due {
             Due::Answer(id, answer) => self.settle_answer(js, id, answer),
             Due::Later(later, _) => {
@@ -331,7 +330,7 @@ impl Environment {
         }
     }
 
-    fn settle_answer(self: &Rc<Self>, js: Js, id: usize, answer: Result<Answer>) {
+    fn settle_answer(self: &Rc<Self>, js: Js<'_>, id: usize, answer: Result<Answer>) {
         let waiting = self.waiting.borrow_mut()[id].take();
         self.free.borrow_mut().push(id);
         let Some(Waiting { store, then }) = waiting else { return };
@@ -359,7 +358,7 @@ impl Environment {
         });
     }
 
-    fn no_longer_waiting(&self, js: Js, store: &Store) {
+    fn no_longer_waiting(&self, js: Js<'_>, store: &Store) {
         store.pending.set(store.pending.get() - 1);
         if store.pending.get() == 0 {
             store.predicted.forget();
@@ -367,7 +366,7 @@ impl Environment {
         self.one_less_waits(js);
     }
 
-    fn begin_assembly(&self, js: Js, store: Rc<Store>, deferred: Deferred, texts: Texts) {
+    fn begin_assembly(&self, js: Js<'_>, store: Rc<Store>, deferred: Deferred, texts: Texts) {
         let mut pieces = texts.pieces.into_iter();
         let first = self.parse(js, &pieces.next().unwrap_or_default()).and_then(|whole| js.keep(whole));
         match first {
@@ -383,7 +382,7 @@ impl Environment {
     }
 
     /// Adds a piece to the answer whose turn it is. False when there is none.
-    fn assemble_piece(&self, js: Js) -> bool {
+    fn assemble_piece(&self, js: Js<'_>) -> bool {
         let Some(mut assembly) = self.assemblies.borrow_mut().pop_front() else { return false };
         js.scoped(|js| {
             let piece = assembly.pieces.next();
@@ -398,25 +397,29 @@ impl Environment {
             } else {
                 self.no_longer_waiting(js, &assembly.store);
                 js.settle(assembly.deferred, added);
-                js.release(assembly.whole);
             }
         });
         true
     }
 
     /// `JSON.stringify(value)`; `None` for what JSON has no text for. `subject` names the value in errors.
-    pub fn stringify(&self, js: Js, value: Value, subject: &dyn Display) -> Fallible<Option<String>> {
+    pub fn stringify<'scope>(
+        &self,
+        js: Js<'scope>,
+        value: Value<'scope>,
+        subject: &dyn Display,
+    ) -> Fallible<'scope, Option<String>> {
         self.with_json(js, value, subject, owned)
     }
 
     /// The same, giving the text to `read`, which must not read another.
-    pub fn with_json<R>(
+    pub fn with_json<'scope, R>(
         &self,
-        js: Js,
-        value: Value,
+        js: Js<'scope>,
+        value: Value<'scope>,
         subject: &dyn Display,
         read: impl FnOnce(Cow<str>) -> R,
-    ) -> Fallible<Option<R>> {
+    ) -> Fallible<'scope, Option<R>> {
         let called = js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]);
         let text = called.map_err(|refusal| match refusal {
             Refusal::Thrown(thrown) => {
@@ -438,12 +441,12 @@ impl Environment {
     }
 
     /// `JSON.parse(text)`.
-    pub fn parse(&self, js: Js, text: &str) -> Fallible<Value> {
+    pub fn parse<'scope>(&self, js: Js<'scope>, text: &str) -> Fallible<'scope, Value<'scope>> {
         js.call(js.kept(&self.parse)?, js.undefined()?, &[js.string(text)?])
     }
 
     /// An answer as a JavaScript value.
-    pub fn value_of(&self, js: Js, answer: Answer) -> Fallible<Value> {
+    pub fn value_of<'scope>(&self, js: Js<'scope>, answer: Answer) -> Fallible<'scope, Value<'scope>> {
         match answer {
             Answer::Null => js.null(),
             Answer::Bool(truth) => js.bool(truth),
@@ -459,7 +462,7 @@ impl Environment {
     }
 
     /// The value whose text comes in pieces, at once.
-    fn merged(&self, js: Js, texts: Texts) -> Fallible<Value> {
+    fn merged<'scope>(&self, js: Js<'scope>, texts: Texts) -> Fallible<'scope, Value<'scope>> {
         let mut pieces = texts.pieces.into_iter();
         let whole = self.parse(js, &pieces.next().unwrap_or_default())?;
         for piece in pieces {
@@ -469,7 +472,13 @@ impl Environment {
     }
 
     /// Adds the elements or members of `piece` to `whole`.
-    fn merge(&self, js: Js, kind: TextKind, whole: Value, piece: &str) -> Fallible<()> {
+    fn merge<'scope>(
+        &self,
+        js: Js<'scope>,
+        kind: TextKind,
+        whole: Value<'scope>,
+        piece: &str,
+    ) -> Fallible<'scope, ()> {
         let part = self.parse(js, piece)?;
         match kind {
             TextKind::Array => {
@@ -496,7 +505,7 @@ impl Environment {
     }
 
     /// From now on, `process.exit()` and a natural end finish what was called.
-    pub fn hook_exit(self: &Rc<Self>, js: Js) -> Fallible<()> {
+    pub fn hook_exit<'scope>(self: &Rc<Self>, js: Js<'scope>) -> Fallible<'scope, ()> {
         if self.is_exit_hooked.replace(true) {
             return Ok(());
         }
@@ -516,7 +525,7 @@ impl Environment {
     }
 
     /// After a call: listeners of `exit` that were added later than ours may call, too, and each may be the last one.
-    pub fn finish_if_exiting(self: &Rc<Self>, js: Js) {
+    pub fn finish_if_exiting(self: &Rc<Self>, js: Js<'_>) {
         if self.is_exiting.get() {
             self.finish(js);
         }
@@ -524,7 +533,7 @@ impl Environment {
 
     /// Waits until all that was called is on disk and the mirrors are current. Functions given to
     /// `update` may have to run again for that.
-    fn finish(self: &Rc<Self>, js: Js) {
+    fn finish(self: &Rc<Self>, js: Js<'_>) {
         for _ in 0..ROUNDS_AT_EXIT_MAX {
             self.flush_stores();
             // An update that met another value waits again: it comes to an end, as each time somebody else got on.

@@ -20,17 +20,22 @@ pub enum Use {
 
 impl Host {
     /// Keeps the object.
-    pub fn new(js: Js, object: Value) -> Fallible<Self> {
+    pub fn new<'scope>(js: Js<'scope>, object: Value<'scope>) -> Fallible<'scope, Self> {
         Ok(Self(js.keep(object)?))
     }
 
-    fn call(&self, js: Js, method: &str, arguments: &[Value]) -> Fallible<Value> {
+    fn call<'scope>(
+        &self,
+        js: Js<'scope>,
+        method: &str,
+        arguments: &[Value<'scope>],
+    ) -> Fallible<'scope, Value<'scope>> {
         let host = js.kept(&self.0)?;
         js.call(js.get(host, method)?, host, arguments)
     }
 
     /// An event has arrived on this thread.
-    pub fn take(&self, js: Js, event: &ForThread) {
+    pub fn take(&self, js: Js<'_>, event: &ForThread) {
         match event {
             ForThread::Heard(hub, notice) => {
                 if let Err(refusal) = self.heard(js, *hub, notice) {
@@ -45,7 +50,7 @@ impl Host {
         }
     }
 
-    fn heard(&self, js: Js, hub: HubId, notice: &Notice) -> Fallible<Value> {
+    fn heard<'scope>(&self, js: Js<'scope>, hub: HubId, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
         let kind = js.string(if notice.is_news() { "info" } else { "warn" })?;
         let text = js.string(&format!("progressive-storage: [{}] {}", notice.code, notice.message))?;
         #[expect(clippy::cast_precision_loss, reason = "one of eleven")]
@@ -54,17 +59,27 @@ impl Host {
         self.call(js, "heard", &[js.number(hub.into())?, event, payload, kind, text])
     }
 
-    fn warn(&self, js: Js, notice: &Notice) -> Fallible<Value> {
+    fn warn<'scope>(&self, js: Js<'scope>, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
         self.call(js, "warn", &[js.string(notice.code)?, js.string(&notice.message)?])
     }
 
     /// A storage in the folder of this hub was closed.
-    pub fn closed(&self, js: Js, hub: HubId, its_use: Use) -> Fallible<Value> {
+    pub fn closed<'scope>(
+        &self,
+        js: Js<'scope>,
+        hub: HubId,
+        its_use: Use,
+    ) -> Fallible<'scope, Value<'scope>> {
         self.call(js, "closed", &[js.number(hub.into())?, js.bool(its_use == Use::Ends)?])
     }
 
     /// How far the clock on the wall is ahead of UTC, in a zone or where the process is.
-    pub fn offset_ms(&self, js: Js, time_zone: Option<&str>, at_ms: i64) -> Fallible<i64> {
+    pub fn offset_ms<'scope>(
+        &self,
+        js: Js<'scope>,
+        time_zone: Option<&str>,
+        at_ms: i64,
+    ) -> Fallible<'scope, i64> {
         let time_zone = time_zone.map_or_else(|| js.undefined(), |zone| js.string(zone))?;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^53")]
         let at = js.number(at_ms as f64)?;

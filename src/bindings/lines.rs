@@ -38,7 +38,12 @@ use crate::vfs::RealFileSystem;
     ts_args_type = "file: string, from?: { offset: number, line: number }, options?: ReadLinesOptions",
     ts_return_type = "LogLines | null"
 )]
-pub fn read_log_lines(env: Env, file: Unknown, from: Unknown, options: Unknown) -> napi::Result<Value> {
+pub fn read_log_lines<'scope>(
+    env: &'scope Env,
+    file: Unknown<'scope>,
+    from: Unknown<'scope>,
+    options: Unknown<'scope>,
+) -> napi::Result<Value<'scope>> {
     thrown(env, |js| {
         let file = path(js, file.into())?;
         let place = place(js, from.into())?;
@@ -50,7 +55,7 @@ pub fn read_log_lines(env: Env, file: Unknown, from: Unknown, options: Unknown) 
     })
 }
 
-fn path(js: Js, value: Value) -> Fallible<String> {
+fn path<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, String> {
     if js.type_of(value)? != ValueType::String {
         let found = describe(js, value);
         return Err(Error::wrong_type(format!("The argument 'file' must be a string, not {found}")).into());
@@ -62,7 +67,7 @@ fn path(js: Js, value: Value) -> Fallible<String> {
     Ok(path)
 }
 
-fn place(js: Js, value: Value) -> Fallible<LinePlace> {
+fn place<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, LinePlace> {
     if is_missing(js, value)? {
         return Ok(LinePlace { offset: 0, number: 1 });
     }
@@ -85,7 +90,7 @@ fn place(js: Js, value: Value) -> Fallible<LinePlace> {
     Ok(LinePlace { offset: number("offset", 0.0)?, number: number("line", 1.0)? })
 }
 
-fn told(js: Js, value: Value) -> Fallible<Told> {
+fn told<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, Told> {
     let default = Told { entries: true, changes: false };
     if is_missing(js, value)? {
         return Ok(default);

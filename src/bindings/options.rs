@@ -1,5 +1,7 @@
 //! A data folder and how it is used, as `lib/options.js` has checked it.
 
+#![expect(clippy::trivially_copy_pass_by_ref, reason = "napi lends the environment for the call")]
+
 use std::path::{Path, PathBuf};
 
 use napi::Env;
@@ -114,7 +116,7 @@ pub struct Settings {
 impl Settings {
     /// Finds the folder from the current directory.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, options: CheckedOptions) -> napi::Result<Self> {
+    pub fn new(env: &Env, options: CheckedOptions) -> napi::Result<Self> {
         thrown(env, |_| Ok(Self { config: Config::new(options)? }))
     }
 }
@@ -122,7 +124,7 @@ impl Settings {
 /// Remembers what `configure` was given, for threads that come later. Refuses where the storage is open with others.
 #[napi(catch_unwind)]
 pub fn configure(
-    env: Env,
+    env: &Env,
     settings: &Settings,
     open_with: Option<ClassInstance<Settings>>,
 ) -> napi::Result<()> {

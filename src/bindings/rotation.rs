@@ -50,7 +50,12 @@ impl Rotating {
 
 impl Rotation {
     /// The last time at which logs were to be rotated by the calendar, in milliseconds since 1970.
-    pub fn boundary_ms(&self, js: Js, host: &Host, now_ms: i64) -> Fallible<Option<i64>> {
+    pub fn boundary_ms<'scope>(
+        &self,
+        js: Js<'scope>,
+        host: &Host,
+        now_ms: i64,
+    ) -> Fallible<'scope, Option<i64>> {
         let Some(schedule) = self.schedule else { return Ok(None) };
         let zone = self.time_zone.as_deref();
         host.offset_ms(js, zone, now_ms)?;

@@ -26,12 +26,12 @@ pub enum Slot {
 
 impl Slot {
     /// The slot of the module's storage.
-    pub fn standard(js: Js, open: Value) -> Fallible<Rc<Self>> {
+    pub fn standard<'scope>(js: Js<'scope>, open: Value<'scope>) -> Fallible<'scope, Rc<Self>> {
         Ok(Rc::new(Self::Standard { open: js.keep(open)?, handle: RefCell::default() }))
     }
 
     /// The handle, which may be closed where the slot has its own.
-    pub fn handle(&self, js: Js) -> Fallible<Rc<Handle>> {
+    pub fn handle<'scope>(&self, js: Js<'scope>) -> Fallible<'scope, Rc<Handle>> {
         match self {
             Self::Own(handle) => Ok(Rc::clone(handle)),
             Self::Standard { open, handle } => {
@@ -52,7 +52,11 @@ impl Slot {
     }
 
     /// Refuses further calls, or empties the slot; the promise resolves when the earlier calls are finished.
-    pub fn close(&self, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
+    pub fn close<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Rc<Environment>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let open = match self {
             Self::Own(handle) => Some(Rc::clone(handle)),
             Self::Standard { handle, .. } => handle.borrow_mut().take(),

@@ -54,7 +54,11 @@ pub struct Handle {
 
 impl Handle {
     /// Opens the folder that `config` names.
-    pub fn open(js: Js, environment: &Rc<Environment>, config: &Config) -> Fallible<Rc<Self>> {
+    pub fn open<'scope>(
+        js: Js<'scope>,
+        environment: &Rc<Environment>,
+        config: &Config,
+    ) -> Fallible<'scope, Rc<Self>> {
         let (backend, hub) = backend_for(config)?;
         environment.hook_exit(js)?;
         let mut stores = environment.stores.borrow_mut();
@@ -81,7 +85,11 @@ impl Handle {
     }
 
     /// Refuses further calls; the promise resolves when the earlier ones are finished.
-    pub fn close(&self, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
+    pub fn close<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Rc<Environment>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = js.promise()?;
         let Some(store) = self.store.borrow_mut().take() else {
             js.settle(deferred, js.undefined());

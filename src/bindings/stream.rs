@@ -38,7 +38,11 @@ impl LogPieces {
     }
 
     /// A promise of an array with the next entries; it is empty at the end.
-    pub fn read(self: &Rc<Self>, js: Js, environment: &Rc<Environment>) -> Fallible<Value> {
+    pub fn read<'scope>(
+        self: &Rc<Self>,
+        js: Js<'scope>,
+        environment: &Rc<Environment>,
+    ) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = js.promise()?;
         match self.position.replace(Position::Gone) {
             Position::Gone => js.settle(deferred, environment.parse(js, "[]")),
@@ -65,7 +69,7 @@ impl LogPieces {
 
     fn read_at(
         self: &Rc<Self>,
-        js: Js,
+        js: Js<'_>,
         environment: &Rc<Environment>,
         cursor: Box<dyn Cursor>,
         deferred: Deferred,
@@ -75,7 +79,7 @@ impl LogPieces {
 
     fn answered(
         self: &Rc<Self>,
-        js: Js,
+        js: Js<'_>,
         environment: &Rc<Environment>,
         answer: Result<Answer>,
         deferred: Deferred,

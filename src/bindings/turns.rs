@@ -68,7 +68,7 @@ pub struct Turns {
 
 impl Turns {
     /// For this thread; takes the functions of JavaScript as they are now.
-    pub fn new(js: Js) -> Fallible<Self> {
+    pub fn new(js: Js<'_>) -> Fallible<'_, Self> {
         let (deferred, resolved) = js.promise()?;
         js.settle(deferred, js.undefined());
         let settle_more = js.function("settleMore", |js| {
@@ -113,7 +113,7 @@ impl Turns {
     }
 
     /// Makes sure that a turn is planned. False where there are none any more, as the thread ends.
-    pub fn plan(&self, js: Js) -> bool {
+    pub fn plan(&self, js: Js<'_>) -> bool {
         if self.is_planned.get() {
             return true;
         }
@@ -141,7 +141,7 @@ impl Turns {
 
     /// Calls `Environment::settle_more` behind the microtasks that are there. False where that does not go, as the
     /// thread ends.
-    pub fn go_on_behind_microtasks(&self, js: Js) -> bool {
+    pub fn go_on_behind_microtasks(&self, js: Js<'_>) -> bool {
         let call = || js.call(js.kept(&self.then)?, js.kept(&self.resolved)?, &[js.kept(&self.go_on)?]);
         call().is_ok()
     }
@@ -161,7 +161,7 @@ impl Turns {
 
     /// Whether an answer of this weight may be given at once: callers that await one after the other would keep the
     /// event loop from its turns by microtasks alone.
-    pub fn may_answer_now(&self, js: Js, weight: u32) -> bool {
+    pub fn may_answer_now(&self, js: Js<'_>, weight: u32) -> bool {
         if self.is_planned.get() {
             return self.began.get().elapsed() < SLICE;
         }
@@ -176,7 +176,7 @@ impl Turns {
 }
 
 impl Way {
-    fn new(js: Js) -> Fallible<Self> {
+    fn new(js: Js<'_>) -> Fallible<'_, Self> {
         let global = js.global()?;
         let set_immediate = js.get(global, "setImmediate")?;
         if is_node(js)? || js.type_of(set_immediate)? != ValueType::Function {
@@ -194,7 +194,7 @@ impl Way {
 
 /// A microtask that calls `work` once there are no others: callers have functions around their calls, each of which is a
 /// microtask more. Where `process.nextTick` is none that works, the next turn of the event loop goes on.
-fn after_microtasks(js: Js, work: Value) -> Fallible<Value> {
+fn after_microtasks<'scope>(js: Js<'scope>, work: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
     let process = js.get(js.global()?, "process")?;
     if js.type_of(process)? != ValueType::Object {
         return Ok(work);
@@ -207,7 +207,7 @@ fn after_microtasks(js: Js, work: Value) -> Fallible<Value> {
 }
 
 /// Whether this is Node.js itself, not a runtime that shows its name for the sake of compatibility.
-fn is_node(js: Js) -> Fallible<bool> {
+fn is_node(js: Js<'_>) -> Fallible<'_, bool> {
     let process = js.get(js.global()?, "process")?;
     if js.type_of(process)? != ValueType::Object {
         return Ok(false);

@@ -59,14 +59,14 @@ struct Update {
 }
 
 /// Starts an update; gives its promise.
-pub fn update(
-    js: Js,
+pub fn update<'scope>(
+    js: Js<'scope>,
     environment: &Rc<Environment>,
     store: &Rc<Store>,
     log: &LogName,
     key: String,
-    function: Value,
-) -> Fallible<Value> {
+    function: Value<'scope>,
+) -> Fallible<'scope, Value<'scope>> {
     let (deferred, promise) = js.promise()?;
     let believed = store.predicted.get(log, &key).or_else(|| store.backend.guess(log, &key));
     let update =
@@ -76,7 +76,6 @@ pub fn update(
         Some(value) => match run(js, environment, &update.function, value.as_deref()) {
             Ok(result) => update.send(js, environment, Expected::Value(value), result, false),
             Err(refusal) => {
-                js.release(update.function);
                 js.settle(update.deferred, Err(refusal));
             }
         },
@@ -85,7 +84,14 @@ pub fn update(
 }
 
 impl Update {
-    fn send(self, js: Js, environment: &Rc<Environment>, expected: Expected, result: String, is_again: bool) {
+    fn send(
+        self,
+        js: Js<'_>,
+        environment: &Rc<Environment>,
+        expected: Expected,
+        result: String,
+        is_again: bool,
+    ) {
         if matches!(expected, Expected::Value(_)) {
             self.store.predicted.set(&self.log, self.key.clone(), Some(result.clone()));
         }
@@ -105,7 +111,7 @@ impl Update {
         });
     }
 
-    fn answered(self, js: Js, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
+    fn answered(self, js: Js<'_>, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
         let settled = match answer {
             Ok(Answer::Conflict(value)) => match run(js, environment, &self.function, value.as_deref()) {
                 Ok(result) => return self.send(js, environment, Expected::Value(value), result, true),
@@ -117,12 +123,11 @@ impl Update {
             Ok(_) => environment.parse(js, result),
             Err(error) => Err(error.into()),
         };
-        js.release(self.function);
         js.settle(self.deferred, settled);
     }
 
     /// Lets the calls go on that wait for this one.
-    fn give_up(&self, js: Js, environment: &Rc<Environment>) {
+    fn give_up(&self, js: Js<'_>, environment: &Rc<Environment>) {
         let key = self.key.clone();
         let replace = Replace { key, expected: Expected::Unknown, value: None, is_again: true };
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
@@ -138,7 +143,12 @@ impl Update {
 }
 
 /// Calls the function with the value; its result as text.
-fn run(js: Js, environment: &Environment, function: &Kept, value: Option<&str>) -> Fallible<String> {
+fn run<'scope>(
+    js: Js<'scope>,
+    environment: &Environment,
+    function: &Kept,
+    value: Option<&str>,
+) -> Fallible<'scope, String> {
     let argument = value.map_or_else(|| js.undefined(), |text| environment.parse(js, text))?;
     let result = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
     let is_object = js.type_of(result)? == ValueType::Object;
