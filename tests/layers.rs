@@ -1,6 +1,7 @@
 //! The rules of the layers, checked on the sources: `bindings → game → store → data`, `files → store`, `files → vfs`, never back. And one of the documents:
 //! what is assumed of a disk stands in two places.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -119,4 +120,104 @@ fn the_assumptions_about_disks_are_documented_word_for_word() {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
     let documented = words(&read("docs/durability.md"));
     assert!(documented.contains(&words(&header.join(" "))), "docs/durability.md says the same");
+}
+
+/// The files of a room that a file uses, by the paths in it that begin with `crate::` or `super::`. Tests and simulations,
+/// with the simulated disk, may use what they like, and `mod.rs` only declares.
+fn uses_of_files(name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: BTreeMap<String, String> = room(name)
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("mod.rs"))
+        .filter_map(|(path, text)| {
+            let inside = path.strip_prefix(&src).ok()?.with_extension("");
+            let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            let is_test =
+                parts.iter().any(|part| ["tests", "simulation", "simulated"].contains(&part.as_str()));
+            (!is_test).then(|| (parts.join("::"), text))
+        })
+        .collect();
+    let uses = files.iter().map(|(file, text)| {
+        let code: String =
+            product(text).lines().map(|line| line.split("//").next().unwrap_or(line)).collect();
+        let above = file.rsplit_once("::").map_or("", |(above, _)| above);
+        let paths = code.split("crate::").skip(1).map(str::to_owned);
+        let beside = code.split("super::").skip(1).map(|rest| format!("{above}::{rest}"));
+        let used = paths.chain(beside).filter_map(|path| {
+            let end = path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len());
+            let parts: Vec<&str> = path[..end].split("::").collect();
+            (1..=parts.len())
+                .rev()
+                .map(|count| parts[..count].join("::"))
+                .find(|used| files.contains_key(used))
+        });
+        (file.clone(), used.filter(|used| used != file).collect())
+    });
+    uses.collect()
+}
+
+/// What can be reached from a place and leads back to it, if anything does.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>, start: &str) -> Option<Vec<String>> {
+    let mut ways = vec![vec![start.to_owned()]];
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop() {
+        for next in uses.get(way.last()?).into_iter().flatten() {
+            let mut longer = way.clone();
+            longer.push(next.clone());
+            if next == start {
+                return Some(longer);
+            }
+            if seen.insert(next.clone()) {
+                ways.push(longer);
+            }
+        }
+    }
+    None
+}
+
+/// The same for folders: the files of one count as one. A file that stands in the room itself counts for itself.
+fn uses_of_folders(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    let folder = |file: &String| match file.matches("::").count() {
+        0 | 1 => file.clone(),
+        _ => file.rsplit_once("::").map_or_else(|| file.clone(), |(folder, _)| folder.to_owned()),
+    };
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, used) in uses {
+        let (from, to) = (folder(file), used.iter().map(folder));
+        found.entry(from.clone()).or_default().extend(to.filter(|to| *to != from));
+    }
+    found
+}
+
+/// Rooms in which no file or folder leads back to itself.
+const ROOMS_WITHOUT_CIRCLES: [&str; 6] = ["data", "error", "vfs", "store", "files", "game"];
+
+#[test]
+fn no_circle_of_files_or_folders() {
+    for room in ROOMS_WITHOUT_CIRCLES {
+        let files = uses_of_files(room);
+        let folders = uses_of_folders(&files);
+        for (what, uses) in [("file", files), ("folder", folders)] {
+            for place in uses.keys() {
+                assert_eq!(circle(&uses, place), None, "a {what} of src/{room} leads back to itself");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    let uses = |pairs: &[(&str, &str)]| {
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (from, to) in pairs {
+            uses.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        uses
+    };
+    let files = uses(&[("r::a::x", "r::b::y"), ("r::b::z", "r::a::w"), ("r::c", "r::a::x")]);
+    assert!(files.keys().all(|file| circle(&files, file).is_none()), "no file leads back");
+    assert!(circle(&uses_of_folders(&files), "r::a").is_some(), "a and b use one another");
+    let three = uses(&[("r::a", "r::b"), ("r::b", "r::c"), ("r::c", "r::a")]);
+    assert_eq!(circle(&three, "r::b").map(|way| way.len()), Some(4));
+    assert!(uses_of_files("files").values().map(BTreeSet::len).sum::<usize>() > 100, "uses are found");
 }

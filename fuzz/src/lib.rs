@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use progressive_storage::store::answer::Answer;
 use progressive_storage::files::folder::Folder;
-use progressive_storage::files::compact::job::Job;
+use progressive_storage::files::job::Job;
 use progressive_storage::data::name::LogName;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;

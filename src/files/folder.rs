@@ -1,50 +1,49 @@
 //! One data folder: its logs, its lock, and what is due. A synchronous value without threads (`store::core`).
 //!
+//! 1. Take the lock between processes, or give up: each request waits as long as it has left.
+//! 2. Sort the requests by log, and let each log do its own (`KeyedLog`).
+//! 3. Where the lock was lost meanwhile, begin anew with what is not written yet.
+//! 4. Give the lock back, hand the answers over.
+//!
 //! Invariant: files are changed only while the lock between processes is held (new files beside the
-//! real ones, which no other process knows, excepted).
+//! real ones, which no other process knows, excepted); every request is answered or held.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use crate::data::name::LogName;
-use crate::error::{Code, Result};
-use crate::files::compact::job::{Job, JobDone};
-use crate::files::context::{Context, is_temporary};
+use crate::error::{Code, Error, Result};
+use crate::files::context::Context;
+use crate::files::job::{Job, JobDone};
+use crate::files::left::Left;
 use crate::files::lock::{DirectoryLock, Purpose};
-use crate::files::log::file::LogPaths;
+use crate::files::log::paths::LogPaths;
+use crate::files::logs::{Logs, Shelves};
 use crate::files::metrics::FolderMetrics;
-use crate::files::open::catch_up::Log;
 use crate::files::open::stale::{is_stale, logs_in};
-use crate::files::options::Options;
-use crate::files::write::batch::Left;
-use crate::files::write::shelf::Shelf;
+use crate::files::options::{OnCorruption, Options};
+use crate::files::past::old_logs::old_logs;
+use crate::files::temporary::sweep;
 use crate::store::core::{Core, Finish, Lane, Phase, Renewal, Task};
-use crate::store::event::{Details, LONG_LOCK_WAIT_MS, NoticeSink};
-use crate::store::held::Held;
+use crate::store::event::NoticeSink;
 use crate::store::patience::{Patience, WAIT_US_MAX};
-use crate::store::request::Request;
+use crate::store::request::{Expected, Maintenance, Request, Work};
 use crate::store::ticket::{Outlet, Ticket};
 use crate::vfs::FileSystemRef;
 
-/// The shelves of all logs, for readers on other threads.
-pub type Shelves = Arc<RwLock<HashMap<LogName, Arc<Shelf>>>>;
+/// So often a batch begins anew because its lock was lost.
+const LOST_LOCKS_MAX: usize = 100;
 
 /// See the header of this file.
 pub struct Folder {
-    pub(crate) context: Context,
-    pub(crate) lock: DirectoryLock,
-    /// In the order of their names, so that the same calls lead to the same calls of the file system.
-    pub(crate) logs: BTreeMap<LogName, Log>,
-    pub(crate) jobs: Vec<Job>,
-    shelves: Shelves,
-    outlets: Vec<Arc<dyn Outlet>>,
+    context: Context,
+    lock: DirectoryLock,
+    logs: Logs,
     /// What a process or thread that ends leaves unwritten.
-    pub(crate) left: Left,
+    left: Left,
     /// These logs have a mirror in any case.
     mirrored: Vec<LogName>,
+    /// What killed processes left was removed.
     is_swept: bool,
 }
 
@@ -63,10 +62,7 @@ impl Folder {
         Self {
             context,
             lock,
-            logs: BTreeMap::new(),
-            jobs: Vec::new(),
-            shelves: Shelves::default(),
-            outlets: Vec::new(),
+            logs: Logs::default(),
             left: Left::default(),
             mirrored: Vec::new(),
             is_swept: false,
@@ -83,21 +79,11 @@ impl Folder {
     /// The shelves, to be shared with readers.
     #[must_use]
     pub fn shelves(&self) -> Shelves {
-        Arc::clone(&self.shelves)
-    }
-
-    pub(crate) fn log(&mut self, name: &LogName) -> &mut Log {
-        let (context, shelves) = (&self.context, &self.shelves);
-        self.logs.entry(name.clone()).or_insert_with(|| {
-            let paths = LogPaths::new(&context.data_folder, name);
-            let shelf = Arc::new(Shelf::new(paths.clone()));
-            shelves.write().insert(name.clone(), Arc::clone(&shelf));
-            Log::new(paths, shelf)
-        })
+        self.logs.shelves()
     }
 
     /// Takes the lock between processes, waiting for at most `left_us`.
-    pub(crate) fn acquire(&mut self, purpose: Purpose, left_us: u64) -> Result<()> {
+    fn acquire(&mut self, purpose: Purpose, left_us: u64) -> Result<()> {
         if self.lock.is_held() {
             return Ok(());
         }
@@ -105,28 +91,17 @@ impl Folder {
         let taken = self.lock.acquire(&*self.context.files, purpose, &self.context.patience, left_us);
         self.context.is_locked.set(self.lock.is_held());
         if self.lock.was_others() {
-            // Also where it could not be taken: the next time it may look as if nobody had been there.
-            self.logs.values_mut().for_each(Log::others_were_here);
+            // Also where it could not be taken: the next time nothing shows that somebody was there.
+            self.logs.lock_was_others();
         }
         taken?;
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
-        let waited_ms = waited_us / 1000;
-        if waited_ms >= LONG_LOCK_WAIT_MS {
-            let folder = self.context.data_folder.display();
-            self.context.tell(
-                "PS_LOCK_WAIT",
-                &folder.to_string(),
-                format!(
-                    "Calls on '{folder}' waited {waited_ms} ms for the lock that another process held. Nothing is \
-                     lost; see whether a process is stopped, or the disk is slow"
-                ),
-                &Details::new().path("path", &self.context.data_folder).number("durationMs", waited_ms),
-            );
-        }
+        self.context.lock_wait_took(waited_us);
         if purpose == Purpose::Write && !self.is_swept {
             self.is_swept = true;
-            self.sweep();
+            let context = &self.context;
+            sweep(&*context.files, &[&context.data_folder, &context.data_folder.join("logs")]);
         }
         Ok(())
     }
@@ -144,42 +119,9 @@ impl Folder {
     }
 
     /// Gives the lock back.
-    pub(crate) fn release(&mut self) {
+    fn release(&mut self) {
         self.lock.release();
         self.context.is_locked.set(false);
-    }
-
-    /// Removes temporary files that killed processes left: a process that is at work on one holds its
-    /// lock, or the one of the folder, which is ours now. Failing to is harmless.
-    fn sweep(&self) {
-        let files = &*self.context.files;
-        let logs = self.context.data_folder.join("logs");
-        for folder in [&self.context.data_folder, &logs] {
-            let names = files.list(folder).unwrap_or_default();
-            for path in names.iter().filter(|name| is_temporary(name)).map(|name| folder.join(name)) {
-                if let Ok(Some(mut file)) = files.open_in_place(&path, false)
-                    && file.try_lock() == Ok(true)
-                    && let (Ok(Some(at_path)), Ok(opened)) = (files.stamp(&path), file.stamp())
-                    && at_path.id == opened.id
-                {
-                    let _ = files.remove(&path);
-                }
-            }
-        }
-    }
-
-    /// Remembers whom to tell that there are answers.
-    pub(crate) fn answered(&mut self, outlet: Arc<dyn Outlet>) {
-        if !self.outlets.iter().any(|known| Arc::ptr_eq(known, &outlet)) {
-            self.outlets.push(outlet);
-        }
-    }
-
-    /// Hands the answers over.
-    pub(crate) fn flush_outlets(&mut self) {
-        for outlet in self.outlets.drain(..) {
-            outlet.flush();
-        }
     }
 
     /// Does what is asked, in order, and answers. One sync a log, however many requests.
@@ -187,44 +129,42 @@ impl Folder {
         self.context.metrics.batch_calls.record(requests.len() as u64);
         self.commit_batch(requests);
         self.release();
-        self.flush_outlets();
+        self.logs.flush_outlets();
     }
 
     /// Takes the result of a job.
     pub fn job_done(&mut self, done: JobDone) {
-        self.take_result(done);
+        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
+        self.logs.job_done(&self.context, done, ready);
         self.release();
-        self.flush_outlets();
+        self.logs.flush_outlets();
     }
 
     /// Jobs that are to be run, in this order, on another thread.
     pub fn take_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.jobs)
+        self.logs.take_jobs()
     }
 
     /// True while a compaction or a mirror is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.logs.values().any(Log::is_busy)
+        self.logs.is_busy()
     }
 
     /// Milliseconds (of the clock that never jumps) at which `tick` has something to do.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.logs.values().filter_map(Log::next_due_ms).min()
+        self.logs.next_due_ms()
     }
 
     /// Starts what is due.
     pub fn tick(&mut self) {
         let now_ms = self.context.files.monotonic_ms();
-        let is_due = |log: &Log| log.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
-        if !self.logs.values().any(is_due) {
+        if self.logs.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return;
         }
         let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
-        for log in self.logs.values_mut().filter(|log| is_due(log)) {
-            log.tick(&self.context, now_ms, &ready, &mut self.jobs);
-        }
+        self.logs.tick(&self.context, now_ms, &ready);
         self.release();
     }
 
@@ -256,7 +196,7 @@ impl Folder {
         let mut stale = Vec::new();
         for name in logs_in(&*files, &self.context.data_folder.join("logs"))? {
             let paths = LogPaths::new(&self.context.data_folder, &name);
-            let is_finished = self.logs.get(&name).is_some_and(|log| log.needs_finish(&self.context));
+            let is_finished = self.logs.needs_finish(&self.context, &name);
             if !is_finished && is_stale(&*files, &paths, self.mirrored.contains(&name))? {
                 stale.push(name);
             }
@@ -267,40 +207,27 @@ impl Folder {
         self.acquire(Purpose::Read, left_us)?;
         let mut is_stale = false;
         for name in stale {
-            self.log(&name);
-            if let Some(log) = self.logs.get_mut(&name) {
-                is_stale |= log.renew_mirror(&self.context);
-            }
+            is_stale |= self.logs.renew_mirror(&self.context, &name);
         }
         self.release();
         if is_stale
             && let Err(error) = self.acquire(Purpose::Write, left_us)
             && matches!(error.code(), Code::Erofs | Code::Eacces | Code::Eperm)
         {
-            self.logs.values_mut().for_each(Log::leave_mirror);
+            self.logs.leave_mirrors();
         }
         self.release();
         Ok(())
     }
 
     fn try_finish(&mut self, left_us: u64) -> Result<()> {
-        let mut result = Ok(());
-        let mut ready = Vec::new();
-        let context = &self.context;
-        for (name, log) in self.logs.iter_mut().filter(|(_, log)| log.needs_finish(context)) {
-            match log.forget_if_removed(context) {
-                Ok(()) if log.needs_finish(context) => ready.push(name.clone()),
-                looked => result = result.and(looked),
-            }
-        }
+        let (ready, mut result) = self.logs.unfinished(&self.context);
         if ready.is_empty() {
             return result;
         }
         self.acquire(Purpose::Write, left_us)?;
         for name in ready {
-            if let Some(log) = self.logs.get_mut(&name) {
-                result = result.and(log.finish(&self.context));
-            }
+            result = result.and(self.logs.finish(&self.context, &name));
         }
         self.release();
         result
@@ -309,14 +236,151 @@ impl Folder {
     /// After a panic: nothing in memory is trusted, all is read again from the files.
     pub fn distrust_memory(&mut self) {
         self.release();
-        for log in self.logs.values_mut() {
-            log.distrust();
-            // The call that these wait for may be the one that was lost. Tickets that are dropped answer for
-            // themselves.
-            log.held = Held::default();
-            log.compaction.dismiss_stranded();
+        self.logs.distrust();
+        self.logs.flush_outlets();
+    }
+}
+
+/// The requests of a batch.
+impl Folder {
+    fn commit_batch(&mut self, requests: Vec<Request>) {
+        let requests = if self.context.options.on_corruption == OnCorruption::Refuse {
+            self.without_refused(requests)
+        } else {
+            requests
+        };
+        let mut requests = requests;
+        for _ in 0..LOST_LOCKS_MAX {
+            // Calls that waited for one of these may be among those that are made anew.
+            let purpose = self.purpose_of(&requests);
+            requests = self.acquire_for(requests, purpose);
+            requests = self.run_by_log(requests);
+            if requests.is_empty() {
+                return;
+            }
+            // Somebody removed the lock files, and another process may have made and locked new ones.
+            self.release();
         }
-        self.flush_outlets();
+        self.refuse_all(requests, &Error::locks_removed(&self.context.data_folder));
+    }
+
+    fn purpose_of(&self, requests: &[Request]) -> Purpose {
+        let is_write = |request: &Request| match &request.work {
+            Work::Append(_) | Work::Write(_) | Work::Compact(None) => true,
+            Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
+            Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
+            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
+            _ => false,
+        };
+        if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read }
+    }
+
+    /// Takes the lock for these requests; gives those that still are to be done. Each one waits as long as it has left.
+    fn acquire_for(&mut self, mut requests: Vec<Request>, purpose: Purpose) -> Vec<Request> {
+        while let Some(left_us) = requests.iter().map(|request| self.left_us(request)).min() {
+            let Err(error) = self.acquire(purpose, left_us) else { break };
+            let gives_up = |request: &Request| {
+                error.code() != Code::Locked
+                    || self.context.patience.is_ending()
+                    || self.left_us(request) == 0
+            };
+            let (refused, waiting) = requests.into_iter().partition(gives_up);
+            self.refuse_all(refused, &error);
+            requests = waiting;
+        }
+        requests
+    }
+
+    fn left_us(&self, request: &Request) -> u64 {
+        self.context.patience.left_us(request.ticket.waits_from_us())
+    }
+
+    /// Gives the requests that could not be done since the lock was lost.
+    fn run_by_log(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
+        for request in requests {
+            match by_log.iter_mut().find(|(name, _)| *name == request.log) {
+                Some((_, requests)) => requests.push(request),
+                None => by_log.push((request.log.clone(), vec![request])),
+            }
+        }
+        let mut again = Vec::new();
+        for (name, requests) in by_log {
+            if !again.is_empty() {
+                again.extend(requests);
+                continue;
+            }
+            again = self.logs.run(&self.context, &self.lock, &name, requests);
+        }
+        again
+    }
+
+    /// Answers with the error that kept them from beginning.
+    fn refuse_all(&mut self, requests: Vec<Request>, error: &Error) {
+        for request in requests {
+            if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
+                let paths = LogPaths::new(&self.context.data_folder, &request.log);
+                self.context.compaction_failed(&paths, error);
+            }
+            if self.context.patience.is_ending() && request.work.is_change() {
+                self.left.note(&request.log, error);
+            }
+            self.logs.refuse(&self.lock, request, error);
+        }
+    }
+
+    /// So that a scheduler with nothing to do makes not even a lock.
+    fn is_log_over(&self, name: &LogName, size_bytes: u64) -> bool {
+        let paths = LogPaths::new(&self.context.data_folder, name);
+        let stamp = self.context.files.stamp(&paths.log);
+        stamp.is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.size_bytes > size_bytes))
+    }
+
+    fn has_something_to_maintain(&self, name: &LogName, wanted: Maintenance) -> bool {
+        let limit_bytes = wanted.threshold_bytes.min(wanted.rotate_over_bytes.unwrap_or(u64::MAX));
+        let paths = LogPaths::new(&self.context.data_folder, name);
+        self.is_log_over(name, limit_bytes)
+            || wanted.boundary_ms.is_some() && self.is_log_over(name, 0)
+            || old_logs(&*self.context.files, &paths).is_ok_and(|old| !old.is_empty())
+    }
+
+    /// With `onCorruption: 'refuse'`, calls on a damaged log are refused before even the lock is made.
+    fn without_refused(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let mut names: Vec<LogName> = requests.iter().map(|request| request.log.clone()).collect();
+        names.dedup();
+        let refused: Vec<(LogName, Error)> = names
+            .into_iter()
+            .filter_map(|name| {
+                let left_us = requests.iter().map(|request| self.left_us(request)).min().unwrap_or(0);
+                let ready = self
+                    .acquire(Purpose::Read, left_us)
+                    .and_then(|()| self.logs.catch_up(&self.context, &name));
+                ready.err().filter(|error| error.code() == Code::LogCorrupt).map(|error| (name, error))
+            })
+            .collect();
+        self.release();
+        let mut passed = Vec::with_capacity(requests.len());
+        for request in requests {
+            match refused.iter().find(|(name, _)| *name == request.log) {
+                Some((_, error)) => self.logs.refuse(&self.lock, request, error),
+                None => passed.push(request),
+            }
+        }
+        passed
+    }
+
+    /// Whether calls of this one's caller are held.
+    #[must_use]
+    pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
+        self.logs.holds_calls_of(ticket)
+    }
+
+    /// A JavaScript thread will not try again what it left unfinished: its waiting calls go on.
+    pub fn abandon(&mut self, outlet: &Arc<dyn Outlet>) {
+        let released = self.logs.release_held(outlet);
+        if !released.is_empty() {
+            self.run_batch(released);
+        }
     }
 }
 
@@ -334,7 +398,7 @@ impl Core for Folder {
                 && phase == Phase::Ending
             {
                 // Nobody waits for it, and somebody for the end.
-                self.leave_uncompressed(job);
+                self.logs.leave_uncompressed(&job.log);
                 continue;
             }
             let lane = if job.is_read() { Lane::Reader } else { Lane::Worker };

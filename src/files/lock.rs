@@ -15,7 +15,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Holder, Result};
-use crate::files::log::file::create_folder;
+use crate::files::log::paths::create_folder;
+use crate::files::syncing::Syncing;
 use crate::store::patience::Patience;
 use crate::vfs::{File, FileSystem};
 
@@ -42,7 +43,7 @@ pub enum Purpose {
 }
 
 impl DirectoryLock {
-    /// The lock of the folder `own_folder`; `unique` tells this holder from others, whatever they call their
+    /// The lock of the folder `own_folder`; `unique` distinguishes this holder from others, whatever they call their
     /// processes.
     pub fn new(own_folder: &Path, unique: u64) -> Self {
         Self {
@@ -105,7 +106,7 @@ impl DirectoryLock {
         taken
     }
 
-    /// Whether another one may have written since we had the lock the last time.
+    /// Whether another one may have written since this one held the lock the last time.
     pub fn was_others(&self) -> bool {
         self.was_others
     }
@@ -116,7 +117,7 @@ impl DirectoryLock {
     }
 
     /// Whether the locked file still is the one at its path. Where somebody removed it, another process may have made
-    /// and locked a new one. False also where that cannot be known: taking the lock anew tells why.
+    /// and locked a new one. False also where that cannot be known: taking the lock anew gives the reason.
     pub fn is_in_place(&self, files: &dyn FileSystem) -> bool {
         self.is_held && files.stamp(&self.main.path).is_ok_and(|found| found.map(|it| it.id) == self.main.id)
     }
@@ -238,7 +239,7 @@ impl LockFile {
                     return Ok(Taken::Held);
                 }
                 // The folder was removed or replaced, so another process would lock another file; or we
-                // cannot tell. Closing the file gives its lock back.
+                // do not know. Closing the file gives its lock back.
                 self.handle = None;
                 looked?;
                 continue;
@@ -257,7 +258,7 @@ impl LockFile {
         if self.handle.is_none() {
             let is_to_write = purpose == Purpose::Write;
             if let (true, Some(folder)) = (is_to_write, self.path.parent()) {
-                create_folder(files, folder, true)?;
+                create_folder(files, folder, Syncing::On)?;
             }
             self.handle = match files.open_lock(&self.path, is_to_write) {
                 Err(error)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::data::name::LogName;
 use crate::data::state::State;
-use crate::files::folder::Shelves;
+use crate::files::logs::Shelves;
 use crate::files::metrics::FolderMetrics;
 use crate::files::report::{FolderReport, LogReport};
-use crate::files::write::shelf::{Edits, Shelf};
+use crate::files::shelf::{Edits, Shelf};
 use crate::store::answer::Answer;
 use crate::store::clock::Clock;
 use crate::store::core::Memory;

@@ -4,11 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use crate::store::metrics::BATCH_BOUNDS;
-use crate::store::metrics::Counter;
-use crate::store::metrics::DURATION_BOUNDS_US;
-use crate::store::metrics::Durations;
-use crate::store::metrics::Histogram;
+use crate::store::metrics::{BATCH_BOUNDS, Counter, DURATION_BOUNDS_US, Durations, Histogram};
 
 /// What is counted of a folder.
 pub struct FolderMetrics {
@@ -24,7 +20,7 @@ impl Default for FolderMetrics {
     }
 }
 
-/// How many old logs of a kind there are; counted when a log is opened, compacted, or looked after.
+/// How many old logs of a kind there are; counted when a log is opened, compacted, or cared for.
 #[derive(Default)]
 pub struct OldLogs {
     count: AtomicU64,

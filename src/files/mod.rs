@@ -1,10 +1,15 @@
 //! The place that is a folder.
 
-pub mod compact;
+pub(crate) mod compact;
 pub(crate) mod context;
+pub(crate) mod event;
 pub mod folder;
+pub mod job;
+pub(crate) mod keyed_log;
+pub(crate) mod left;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod mirror;
@@ -13,9 +18,13 @@ pub mod options;
 pub(crate) mod past;
 pub mod place;
 pub(crate) mod policy;
+pub(crate) mod read_job;
 pub(crate) mod report;
+pub(crate) mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+pub(crate) mod syncing;
+pub(crate) mod temporary;
 pub(crate) mod write;
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ pub struct Schedule {
     pub weekday: Option<u8>,
 }
 
-/// The last time at or before `now_ms` at which the schedule's hour struck. `offset_ms` tells how far the clock on
+/// The last time at or before `now_ms` at which the schedule's hour struck. `offset_ms` says how far the clock on
 /// the wall is ahead of UTC at a point in time. An hour that a clock change leaves out strikes when the clock is put
 /// forward; one that comes twice strikes the first time.
 #[must_use]

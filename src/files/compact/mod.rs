@@ -1,4 +1,4 @@
 //! Compaction: the log is replaced by its checkpoint while appends go on.
 
-pub mod job;
-pub(crate) mod swap;
+pub(crate) mod compaction;
+pub(crate) mod job;

@@ -1,7 +1,7 @@
-//! The lines of a log file as a person or a tool looks at them: where each stands, whether its checksum
+//! The lines of a log file for a person or a tool: where each stands, whether its checksum
 //! is right, what it says. Any file with such lines: a log, a backup, what was set aside.
 //!
-//! Invariant: reads only, takes no lock, and hands on whole lines; so it may look at a log that is being
+//! Invariant: reads only, takes no lock, and gives whole lines; so it may read a log that is being
 //! written, whose last line may then be unfinished.
 
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use std::path::Path;
 use crate::data::json;
 use crate::error::Result;
 use crate::files::log::entry::{Entry, KeyChange};
-use crate::files::log::lines::{Damage, Found, Line, LineBreak, LineReader};
+use crate::files::log::lines::{Damage, Line, LineBreak, LineKind, LineReader};
 use crate::vfs::FileSystem;
 
-/// About this much of the file is looked at in one go.
+/// About this much of the file is read in one go.
 const PIECE_BYTES: u64 = 1 << 20;
 
 /// Where to begin.
@@ -25,7 +25,7 @@ pub struct LinePlace {
     pub number: u64,
 }
 
-/// What is told of each line beside its place and state.
+/// What is given of each line beside its place and state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told {
     /// The entry.
@@ -86,9 +86,9 @@ fn push_line(out: &mut String, line: &Line, told: Told) {
         line.is_terminated
     );
     match line.found {
-        Found::Nothing => out.push_str(",\"state\":\"empty\""),
-        Found::Entry(entry) => push_entry(out, &entry, told),
-        Found::Invalid(reason) => {
+        LineKind::Nothing => out.push_str(",\"state\":\"empty\""),
+        LineKind::Entry(entry) => push_entry(out, &entry, told),
+        LineKind::Invalid(reason) => {
             let damage = Damage::of(line, reason);
             let state = if line.is_torn() { "torn" } else { "damaged" };
             let _ = write!(out, ",\"state\":\"{state}\",\"reason\":{}", json::quote(&reason.to_string()));

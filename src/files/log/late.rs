@@ -6,16 +6,17 @@
 //! ```
 //!
 //! 1. Before the rename: what stands behind the end that was copied is copied as well, until nothing more comes.
-//! 2. After the rename: the old file is looked at once more, and what came between is appended to the new log.
+//! 2. After the rename: the old file is checked once more, and what came between is appended to the new log.
 //!
 //! In the new log such lines stand behind the known end and are found there like any foreign line.
 //!
-//! Invariant: nothing that was in the old file at its last look is missing from the new log.
+//! Invariant: nothing that was in the old file at its last check is missing from the new log.
 
 use std::path::Path;
 
 use crate::error::Result;
-use crate::files::log::file::copy_range;
+use crate::files::log::bytes::copy_range;
+use crate::files::syncing::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// So often more is copied before the rename; whatever comes then is found after it.
@@ -40,12 +41,12 @@ pub fn rescue_late(
     old: &mut dyn File,
     path: &Path,
     copied_to: u64,
-    sync: bool,
+    syncing: Syncing,
 ) -> Result<()> {
     if old.stamp()?.size_bytes <= copied_to {
         return Ok(());
     }
     let (mut log, _) = files.open_append(path)?;
     copy_late(old, &mut *log, copied_to)?;
-    if sync { log.sync_data() } else { Ok(()) }
+    if syncing.is_on() { log.sync_data() } else { Ok(()) }
 }

@@ -39,12 +39,12 @@ pub struct Line<'a> {
     /// Zeros that follow up to the end of the file and are not in `bytes`, which then ends with some of them.
     pub zeros_behind: u64,
     /// What it is.
-    pub found: Found<'a>,
+    pub found: LineKind<'a>,
 }
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum LineKind<'a> {
     /// White space.
     Nothing,
     /// An entry.
@@ -84,13 +84,13 @@ impl<'a> Line<'a> {
     /// True for what a crash leaves of an append: the last line, without a line break, no entry. A checkpoint is
     /// none, as it was synced before it was in its place.
     pub fn is_torn(&self) -> bool {
-        matches!(self.found, Found::Invalid(reason) if reason != Invalid::CutCheckpoint)
+        matches!(self.found, LineKind::Invalid(reason) if reason != Invalid::CutCheckpoint)
             && !self.is_terminated
     }
 
     /// The entry that it is, if it is one.
     pub fn entry(&self) -> Option<Entry<'a>> {
-        if let Found::Entry(entry) = self.found { Some(entry) } else { None }
+        if let LineKind::Entry(entry) = self.found { Some(entry) } else { None }
     }
 
     /// The entry that a damaged line would be if its checksum were right.
@@ -212,7 +212,7 @@ impl<'f> LineReader<'f> {
         let start = self.taken;
         let offset = self.base + start as u64;
         let all = &self.buffer[start..line_end];
-        let part = first_part(all, offset, has_break, is_rest);
+        let part = first_part(Stretch { all, offset, has_break, is_rest });
         let is_whole = part.size_bytes == all.len();
         self.taken = start
             + part.size_bytes
@@ -295,16 +295,37 @@ impl<'f> LineReader<'f> {
     }
 }
 
+/// Calls `visit` with each entry before `end`, skipping damaged lines and ends of operations.
+pub fn for_each_entry(file: &mut dyn File, end: u64, mut visit: impl FnMut(&Entry)) -> Result<()> {
+    let mut reader = LineReader::new(file, 0, end, 1);
+    while let Some(line) = reader.next_line()? {
+        if let Some(entry) = line.entry().filter(|entry| !entry.is_end()) {
+            visit(&entry);
+        }
+    }
+    Ok(())
+}
+
 /// The first part of a line.
 struct Part<'a> {
     size_bytes: usize,
     is_terminated: bool,
     ending: LineBreak,
-    found: Found<'a>,
+    found: LineKind<'a>,
 }
 
-/// Takes a line apart. `is_rest`: it is what is left of one.
-fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'_> {
+/// A line, or what is left of one.
+#[derive(Clone, Copy)]
+struct Stretch<'a> {
+    all: &'a [u8],
+    offset: u64,
+    has_break: bool,
+    is_rest: bool,
+}
+
+/// Takes a line apart.
+fn first_part(stretch: Stretch<'_>) -> Part<'_> {
+    let Stretch { all, offset, has_break, is_rest } = stretch;
     let bytes = without_bom(all, offset);
     let mark_bytes = all.len() - bytes.len();
     let whole =
@@ -320,17 +341,17 @@ fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'
             _ => LineBreak::Wrong,
         };
         let size_bytes = mark_bytes + size_bytes;
-        Some(Part { size_bytes, is_terminated: !is_tail, ending, found: Found::Entry(entry) })
+        Some(Part { size_bytes, is_terminated: !is_tail, ending, found: LineKind::Entry(entry) })
     };
     // Looked for first, so that a line of many entries is not read once for each of them.
     if is_rest && let Some(part) = joined() {
         return part;
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return whole(Found::Nothing);
+        return whole(LineKind::Nothing);
     }
     let reason = match Entry::decode(bytes) {
-        Ok(entry) => return whole(Found::Entry(entry)),
+        Ok(entry) => return whole(LineKind::Entry(entry)),
         Err(reason) => reason,
     };
     if let Some(part) = joined() {
@@ -346,7 +367,7 @@ fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'
             size_bytes,
             is_terminated: false,
             ending: LineBreak::Whole,
-            found: Found::Entry(entry),
+            found: LineKind::Entry(entry),
         };
     }
     if let Some(garbage) = garbage_before_entry(bytes) {
@@ -354,11 +375,11 @@ fn first_part(all: &[u8], offset: u64, has_break: bool, is_rest: bool) -> Part<'
             size_bytes: mark_bytes + garbage,
             is_terminated: true,
             ending: LineBreak::Missing,
-            found: Found::Invalid(reason_of(&bytes[..garbage])),
+            found: LineKind::Invalid(reason_of(&bytes[..garbage])),
         };
     }
     let is_cut = !has_break && begins_checkpoint(bytes.trim_ascii_start());
-    whole(Found::Invalid(if is_cut { Invalid::CutCheckpoint } else { reason }))
+    whole(LineKind::Invalid(if is_cut { Invalid::CutCheckpoint } else { reason }))
 }
 
 /// What is wrong with the part of a line before an entry.

@@ -5,8 +5,7 @@
 
 use crate::data::text::{TextBuilder, TextKind, Texts};
 use crate::error::Result;
-use crate::files::log::file::for_each_entry;
-use crate::files::log::lines::LineReader;
+use crate::files::log::lines::{LineReader, for_each_entry};
 use crate::store::cursor::{Cursor, EntryPiece};
 use crate::vfs::File;
 

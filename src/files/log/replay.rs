@@ -31,9 +31,8 @@
 use crate::data::state::{Member, State};
 use crate::error::Result;
 use crate::files::log::entry::{Entry, Invalid, KeyChange, MemoryTag};
-use crate::files::log::file::Mending;
-use crate::files::log::lines::{Damage, Found, Line, LineBreak, LineReader};
-use crate::files::mirror::content::LoggedEdit;
+use crate::files::log::lines::{Damage, Line, LineBreak, LineKind, LineReader};
+use crate::files::log::mending::Mending;
 use crate::vfs::File;
 
 /// The valid lines of a log, applied.
@@ -53,6 +52,15 @@ pub struct Replayed {
     pub memories: Vec<LoggedMemory>,
 }
 
+/// An edit that is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedEdit {
+    /// Hash of the mirror in which it was found.
+    pub mirror_hash: u64,
+    /// Offset behind its last line.
+    pub log_end: u64,
+}
+
 /// What a process remembered of a log that was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedMemory {
@@ -62,7 +70,7 @@ pub struct LoggedMemory {
     pub log_end: u64,
 }
 
-/// Told of each change of a key: key, value before, value after.
+/// Called with each change of a key: key, value before, value after.
 pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
 
 /// Whether the lines that were read end with a whole operation.
@@ -102,7 +110,7 @@ struct Operation {
     is_damaged: bool,
 }
 
-/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` is told of the
+/// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` gets the
 /// offset behind each whole operation.
 pub fn continue_replay(
     file: &mut dyn File,
@@ -120,8 +128,8 @@ pub fn continue_replay(
             break;
         }
         match line.found {
-            Found::Nothing => {}
-            Found::Entry(entry) => {
+            LineKind::Nothing => {}
+            LineKind::Entry(entry) => {
                 let edit_before = replayed.last_edit;
                 take(&entry, &line, replayed, on_change);
                 if let Some(running) = operation.filter(|running| running.is_damaged) {
@@ -141,21 +149,8 @@ pub fn continue_replay(
                     on_operation(line.end());
                 }
             }
-            Found::Invalid(reason) => {
-                let mut damage = Damage::of(&line, reason);
-                if let Some(running) = &mut operation {
-                    running.is_damaged = true;
-                    replayed.last_edit = running.edit_before;
-                }
-                // What follows garbage in its line tells by itself where the operation is.
-                if let Some(running) = &mut operation
-                    && line.ending == LineBreak::Whole
-                {
-                    running.lines_to_come -= 1;
-                    damage.ends_operation = running.lines_to_come == 0 || !line.is_terminated;
-                    operation = operation.filter(|_| !damage.ends_operation);
-                }
-                replayed.mending.damages.push(damage);
+            LineKind::Invalid(reason) => {
+                take_damage(&line, reason, &mut operation, replayed);
             }
         }
         match line.ending {
@@ -164,7 +159,7 @@ pub fn continue_replay(
             LineBreak::Whole | LineBreak::Missing => {}
         }
         // A line that goes aside needs no line break.
-        replayed.mending.is_unterminated = !line.is_terminated && !matches!(line.found, Found::Invalid(_));
+        replayed.mending.is_unterminated = !line.is_terminated && !matches!(line.found, LineKind::Invalid(_));
         replayed.end = line.end();
         replayed.lines = line.number;
     }
@@ -178,6 +173,24 @@ pub fn continue_replay(
         }
         Some(Operation { start, .. }) => Ending::UnfinishedFrom(start),
     })
+}
+
+/// Notes a line that is not valid, and what that means for the operation it stands in.
+fn take_damage(line: &Line, reason: Invalid, operation: &mut Option<Operation>, replayed: &mut Replayed) {
+    let mut damage = Damage::of(line, reason);
+    if let Some(running) = operation {
+        running.is_damaged = true;
+        replayed.last_edit = running.edit_before;
+    }
+    // What follows garbage in its line says by itself where the operation is.
+    if let Some(running) = operation
+        && line.ending == LineBreak::Whole
+    {
+        running.lines_to_come -= 1;
+        damage.ends_operation = running.lines_to_come == 0 || !line.is_terminated;
+        *operation = operation.filter(|_| !damage.ends_operation);
+    }
+    replayed.mending.damages.push(damage);
 }
 
 /// The log ends within a checkpoint of several lines: what is there is used, and what is missing is damage.

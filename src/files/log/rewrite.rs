@@ -6,9 +6,9 @@
 //! aside                  damaged \n                                   NAME.log.corrupt.N
 //! ```
 //!
-//! 1. Plan: which bytes go where, from `Mending` alone.
-//! 2. Write both files, sync them.
-//! 3. Copy what others have appended meanwhile, rename, and look for more (see `late`).
+//! 1. `RewritePlan`: which bytes go where, from `Mending` alone.
+//! 2. `Fresh::write`: write both files, sync them, copy what others have appended meanwhile.
+//! 3. `Fresh::place`: rename, and check for more (see `late`). The log's own handle is closed before that.
 //!
 //! A crash before the rename leaves the log as it was; the fresh file is swept up later.
 //!
@@ -19,10 +19,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
+use crate::files::log::bytes::copy_range;
 use crate::files::log::entry::{Invalid, Lines, end_line};
-use crate::files::log::file::{LogFile, LogPaths, MENDED_ENDING, Mending, copy_range, tail_of};
 use crate::files::log::late::{copy_late, rescue_late};
 use crate::files::log::lines::BOM;
+use crate::files::log::mending::Mending;
+use crate::files::log::paths::{LogPaths, MENDED_ENDING};
+use crate::files::syncing::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// What is written, in order.
@@ -36,8 +39,58 @@ enum Piece {
     Add(Vec<u8>),
 }
 
-/// Step 1: the pieces of a log of `end` bytes.
-fn plan(mending: &Mending, end: u64) -> Vec<Piece> {
+/// Step 1: what becomes of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewritePlan {
+    pieces: Vec<Piece>,
+    /// Offset behind the last line that stays.
+    old_end: u64,
+    end: u64,
+    lines: u64,
+    is_unterminated: bool,
+}
+
+impl RewritePlan {
+    /// The plan for a log of `lines` lines up to `end`.
+    pub fn of(mending: &Mending, end: u64, lines: u64) -> Self {
+        Self {
+            pieces: pieces(mending, end),
+            old_end: end,
+            end: mending.moved(end),
+            lines: lines_left(mending, end, lines),
+            is_unterminated: mending.is_unterminated,
+        }
+    }
+
+    /// Offset behind the last line, once the log is written anew.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Lines before that.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    fn sets_aside(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::SetAside(_)))
+    }
+}
+
+fn lines_left(mending: &Mending, end: u64, mut lines: u64) -> u64 {
+    for damage in &mending.damages {
+        let is_between = damage.offset + damage.size_bytes < end;
+        let is_line = damage.has_break || !is_between;
+        if damage.dropped_bytes() > 0 {
+            lines -= u64::from(is_line && !damage.ends_operation);
+        } else {
+            lines += u64::from(is_between || damage.ends_operation);
+        }
+    }
+    lines + mending.missing_breaks.len() as u64
+}
+
+fn pieces(mending: &Mending, end: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut at = if mending.has_bom { BOM.len() as u64 } else { 0 };
     let mut missing = mending.missing_breaks.iter().copied().peekable();
@@ -71,18 +124,50 @@ fn plan(mending: &Mending, end: u64) -> Vec<Piece> {
     pieces
 }
 
-/// The new log beside its place.
-struct Fresh {
+/// The new log beside its place, written and ready to be renamed.
+pub struct Fresh {
     path: PathBuf,
     file: Box<dyn File>,
     /// `NAME.log.corrupt.N`, if something is set aside.
     aside: Option<(PathBuf, Box<dyn File>)>,
+    /// A line break was added to the last line.
+    is_terminated: bool,
+    /// The old log, and the offset up to which the new one has all of it.
+    old: Option<Box<dyn File>>,
+    copied_to: u64,
+}
+
+/// The new log is in its place.
+pub struct Placed {
+    /// A line break was added to the last line.
+    pub is_terminated: bool,
+    /// Whether the last check of the old file succeeded.
+    pub rescued: Result<()>,
 }
 
 impl Fresh {
-    fn create(files: &dyn FileSystem, paths: &LogPaths, has_damage: bool) -> Result<Self> {
+    /// Step 2. `log` is open on the log. On failure nothing is left of what was begun.
+    pub fn write(
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        plan: &RewritePlan,
+        behind: &Lines,
+        syncing: Syncing,
+        log: Box<dyn File>,
+    ) -> Result<Self> {
+        let mut fresh = Self::create(files, paths, plan)?;
+        match fresh.fill(files, paths, plan, behind, syncing, log) {
+            Ok(()) => Ok(fresh),
+            Err(error) => {
+                fresh.discard(files);
+                Err(error)
+            }
+        }
+    }
+
+    fn create(files: &dyn FileSystem, paths: &LogPaths, plan: &RewritePlan) -> Result<Self> {
         let path = paths.logs_folder.join(format!("{}{MENDED_ENDING}", paths.name));
-        let aside = if has_damage {
+        let aside = if plan.sets_aside() {
             let aside = paths.free_sibling(files, "corrupt")?;
             let file = files.create_like(&aside, &paths.log)?;
             Some((aside, file))
@@ -90,7 +175,9 @@ impl Fresh {
             None
         };
         match files.create_like(&path, &paths.log) {
-            Ok(file) => Ok(Self { path, file, aside }),
+            Ok(file) => {
+                Ok(Self { path, file, aside, is_terminated: false, old: None, copied_to: plan.old_end })
+            }
             Err(error) => {
                 if let Some((aside, _)) = aside {
                     let _ = files.remove(&aside);
@@ -100,8 +187,39 @@ impl Fresh {
         }
     }
 
-    /// Step 2.
-    fn write(&mut self, log: &mut dyn File, pieces: &[Piece]) -> Result<()> {
+    fn fill(
+        &mut self,
+        files: &dyn FileSystem,
+        paths: &LogPaths,
+        plan: &RewritePlan,
+        behind: &Lines,
+        syncing: Syncing,
+        mut log: Box<dyn File>,
+    ) -> Result<()> {
+        self.write_pieces(&mut *log, &plan.pieces)?;
+        let is_late = log.stamp()?.size_bytes > plan.old_end;
+        self.is_terminated = plan.is_unterminated && (is_late || !behind.bytes.is_empty());
+        if self.is_terminated {
+            self.file.append(b"\n")?;
+        }
+        self.file.append(&behind.bytes)?;
+        if syncing.is_on() {
+            self.sync(files, &paths.logs_folder)?;
+        }
+        self.copied_to = copy_late(&mut *log, &mut *self.file, plan.old_end)?;
+        if self.copied_to > plan.old_end && syncing.is_on() {
+            self.file.sync_data()?;
+            self.copied_to = copy_late(&mut *log, &mut *self.file, self.copied_to)?;
+        }
+        let (found, opened) = (files.stamp(&paths.log)?, log.stamp()?);
+        if found.map(|found| found.id) != Some(opened.id) || opened.size_bytes < self.copied_to {
+            return Err(Error::log_replaced(&paths.log, "it was mended"));
+        }
+        self.old = Some(log);
+        Ok(())
+    }
+
+    fn write_pieces(&mut self, log: &mut dyn File, pieces: &[Piece]) -> Result<()> {
         for piece in pieces {
             match piece {
                 Piece::Keep(range) => copy_range(log, &mut *self.file, range.start, range.end)?,
@@ -125,6 +243,22 @@ impl Fresh {
         files.sync_dir(folder)
     }
 
+    /// Step 3. An error means that the old log still is in its place, and nothing is left of the new one.
+    pub fn place(mut self, files: &dyn FileSystem, paths: &LogPaths, syncing: Syncing) -> Result<Placed> {
+        match rename_over(files, &self.path, &paths.log, self.old.take()) {
+            Ok(old) => {
+                let rescued = old.map_or(Ok(()), |mut old| {
+                    rescue_late(files, &mut *old, &paths.log, self.copied_to, syncing)
+                });
+                Ok(Placed { is_terminated: self.is_terminated, rescued })
+            }
+            Err(error) => {
+                self.discard(files);
+                Err(error)
+            }
+        }
+    }
+
     /// The log is as it was; what was begun beside it is of no use.
     fn discard(self, files: &dyn FileSystem) {
         let _ = files.remove(&self.path);
@@ -134,133 +268,20 @@ impl Fresh {
     }
 }
 
-/// The new log is in its place.
-struct Placed {
-    /// A line break was added to the last line.
-    is_terminated: bool,
-    /// Whether the last look at the old file succeeded.
-    rescued: Result<()>,
-}
-
-impl LogFile {
-    /// Replaces the log by a new file with its good lines and `behind`; the damaged ones go to
-    /// `NAME.log.corrupt.N`. What others append meanwhile is behind them, not known yet.
-    pub(crate) fn write_anew(
-        &mut self,
-        files: &dyn FileSystem,
-        paths: &LogPaths,
-        sync: bool,
-        behind: &Lines,
-    ) -> Result<()> {
-        let Some(log) = files.open_read(&paths.log)? else { return Ok(()) };
-        let has_damage = self.mending.damages.iter().any(|damage| damage.size_bytes > 0);
-        let mut fresh = Fresh::create(files, paths, has_damage)?;
-        let placed = self.write_and_place(files, paths, sync, behind, log, &mut fresh);
-        match placed {
-            Ok(Placed { is_terminated, rescued }) => {
-                // The log is in its place, whatever became of what others appended in the last instant.
-                self.was_written_anew(files, paths, behind, is_terminated).and(rescued)
-            }
-            Err(error) => {
-                fresh.discard(files);
-                Err(error)
-            }
-        }
-    }
-
-    /// An error means that the old log still is in its place.
-    fn write_and_place(
-        &mut self,
-        files: &dyn FileSystem,
-        paths: &LogPaths,
-        sync: bool,
-        behind: &Lines,
-        mut log: Box<dyn File>,
-        fresh: &mut Fresh,
-    ) -> Result<Placed> {
-        fresh.write(&mut *log, &plan(&self.mending, self.end))?;
-        let is_late = log.stamp()?.size_bytes > self.end;
-        let is_terminated = self.mending.is_unterminated && (is_late || !behind.bytes.is_empty());
-        if is_terminated {
-            fresh.file.append(b"\n")?;
-        }
-        fresh.file.append(&behind.bytes)?;
-        if sync {
-            fresh.sync(files, &paths.logs_folder)?;
-        }
-        let mut copied_to = copy_late(&mut *log, &mut *fresh.file, self.end)?;
-        if copied_to > self.end && sync {
-            fresh.file.sync_data()?;
-            copied_to = copy_late(&mut *log, &mut *fresh.file, copied_to)?;
-        }
-        let (found, opened) = (files.stamp(&paths.log)?, log.stamp()?);
-        if found.map(|found| found.id) != Some(opened.id) || opened.size_bytes < copied_to {
-            return Err(Error::log_replaced(&paths.log, "it was mended"));
-        }
-        self.close();
-        let old = rename_over(files, &fresh.path, &paths.log, log)?;
-        let rescued =
-            old.map_or(Ok(()), |mut old| rescue_late(files, &mut *old, &paths.log, copied_to, sync));
-        Ok(Placed { is_terminated, rescued })
-    }
-
-    fn was_written_anew(
-        &mut self,
-        files: &dyn FileSystem,
-        paths: &LogPaths,
-        behind: &Lines,
-        is_terminated: bool,
-    ) -> Result<()> {
-        // The name is made durable by the next sync, before anything is acknowledged.
-        self.is_folder_unsynced = true;
-        let end_before = self.end;
-        self.end = self.mending.moved(end_before);
-        for damage in &self.mending.damages {
-            let is_between = damage.offset + damage.size_bytes < end_before;
-            let is_line = damage.has_break || !is_between;
-            if damage.dropped_bytes() > 0 {
-                self.lines -= u64::from(is_line && !damage.ends_operation);
-            } else {
-                self.lines += u64::from(is_between || damage.ends_operation);
-            }
-        }
-        self.lines += self.mending.missing_breaks.len() as u64;
-        if is_terminated {
-            self.mending.is_unterminated = false;
-            self.end += 1;
-        }
-        self.end += behind.bytes.len() as u64;
-        self.lines += behind.count;
-        self.mending.damages.clear();
-        self.mending.missing_breaks.clear();
-        self.mending.has_bom = false;
-        self.mending.is_doubtful = false;
-        self.stamp = files.stamp(&paths.log)?;
-        if let Some(stamp) = &mut self.stamp {
-            // What others have appended is not known yet.
-            stamp.size_bytes = stamp.size_bytes.min(self.end);
-        }
-        if let Some(mut mended) = files.open_read(&paths.log)? {
-            self.tail = tail_of(&mut *mended, self.end)?;
-        }
-        Ok(())
-    }
-}
-
 /// Moves `from` over `to`, which `old` has open; gives that back if it may stay open. Some systems refuse to replace a
 /// file that is.
 fn rename_over(
     files: &dyn FileSystem,
     from: &Path,
     to: &Path,
-    old: Box<dyn File>,
+    old: Option<Box<dyn File>>,
 ) -> Result<Option<Box<dyn File>>> {
     match files.rename(from, to) {
         Err(error) if matches!(error.code(), Code::Eacces | Code::Ebusy) => {
             drop(old);
             files.rename(from, to).map(|()| None)
         }
-        renamed => renamed.map(|()| Some(old)),
+        renamed => renamed.map(|()| old),
     }
 }
 
@@ -287,7 +308,7 @@ mod tests {
     fn each_byte_has_its_place_in_the_plan() {
         use Piece::{Add, Keep, SetAside};
         let line_break = || Add(b"\n".to_vec());
-        assert_eq!(plan(&Mending::default(), 50), [Keep(0..50)]);
+        assert_eq!(pieces(&Mending::default(), 50), [Keep(0..50)]);
         let mending = Mending {
             has_bom: true,
             damages: vec![damage(20, 9, Invalid::NotAnObject), damage(45, 1, Invalid::LineBreak)],
@@ -295,7 +316,7 @@ mod tests {
             ..Mending::default()
         };
         assert_eq!(
-            plan(&mending, 80),
+            pieces(&mending, 80),
             [
                 Keep(3..10),
                 line_break(),
@@ -314,6 +335,6 @@ mod tests {
             damages: vec![damage(0, 9, Invalid::NotAnObject)],
             ..Mending::default()
         };
-        assert_eq!(plan(&first, 40), [Keep(3..3), SetAside(0..9), Keep(10..40)]);
+        assert_eq!(pieces(&first, 40), [Keep(3..3), SetAside(0..9), Keep(10..40)]);
     }
 }

@@ -14,7 +14,7 @@
 //! Where the garbage is the beginning of JSON, its own grammar says whether a value is expected; else the last byte does
 //! that is no white space: `:`, `,` or `[`.
 //!
-//! Invariant: a value of a damaged entry is never taken for an entry. Where that cannot be told, all of it is garbage.
+//! Invariant: a value of a damaged entry is never taken for an entry. Where that is not certain, all of it is garbage.
 
 use crate::data::json;
 use crate::files::log::entry::{Entry, first_checked};
@@ -42,7 +42,7 @@ pub fn garbage_before_entry(line: &[u8]) -> Option<usize> {
         if first_of_joined(rest).is_some() || Entry::decode(rest).is_ok_and(|entry| is_written_so(&entry)) {
             return Some(at);
         }
-        // It begins a line all the same, which may be torn in its turn.
+        // It begins a line all the same, which may be torn as well.
         garbage = Nesting::default();
         tries += 1;
         if tries == TRIES_MAX {
@@ -71,7 +71,7 @@ fn is_written_so(entry: &Entry) -> bool {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Expected {
+enum ExpectedToken {
     #[default]
     Value,
     ValueOrClose,
@@ -95,7 +95,7 @@ enum Within {
 struct Nesting {
     /// True for an object, false for an array.
     open: Vec<bool>,
-    expected: Expected,
+    expected: ExpectedToken,
     within: Within,
     is_no_json: bool,
 }
@@ -107,7 +107,8 @@ impl Nesting {
             let last = garbage.trim_ascii_end().last();
             return matches!(last, Some(b':' | b',' | b'['));
         }
-        self.within == Within::Nothing && matches!(self.expected, Expected::Value | Expected::ValueOrClose)
+        self.within == Within::Nothing
+            && matches!(self.expected, ExpectedToken::Value | ExpectedToken::ValueOrClose)
     }
 
     fn feed(&mut self, bytes: &[u8]) {
@@ -137,29 +138,32 @@ impl Nesting {
     }
 
     fn step_between(&mut self, byte: u8) {
-        let takes_value = matches!(self.expected, Expected::Value | Expected::ValueOrClose);
+        let takes_value = matches!(self.expected, ExpectedToken::Value | ExpectedToken::ValueOrClose);
         match byte {
             b' ' | b'\t' | b'\r' => {}
-            b'"' if matches!(self.expected, Expected::Key | Expected::KeyOrClose) => {
-                (self.within, self.expected) = (Within::Text, Expected::Colon);
+            b'"' if matches!(self.expected, ExpectedToken::Key | ExpectedToken::KeyOrClose) => {
+                (self.within, self.expected) = (Within::Text, ExpectedToken::Colon);
             }
-            b'"' if takes_value => (self.within, self.expected) = (Within::Text, Expected::CommaOrClose),
+            b'"' if takes_value => (self.within, self.expected) = (Within::Text, ExpectedToken::CommaOrClose),
             b'{' | b'[' if takes_value && self.open.len() < DEPTH_MAX => {
                 self.open.push(byte == b'{');
-                self.expected = if byte == b'{' { Expected::KeyOrClose } else { Expected::ValueOrClose };
+                self.expected =
+                    if byte == b'{' { ExpectedToken::KeyOrClose } else { ExpectedToken::ValueOrClose };
             }
-            b':' if self.expected == Expected::Colon => self.expected = Expected::Value,
-            b',' if self.expected == Expected::CommaOrClose && !self.open.is_empty() => {
-                self.expected = if self.open.last() == Some(&true) { Expected::Key } else { Expected::Value };
+            b':' if self.expected == ExpectedToken::Colon => self.expected = ExpectedToken::Value,
+            b',' if self.expected == ExpectedToken::CommaOrClose && !self.open.is_empty() => {
+                self.expected =
+                    if self.open.last() == Some(&true) { ExpectedToken::Key } else { ExpectedToken::Value };
             }
             b'}' | b']' => {
-                let is_empty = matches!(self.expected, Expected::KeyOrClose | Expected::ValueOrClose);
-                let is_end = is_empty || self.expected == Expected::CommaOrClose;
+                let is_empty =
+                    matches!(self.expected, ExpectedToken::KeyOrClose | ExpectedToken::ValueOrClose);
+                let is_end = is_empty || self.expected == ExpectedToken::CommaOrClose;
                 self.is_no_json = !is_end || self.open.pop() != Some(byte == b'}');
-                self.expected = Expected::CommaOrClose;
+                self.expected = ExpectedToken::CommaOrClose;
             }
             b'-' | b'0'..=b'9' | b'a'..=b'z' if takes_value => {
-                (self.within, self.expected) = (Within::Word, Expected::CommaOrClose);
+                (self.within, self.expected) = (Within::Word, ExpectedToken::CommaOrClose);
             }
             _ => self.is_no_json = true,
         }

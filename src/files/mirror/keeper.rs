@@ -1,4 +1,4 @@
-//! When and how the mirror of a log is brought up to date.
+//! When and how the mirror of a log is brought up to date, and what is known of the file in its place.
 //!
 //! | state                     | mirror is written                                   | synced        |
 //! |---------------------------|-----------------------------------------------------|---------------|
@@ -6,428 +6,344 @@
 //! | larger                    | by a job, within a second; later where writing takes over half of it | before the rename |
 //! | any                       | at `finish`: flush, close, exit                     | always        |
 //!
-//! A mirror that cannot be written never fails the call: the log has the data. It is reported once
-//! and tried again.
+//! A mirror that cannot be written never fails the call: the log has the data. A person is notified once, and the mirror
+//! is tried again.
+//!
+//! Invariant: a mirror is moved into its place only while the file there is the one that was taken into account
+//! (`seen`), no edit waits to be logged, and the log has all that memory has.
 
 use std::path::PathBuf;
 
-use crate::error::{Code, Error, Result};
-use crate::files::compact::job::{Job, MirrorDone, MirrorJob};
+use crate::data::state::State;
+use crate::error::{Error, Result};
 use crate::files::context::Context;
-use crate::files::log::file::free_name;
+use crate::files::event::Event;
+use crate::files::log::bytes::log_mark;
+use crate::files::log::paths::{LogPaths, free_name};
+use crate::files::log::replay::LoggedEdit;
 use crate::files::mirror::content::{
-    Durable, Edit, FreshMirror, LoggedEdit, Pace, PendingEdit, SMALL_MIRROR_BYTES, Shows, SmallMirror,
-    apply_changes, small_text, write_large,
+    Durable, FreshMirror, MirrorContent, SMALL_MIRROR_BYTES, SmallMirror, small_text, write_large,
 };
-use crate::files::mirror::record::{MirrorId, MirrorRecord, RecordStage, log_mark, read_all};
-use crate::files::open::catch_up::Log;
+use crate::files::mirror::edit::{Edit, apply_changes};
+use crate::files::mirror::job::{MirrorDone, MirrorJob};
+use crate::files::mirror::known::{
+    Before, FoundMirror, KnownBefore, KnownMirror, MirrorFile, PendingEdit, Shows, is_logged, is_settled,
+};
+use crate::files::mirror::place::{Way, place, settle};
+use crate::files::mirror::record::{MirrorId, MirrorRecord, PlacedMirror, RecordStage};
 use crate::files::policy::{RETRY_DELAY_MS, mirror_delay_ms};
-use crate::store::event::Details;
+use crate::files::shelf::Shelf;
+use crate::files::syncing::Syncing;
+use crate::files::temporary::Pace;
+use crate::vfs::{File, Stamp};
 
-impl Log {
-    /// True while a job of this log is under way.
-    pub fn is_busy(&self) -> bool {
-        self.compaction.is_running() || self.mirror.is_being_written
+/// What the keeper must know of the log.
+#[derive(Clone, Copy)]
+pub struct LogFacts<'a> {
+    /// Where the files are.
+    pub paths: &'a LogPaths,
+    /// The published state, and what is counted.
+    pub shelf: &'a Shelf,
+    /// Offset behind its last line.
+    pub end: u64,
+    /// `LogFile::mark` there.
+    pub mark: u64,
+    /// Memory has more than the log.
+    pub is_behind_memory: bool,
+}
+
+/// See the header of this file.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the file")]
+#[derive(Default)]
+pub struct MirrorKeeper {
+    /// The log has a mirror.
+    is_wanted: bool,
+    /// The file that was checked last.
+    seen: Option<Stamp>,
+    /// What was last taken into account. Stays when the file goes missing.
+    known: Option<KnownMirror>,
+    /// The mirror in its place of which the record spoke when it was last read or written.
+    placed_seen: Option<PlacedMirror>,
+    /// The record that was last read or written.
+    record_seen: Option<MirrorRecord>,
+    /// This process has seen one.
+    was_seen: bool,
+    /// The file is not a JSON object.
+    is_broken: bool,
+    /// A sync of the file failed: that a later one succeeds proves nothing.
+    is_doubtful: bool,
+    /// The edit that was found in it and is not logged yet.
+    pending: Option<PendingEdit>,
+    /// The edit that was logged last.
+    last_edit: Option<LoggedEdit>,
+    /// When the next large mirror is to be written.
+    due_ms: Option<u64>,
+    /// A large mirror is being written.
+    is_being_written: bool,
+    /// How long the last one took.
+    last_duration_ms: u64,
+}
+
+/// What is known.
+impl MirrorKeeper {
+    /// Whether the log has a mirror.
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
-    /// When `tick` has something to do.
-    pub fn next_due_ms(&self) -> Option<u64> {
-        [self.mirror.due_ms, self.sync_due_ms].into_iter().flatten().min()
+    /// From now on the log has a mirror. False where it has one already.
+    pub fn want(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_wanted, true)
     }
 
-    /// True when there is something that a clean end has to do, be it that the log was lost and nobody has looked.
-    pub fn needs_finish(&self, context: &Context) -> bool {
-        let is_as_known = || match context.files.stamp(&self.paths.log) {
-            Ok(found) => found == self.file.stamp(),
-            Err(_) => true,
-        };
-        self.is_touched || (self.has_written && self.is_loaded && !is_as_known())
+    /// The file in its place; `None` where the log has no mirror.
+    pub fn find(&self, context: &Context, paths: &LogPaths) -> Result<Option<Stamp>> {
+        if self.is_wanted { context.files.stamp(&paths.mirror) } else { Ok(None) }
     }
 
-    /// This process may not write, and has not: a stale mirror stays as it is.
-    pub fn leave_mirror(&mut self) {
-        self.is_touched &= self.has_written;
+    /// Whether the file that was found is the one that is known.
+    pub fn is_as_seen(&self, found: Option<Stamp>) -> bool {
+        !self.is_wanted || (found == self.seen && self.is_settled())
     }
 
-    /// Reads the files, and if the mirror is ours and old, has the next clean end renew it. True if so. What a person
-    /// did to the files waits for the next write.
-    pub fn renew_mirror(&mut self, context: &Context) -> bool {
-        self.want_mirror();
-        // What cannot be loaded says so to who calls for it.
-        let is_loaded = self.catch_up(context).is_ok();
-        let is_ours = !self.mirror.is_broken && self.pending.is_none() && self.mirror.seen.is_some();
-        let is_stale = self.mirror.shown_log_end().is_some_and(|shown| shown != self.file.end());
-        self.is_touched |= is_loaded && is_ours && is_stale;
-        self.is_touched
+    /// Whether a further change of the file would show in its stamp.
+    pub fn is_settled(&self) -> bool {
+        self.known.as_ref().is_none_or(|known| known.is_settled)
     }
 
-    /// Does what is due.
-    pub fn tick(&mut self, context: &Context, now_ms: u64, ready: &Result<()>, jobs: &mut Vec<Job>) {
-        if self.sync_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
-            self.sync_due_ms = None;
-            // Should the log have to be written anew, it is with what others have appended since, and with
-            // the edit that stands in for its damage.
-            let may_rewrite = self.has_to_log_first() || self.file.mending().is_doubtful;
-            let synced = ready
-                .clone()
-                .and_then(|()| if may_rewrite { self.catch_up(context) } else { Ok(()) })
-                .and_then(|()| self.log_pending_edit(context))
-                .and_then(|()| self.file.sync(&*context.files, &self.paths));
-            if let Some(duration_us) = self.file.take_sync_us() {
-                context.sync_took(&self.paths, duration_us);
-                self.shelf.metrics.fsync.record(duration_us);
+    /// The file that was checked last.
+    pub fn seen(&self) -> Option<Stamp> {
+        self.seen
+    }
+
+    /// Whether this process has ever seen one.
+    pub fn was_seen(&self) -> bool {
+        self.was_seen
+    }
+
+    /// The record that was last read or written.
+    pub fn record_seen(&self) -> Option<MirrorRecord> {
+        self.record_seen
+    }
+
+    /// The mirror that was last taken into account.
+    pub fn known(&self) -> Option<&KnownMirror> {
+        self.known.as_ref()
+    }
+
+    /// The edit that is not logged yet.
+    pub fn pending(&self) -> Option<&PendingEdit> {
+        self.pending.as_ref()
+    }
+
+    /// The edit that was logged last.
+    pub fn last_edit(&self) -> Option<LoggedEdit> {
+        self.last_edit
+    }
+
+    /// Whether the file on disk is one of ours, and shows the log up to another offset than `end`.
+    pub fn is_stale(&self, end: u64) -> bool {
+        let is_ours = !self.is_broken && self.pending.is_none() && self.seen.is_some();
+        is_ours && self.shown_log_end().is_some_and(|shown| shown != end)
+    }
+
+    /// Whether a checkpoint of the log up to `end` needs a mirror beside it: the one on disk is older, or not synced.
+    pub fn needs_one_for_checkpoint(&self, log: LogFacts) -> bool {
+        let is_new =
+            self.shown_log_end() == Some(log.end) && self.known.as_ref().is_some_and(|known| known.is_synced);
+        self.is_wanted && !is_new && !self.has_nothing_to_show(log)
+    }
+
+    /// There is no mirror, and no data that would be in it: nobody is to find one that the old module would not have
+    /// made.
+    pub fn has_nothing_to_show(&self, log: LogFacts) -> bool {
+        self.seen.is_none() && log.shelf.with_state(State::is_empty)
+    }
+
+    /// The offset of the log that the mirror on disk shows.
+    fn shown_log_end(&self) -> Option<u64> {
+        match &self.known {
+            Some(KnownMirror { shows: Shows::LogUpTo(end), id, .. }) if self.seen == Some(id.stamp) => {
+                Some(*end)
             }
-            if let Err(error) = synced {
-                context.tell(
-                    "PS_SYNC_FAILED",
-                    &format!("{} {}", self.paths.log.display(), error.code()),
-                    format!("{}. What was acknowledged since the last sync may not be on disk; the log is written anew", error.message()),
-                    &Details::of_log(&self.paths.name).text("reason", error.code().as_str()),
-                );
-                self.sync_due_ms = Some(now_ms + RETRY_DELAY_MS);
-            }
-        }
-        if self.mirror.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
-            self.mirror.due_ms = None;
-            if self.is_memory_ahead
-                && let Err(error) = ready.clone().and_then(|()| self.log_memory(context))
-            {
-                self.mirror_failed(context, &error);
-                return;
-            }
-            let is_current = self.mirror.shown_log_end() == Some(self.file.end());
-            if self.is_loaded && !self.has_to_log_first() && !self.mirror.is_being_written && !is_current {
-                self.start_mirror(context, jobs);
-            }
-        }
-    }
-
-    /// Logs what memory has more than the log, if that is still so.
-    fn log_memory(&mut self, context: &Context) -> Result<()> {
-        self.catch_up(context)?;
-        if self.is_memory_ahead { self.log_pending_edit(context) } else { Ok(()) }
-    }
-
-    fn start_mirror(&mut self, context: &Context, jobs: &mut Vec<Job>) {
-        self.mirror.is_being_written = true;
-        jobs.push(Job::Mirror(MirrorJob {
-            log: self.paths.name.clone(),
-            generation: self.generation,
-            temporary: context.temporary(&self.paths.mirror),
-            mirror: self.paths.mirror.clone(),
-            snapshot: self.shelf.published.read().state.snapshot(),
-            log_end: self.file.end(),
-            log_mark: self.file.mark(),
-            sync: context.sync_ever(),
-        }));
-    }
-
-    /// Takes a mirror that a job wrote. `ready` tells whether the log is in step with its files.
-    pub fn mirror_done(&mut self, context: &Context, done: MirrorDone, ready: Result<()>) {
-        let MirrorDone { generation, log_mark, duration_ms, result, .. } = done;
-        self.mirror.is_being_written = false;
-        self.mirror.last_duration_ms = duration_ms;
-        let published = match (ready, result) {
-            (Ok(()), Ok(fresh)) => {
-                let is_newer = self.mirror.shown_log_end().is_none_or(|shown| shown < fresh.log_end);
-                if generation == self.generation && is_newer {
-                    // Else the broken one would stay, and the next mirror be written in vain as well.
-                    let _ = self.set_broken_mirror_aside(context);
-                    self.publish_mirror(context, fresh, log_mark).map(|_| ())
-                } else {
-                    context.files.remove(&fresh.temporary)
-                }
-            }
-            (Err(error), Ok(fresh)) => context.files.remove(&fresh.temporary).and(Err(error)),
-            (_, Err(error)) => Err(error),
-        };
-        self.shelf.metrics.mirror_is_current();
-        self.note_mirror_age(context, duration_ms);
-        self.publish_stamps();
-        if let Err(error) = published {
-            self.mirror_failed(context, &error);
-        } else if self.mirror.shown_log_end() != Some(self.file.end()) {
-            self.mirror_is_due(context);
-        }
-    }
-
-    pub(crate) fn mirror_is_due(&mut self, context: &Context) {
-        if self.mirror.due_ms.is_none() && !self.mirror.is_being_written {
-            self.mirror.due_ms =
-                Some(context.files.monotonic_ms() + mirror_delay_ms(self.mirror.last_duration_ms));
-        }
-    }
-
-    /// Keeps in mind since when the mirror has been behind: `ago_ms` at least.
-    fn note_mirror_age(&self, context: &Context, ago_ms: u64) {
-        let metrics = &self.shelf.metrics;
-        if !self.mirror.is_wanted || self.mirror.shown_log_end() == Some(self.file.end()) {
-            metrics.mirror_is_current();
-        } else {
-            metrics.mirror_is_behind(context.files.monotonic_ms().saturating_sub(ago_ms));
+            _ => None,
         }
     }
 
-    fn mirror_failed(&mut self, context: &Context, error: &Error) {
-        self.shelf.metrics.mirrors_failed.add(1);
-        context.tell(
-            "PS_MIRROR_FAILED",
-            &format!("{} {}", self.paths.mirror.display(), error.code()),
-            format!(
-                "The mirror '{}' could not be written: {}. The log has all data; the mirror is tried again",
-                self.paths.mirror.display(),
-                error.message()
-            ),
-            &Details::of_log(&self.paths.name)
-                .path("path", &self.paths.mirror)
-                .text("reason", error.code().as_str()),
-        );
-        self.mirror.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
+    fn know(&mut self, context: &Context, id: MirrorId, shows: Shows) {
+        let is_settled = is_settled(id.stamp, context.files.now_ms());
+        self.seen = Some(id.stamp);
+        self.was_seen = true;
+        self.is_broken = false;
+        self.known = Some(KnownMirror { id, shows, is_settled, is_synced: false });
     }
+}
 
-    /// Before a commit: begins to write the mirror of the state with these changes, where that is small, so that it
-    /// is synced beside the log.
-    pub(crate) fn begin_small_mirror(
-        &mut self,
-        context: &Context,
-        changes: &[Edit],
-    ) -> Option<Result<SmallMirror>> {
-        if !self.mirror.is_wanted || self.mirror.is_broken {
-            return None;
-        }
-        let text = {
-            let published = self.shelf.published.read();
-            if published.state.live_bytes() > SMALL_MIRROR_BYTES as u64 {
-                return None;
-            }
-            let mut state = published.state.clone();
-            apply_changes(&mut state, changes);
-            small_text(state.iter(), SMALL_MIRROR_BYTES)?
-        };
-        let temporary = context.temporary(&self.paths.mirror);
+/// What others did to the files.
+impl MirrorKeeper {
+    /// Checks a mirror that is not the one seen before. False when somebody edited it.
+    pub fn recognise(&mut self, context: &Context, log: LogFacts, found: Option<Stamp>) -> Result<bool> {
         let files = &*context.files;
-        Some(SmallMirror::begin(files, temporary, &self.paths.mirror, &text, context.sync_ever()))
-    }
-
-    /// After a commit: a small mirror at once, a large one soon. `begun` shows what was committed.
-    pub(crate) fn mirror_after_commit(&mut self, context: &Context, begun: Option<Result<SmallMirror>>) {
-        if self.mirror.is_wanted {
-            match self.write_small_mirror(context, begun) {
-                Ok(true) => self.mirror.due_ms = None,
-                Ok(false) => self.mirror_is_due(context),
-                Err(error) => self.mirror_failed(context, &error),
-            }
-        }
-        self.note_mirror_age(context, 0);
-        self.publish_stamps();
-    }
-
-    /// False when the state is too large, or somebody has just changed the file.
-    fn write_small_mirror(&mut self, context: &Context, begun: Option<Result<SmallMirror>>) -> Result<bool> {
-        self.set_broken_mirror_aside(context)?;
-        let Some(small) = begun.or_else(|| self.begin_small_mirror(context, &[])).transpose()? else {
-            return Ok(false);
+        let Some(found) = found else {
+            self.seen = None;
+            self.is_broken = false;
+            // An edit that was seen in it and is not logged went with it.
+            return Ok(self.pending.is_none());
         };
-        let fresh = small.finish(&*context.files, self.file.end())?;
-        self.publish_mirror(context, fresh, self.file.mark())
-    }
-
-    fn set_broken_mirror_aside(&mut self, context: &Context) -> Result<()> {
-        if self.mirror.is_broken {
-            let files = &*context.files;
-            let name = |number| PathBuf::from(format!("{}.corrupt.{number}", self.paths.mirror.display()));
-            files.rename(&self.paths.mirror, &free_name(files, files.now_ms(), name)?)?;
-            self.mirror.is_broken = false;
-            self.mirror.seen = None;
-        }
-        Ok(())
-    }
-
-    /// Moves a mirror into its place. False (and it is removed) when the file there is not the one
-    /// that was taken into account.
-    pub(crate) fn publish_mirror(
-        &mut self,
-        context: &Context,
-        mut fresh: FreshMirror,
-        log_mark: u64,
-    ) -> Result<bool> {
-        let files = &*context.files;
-        let mut is_in_place = false;
-        let published = (|| {
-            let is_as_seen = |log: &Self| Ok(files.stamp(&log.paths.mirror)? == log.mirror.seen);
-            if self.has_to_log_first() || self.mirror.is_broken || !is_as_seen(self)? {
-                return Ok(false);
-            }
-            self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Announced)?;
-            // Some systems do not let others read a locked file.
-            fresh.held = None;
-            // The last look comes just before the rename: no system call does both at once.
-            if !is_as_seen(self)? {
-                return Ok(false);
-            }
-            match files.rename(&fresh.temporary, &self.paths.mirror) {
-                Err(error) if error.code() == Code::Ebusy => {
-                    self.write_in_place(context, &mut fresh, &error)?;
-                    is_in_place = true;
-                    return Ok(true);
-                }
-                renamed => renamed?,
-            }
-            is_in_place = true;
-            if let Ok(Some(renamed)) = files.stamp(&self.paths.mirror)
-                && renamed.is_same_content(&fresh.id.stamp)
-            {
-                fresh.id.stamp = renamed;
-            }
-            if fresh.durable == Durable::Name {
-                files.sync_dir(&self.paths.data_folder)?;
-            }
-            Ok(true)
-        })();
-        if published == Ok(true) {
-            // Should this fail, the record says less than it could, and that is all.
-            let _ = self.write_record(context, fresh.id, fresh.log_end, log_mark, RecordStage::Placed);
-            self.know_mirror(context, fresh.id, Shows::LogUpTo(fresh.log_end));
-            // The content in which the last edit was found is gone: should it come back, it is a new one.
-            self.last_edit = self.last_edit.filter(|edit| edit.log_end > fresh.log_end);
-            if let Some(known) = &mut self.mirror.known {
-                known.is_synced = fresh.durable == Durable::Name;
-            }
-            self.mirror.is_doubtful = false;
-        } else {
-            // Swept up later if this fails.
-            let _ = files.remove(&fresh.temporary);
-            if !is_in_place {
-                self.restore_record(context);
-            }
-        }
-        published
-    }
-
-    /// Writes over the mirror where the system refuses to replace it for good: a file that is mounted by itself. The
-    /// last resort: for a moment a reader may find a part of it.
-    fn write_in_place(&self, context: &Context, fresh: &mut FreshMirror, refused: &Error) -> Result<()> {
-        let (files, mirror) = (&*context.files, &self.paths.mirror);
-        let Some(mut written) = files.open_read(&fresh.temporary)? else { return Err(refused.clone()) };
-        let bytes = read_all(&mut *written, u64::MAX)?;
-        let Some(mut file) = files.open_in_place(mirror, false)? else { return Err(refused.clone()) };
-        file.overwrite(&bytes)?;
-        if fresh.durable != Durable::Nothing {
-            file.sync_data()?;
-            fresh.durable = Durable::Name;
-        }
-        fresh.id.stamp = file.stamp()?;
-        // Swept up later if this fails.
-        let _ = files.remove(&fresh.temporary);
-        context.tell(
-            "PS_MIRROR_IN_PLACE",
-            &mirror.display().to_string(),
-            format!(
-                "'{}' cannot be replaced ({}), so it is written in place: a reader may find half of it for a moment, \
-                 and after a power cut. Mount the data folder as a whole, not this file by itself",
-                mirror.display(),
-                refused.message()
-            ),
-            &Details::of_log(&self.paths.name).path("path", mirror).text("reason", refused.code().as_str()),
-        );
-        Ok(())
-    }
-
-    /// The mirror that was announced did not come: the one in its place is still the base of an edit. Where
-    /// this fails, the nearer of the two decides.
-    fn restore_record(&mut self, context: &Context) {
-        let files = &*context.files;
-        let Some(known) = &self.mirror.known else { return };
-        let Shows::LogUpTo(log_end) = known.shows else { return };
-        let restored = (|| {
-            let is_announced =
-                MirrorRecord::read(files, &self.paths)?.is_none_or(|record| record.placed().is_none());
-            if let Some(mut log) = files.open_read(&self.paths.log)?.filter(|_| is_announced) {
-                let log_mark = log_mark(&mut *log, log_end)?;
-                let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };
-                record.write(files, &self.paths, false)?;
-                self.mirror.record_seen = Some(record);
-            }
-            Ok::<(), Error>(())
-        })();
-        let _ = restored;
-    }
-
-    pub(crate) fn write_record(
-        &mut self,
-        context: &Context,
-        mirror: MirrorId,
-        log_end: u64,
-        log_mark: u64,
-        stage: RecordStage,
-    ) -> Result<()> {
-        let record = MirrorRecord { log_end, log_mark, mirror, stage };
-        record.write(&*context.files, &self.paths, record.is_clean() && context.sync_ever())?;
-        self.mirror.placed_seen = record.placed().or(self.mirror.placed_seen);
-        self.mirror.record_seen = Some(record);
-        Ok(())
-    }
-
-    /// Sees to it that the mirror on disk is synced and shows the log at least up to `log_end`.
-    /// `fresh` is one that does. False when somebody has just changed the file.
-    pub(crate) fn bring_mirror_to(
-        &mut self,
-        context: &Context,
-        log_end: u64,
-        fresh: Option<FreshMirror>,
-    ) -> Result<bool> {
-        let files = &*context.files;
-        if self.mirror.shown_log_end().is_some_and(|shown| shown >= log_end) {
-            if let Some(fresh) = fresh {
-                files.remove(&fresh.temporary)?;
-            }
-            self.sync_mirror(context)?;
-            return Ok(true);
-        }
-        self.set_broken_mirror_aside(context)?;
-        match fresh {
-            Some(fresh) => {
-                let mark = match files.open_read(&self.paths.log)? {
-                    Some(mut log) => log_mark(&mut *log, fresh.log_end)?,
-                    None => self.file.mark(),
-                };
-                self.publish_mirror(context, fresh, mark)
-            }
-            None => Ok(false),
-        }
-    }
-
-    /// Makes the mirror in its place durable.
-    fn sync_mirror(&mut self, context: &Context) -> Result<()> {
-        if let Some(known) = &mut self.mirror.known
-            && !known.is_synced
-            && context.sync_ever()
+        let record = MirrorRecord::read(files, log.paths)?;
+        self.record_seen = record;
+        let record = match record {
+            Some(record) if is_of_log(context, log, &record)? => Some(record),
+            _ => None,
+        };
+        let placed = record.as_ref().and_then(MirrorRecord::placed);
+        let is_untouched = self.seen.is_some_and(|seen| seen.is_same_content(&found));
+        if let Some(record) = &record
+            && record.is_of_file(&found)
+            && !is_untouched
         {
-            let (mut file, _) = context.files.open_append(&self.paths.mirror)?;
-            if let Err(error) = file.sync_data() {
-                self.mirror.is_doubtful = true;
-                return Err(error);
-            }
-            context.files.sync_dir(&self.paths.data_folder)?;
-            known.is_synced = true;
+            let id = MirrorId { stamp: found, ..record.mirror };
+            self.know(context, id, Shows::LogUpTo(record.log_end));
+            self.placed_seen = placed;
+            return Ok(self.pending.is_none());
         }
-        Ok(())
+        let Some(content) = MirrorContent::read(files, log.paths)? else { return Ok(false) };
+        Ok(self.recognise_content(context, &content, record))
     }
 
-    /// An edit that was found in the mirror is in the log now.
-    pub(crate) fn edit_was_logged(&mut self, pending: PendingEdit) {
-        self.last_edit = Some(LoggedEdit { mirror_hash: pending.tag.mirror_hash, log_end: self.file.end() });
-        if let Some(known) = &mut self.mirror.known {
+    /// The same for its content. `record` is the record, if it is of this log.
+    fn recognise_content(
+        &mut self,
+        context: &Context,
+        content: &MirrorContent,
+        record: Option<MirrorRecord>,
+    ) -> bool {
+        let placed = record.as_ref().and_then(MirrorRecord::placed);
+        // Another process has written a mirror since this one checked.
+        let is_news = placed.is_some() && placed != self.placed_seen;
+        if let Some(known) = &self.known
+            && known.id.hash == content.id.hash
+            && !is_news
+        {
+            let shows = known.shows.clone();
+            self.know(context, content.id, shows);
+            return true;
+        }
+        if self.pending.is_some() {
+            return false;
+        }
+        if let Some(record) = &record
+            && record.mirror.hash == content.id.hash
+        {
+            self.know(context, content.id, Shows::LogUpTo(record.log_end));
+            self.placed_seen = placed;
+            return true;
+        }
+        let proves = |record: &MirrorRecord| record.placed().is_some();
+        if is_logged(self.last_edit, content.id.hash, record.as_ref(), proves)
+            && let Some(shown) = content.parse()
+        {
+            self.placed_seen = placed;
+            self.know(context, content.id, Shows::Content(shown));
+            return true;
+        }
+        false
+    }
+
+    /// What is known when both files are read anew, and the log still is the known one, maybe with more behind it.
+    pub fn before_same_log(&mut self) -> Before {
+        let Some(mirror) = self.known.take() else { return Before::Nothing };
+        Before::SameLog(Box::new(KnownBefore {
+            mirror,
+            placed_seen: self.placed_seen,
+            edited: self.pending.as_ref().map(|pending| pending.shown.clone()),
+        }))
+    }
+
+    /// The same where the log is another one.
+    pub fn before_other_log(&mut self, found: Option<Stamp>) -> Before {
+        let known = self.known.take();
+        let is_edited = self.pending.is_some() || self.is_broken;
+        let is_as_seen = found.is_some() && found == self.seen;
+        Before::OtherLog(known.filter(|_| is_as_seen && !is_edited).map(|known| known.id.hash))
+    }
+
+    /// Nothing is known: the process starts, or trusts nothing that it knew.
+    pub fn before_start(&mut self) -> Before {
+        self.known = None;
+        Before::Nothing
+    }
+
+    /// From now on what was found counts.
+    pub fn take(&mut self, found: FoundMirror, before: Before) {
+        let FoundMirror { file, pending, last_edit, placed_seen, record_seen } = found;
+        self.placed_seen = placed_seen;
+        self.record_seen = record_seen;
+        self.pending = pending;
+        self.last_edit = last_edit;
+        (self.seen, self.known, self.is_broken) = match file {
+            // What was there before is what a further change is compared with.
+            MirrorFile::Missing => (None, before.known(), false),
+            MirrorFile::Broken(id) => (Some(id.stamp), before.known(), true),
+            MirrorFile::Known(known) => (Some(known.id.stamp), Some(known), false),
+        };
+        self.was_seen |= self.seen.is_some();
+    }
+
+    /// Lines were replayed that another process appended. True when an edit is among them.
+    pub fn replayed(&mut self, last_edit: Option<LoggedEdit>) -> bool {
+        std::mem::replace(&mut self.last_edit, last_edit) != last_edit
+    }
+}
+
+/// What becomes of the log.
+impl MirrorKeeper {
+    /// All that memory had more than the log is in the log now, up to `log_end`; `memory_hash` is the hash of the mirror
+    /// that stood there when the log was lost.
+    pub fn was_logged(&mut self, log_end: u64, memory_hash: Option<u64>) {
+        if let Some(mirror_hash) = memory_hash {
+            self.last_edit = Some(LoggedEdit { mirror_hash, log_end });
+        }
+        let Some(pending) = self.pending.take() else { return };
+        self.last_edit = Some(LoggedEdit { mirror_hash: pending.tag.mirror_hash, log_end });
+        if let Some(known) = &mut self.known {
             known.shows = Shows::Content(pending.shown);
         }
     }
 
-    /// The log was written anew: what the mirror shows, and the last edit, now stand at other offsets.
-    pub(crate) fn mirror_offsets_moved(&mut self, moved: impl Fn(u64) -> u64) {
+    /// The log was written anew: what the mirror shows, and the last edit, now stand at other offsets. The edit that was
+    /// not logged is in it, though maybe not durable.
+    pub fn log_was_mended(&mut self, moved: impl Fn(u64) -> u64) {
+        self.offsets_moved(moved);
+        if let Some(pending) = &mut self.pending {
+            pending.is_in_log = true;
+        }
+    }
+
+    /// The log was replaced by its checkpoint, and `file` is open on the new one.
+    pub fn log_was_compacted(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        moved: impl Fn(u64) -> u64,
+        file: &mut dyn File,
+    ) -> Result<()> {
+        self.offsets_moved(moved);
+        let known = self.known.as_ref().map(|known| (known.id, known.shows.clone()));
+        if let Some((id, Shows::LogUpTo(offset))) = known {
+            let log_mark = log_mark(file, offset)?;
+            let record = MirrorRecord { log_end: offset, log_mark, mirror: id, stage: RecordStage::Placed };
+            // Without the record, the log itself says what the mirror shows.
+            let _ = self.write_record(context, log, record);
+        }
+        Ok(())
+    }
+
+    fn offsets_moved(&mut self, moved: impl Fn(u64) -> u64) {
         if let Some(edit) = &mut self.last_edit {
             edit.log_end = moved(edit.log_end);
         }
-        if let Some(known) = &mut self.mirror.known
+        if let Some(known) = &mut self.known
             && let Shows::LogUpTo(offset) = &mut known.shows
         {
             *offset = moved(*offset);
@@ -437,64 +353,350 @@ impl Log {
         }
     }
 
-    /// Where somebody removed both files there is no data, so a clean end has nothing to write.
-    pub fn forget_if_removed(&mut self, context: &Context) -> Result<()> {
+    /// Both files were removed: there is nothing to write.
+    pub fn forget(&mut self) {
+        self.due_ms = None;
+    }
+}
+
+/// When a large mirror is written.
+impl MirrorKeeper {
+    /// True while a job of `start` is under way.
+    pub fn is_being_written(&self) -> bool {
+        self.is_being_written
+    }
+
+    /// When `start` is to be called.
+    pub fn due_ms(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    /// Whether it is due; it is not any more from now on.
+    pub fn take_due(&mut self, now_ms: u64) -> bool {
+        self.due_ms.take_if(|due_ms| *due_ms <= now_ms).is_some()
+    }
+
+    /// The mirror is behind: it is due soon.
+    pub fn is_due(&mut self, context: &Context) {
+        if self.due_ms.is_none() && !self.is_being_written {
+            self.due_ms = Some(context.files.monotonic_ms() + mirror_delay_ms(self.last_duration_ms));
+        }
+    }
+
+    /// Begins to write a mirror beside the writer; `None` where that need not or must not be.
+    pub fn start(&mut self, context: &Context, log: LogFacts, generation: u64) -> Option<MirrorJob> {
+        let is_current = self.shown_log_end() == Some(log.end);
+        if self.has_to_wait(log) || self.is_being_written || is_current {
+            return None;
+        }
+        self.is_being_written = true;
+        Some(MirrorJob {
+            log: log.paths.name.clone(),
+            generation,
+            temporary: context.temporary(&log.paths.mirror),
+            mirror: log.paths.mirror.clone(),
+            snapshot: log.shelf.with_state(State::snapshot),
+            log_end: log.end,
+            log_mark: log.mark,
+            syncing: context.syncing(),
+        })
+    }
+
+    /// Takes a mirror that a job wrote from the log of `generation`. `ready` says whether the log is in step with its
+    /// files.
+    pub fn job_done(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        generation: u64,
+        done: MirrorDone,
+        ready: Result<()>,
+    ) {
+        let MirrorDone { generation: begun, log_mark, duration_ms, result, .. } = done;
+        self.is_being_written = false;
+        self.last_duration_ms = duration_ms;
+        let published = match (ready, result) {
+            (Ok(()), Ok(fresh)) => {
+                let is_newer = self.shown_log_end().is_none_or(|shown| shown < fresh.log_end);
+                if begun == generation && is_newer {
+                    // Else the broken one would stay, and the next mirror be written in vain as well.
+                    let _ = self.set_broken_aside(context, log);
+                    self.publish(context, log, fresh, log_mark).map(|_| ())
+                } else {
+                    context.files.remove(&fresh.temporary)
+                }
+            }
+            (Err(error), Ok(fresh)) => context.files.remove(&fresh.temporary).and(Err(error)),
+            (_, Err(error)) => Err(error),
+        };
+        log.shelf.metrics.mirror_is_current();
+        self.note_age(context, log, duration_ms);
+        if let Err(error) = published {
+            self.failed(context, log, &error);
+        } else if self.shown_log_end() != Some(log.end) {
+            self.is_due(context);
+        }
+    }
+
+    /// The mirror could not be written.
+    pub fn failed(&mut self, context: &Context, log: LogFacts, error: &Error) {
+        log.shelf.metrics.mirrors_failed.add(1);
+        context.notify(log.paths, &Event::MirrorFailed { error });
+        self.due_ms = Some(context.files.monotonic_ms() + RETRY_DELAY_MS);
+    }
+
+    /// Notes since when the mirror has been behind: `ago_ms` at least.
+    fn note_age(&self, context: &Context, log: LogFacts, ago_ms: u64) {
+        let metrics = &log.shelf.metrics;
+        if !self.is_wanted || self.shown_log_end() == Some(log.end) {
+            metrics.mirror_is_current();
+        } else {
+            metrics.mirror_is_behind(context.files.monotonic_ms().saturating_sub(ago_ms));
+        }
+    }
+}
+
+/// Writing it.
+impl MirrorKeeper {
+    /// Before a commit: begins to write the mirror of the state with these changes, where that is small, so that it
+    /// is synced beside the log.
+    pub fn begin_small(
+        &self,
+        context: &Context,
+        log: LogFacts,
+        changes: &[Edit],
+    ) -> Option<Result<SmallMirror>> {
+        if !self.is_wanted || self.is_broken {
+            return None;
+        }
+        let text = log.shelf.with_state(|published| {
+            if published.live_bytes() > SMALL_MIRROR_BYTES as u64 {
+                return None;
+            }
+            let mut state: State = published.clone();
+            apply_changes(&mut state, changes);
+            small_text(state.iter(), SMALL_MIRROR_BYTES)
+        })?;
+        let temporary = context.temporary(&log.paths.mirror);
+        Some(SmallMirror::begin(&*context.files, temporary, &log.paths.mirror, &text, context.syncing()))
+    }
+
+    /// After a commit: a small mirror at once, a large one soon. `begun` shows what was committed.
+    pub fn after_commit(&mut self, context: &Context, log: LogFacts, begun: Option<Result<SmallMirror>>) {
+        if self.is_wanted {
+            match self.write_small(context, log, begun) {
+                Ok(true) => self.due_ms = None,
+                Ok(false) => self.is_due(context),
+                Err(error) => self.failed(context, log, &error),
+            }
+        }
+        self.note_age(context, log, 0);
+    }
+
+    /// False when the state is too large, or somebody has just changed the file.
+    fn write_small(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        begun: Option<Result<SmallMirror>>,
+    ) -> Result<bool> {
+        self.set_broken_aside(context, log)?;
+        let begun = begun.or_else(|| self.begin_small(context, log, &[]));
+        let Some(small) = begun.transpose()? else { return Ok(false) };
+        let fresh = small.finish(&*context.files, log.end)?;
+        self.publish(context, log, fresh, log.mark)
+    }
+
+    /// Makes sure that the mirror on disk is synced and shows the log at least up to `log_end`. `fresh` is one that
+    /// does. False when somebody has just changed the file.
+    pub fn bring_to(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        log_end: u64,
+        fresh: Option<FreshMirror>,
+    ) -> Result<bool> {
         let files = &*context.files;
-        if files.stamp(&self.paths.log)?.is_none()
-            && files.stamp(&self.paths.mirror)?.is_none()
-            && !self.has_only_the_log_gone(context)
+        if self.shown_log_end().is_some_and(|shown| shown >= log_end) {
+            if let Some(fresh) = fresh {
+                files.remove(&fresh.temporary)?;
+            }
+            self.sync(context, log)?;
+            return Ok(true);
+        }
+        self.set_broken_aside(context, log)?;
+        match fresh {
+            Some(fresh) => {
+                let mark = match files.open_read(&log.paths.log)? {
+                    Some(mut file) => log_mark(&mut *file, fresh.log_end)?,
+                    None => log.mark,
+                };
+                self.publish(context, log, fresh, mark)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// At a clean end: the mirror is current and durable, and its record says so.
+    pub fn finish(&mut self, context: &Context, log: LogFacts) -> Result<()> {
+        self.set_broken_aside(context, log)?;
+        let is_stale = self.shown_log_end() != Some(log.end);
+        if (is_stale && !self.has_nothing_to_show(log)) || self.is_doubtful {
+            let temporary = context.temporary(&log.paths.mirror);
+            let snapshot = log.shelf.with_state(State::snapshot);
+            let pace = Pace::awaited(context.syncing());
+            let files = &*context.files;
+            let fresh = write_large(files, temporary, &log.paths.mirror, &snapshot, log.end, pace)?;
+            self.publish(context, log, fresh, log.mark)?;
+        }
+        self.due_ms = None;
+        if let Some(known) = &self.known
+            && self.shown_log_end() == Some(log.end)
         {
-            self.is_touched = false;
-            self.has_written = false;
-            self.is_memory_ahead = false;
-            self.mirror.due_ms = None;
-            self.distrust();
+            let mirror = known.id;
+            self.sync(context, log)?;
+            let stage = RecordStage::Clean;
+            let record = MirrorRecord { log_end: log.end, log_mark: log.mark, mirror, stage };
+            self.write_record(context, log, record)?;
+        }
+        self.note_age(context, log, 0);
+        Ok(())
+    }
+
+    fn set_broken_aside(&mut self, context: &Context, log: LogFacts) -> Result<()> {
+        if self.is_broken {
+            let files = &*context.files;
+            let name = |number| PathBuf::from(format!("{}.corrupt.{number}", log.paths.mirror.display()));
+            files.rename(&log.paths.mirror, &free_name(files, files.now_ms(), name)?)?;
+            self.is_broken = false;
+            self.seen = None;
         }
         Ok(())
     }
 
-    /// There is no mirror, and no data that would be in it: nobody is to find one that the old module would not have
-    /// made.
-    pub(crate) fn has_nothing_to_mirror(&self) -> bool {
-        self.mirror.seen.is_none() && self.shelf.published.read().state.is_empty()
-    }
-
-    /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
-    pub fn finish(&mut self, context: &Context) -> Result<()> {
-        self.catch_up(context)?;
-        self.log_pending_edit(context)?;
-        if self.file.is_unsynced && context.sync_ever() {
-            self.file.sync(&*context.files, &self.paths)?;
-            self.sync_due_ms = None;
-        }
-        if self.mirror.is_wanted {
-            self.set_broken_mirror_aside(context)?;
-            let is_stale = self.mirror.shown_log_end() != Some(self.file.end());
-            if (is_stale && !self.has_nothing_to_mirror()) || self.mirror.is_doubtful {
-                let temporary = context.temporary(&self.paths.mirror);
-                let snapshot = self.shelf.published.read().state.snapshot();
-                let fresh = write_large(
-                    &*context.files,
-                    temporary,
-                    &self.paths.mirror,
-                    &snapshot,
-                    self.file.end(),
-                    if context.sync_ever() { Pace::Fast } else { Pace::Unsynced },
-                )?;
-                self.publish_mirror(context, fresh, self.file.mark())?;
+    /// Makes the mirror in its place durable.
+    fn sync(&mut self, context: &Context, log: LogFacts) -> Result<()> {
+        if let Some(known) = &mut self.known
+            && !known.is_synced
+            && context.syncing().is_on()
+        {
+            let (mut file, _) = context.files.open_append(&log.paths.mirror)?;
+            if let Err(error) = file.sync_data() {
+                self.is_doubtful = true;
+                return Err(error);
             }
-            self.mirror.due_ms = None;
-            if let Some(known) = &self.mirror.known
-                && self.mirror.shown_log_end() == Some(self.file.end())
-            {
-                let id = known.id;
-                self.sync_mirror(context)?;
-                self.write_record(context, id, self.file.end(), self.file.mark(), RecordStage::Clean)?;
-            }
-            self.note_mirror_age(context, 0);
-            self.publish_stamps();
+            context.files.sync_dir(&log.paths.data_folder)?;
+            known.is_synced = true;
         }
-        self.is_touched = false;
         Ok(())
     }
+
+    /// What the log lacks would be taken for an edit of the next mirror, or get lost with this one.
+    fn has_to_wait(&self, log: LogFacts) -> bool {
+        self.pending.is_some() || log.is_behind_memory
+    }
+
+    /// Moves a mirror into its place. False (and it is removed) when the file there is not the one
+    /// that was taken into account.
+    fn publish(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        mut fresh: FreshMirror,
+        log_mark: u64,
+    ) -> Result<bool> {
+        let announced = MirrorRecord {
+            log_end: fresh.log_end,
+            log_mark,
+            mirror: fresh.id,
+            stage: RecordStage::Announced,
+        };
+        let mut way = None;
+        let published = self.announce_and_place(context, log, &mut fresh, announced, &mut way);
+        if published == Ok(true) {
+            let record = MirrorRecord { mirror: fresh.id, stage: RecordStage::Placed, ..announced };
+            // Should this fail, the record says less than it could, and that is all.
+            let _ = self.write_record(context, log, record);
+            self.know(context, fresh.id, Shows::LogUpTo(fresh.log_end));
+            // The content in which the last edit was found is gone: should it come back, it is a new one.
+            self.last_edit = self.last_edit.filter(|edit| edit.log_end > fresh.log_end);
+            if let Some(known) = &mut self.known {
+                known.is_synced = fresh.durable == Durable::Name;
+            }
+            self.is_doubtful = false;
+        } else {
+            // Swept up later if this fails.
+            let _ = context.files.remove(&fresh.temporary);
+            if way.is_none() {
+                self.restore_record(context, log);
+            }
+        }
+        published
+    }
+
+    /// `way` is set once the mirror is in its place, whatever fails after that.
+    fn announce_and_place(
+        &mut self,
+        context: &Context,
+        log: LogFacts,
+        fresh: &mut FreshMirror,
+        announced: MirrorRecord,
+        way: &mut Option<Way>,
+    ) -> Result<bool> {
+        let seen = self.seen;
+        let is_as_seen = || Ok::<_, Error>(context.files.stamp(&log.paths.mirror)? == seen);
+        if self.has_to_wait(log) || self.is_broken || !is_as_seen()? {
+            return Ok(false);
+        }
+        self.write_record(context, log, announced)?;
+        // Some systems do not let others read a locked file.
+        fresh.held = None;
+        // The last check comes just before the rename: no system call does both at once.
+        if !is_as_seen()? {
+            return Ok(false);
+        }
+        let placed = place(context, log.paths, fresh)?;
+        *way = Some(placed);
+        if placed == Way::Renamed {
+            settle(context, log.paths, fresh)?;
+        }
+        Ok(true)
+    }
+
+    /// The mirror that was announced did not come: the one in its place is still the base of an edit. Where
+    /// this fails, the nearer of the two decides.
+    fn restore_record(&mut self, context: &Context, log: LogFacts) {
+        let files = &*context.files;
+        let Some(known) = &self.known else { return };
+        let Shows::LogUpTo(log_end) = known.shows else { return };
+        let restored = (|| {
+            let is_announced =
+                MirrorRecord::read(files, log.paths)?.is_none_or(|record| record.placed().is_none());
+            if let Some(mut file) = files.open_read(&log.paths.log)?.filter(|_| is_announced) {
+                let log_mark = log_mark(&mut *file, log_end)?;
+                let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };
+                record.write(files, log.paths, Syncing::Off)?;
+                self.record_seen = Some(record);
+            }
+            Ok::<(), Error>(())
+        })();
+        let _ = restored;
+    }
+
+    fn write_record(&mut self, context: &Context, log: LogFacts, record: MirrorRecord) -> Result<()> {
+        let syncing = if record.is_clean() { context.syncing() } else { Syncing::Off };
+        record.write(&*context.files, log.paths, syncing)?;
+        self.placed_seen = record.placed().or(self.placed_seen);
+        self.record_seen = Some(record);
+        Ok(())
+    }
+}
+
+/// Whether a record speaks of this log.
+fn is_of_log(context: &Context, log: LogFacts, record: &MirrorRecord) -> Result<bool> {
+    if record.log_end == log.end {
+        return Ok(record.log_mark == log.mark);
+    }
+    let Some(mut file) = context.files.open_read(&log.paths.log)? else { return Ok(false) };
+    Ok(record.log_end < log.end && log_mark(&mut *file, record.log_end)? == record.log_mark)
 }

@@ -1,6 +1,10 @@
 //! The JSON file beside the log.
 
 pub(crate) mod content;
+pub(crate) mod edit;
+pub(crate) mod job;
 pub(crate) mod keeper;
+pub(crate) mod known;
+pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod same;

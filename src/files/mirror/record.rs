@@ -1,4 +1,4 @@
-//! The small record that tells which mirror we wrote last: `.progressive-storage/NAME.mirror`.
+//! The small record of the mirror that we wrote last: `.progressive-storage/NAME.mirror`.
 //!
 //! ```text
 //! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
@@ -11,7 +11,7 @@
 //!
 //! It is written before the mirror is renamed into place, so a mirror of ours is never unknown to
 //! the other processes. Nothing depends on it being there: without it, or when it does not fit the
-//! log, the log itself tells what a mirror shows (see `load`).
+//! log, the log itself shows what a mirror shows (see `reconcile`).
 //!
 //! So one that cannot be read (no rights, a folder in its place, a fault of the disk) counts as none. One that can be
 //! read and not be written must not stay, since it would speak of an older mirror: it is made anew.
@@ -23,14 +23,14 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Code, Error, Result};
-use crate::files::log::file::{LogPaths, create_folder};
-use crate::vfs::{File, FileSystem, Stamp};
+use crate::files::log::bytes::read_all;
+use crate::files::log::paths::{LogPaths, create_folder};
+use crate::files::syncing::Syncing;
+use crate::vfs::{FileSystem, Stamp};
 
 const RECORD_BYTES_MAX: u64 = 4096;
-const MARK_BYTES: u64 = 64;
 /// The first line is filled up to this with spaces, so that a record is always as long as the one it takes
 /// the place of.
 const WRITTEN_BYTES: usize = 320;
@@ -49,11 +49,11 @@ pub struct MirrorId {
 pub struct MirrorRecord {
     /// The mirror shows the log up to here.
     pub log_end: u64,
-    /// Hash of the last bytes of the log before `log_end`, to tell it from another log.
+    /// Hash of the last bytes of the log before `log_end`, to distinguish it from another log.
     pub log_mark: u64,
     /// The mirror.
     pub mirror: MirrorId,
-    /// What had come of the mirror when the record was written.
+    /// How far the mirror was when the record was written.
     pub stage: RecordStage,
 }
 
@@ -155,11 +155,11 @@ impl MirrorRecord {
     }
 
     /// Writes the record over the old one. Where nobody can read what stands in its place, nothing is written.
-    pub fn write(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
-        match self.try_write(files, paths, sync) {
+    pub fn write(&self, files: &dyn FileSystem, paths: &LogPaths, syncing: Syncing) -> Result<()> {
+        match self.try_write(files, paths, syncing) {
             Err(error) if is_lasting(&error) => {
                 if files.remove(&paths.record).is_ok() {
-                    return self.try_write(files, paths, sync);
+                    return self.try_write(files, paths, syncing);
                 }
                 if Self::try_read(files, paths).is_err() { Ok(()) } else { Err(error) }
             }
@@ -167,7 +167,7 @@ impl MirrorRecord {
         }
     }
 
-    fn try_write(&self, files: &dyn FileSystem, paths: &LogPaths, sync: bool) -> Result<()> {
+    fn try_write(&self, files: &dyn FileSystem, paths: &LogPaths, syncing: Syncing) -> Result<()> {
         let written = Written {
             version: 1,
             log_end: self.log_end,
@@ -189,11 +189,11 @@ impl MirrorRecord {
             file
         } else {
             // Somebody has removed the folder.
-            create_folder(files, &paths.own_folder, true)?;
+            create_folder(files, &paths.own_folder, Syncing::On)?;
             files.open_in_place(&paths.record, true)?.ok_or_else(|| no_folder(&paths.record))?
         };
         file.overwrite(text.as_bytes())?;
-        if sync {
+        if syncing.is_on() {
             file.sync_data()?;
             files.sync_dir(&paths.own_folder)?;
         }
@@ -216,33 +216,4 @@ fn no_folder(path: &Path) -> Error {
 /// A write that ended in the middle leaves another one.
 fn checksum_of(json: &str) -> String {
     format!("{:08x}", crc32fast::hash(json.as_bytes()))
-}
-
-/// Hash of the bytes of a log just before `end`.
-pub fn log_mark(file: &mut dyn File, end: u64) -> Result<u64> {
-    let start = end.saturating_sub(MARK_BYTES);
-    let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-    let read = read_full(file, &mut bytes, start)?;
-    Ok(xxh3_64(&bytes[..read]))
-}
-
-/// Fills `buffer` from `offset`, or up to the end of the file.
-pub fn read_full(file: &mut dyn File, buffer: &mut [u8], offset: u64) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
-}
-
-/// The whole file, at most `size_bytes_max` of it.
-pub fn read_all(file: &mut dyn File, size_bytes_max: u64) -> Result<Vec<u8>> {
-    let size = file.stamp()?.size_bytes.min(size_bytes_max);
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-    let read = read_full(file, &mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(bytes)
 }

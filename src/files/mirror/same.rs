@@ -10,9 +10,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::data::state::State;
 use crate::error::Result;
-use crate::files::log::file::LogPaths;
+use crate::files::log::bytes::read_full;
+use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::push_member;
-use crate::files::mirror::record::{MirrorId, read_full};
+use crate::files::mirror::record::MirrorId;
 use crate::vfs::{File, FileSystem};
 
 const PIECE_BYTES: usize = 256 << 10;
@@ -39,7 +40,7 @@ pub fn same_mirror(files: &dyn FileSystem, paths: &LogPaths, state: &State) -> R
         return Ok(None);
     }
     let hash = compared.hasher.digest();
-    // Somebody may have written over it meanwhile; then the whole of it is looked at.
+    // Somebody may have written over it meanwhile; then the whole of it is read.
     Ok((file.stamp()? == stamp).then_some(MirrorId { hash, stamp }))
 }
 

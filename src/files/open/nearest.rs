@@ -7,7 +7,7 @@
 //!                             └── + e=5                      one that was edited was made from one of these
 //! ```
 //!
-//! The last mirror is what a person usually had before them. An editor that was open for an hour had an older
+//! The last mirror is what a person usually had before them. An editor that was open for an hour holds an older
 //! one. The rule, for a running process and for a start alike:
 //!
 //! 1. Candidates are the last mirror, and each position in the log, and in its backups if it goes on from them, from
@@ -31,14 +31,15 @@ use std::ops::RangeInclusive;
 use crate::data::state::{Member, State};
 use crate::error::Result;
 use crate::files::log::entry::{Entry, KeyChange};
-use crate::files::log::file::{LogPaths, for_each_entry};
-use crate::files::log::lines::LineReader;
+use crate::files::log::lines::{LineReader, for_each_entry};
+use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Replayed, continue_replay, replay};
-use crate::files::mirror::content::{Shows, difference};
-use crate::files::past::old_logs::{Kind, OldLog, old_logs};
+use crate::files::mirror::edit::difference;
+use crate::files::mirror::known::Shows;
+use crate::files::past::old_logs::{OldLog, OldLogKind, old_logs};
 use crate::vfs::{File, FileSystem};
 
-/// The files that tell what a mirror may have shown.
+/// The files that show what a mirror may have shown.
 pub struct History<'a> {
     /// Where they are.
     pub files: &'a dyn FileSystem,
@@ -56,10 +57,17 @@ pub struct History<'a> {
 pub struct Origin {
     /// What it showed then.
     pub shows: Shows,
-    /// False where nothing tells for certain: then an edit removes nothing.
+    /// False where nothing is certain: then an edit removes nothing.
     pub is_placed: bool,
     /// It is an older state than the last mirror's.
     pub is_older: bool,
+}
+
+impl Origin {
+    /// There is no doubt about it.
+    pub fn exactly(shows: Shows) -> Self {
+        Self { shows, is_placed: true, is_older: false }
+    }
 }
 
 /// A position in a log, and how many keys differ there.
@@ -87,7 +95,7 @@ impl History<'_> {
         {
             return Ok(Origin { shows: nearer.shows, is_placed: true, is_older: true });
         }
-        Ok(Origin { shows: last, is_placed: true, is_older: false })
+        Ok(Origin::exactly(last))
     }
 
     /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be
@@ -108,7 +116,7 @@ impl History<'_> {
         let of_last = last_state.as_ref().map(|state| difference(state, shown).len());
         let is_last_near = last_state.is_some_and(|state| unchanged(&state, shown) >= needed(shown));
         let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
-        // Damaged lines make every position look farther away than it is.
+        // Damaged lines make every position seem farther away than it is.
         let unchanged_min = if hash.is_some() { needed(shown) } else { 0 };
         let found = if of_last == Some(0) { None } else { self.nearest_of_all(shown, bound, unchanged_min)? };
         let fewest = found.as_ref().map(|found| found.differing).or(of_last);
@@ -130,7 +138,7 @@ impl History<'_> {
             return Ok(Origin { shows: found.shows, is_placed, is_older: true });
         }
         if let Some(position) = last.filter(|_| is_last_proven || is_last_near || of_last == Some(0)) {
-            return Ok(Origin { shows: Shows::LogUpTo(position), is_placed: true, is_older: false });
+            return Ok(Origin::exactly(Shows::LogUpTo(position)));
         }
         let position = match &mut self.log {
             Some(log) => nearest(&mut **log, 0..=self.end, shown, 0)?.map_or(0, |found| found.position),
@@ -166,17 +174,17 @@ impl History<'_> {
         shown: &State,
         differing_max: usize,
         unchanged_min: usize,
-    ) -> Result<Option<Found>> {
-        let mut best: Option<Found> = None;
+    ) -> Result<Option<NearestState>> {
+        let mut best: Option<NearestState> = None;
         if let Some(log) = &mut self.log
             && let Some(found) = nearest(&mut **log, 0..=self.end, shown, unchanged_min)?
             && found.differing <= differing_max
         {
             let shows = Shows::LogUpTo(found.position);
-            best = Some(Found { differing: found.differing, unchanged: found.unchanged, shows });
+            best = Some(NearestState { differing: found.differing, unchanged: found.unchanged, shows });
         }
         let backups = if self.has_past()? { old_logs(self.files, self.paths)? } else { Vec::new() };
-        for backup in backups.iter().rev().filter(|old| old.kind == Kind::Backup) {
+        for backup in backups.iter().rev().filter(|old| old.kind == OldLogKind::Backup) {
             let fewest = best.as_ref().map_or(differing_max.saturating_add(1), |best| best.differing);
             if fewest == 0 {
                 break;
@@ -193,7 +201,7 @@ impl History<'_> {
 }
 
 /// A state of the past, and how many keys differ from it.
-struct Found {
+struct NearestState {
     differing: usize,
     unchanged: usize,
     shows: Shows,
@@ -214,14 +222,14 @@ fn nearest_in_backup(
     backup: &OldLog,
     shown: &State,
     unchanged_min: usize,
-) -> Result<Option<Found>> {
+) -> Result<Option<NearestState>> {
     let Some(mut file) = backup.open(files)? else { return Ok(None) };
     let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, unchanged_min)? else { return Ok(None) };
     file.rewind()?;
     let mut replayed = Replayed::default();
     continue_replay(&mut *file, found.position, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
     let shows = Shows::Content(replayed.state);
-    Ok(Some(Found { differing: found.differing, unchanged: found.unchanged, shows }))
+    Ok(Some(NearestState { differing: found.differing, unchanged: found.unchanged, shows }))
 }
 
 /// Whether an edit was logged that was found in a mirror with this hash.
@@ -281,7 +289,7 @@ struct Edited {
 }
 
 struct Walk {
-    /// At the last entry that was looked at.
+    /// At the last entry that was read.
     state: State,
     fewest: usize,
     /// Entries before the last place with the fewest.

@@ -2,17 +2,17 @@
 //! was written, or one that only appended.
 //!
 //! A mirror is current if its record says so: it shows the log up to its end, and is the file that the record speaks
-//! of. Anything else is worth a look, which `finish` takes.
+//! of. Anything else is checked by `finish`.
 //!
 //! Invariant: nothing is read but names, stamps and records.
 
 use crate::data::name::LogName;
 use crate::error::Result;
-use crate::files::log::file::LogPaths;
+use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorRecord;
 use crate::vfs::FileSystem;
 
-/// Whether the mirror of a log may be behind it. `is_kept` tells that it has one also where no record says so.
+/// Whether the mirror of a log may be behind it. `is_kept`: it has one also where no record says so.
 pub fn is_stale(files: &dyn FileSystem, paths: &LogPaths, is_kept: bool) -> Result<bool> {
     let Some(log) = files.stamp(&paths.log)? else { return Ok(false) };
     let mirror = files.stamp(&paths.mirror)?;

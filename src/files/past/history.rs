@@ -1,4 +1,4 @@
-//! What a log and the old logs that it left behind tell of the past: every recorded value of a key, and the state as
+//! What a log and the old logs that it left behind say of the past: every recorded value of a key, and the state as
 //! it was at a point in time. Read beside the writer.
 //!
 //! ```text
@@ -7,9 +7,9 @@
 //! log                              CHECKPOINT g h
 //! ```
 //!
-//! A key's records in two files after each other are compared to tell what is in both: the checkpoint must show what the
+//! A key's records in two files after each other are compared to find what is in both: the checkpoint must show what the
 //! file before shows, up to the lines that were copied. So an entry that happens to equal one before the compaction is
-//! told too.
+//! given too.
 //!
 //! Invariant: memory does not grow with the logs, only with what is asked for: one key's records, or one state.
 
@@ -66,7 +66,7 @@ impl Past {
     /// Every recorded value of a key literal, in the order in which the entries took effect.
     pub fn of_key(self, files: &dyn FileSystem, key: &str) -> Result<Texts> {
         let mut records = TextBuilder::new(TextKind::Array);
-        let mut before: Option<Vec<Record>> = None;
+        let mut before: Option<Vec<KeyRecord>> = None;
         self.for_each(files, |mut source| {
             let found = records_of(&mut source, key)?;
             let news = before.as_ref().map_or(0..0, |before| found.known_from(before));
@@ -97,7 +97,7 @@ impl Past {
         self.for_each(files, |mut source| {
             let reach = reach_of(&mut source, at_ms)?;
             if reach.entries > 0 {
-                // A later file tells all that an earlier one does, and more.
+                // A later file has all that an earlier one has, and more.
                 state = Some(replay_first(&mut source, reach.entries)?);
             }
             oldest.get_or_insert(reach);
@@ -105,7 +105,7 @@ impl Past {
         })?;
         match (state, oldest) {
             (Some(state), _) => Ok(object_of(state.iter())),
-            // What was before the oldest checkpoint is not told by any file.
+            // No file says what was before the oldest checkpoint.
             (None, Some(Reach { is_checkpoint: true, begins_ms, .. })) => {
                 Err(Error::no_history(log_name, iso(at_ms), iso(begins_ms.unwrap_or_default())))
             }
@@ -115,7 +115,7 @@ impl Past {
 }
 
 /// One record of a key.
-struct Record {
+struct KeyRecord {
     /// Of the entry.
     entry_hash: u64,
     /// Of the value; `None` where the key is removed.
@@ -127,18 +127,18 @@ struct Record {
 }
 
 /// The records of a key in a file.
-struct Found {
-    records: Vec<Record>,
+struct KeyRecords {
+    records: Vec<KeyRecord>,
     /// The file begins with a checkpoint.
     is_compacted: bool,
     /// Its time.
     compacted_ms: Option<i64>,
 }
 
-impl Found {
-    /// Which records repeat what the file before tells. A compacted log begins with a checkpoint of the file before,
+impl KeyRecords {
+    /// Which records repeat what the file before says. A compacted log begins with a checkpoint of the file before,
     /// up to some line of it, and goes on with a copy of the lines behind that.
-    fn known_from(&self, before: &[Record]) -> Range<usize> {
+    fn known_from(&self, before: &[KeyRecord]) -> Range<usize> {
         if !self.is_compacted {
             return 0..0;
         }
@@ -159,9 +159,9 @@ impl Found {
     }
 }
 
-fn records_of(source: &mut Source, key: &str) -> Result<Found> {
+fn records_of(source: &mut Source, key: &str) -> Result<KeyRecords> {
     let finder = memmem::Finder::new(key);
-    let mut found = Found { records: Vec::new(), is_compacted: false, compacted_ms: None };
+    let mut found = KeyRecords { records: Vec::new(), is_compacted: false, compacted_ms: None };
     let name = quote(&source.name);
     let mut is_first = true;
     let mut reader = LineReader::new(&mut *source.file, 0, source.end, 1);
@@ -178,7 +178,7 @@ fn records_of(source: &mut Source, key: &str) -> Result<Found> {
         let time = entry.time();
         let shown = value.as_ref().map(|text| format!(",\"value\":{text}")).unwrap_or_default();
         let edit = if entry.edit.is_some() { ",\"isExternalEdit\":true" } else { "" };
-        found.records.push(Record {
+        found.records.push(KeyRecord {
             entry_hash: xxh3_64(entry.text().as_bytes()),
             value_hash: value.as_ref().map(|text| xxh3_64(text.as_bytes())),
             time_ms: time.and_then(json::time_ms),

@@ -2,5 +2,6 @@
 
 pub(crate) mod batch;
 pub(crate) mod commit;
-pub(crate) mod shelf;
-pub(crate) mod stage;
+pub(crate) mod edit_lines;
+pub(crate) mod log_writer;
+pub(crate) mod run;

@@ -1,5 +1,5 @@
-//! What readers on other threads see of one log: its durable state, and the stamps that tell whether
-//! it is still what the files hold.
+//! What readers on other threads see of one log: its durable state, and the stamps that show whether
+//! it still is what the files hold.
 //!
 //! Invariant: the state under the lock is always that of whole, acknowledged batches. `is_current`
 //! is false while the writer has not loaded the log, or cannot trust the stamps.
@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use std::sync::atomic::Ordering;
 
 use crate::data::state::State;
-use crate::files::log::file::LogPaths;
+use crate::files::log::paths::LogPaths;
 use crate::files::metrics::LogMetrics;
 use crate::files::report::LogReport;
 use crate::vfs::{FileSystem, Stamp};
@@ -20,7 +20,7 @@ pub struct Shelf {
     pub paths: LogPaths,
     /// What is counted of the log.
     pub(crate) metrics: LogMetrics,
-    pub(crate) published: RwLock<Published>,
+    published: RwLock<Published>,
 }
 
 /// Whether an answer takes edits of the mirror into account.
@@ -34,14 +34,20 @@ pub enum Edits {
 
 /// The state and what it was read from.
 #[derive(Default)]
-pub struct Published {
+struct Published {
     /// Durable state, foreign edits included.
-    pub state: State,
-    /// The log when `state` was right.
+    state: State,
+    stamps: Stamps,
+}
+
+/// The files that the published state was read from.
+#[derive(Clone, Copy, Default)]
+pub struct Stamps {
+    /// The log.
     pub log: Option<Stamp>,
-    /// The mirror when `state` was right.
+    /// The mirror.
     pub mirror: Option<Stamp>,
-    /// False where the mirror is of no concern.
+    /// The log has a mirror.
     pub is_mirrored: bool,
     /// See the header of this file.
     pub is_current: bool,
@@ -54,13 +60,52 @@ impl Shelf {
         Self { paths, metrics: LogMetrics::default(), published: RwLock::default() }
     }
 
+    /// Looks at the state.
+    pub fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.published.read().state)
+    }
+
+    /// Changes the state to that of the log with this stamp. For the writer.
+    pub fn change(&self, log: Option<Stamp>, change: impl FnOnce(&mut State)) {
+        let mut published = self.published.write();
+        change(&mut published.state);
+        published.stamps.log = log;
+    }
+
+    /// Keeps the numbers of a field, which were read from the state.
+    pub fn add_field(&self, field: &str, numbers: Vec<f64>) {
+        self.published.write().state.add_field(field, numbers);
+    }
+
+    /// Puts a state in the place of the one that is there.
+    pub fn put(&self, state: State) {
+        self.published.write().state = state;
+    }
+
+    /// Takes the state away until `put`; meanwhile nobody reads it.
+    pub fn take_state(&self) -> State {
+        let mut published = self.published.write();
+        published.stamps.is_current = false;
+        std::mem::take(&mut published.state)
+    }
+
+    /// From now on readers ask the writer.
+    pub fn distrust(&self) {
+        self.published.write().stamps.is_current = false;
+    }
+
+    /// Lets readers answer from memory while the files have these stamps.
+    pub fn publish(&self, stamps: Stamps) {
+        self.published.write().stamps = stamps;
+    }
+
     /// What was counted, and what there is. `now_ms` is of the clock that never jumps.
     #[must_use]
     pub fn report(&self, now_ms: u64) -> LogReport {
         let metrics = &self.metrics;
         let (size_bytes, live_bytes, keys) = {
             let published = self.published.read();
-            let size_bytes = published.log.map_or(0, |stamp| stamp.size_bytes);
+            let size_bytes = published.stamps.log.map_or(0, |stamp| stamp.size_bytes);
             (size_bytes, published.state.live_bytes(), published.state.len() as u64)
         };
         LogReport {
@@ -86,7 +131,7 @@ impl Shelf {
         }
     }
 
-    /// What a key literal had last, whether or not the files are as they were. A guess.
+    /// The last known value of a key literal, whether or not the files are as they were. A guess.
     #[must_use]
     pub fn guess(&self, key: &str) -> Option<String> {
         self.published.read().state.get(key).map(|member| member.value().to_owned())
@@ -101,10 +146,11 @@ impl Shelf {
     ) -> Option<R> {
         let published = self.published.try_read()?;
         let is_same = |path, known| files.stamp(path).is_ok_and(|found| found == known);
-        let is_current = published.is_current
-            && (published.is_mirrored || edits == Edits::Ignored)
-            && is_same(&self.paths.log, published.log)
-            && (!published.is_mirrored || is_same(&self.paths.mirror, published.mirror));
+        let stamps = &published.stamps;
+        let is_current = stamps.is_current
+            && (stamps.is_mirrored || edits == Edits::Ignored)
+            && is_same(&self.paths.log, stamps.log)
+            && (!stamps.is_mirrored || is_same(&self.paths.mirror, stamps.mirror));
         if is_current { answer(&published.state) } else { None }
     }
 }

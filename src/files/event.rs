@@ -1,0 +1,366 @@
+//! What a folder notifies people and listeners of: one variant for each notice, with its text and details.
+//!
+//! `store::event` has the table of codes and says how often each is notified and printed.
+//!
+//! Invariant: two events of one code have the same subject if and only if they are about the same thing.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use crate::data::json::key_for_people;
+use crate::error::Error;
+use crate::files::log::lines::Damage;
+use crate::files::log::paths::LogPaths;
+use crate::store::event::Details;
+
+/// See the header of this file.
+pub enum Event<'a> {
+    /// The disk took long to sync the log.
+    SlowSync { duration_ms: u64 },
+    /// A sync of `fsync: 'interval'` failed.
+    SyncFailed { error: &'a Error },
+    /// The log ends with bytes of an entry that was never finished.
+    TornTail { end: u64, torn_bytes: u64 },
+    /// Lines of the log cannot be used. `backup` may hold what a lost checkpoint held.
+    LogDamaged { first: &'a Damage, count: usize, backup: Option<&'a Path> },
+    /// Another program removed, cut or replaced the log. `loss` distinguishes this loss from others.
+    LogLost { loss: String, keys: u64 },
+    /// The mirror is not a JSON object.
+    MirrorBroken { hash: u64 },
+    /// The mirror has what damaged lines of the log have lost.
+    RecoveredFromMirror { hash: u64, keys: u64 },
+    /// The mirror was edited.
+    ForeignEdit { hash: u64, keys: u64, ambiguous: &'a [String] },
+    /// The mirror could not be written.
+    MirrorFailed { error: &'a Error },
+    /// The mirror is written in place, as the system refuses to replace it.
+    MirrorInPlace { refused: &'a Error },
+    /// The record of the mirror cannot be read.
+    RecordFailed { error: &'a Error },
+    /// The log was compacted.
+    Compacted { before_bytes: u64, after_bytes: u64, duration_ms: u64 },
+    /// It could not be compacted.
+    CompactionFailed { error: &'a Error },
+    /// The log before a compaction is kept.
+    BackupMade { path: &'a Path, size_bytes: u64, action: &'static str },
+    /// An old log was removed.
+    BackupRemoved { path: &'a Path, size_bytes: u64 },
+    /// An old log was compressed.
+    BackupCompressed { path: &'a Path, size_bytes: u64 },
+    /// Old logs could not be removed or compressed.
+    BackupFailed { error: &'a Error },
+}
+
+/// An event in the form in which it is passed on.
+pub struct Described {
+    /// See `store::event`.
+    pub code: &'static str,
+    /// Distinguishes one thing from another of the same code.
+    pub subject: String,
+    /// For people.
+    pub message: String,
+    /// For listeners.
+    pub details: Details,
+}
+
+impl Event<'_> {
+    /// Code, subject, text and details, for a log.
+    pub fn describe(&self, paths: &LogPaths) -> Described {
+        let (code, subject) = (self.code(), self.subject(paths));
+        Described { code, subject, message: self.message(paths), details: self.details(paths) }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::SlowSync { .. } => "PS_SLOW_SYNC",
+            Self::SyncFailed { .. } => "PS_SYNC_FAILED",
+            Self::TornTail { .. } => "PS_TORN_TAIL",
+            Self::LogDamaged { .. } => "PS_LOG_DAMAGED",
+            Self::LogLost { .. } => "PS_LOG_LOST",
+            Self::MirrorBroken { .. } => "PS_MIRROR_BROKEN",
+            Self::RecoveredFromMirror { .. } => "PS_RECOVERED_FROM_MIRROR",
+            Self::ForeignEdit { .. } => "PS_FOREIGN_EDIT",
+            Self::MirrorFailed { .. } => "PS_MIRROR_FAILED",
+            Self::MirrorInPlace { .. } => "PS_MIRROR_IN_PLACE",
+            Self::RecordFailed { .. } => "PS_RECORD_FAILED",
+            Self::Compacted { .. } => "PS_COMPACTION",
+            Self::CompactionFailed { .. } => "PS_COMPACTION_FAILED",
+            Self::BackupMade { .. } | Self::BackupRemoved { .. } | Self::BackupCompressed { .. } => {
+                "PS_BACKUP"
+            }
+            Self::BackupFailed { .. } => "PS_BACKUP_FAILED",
+        }
+    }
+
+    fn subject(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::SlowSync { .. } => paths.log.display().to_string(),
+            Self::SyncFailed { error } | Self::CompactionFailed { error } | Self::BackupFailed { error } => {
+                with(&paths.log, error.code())
+            }
+            Self::TornTail { end, .. } => with(&paths.log, end),
+            Self::LogDamaged { first, count, .. } => {
+                with(&paths.log, format_args!("{} {count}", first.offset))
+            }
+            Self::LogLost { loss, .. } => with(&paths.log, loss),
+            Self::MirrorBroken { hash }
+            | Self::RecoveredFromMirror { hash, .. }
+            | Self::ForeignEdit { hash, .. } => with(&paths.mirror, hash),
+            Self::MirrorFailed { error } => with(&paths.mirror, error.code()),
+            Self::MirrorInPlace { .. } => paths.mirror.display().to_string(),
+            Self::RecordFailed { error } => with(&paths.record, error.code()),
+            Self::Compacted { .. }
+            | Self::BackupMade { .. }
+            | Self::BackupRemoved { .. }
+            | Self::BackupCompressed { .. } => String::new(),
+        }
+    }
+
+    fn message(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::SlowSync { duration_ms } => format!(
+                "The disk took {duration_ms} ms to sync '{}'. Nothing is lost, but calls wait for it; see whether the \
+                 disk is overloaded or failing",
+                paths.log.display()
+            ),
+            Self::SyncFailed { error, .. } => format!(
+                "{}. What was acknowledged since the last sync may not be on disk; the log is written anew",
+                error.message()
+            ),
+            Self::TornTail { .. } | Self::LogDamaged { .. } | Self::LogLost { .. } => {
+                self.message_of_log(paths)
+            }
+            Self::MirrorBroken { .. } | Self::RecoveredFromMirror { .. } | Self::ForeignEdit { .. } => {
+                self.message_of_found_mirror(paths)
+            }
+            Self::MirrorFailed { .. } | Self::MirrorInPlace { .. } | Self::RecordFailed { .. } => {
+                self.message_of_written_mirror(paths)
+            }
+            _ => self.message_of_old_logs(paths),
+        }
+    }
+
+    fn message_of_log(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::TornTail { torn_bytes, .. } => {
+                let log = paths.log.display();
+                format!(
+                    "The log '{log}' ends with {} of an entry that was never finished (a crash while it was written). \
+                     They are dropped; nothing that was acknowledged is affected. The next write moves them to \
+                     '{log}.torn.N'",
+                    plural(*torn_bytes, "byte")
+                )
+            }
+            Self::LogDamaged { first, count, backup } => {
+                let advice = backup.map_or_else(String::new, |backup| {
+                    format!(
+                        ". The newest backup that has data is '{}': `progressive-storage repair` brings back what is \
+                         lost",
+                        backup.display()
+                    )
+                });
+                format!(
+                    "{} All other entries are used. The next write moves the damaged lines to '{}.corrupt.N'; see them \
+                     and the backups for what they held{advice}",
+                    describe_damage(paths, first, *count),
+                    paths.log.display()
+                )
+            }
+            Self::LogLost { .. } => format!(
+                "The log '{}' was removed, cut or replaced by another program while it was in use. This process has all \
+                 data in memory; the next write logs it again. Do not rotate, move or edit this file while the bot runs",
+                paths.log.display()
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn message_of_found_mirror(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::MirrorBroken { .. } => {
+                let mirror = paths.mirror.display();
+                format!(
+                    "'{mirror}' is not a JSON object. The log is used instead; the next write moves the file to \
+                     '{mirror}.corrupt.N' and writes it anew"
+                )
+            }
+            Self::RecoveredFromMirror { keys, .. } => format!(
+                "'{}' still has {} that damaged lines of the log '{}' have lost. The values count, and are logged with \
+                 the next write",
+                paths.mirror.display(),
+                plural(*keys, "key"),
+                paths.log.display()
+            ),
+            Self::ForeignEdit { keys, ambiguous, .. } => format!(
+                "'{}' holds changes of {} that the log '{}' does not have (an edit by hand, or data of the old module). \
+                 They count, and are logged with the next write{}",
+                paths.mirror.display(),
+                plural(*keys, "key"),
+                paths.log.display(),
+                ambiguity(ambiguous)
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn message_of_written_mirror(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::MirrorFailed { error } => format!(
+                "The mirror '{}' could not be written: {}. The log has all data; the mirror is tried again",
+                paths.mirror.display(),
+                error.message()
+            ),
+            Self::MirrorInPlace { refused } => format!(
+                "'{}' cannot be replaced ({}), so it is written in place: a reader may find half of it for a moment, and \
+                 after a power cut. Mount the data folder as a whole, not this file by itself",
+                paths.mirror.display(),
+                refused.message()
+            ),
+            Self::RecordFailed { error } => format!(
+                "'{}' cannot be read: {}. It only helps to tell an edit from an old mirror; the log tells that as well, \
+                 after a crash not always. Remove the file; it is made anew",
+                paths.record.display(),
+                error.message()
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn message_of_old_logs(&self, paths: &LogPaths) -> String {
+        match self {
+            Self::Compacted { before_bytes, after_bytes, duration_ms } => format!(
+                "The log '{}' was compacted from {before_bytes} to {after_bytes} bytes in {duration_ms} ms",
+                paths.name
+            ),
+            Self::CompactionFailed { error } => format!(
+                "The log '{}' could not be compacted: {}. It is as it was",
+                paths.name,
+                error.message()
+            ),
+            Self::BackupMade { path, .. } => {
+                format!("The log as it was before is kept as '{}'", path.display())
+            }
+            Self::BackupRemoved { path, .. } => format!("'{}' was one too many", path.display()),
+            Self::BackupCompressed { path, .. } => format!("'{}' was compressed", path.display()),
+            Self::BackupFailed { error } => format!(
+                "Old backups or archives of the log '{}' could not be compressed or removed: {}. They are as they were, \
+                 and it is tried again after the next compaction",
+                paths.name,
+                error.message()
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn details(&self, paths: &LogPaths) -> Details {
+        let details = Details::of_log(&paths.name);
+        match self {
+            Self::SlowSync { duration_ms, .. } => details.number("durationMs", *duration_ms),
+            Self::SyncFailed { error, .. }
+            | Self::CompactionFailed { error, .. }
+            | Self::BackupFailed { error, .. } => details.text("reason", error.code().as_str()),
+            Self::TornTail { torn_bytes, .. } => {
+                details.path("path", &paths.log).number("droppedBytes", *torn_bytes)
+            }
+            Self::LogDamaged { first, count, backup } => {
+                let details = damage_details(details.path("path", &paths.log), first, *count);
+                backup.map_or(details.clone(), |backup| details.path("backup", backup))
+            }
+            Self::LogLost { keys, .. } => details.path("path", &paths.log).number("keys", *keys),
+            Self::MirrorBroken { .. } => details.path("path", &paths.mirror),
+            Self::RecoveredFromMirror { keys, .. } => {
+                details.path("path", &paths.mirror).number("keys", *keys)
+            }
+            Self::ForeignEdit { keys, ambiguous, .. } => {
+                details.path("path", &paths.mirror).number("keys", *keys).keys("ambiguousKeys", ambiguous)
+            }
+            Self::MirrorFailed { error } | Self::MirrorInPlace { refused: error } => {
+                details.path("path", &paths.mirror).text("reason", error.code().as_str())
+            }
+            Self::RecordFailed { error } => {
+                details.path("path", &paths.record).text("reason", error.code().as_str())
+            }
+            Self::Compacted { before_bytes, after_bytes, duration_ms, .. } => details
+                .number("durationMs", *duration_ms)
+                .number("sizeBeforeBytes", *before_bytes)
+                .number("sizeAfterBytes", *after_bytes),
+            Self::BackupMade { path, size_bytes, action } => of_old_log(details, path, *size_bytes, action),
+            Self::BackupRemoved { path, size_bytes, .. } => of_old_log(details, path, *size_bytes, "removed"),
+            Self::BackupCompressed { path, size_bytes, .. } => {
+                of_old_log(details, path, *size_bytes, "compressed")
+            }
+        }
+    }
+}
+
+/// Calls waited long for the lock between processes.
+pub fn lock_wait(folder: &Path, duration_ms: u64) -> Described {
+    let shown = folder.display();
+    Described {
+        code: "PS_LOCK_WAIT",
+        subject: shown.to_string(),
+        message: format!(
+            "Calls on '{shown}' waited {duration_ms} ms for the lock that another process held. Nothing is lost; see \
+             whether a process is stopped, or the disk is slow"
+        ),
+        details: Details::new().path("path", folder).number("durationMs", duration_ms),
+    }
+}
+
+fn with(path: &Path, what: impl Display) -> String {
+    format!("{} {what}", path.display())
+}
+
+fn of_old_log(details: Details, path: &Path, size_bytes: u64, action: &str) -> Details {
+    details.path("path", path).number("sizeBytes", size_bytes).text("action", action)
+}
+
+/// Which keys of an edit may be meant otherwise.
+fn ambiguity(keys: &[String]) -> String {
+    const NAMED_MAX: usize = 5;
+    if keys.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<String> = keys.iter().take(NAMED_MAX).map(|key| key_for_people(key)).collect();
+    if keys.len() > NAMED_MAX {
+        named.push(format!("and {} more", keys.len() - NAMED_MAX));
+    }
+    format!(
+        ". The file was made from an older state: see whether what it says of {} is meant ({})",
+        plural(keys.len() as u64, "key"),
+        named.join(", ")
+    )
+}
+
+fn damage_details(details: Details, first: &Damage, count: usize) -> Details {
+    let details = details
+        .number("lines", count as u64)
+        .number("firstLine", first.line)
+        .number("offset", first.offset)
+        .number("sizeBytes", first.size_bytes)
+        .text("reason", &first.reason.to_string());
+    match &first.key {
+        Some(key) => details.text("key", key),
+        None => details,
+    }
+}
+
+/// Which line of a log is damaged, and how.
+pub fn describe_damage(paths: &LogPaths, first: &Damage, count: usize) -> String {
+    let key = first.key.as_ref().map(|key| format!(", key '{key}'")).unwrap_or_default();
+    let more =
+        if count > 1 { format!(" and {}", plural(count as u64 - 1, "more line")) } else { String::new() };
+    format!(
+        "The log '{}' is damaged: line {} at byte {} ({}{key}) cannot be used, {}{more}.",
+        paths.log.display(),
+        first.line,
+        first.offset,
+        plural(first.size_bytes, "byte"),
+        first.reason
+    )
+}
+
+/// `1 key`, `2 keys`.
+fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}

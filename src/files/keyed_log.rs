@@ -1,0 +1,382 @@
+//! One log and what belongs to it: its writer with the mirror, its compaction, its old logs, and the calls that wait.
+//!
+//! ```text
+//! requests of one log:   append  write  read-key  write │ read-whole │ write …
+//! lines in one append:   [edit]  l1     -         l2 l3 │            │ l4
+//! ```
+//!
+//! 1. Catch up with what others did to the files (`OpenLog::catch_up`).
+//! 2. Take the requests in their order. A write is staged (`Batch`); a read of one key sees what was staged before it and
+//!    is answered with the batch; one of the whole state (│) commits first.
+//! 3. Commit (`commit`), also where over a MiB is staged, so that the first callers work on their answers while the next
+//!    part is made.
+//!
+//! Invariant: the requests of one log take effect in their order; each is answered, held, or made anew (`run.again`).
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::data::change::Change;
+use crate::data::state::{Member, State};
+use crate::error::{Error, Result};
+use crate::files::compact::compaction::{Compaction, StepOutcome, failed};
+use crate::files::context::Context;
+use crate::files::job::{Job, JobDone};
+use crate::files::log::paths::LogPaths;
+use crate::files::open::open_log::OpenLog;
+use crate::files::past::old_logs::OldLogKind;
+use crate::files::past::retain::Retainer;
+use crate::files::past::rotation::Rotated;
+use crate::files::policy::is_compaction_due;
+use crate::files::read_job::{Reading, begin};
+use crate::files::shelf::Shelf;
+use crate::files::write::batch::{StagedCall, again};
+use crate::files::write::commit::commit;
+use crate::files::write::log_writer::LogWriter;
+use crate::files::write::run::Run;
+use crate::store::answer::Answer;
+use crate::store::held::Held;
+use crate::store::query::Query;
+use crate::store::request::{Expected, Maintenance, Replace, Request, Work};
+use crate::store::rule::{Outcome, Reads, Rule};
+use crate::store::ticket::{Outlet, Ticket};
+
+/// So much is staged before it is committed.
+const COMMIT_BYTES_MAX: usize = 1 << 20;
+
+/// See the header of this file.
+pub struct KeyedLog {
+    writer: LogWriter,
+    compaction: Compaction,
+    retainer: Retainer,
+    held: Held,
+}
+
+/// Calls.
+impl KeyedLog {
+    /// A log that is not loaded yet.
+    pub fn new(paths: LogPaths, shelf: Arc<Shelf>) -> Self {
+        Self {
+            writer: LogWriter::new(OpenLog::new(paths, shelf)),
+            compaction: Compaction::default(),
+            retainer: Retainer::default(),
+            held: Held::default(),
+        }
+    }
+
+    /// Takes the requests of a batch, in order. Where the lock is lost meanwhile, what is not written yet is in
+    /// `run.again`. Long work is left in `jobs`.
+    pub fn run(&mut self, context: &Context, requests: Vec<Request>, run: &mut Run, jobs: &mut Vec<Job>) {
+        if requests.iter().any(|request| request.is_collection) {
+            self.writer.log_mut().want_mirror();
+        }
+        if let Err(error) = self.writer.log_mut().catch_up(context) {
+            if requests.iter().any(|request| matches!(request.work, Work::Compact(_) | Work::Maintain(_))) {
+                failed(context, self.writer.log(), &error);
+            }
+            return self.refuse(requests, &error, run);
+        }
+        let mut requests = VecDeque::from(requests);
+        while let Some(request) = self.held.next(&mut requests) {
+            if let Some((work, ticket)) = self.stage(context, request, run) {
+                commit(context, &mut self.writer, run);
+                if run.again.is_empty() {
+                    self.answer_alone(context, work, ticket, run, jobs);
+                } else {
+                    requests.push_front(again(&self.writer.log().paths().name, work, ticket));
+                }
+            }
+            if run.batch.lines.bytes.len() >= COMMIT_BYTES_MAX {
+                commit(context, &mut self.writer, run);
+                run.hand_over();
+            }
+            if !run.again.is_empty() {
+                break;
+            }
+        }
+        commit(context, &mut self.writer, run);
+        if !run.again.is_empty() {
+            run.again.extend(requests);
+        }
+    }
+
+    /// Answers with an error, also those that waited for one of these.
+    pub fn refuse(&mut self, requests: Vec<Request>, error: &Error, run: &mut Run) {
+        for request in requests {
+            let waiting = if request.is_next_try() {
+                self.held.release(&request.ticket.outlet())
+            } else {
+                VecDeque::new()
+            };
+            run.answer(request.ticket, Err(error.clone()));
+            for request in waiting {
+                run.answer(request.ticket, Err(error.clone()));
+            }
+        }
+    }
+
+    /// Whether calls of this one's caller are held.
+    pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
+        self.held.holds_calls_of(ticket)
+    }
+
+    /// Gives back the held calls of a caller.
+    pub fn release_held(&mut self, caller: &Arc<dyn Outlet>) -> VecDeque<Request> {
+        self.held.release(caller)
+    }
+
+    /// Stages a request; gives back one that is done by itself.
+    fn stage(&mut self, context: &Context, request: Request, run: &mut Run) -> Option<(Work, Ticket)> {
+        let Request { work, ticket, .. } = request;
+        match work {
+            Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
+            Work::Append(open) => {
+                run.batch.append(&open);
+                run.batch.waiting.push((ticket, StagedCall::Appended(open)));
+            }
+            Work::Write(rule) => self.stage_write(context, rule, ticket, run),
+            Work::Read(query) if query.is_of_keys() => {
+                let answer = run.batch.answer_of_key(self.writer.log().shelf(), &query);
+                run.batch.waiting.push((ticket, StagedCall::Read(answer, query)));
+            }
+            other => return Some((other, ticket)),
+        }
+        None
+    }
+
+    fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
+        let Some(value) = &replace.value else { return run.answer(ticket, Ok(Answer::Undefined)) };
+        let shelf = self.writer.log().shelf();
+        let found = run.batch.view(shelf, |view| view.get(&replace.key).map(str::to_owned));
+        if matches!(&replace.expected, Expected::Value(expected) if *expected == found) {
+            run.batch.write(context.files.now_ms(), vec![Change::Set(Member::new(&replace.key, value))]);
+            // What waited for this try is in the batch behind it by now.
+            let work = Work::Replace(Replace { is_again: false, ..replace });
+            run.batch.waiting.push((ticket, StagedCall::Written(Ok(Answer::Undefined), work)));
+        } else {
+            // At once: the caller's next try may make it into the next batch.
+            self.held.begin(ticket.outlet());
+            ticket.answer(Ok(Answer::Conflict(found))).flush();
+        }
+    }
+
+    fn stage_write(&mut self, context: &Context, rule: Box<dyn Rule>, ticket: Ticket, run: &mut Run) {
+        if rule.reads() == Reads::Whole {
+            commit(context, &mut self.writer, run);
+        }
+        let now_ms = context.files.now_ms();
+        let shelf = self.writer.log().shelf();
+        let staged =
+            catch_unwind(AssertUnwindSafe(|| run.batch.view(shelf, |view| rule.apply(view, now_ms))))
+                .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
+        let answer = staged.map(|Outcome { changes, answer }| {
+            run.batch.write(now_ms, changes);
+            answer
+        });
+        run.batch.waiting.push((ticket, StagedCall::Written(answer, Work::Write(rule))));
+    }
+
+    /// Calls on the log or the whole state; nothing is staged.
+    fn answer_alone(
+        &mut self,
+        context: &Context,
+        work: Work,
+        ticket: Ticket,
+        run: &mut Run,
+        jobs: &mut Vec<Job>,
+    ) {
+        match work {
+            Work::Read(query) => self.answer_query(context, query, ticket, run, jobs),
+            Work::Compact(threshold_bytes) => {
+                if self.is_compaction_wanted(threshold_bytes) {
+                    self.compact_as(context, OldLogKind::Backup, ticket, run, jobs);
+                } else {
+                    run.answer(ticket, Ok(Answer::Bool(false)));
+                }
+            }
+            Work::Maintain(wanted) => self.maintain(context, wanted, ticket, run, jobs),
+            Work::Append(_) | Work::Write(_) | Work::Replace(_) => {
+                run.answer(ticket, Err(Error::internal("a request went the wrong way")));
+            }
+        }
+    }
+
+    fn answer_query(
+        &self,
+        context: &Context,
+        query: Query,
+        ticket: Ticket,
+        run: &mut Run,
+        jobs: &mut Vec<Job>,
+    ) {
+        match begin(context, self.writer.log(), query) {
+            Ok(Reading::Answered(answer)) => run.answer(ticket, Ok(answer)),
+            Ok(Reading::Beside(job)) => jobs.push(Job::Read(job, ticket)),
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+}
+
+/// Compaction and old logs.
+impl KeyedLog {
+    /// Whether to compact: without a threshold, always.
+    fn is_compaction_wanted(&self, threshold_bytes: Option<u64>) -> bool {
+        let log = self.writer.log();
+        let live_bytes = log.shelf().with_state(State::live_bytes);
+        threshold_bytes.is_none_or(|threshold_bytes| {
+            !self.compaction.is_running() && is_compaction_due(log.end(), live_bytes, threshold_bytes)
+        })
+    }
+
+    /// Compacts the log; the old one becomes a backup or an archive.
+    fn compact_as(
+        &mut self,
+        context: &Context,
+        kind: OldLogKind,
+        ticket: Ticket,
+        run: &mut Run,
+        jobs: &mut Vec<Job>,
+    ) {
+        match self.writer.mend(context).and_then(|()| self.writer.log_pending_edit(context)) {
+            Ok(()) => {
+                let job = self.compaction.ask(context, self.writer.log(), kind, ticket);
+                jobs.extend(job.map(Job::Compact));
+            }
+            Err(error) => {
+                failed(context, self.writer.log(), &error);
+                run.answer(ticket, Err(error));
+            }
+        }
+    }
+
+    /// What the scheduler asks for: a rotation or a compaction if it is due, else care for the old logs.
+    fn maintain(
+        &mut self,
+        context: &Context,
+        wanted: Maintenance,
+        ticket: Ticket,
+        run: &mut Run,
+        jobs: &mut Vec<Job>,
+    ) {
+        let log = self.writer.log();
+        let rotated = Rotated {
+            paths: log.paths(),
+            end: log.end(),
+            live_bytes: log.shelf().with_state(State::live_bytes),
+            stamp: log.file().stamp(),
+        };
+        match rotated.due(&*context.files, wanted) {
+            Ok(Some(kind)) if !self.compaction.is_running() => {
+                self.compact_as(context, kind, ticket, run, jobs);
+            }
+            Ok(_) => {
+                let job = self.retainer.retain(context, log.paths(), &log.shelf().metrics);
+                jobs.extend(job.map(Job::Compress));
+                run.answer(ticket, Ok(Answer::Bool(false)));
+            }
+            Err(error) => run.answer(ticket, Err(error)),
+        }
+    }
+
+    /// Takes the result of a job; gives the calls that are answered. `ready` says whether the lock is held.
+    pub fn job_done(
+        &mut self,
+        context: &Context,
+        done: JobDone,
+        ready: Result<()>,
+        jobs: &mut Vec<Job>,
+    ) -> Vec<(Ticket, Result<Answer>)> {
+        let ready = ready.and_then(|()| {
+            // A panic here must not take the result along: somebody waits for it.
+            let log = self.writer.log_mut();
+            catch_unwind(AssertUnwindSafe(|| log.catch_up(context))).unwrap_or_else(|_| {
+                self.writer.log_mut().distrust();
+                Err(Error::internal("the files could not be looked at"))
+            })
+        });
+        match done {
+            JobDone::Compress(done) => {
+                let log = self.writer.log();
+                let job =
+                    self.retainer.compress_done(context, log.paths(), &log.shelf().metrics, done, ready);
+                jobs.extend(job.map(Job::Compress));
+            }
+            JobDone::Mirror(done) => self.writer.log_mut().mirror_done(context, done, ready),
+            JobDone::Compact(done) => {
+                let StepOutcome { answered, job } =
+                    self.compaction.step_done(context, &mut self.writer, done, ready);
+                jobs.extend(job.map(Job::Compact));
+                return answered;
+            }
+        }
+        Vec::new()
+    }
+
+    /// A file that was to be compressed stays as it is for now.
+    pub fn leave_uncompressed(&mut self) {
+        self.retainer.leave_uncompressed();
+    }
+}
+
+/// What is due, and the end.
+impl KeyedLog {
+    /// Brings memory in step with the files.
+    pub fn catch_up(&mut self, context: &Context) -> Result<()> {
+        self.writer.log_mut().catch_up(context)
+    }
+
+    /// Another process has held the lock since this one did.
+    pub fn lock_was_others(&mut self) {
+        self.writer.log_mut().lock_was_others();
+    }
+
+    /// True while a compaction or a mirror is under way.
+    pub fn is_busy(&self) -> bool {
+        self.compaction.is_running() || self.writer.log().is_mirror_being_written()
+    }
+
+    /// When `tick` has something to do.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.writer.next_due_ms()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, context: &Context, now_ms: u64, ready: &Result<()>, jobs: &mut Vec<Job>) {
+        jobs.extend(self.writer.tick(context, now_ms, ready).map(Job::Mirror));
+    }
+
+    /// True when there is something that a clean end has to do.
+    pub fn needs_finish(&self, context: &Context) -> bool {
+        self.writer.log().needs_finish(context)
+    }
+
+    /// Where somebody removed both files there is no data, so a clean end has nothing to write.
+    pub fn forget_if_removed(&mut self, context: &Context) -> Result<()> {
+        self.writer.log_mut().forget_if_removed(context)
+    }
+
+    /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
+    pub fn finish(&mut self, context: &Context) -> Result<()> {
+        self.writer.finish(context)
+    }
+
+    /// Has the next `finish` renew the mirror, if it is ours and old. True if so.
+    pub fn renew_mirror(&mut self, context: &Context) -> bool {
+        self.writer.log_mut().renew_mirror(context)
+    }
+
+    /// This process may not write: a stale mirror stays as it is.
+    pub fn leave_mirror(&mut self) {
+        self.writer.log_mut().leave_mirror();
+    }
+
+    /// After a panic: nothing in memory is trusted.
+    pub fn distrust(&mut self) {
+        self.writer.log_mut().distrust();
+        // The call that these wait for may be the one that was lost. Tickets that are dropped answer for
+        // themselves.
+        self.held = Held::default();
+        self.compaction.dismiss_stranded();
+    }
+}

@@ -1,0 +1,77 @@
+//! Changes of single keys: what differs between two states, and applying it.
+//!
+//! Invariant: `difference(base, content)` applied to `base` gives the keys and values of `content`.
+
+use crate::data::state::{Member, State};
+
+/// The changes that turn one state into another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A key set.
+    Set(Member),
+    /// A key literal removed.
+    Delete(String),
+}
+
+impl Edit {
+    /// The key literal.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Set(member) => member.key(),
+            Self::Delete(key) => key,
+        }
+    }
+}
+
+/// What must be done to `base` to get `content`.
+pub fn difference(base: &State, content: &State) -> Vec<Edit> {
+    let changed = content.iter().filter(|member| base.get(member.key()) != Some(member));
+    let removed = base.iter().filter(|member| content.get(member.key()).is_none());
+    changed
+        .map(|member| Edit::Set(member.clone()))
+        .chain(removed.map(|member| Edit::Delete(member.key().to_owned())))
+        .collect()
+}
+
+/// Applies `edits`, and keeps those that changed something.
+pub fn apply_edits(state: &mut State, edits: Vec<Edit>) -> Vec<Edit> {
+    let changes = |state: &mut State, edit: &Edit| match edit {
+        Edit::Set(member) if state.get(member.key()) == Some(member) => false,
+        Edit::Set(member) => {
+            state.set(member.clone());
+            true
+        }
+        Edit::Delete(key) => state.remove(key),
+    };
+    edits.into_iter().filter(|edit| changes(state, edit)).collect()
+}
+
+/// Applies what calls or edits change.
+pub fn apply_changes(state: &mut State, changes: &[Edit]) {
+    for change in changes {
+        match change {
+            Edit::Set(member) => state.set(member.clone()),
+            Edit::Delete(key) => {
+                state.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_leads_from_one_state_to_the_other() {
+        let base = State::from_object(r#"{"a":1,"b":2,"c":3}"#);
+        let content = State::from_object(r#"{"c":3,"b":5,"d":4}"#);
+        let edits = difference(&base, &content);
+        assert_eq!(edits.len(), 3);
+        let mut state = State::from_object(r#"{"a":1,"b":5,"c":9,"e":7}"#);
+        let effective = apply_edits(&mut state, edits);
+        assert_eq!(effective.len(), 2, "b is 5 already");
+        let text: Vec<&str> = state.iter().map(Member::text).collect();
+        assert_eq!(text, ["\"b\":5", "\"c\":9", "\"e\":7", "\"d\":4"]);
+    }
+}
