@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::host::Host;
 use super::js::{Fallible, Js};
 use crate::data::name::LogName;
-use crate::files::policy::Schedule;
-use crate::files::policy::last_boundary_ms;
+use crate::files::past::schedule::Schedule;
+use crate::files::past::schedule::last_boundary_ms;
 
 /// When logs are rotated.
 #[derive(Clone, Debug, PartialEq, Eq)]

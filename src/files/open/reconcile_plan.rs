@@ -177,6 +177,7 @@ mod tests {
     const END: u64 = 100;
     const STAMP: Stamp = Stamp { id: 1, size_bytes: 9, modified_ns: 5, changed_ns: 5 };
 
+    #[expect(clippy::unnecessary_wraps, reason = "most facts have a record, some have none")]
     fn record(stage: RecordStage, log_end: u64, hash: u64) -> Option<MirrorRecord> {
         Some(MirrorRecord { log_end, log_mark: 0, mirror: MirrorId { hash, stamp: STAMP }, stage })
     }

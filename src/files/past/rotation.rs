@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::files::log::lines::LineReader;
 use crate::files::log::paths::LogPaths;
 use crate::files::past::old_logs::{OldLog, OldLogKind, old_logs};
-use crate::files::policy::{is_compaction_due, is_rotation_due};
+use crate::files::past::schedule::is_rotation_due;
+use crate::files::policy::is_compaction_due;
 use crate::store::request::Maintenance;
 use crate::vfs::{FileSystem, Stamp};
 
