@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::files::options::FsyncMode;
 use crate::files::options::OnCorruption;
 use crate::files::options::Options;
-use crate::files::past::retention::Retention;
 use crate::files::past::schedule::Schedule;
+use crate::files::retention::Retention;
 
 static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
 

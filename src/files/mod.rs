@@ -20,6 +20,7 @@ pub mod place;
 pub(crate) mod policy;
 pub(crate) mod read_job;
 pub(crate) mod report;
+pub(crate) mod retention;
 pub(crate) mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -1,7 +1,7 @@
 //! What a user may choose for a data folder.
 
 use crate::error::{Error, Result};
-use crate::files::past::retention::Retention;
+use crate::files::retention::Retention;
 
 /// When an entry counts as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

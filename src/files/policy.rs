@@ -1,5 +1,5 @@
 //! When compactions and mirrors are due: pure functions of numbers and time. For rotations see `past::schedule`, for what
-//! is kept `past::retention`.
+//! is kept `retention`.
 
 /// A large mirror waits at least so long for further changes.
 const MIRROR_DELAY_MS: u64 = 500;

@@ -5,6 +5,5 @@ pub(crate) mod gzip;
 pub(crate) mod history;
 pub(crate) mod old_logs;
 pub(crate) mod retain;
-pub(crate) mod retention;
 pub(crate) mod rotation;
 pub(crate) mod schedule;

@@ -19,7 +19,7 @@ use crate::files::log::paths::{COMPRESSED_ENDING, LogPaths, Sibling};
 use crate::files::log::replay::replay;
 use crate::files::metrics::LogMetrics;
 use crate::files::past::gzip::Unzipped;
-use crate::files::past::retention::OldFile;
+use crate::files::retention::OldFile;
 use crate::vfs::{File, FileSystem};
 
 /// What an old log was left behind by.

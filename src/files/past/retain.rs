@@ -20,7 +20,7 @@ use crate::files::log::paths::LogPaths;
 use crate::files::metrics::LogMetrics;
 use crate::files::past::compress::{CompressDone, CompressJob};
 use crate::files::past::old_logs::{count_old, described_old_logs};
-use crate::files::past::retention::{to_compress, too_many};
+use crate::files::retention::{to_compress, too_many};
 
 /// See the header of this file.
 #[derive(Default)]

@@ -71,7 +71,7 @@ pub fn is_rotation_due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::past::retention::{OldFile, Retention, to_compress, too_many};
+    use crate::files::retention::{OldFile, Retention, to_compress, too_many};
 
     const MONTH_MS: i64 = 30 * DAY_MS;
     /// 2026-01-01T00:00:00Z.

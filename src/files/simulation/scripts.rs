@@ -12,7 +12,7 @@ use super::stage::{self, Stage};
 use crate::data::name::LogName;
 use crate::files::options::FsyncMode;
 use crate::files::options::Options;
-use crate::files::past::retention::Retention;
+use crate::files::retention::Retention;
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::SimulatedDisk;
 
