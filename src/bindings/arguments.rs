@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use napi::ValueType;
 
-use super::environment::Environment;
 use super::js::{Fallible, Js, Value, owned};
+use super::json::Json;
 use crate::data::json::Members;
 use crate::data::json::quote_utf16;
 use crate::data::name::LogName;
@@ -191,11 +191,11 @@ fn check_size<'scope>(text: &str, argument: &str) -> Fallible<'scope, ()> {
 /// An object (no array, no function), as JSON text of its own properties; stored in one piece.
 pub fn object<'scope>(
     js: Js<'scope>,
-    environment: &Environment,
+    json: &Json,
     value: Value<'scope>,
     argument: &str,
 ) -> Fallible<'scope, String> {
-    let text = object_of_any_size(js, environment, value, argument)?;
+    let text = object_of_any_size(js, json, value, argument)?;
     check_size(&text, argument)?;
     Ok(text)
 }
@@ -203,17 +203,17 @@ pub fn object<'scope>(
 /// The same for an object whose properties are stored one by one.
 pub fn object_of_any_size<'scope>(
     js: Js<'scope>,
-    environment: &Environment,
+    json: &Json,
     value: Value<'scope>,
     argument: &str,
 ) -> Fallible<'scope, String> {
-    with_object(js, environment, value, argument, owned)
+    with_object(js, json, value, argument, owned)
 }
 
 /// The same, giving the text to `read`, which must not ask JavaScript for another.
 fn with_object<'scope, R>(
     js: Js<'scope>,
-    environment: &Environment,
+    json: &Json,
     value: Value<'scope>,
     argument: &str,
     read: impl FnOnce(Cow<str>) -> R,
@@ -225,7 +225,7 @@ fn with_object<'scope, R>(
     let has_to_json = js.type_of(js.get(value, "toJSON")?)? == ValueType::Function;
     let plain = if has_to_json { own_properties(js, value)? } else { value };
     let read = |text: Cow<str>| text.starts_with('{').then(|| read(text));
-    let read = environment.with_json(js, plain, &format_args!("The argument '{argument}'"), read)?;
+    let read = json.with_json(js, plain, &format_args!("The argument '{argument}'"), read)?;
     Ok(read.flatten().ok_or_else(|| wrong_type(js, argument, "a plain object", value))?)
 }
 
@@ -242,11 +242,11 @@ fn own_properties<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'sco
 /// Any value that JSON can hold, as text.
 pub fn json<'scope>(
     js: Js<'scope>,
-    environment: &Environment,
+    json: &Json,
     value: Value<'scope>,
     argument: &str,
 ) -> Fallible<'scope, String> {
-    let text = environment.stringify(js, value, &format_args!("The argument '{argument}'"))?;
+    let text = json.stringify(js, value, &format_args!("The argument '{argument}'"))?;
     let text = text.ok_or_else(|| wrong_type(js, argument, "a value that JSON can hold", value))?;
     check_size(&text, argument)?;
     Ok(text)
@@ -260,11 +260,11 @@ static SPECIAL: LazyLock<[Finder<'static>; 2]> =
 /// An entry as the text of its line, without the closing brace: `timestamp` first, then the rest.
 pub fn entry<'scope>(
     js: Js<'scope>,
-    environment: &Environment,
+    json: &Json,
     value: Value<'scope>,
     now_ms: i64,
 ) -> Fallible<'scope, String> {
-    with_object(js, environment, value, "entry", |text| entry_of(&text, now_ms))?
+    with_object(js, json, value, "entry", |text| entry_of(&text, now_ms))?
 }
 
 fn entry_of<'scope>(text: &str, now_ms: i64) -> Fallible<'scope, String> {

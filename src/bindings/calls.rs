@@ -17,10 +17,11 @@ use super::arguments::{
     object_of_any_size, point_in_time, username,
 };
 use super::environment::{Environment, Then};
+use super::handle::Handle;
 use super::hub::Hub;
 use super::js::{Fallible, Js, Value};
 use super::rotation::{Rotating, Rotation};
-use super::stores::{Handle, Store};
+use super::store::Store;
 use super::stream::LogPieces;
 use super::update::update;
 use crate::data::name::LogName;
@@ -56,8 +57,19 @@ fn now_ms() -> i64 {
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn is_bot_log(log: &LogName) -> bool {
-    LOGS.contains(&log.as_str())
+/// How a call uses a log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    /// As entries, whatever they say. The bot's own logs are collections in any case.
+    Entries,
+    /// As keyed data.
+    Collection,
+}
+
+impl Usage {
+    fn is_collection(self, log: &LogName) -> bool {
+        self == Self::Collection || LOGS.contains(&log.as_str())
+    }
 }
 
 impl<'scope> Calls<'scope> {
@@ -67,15 +79,15 @@ impl<'scope> Calls<'scope> {
         Ok(Self { js, environment: Environment::of(js)?, store, rotation: handle.rotation.clone() })
     }
 
-    fn send(&self, log: &LogName, is_collection: bool, work: Work) -> Fallible<'scope, Value<'scope>> {
-        self.send_text(log, is_collection, work, 0)
+    fn send(&self, log: &LogName, usage: Usage, work: Work) -> Fallible<'scope, Value<'scope>> {
+        self.send_text(log, usage, work, 0)
     }
 
     /// Sends work that holds `size_bytes` of text.
     fn send_text(
         &self,
         log: &LogName,
-        is_collection: bool,
+        usage: Usage,
         work: Work,
         size_bytes: usize,
     ) -> Fallible<'scope, Value<'scope>> {
@@ -83,14 +95,14 @@ impl<'scope> Calls<'scope> {
             self.rotate_where_due(log);
         }
         let (deferred, promise) = self.js.promise()?;
-        let is_collection = is_collection || is_bot_log(log);
+        let is_collection = usage.is_collection(log);
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
         self.store.backend.call(Request { log: log.clone(), is_collection, work, size_bytes, ticket });
         Ok(promise)
     }
 
-    fn request(&self, log: &LogName, is_collection: bool, work: Work, then: Then) {
-        let is_collection = is_collection || is_bot_log(log);
+    fn request(&self, log: &LogName, usage: Usage, work: Work, then: Then) {
+        let is_collection = usage.is_collection(log);
         let ticket = self.environment.ticket(self.js, &self.store, then);
         self.store.backend.call(Request { log: log.clone(), is_collection, work, size_bytes: 0, ticket });
     }
@@ -112,14 +124,19 @@ impl<'scope> Calls<'scope> {
         let is_first = self.store.pending.get() == 0;
         match is_first.then(|| self.store.backend.answer_now(log, &query)).flatten() {
             Some(answer) => self.environment.answer(self.js, deferred, Ok(map(answer))),
-            None => self.request(log, true, Work::Read(query), Then::SettleAs(deferred, Box::new(map))),
+            None => self.request(
+                log,
+                Usage::Collection,
+                Work::Read(query),
+                Then::SettleAs(deferred, Box::new(map)),
+            ),
         }
         Ok(promise)
     }
 
     /// Answers a query about the log itself.
     fn ask_log(&self, log: &LogName, query: Query) -> Fallible<'scope, Value<'scope>> {
-        self.send(log, false, Work::Read(query))
+        self.send(log, Usage::Entries, Work::Read(query))
     }
 
     /// Changes the data by a rule that holds `size_bytes` of text.
@@ -129,7 +146,7 @@ impl<'scope> Calls<'scope> {
         size_bytes: usize,
         rule: impl Rule + 'static,
     ) -> Fallible<'scope, Value<'scope>> {
-        self.send_text(log, true, Work::Write(Box::new(rule)), size_bytes)
+        self.send_text(log, Usage::Collection, Work::Write(Box::new(rule)), size_bytes)
     }
 
     // Logs.
@@ -140,9 +157,9 @@ impl<'scope> Calls<'scope> {
         entry_value: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let log = log_name(self.js, log)?;
-        let line = entry(self.js, &self.environment, entry_value, now_ms())?;
+        let line = entry(self.js, &self.environment.json, entry_value, now_ms())?;
         let size_bytes = line.len();
-        self.send_text(&log, false, Work::Append(line), size_bytes)
+        self.send_text(&log, Usage::Entries, Work::Append(line), size_bytes)
     }
 
     pub fn read_log_entries(&self, log: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
@@ -171,7 +188,7 @@ impl<'scope> Calls<'scope> {
 
     fn compact_one(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
-        self.request(log, false, Work::Compact(None), Then::SettleUndefined(deferred));
+        self.request(log, Usage::Entries, Work::Compact(None), Then::SettleUndefined(deferred));
         Ok(promise)
     }
 
@@ -191,13 +208,13 @@ impl<'scope> Calls<'scope> {
             let is_over = answer.map(|answer| matches!(answer, Answer::Number(size) if size > threshold));
             js.settle(deferred, is_over.map_err(Into::into).and_then(|is_over| js.bool(is_over)));
         }));
-        self.request(&log, false, Work::Read(Query::LogSize), then);
+        self.request(&log, Usage::Entries, Work::Read(Query::LogSize), then);
         Ok(promise)
     }
 
     pub fn log_pieces(&self, log: Value<'scope>) -> Fallible<'scope, Rc<LogPieces>> {
         let log = log_name(self.js, log)?;
-        let is_collection = is_bot_log(&log);
+        let is_collection = Usage::Entries.is_collection(&log);
         Ok(LogPieces::new(Rc::clone(&self.store), log, is_collection))
     }
 
@@ -216,10 +233,13 @@ impl<'scope> Calls<'scope> {
             );
         }
         let count = js.length(tokens)? as usize;
-        let text = json(js, &self.environment, tokens, "tokens")?;
+        let text = json(js, &self.environment.json, tokens, "tokens")?;
         let has_artists = js.is_truthy(artist_info)?;
-        let artists =
-            if has_artists { Some(json(js, &self.environment, artist_info, "artistInfo")?) } else { None };
+        let artists = if has_artists {
+            Some(json(js, &self.environment.json, artist_info, "artistInfo")?)
+        } else {
+            None
+        };
         let rule = SaveTokens { tokens: text, count, artist_info: artists };
         self.change(&TOKENS, rule.tokens.len(), rule)
     }
@@ -239,7 +259,7 @@ impl<'scope> Calls<'scope> {
             js.settle(deferred, is_due.and_then(|is_due| js.bool(is_due)));
         }));
         let query = Query::Get("\"lastUpdated\"".to_owned());
-        self.request(&TOKENS, true, Work::Read(query), then);
+        self.request(&TOKENS, Usage::Collection, Work::Read(query), then);
         Ok(promise)
     }
 
@@ -250,7 +270,7 @@ impl<'scope> Calls<'scope> {
     }
 
     pub fn save_players(&self, players: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
-        let text = object_of_any_size(self.js, &self.environment, players, "players")?;
+        let text = object_of_any_size(self.js, &self.environment.json, players, "players")?;
         self.change(&PLAYERS, text.len(), SavePlayers(text))
     }
 
@@ -347,7 +367,7 @@ impl<'scope> Calls<'scope> {
         state: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let channel = key(self.js, channel_id, "channelId")?;
-        let text = object(self.js, &self.environment, state, "state")?;
+        let text = object(self.js, &self.environment.json, state, "state")?;
         self.change(&GAME_STATE, text.len(), SaveGame { channel, text })
     }
 
@@ -387,7 +407,7 @@ impl<'scope> Calls<'scope> {
                     js.settle(deferred, js.undefined());
                 }
             }));
-            self.request(&game::log_name(name), true, Work::Compact(None), then);
+            self.request(&game::log_name(name), Usage::Collection, Work::Compact(None), then);
         }
         Ok(promise)
     }
@@ -434,7 +454,7 @@ impl<'scope> Calls<'scope> {
                 compaction_failed(environment, &hub, &name, &error);
             }
         }));
-        self.request(log, false, Work::Maintain(wanted), then);
+        self.request(log, Usage::Entries, Work::Maintain(wanted), then);
     }
 
     fn boundary_ms(&self, rotation: &Rotation) -> Fallible<'scope, Option<i64>> {
@@ -459,7 +479,7 @@ impl<'scope> Calls<'scope> {
     }
 
     pub fn metrics(&self) -> Fallible<'scope, Value<'scope>> {
-        self.environment.parse(self.js, &self.report()?.json())
+        self.environment.json.parse(self.js, &self.report()?.json())
     }
 
     pub fn metrics_text(&self) -> Fallible<'scope, Value<'scope>> {
@@ -485,11 +505,11 @@ impl<'scope> Calls<'scope> {
         value: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
-        let text = json(self.js, &self.environment, value, "value")?;
+        let text = json(self.js, &self.environment.json, value, "value")?;
         let work = collection::set(&key, &text);
         let size_bytes = text.len();
         self.store.predicted.set(log, key, Some(text));
-        self.send_text(log, true, work, size_bytes)
+        self.send_text(log, Usage::Collection, work, size_bytes)
     }
 
     pub fn collection_delete(
@@ -499,12 +519,12 @@ impl<'scope> Calls<'scope> {
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         self.store.predicted.set(log, key.clone(), None);
-        self.send(log, true, collection::delete(key))
+        self.send(log, Usage::Collection, collection::delete(key))
     }
 
     pub fn collection_clear(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         self.store.predicted.forget();
-        self.send(log, true, collection::clear())
+        self.send(log, Usage::Collection, collection::clear())
     }
 
     pub fn collection_update(
@@ -575,7 +595,7 @@ fn is_refresh_due<'scope>(
     last_updated: Answer,
 ) -> Fallible<'scope, bool> {
     let Answer::Json(text) = last_updated else { return Ok(true) };
-    let value = environment.parse(js, &text)?;
+    let value = environment.json.parse(js, &text)?;
     let time_ms = match js.type_of(value)? {
         ValueType::Number => js.f64(value)?,
         ValueType::String => {

@@ -10,32 +10,28 @@
 //! Invariant: `waiting_count` is the number of calls that were queued and not settled; the threadsafe
 //! function holds the event loop if and only if it is not zero.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::host::Host;
-use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value, owned};
-use super::outlet::{Backlog, EnvironmentOutlet, WakeUp, join_threads};
-use super::stores::Store;
-use super::turns::{Turns, weight};
-use crate::data::json::is_deeper_than;
+use super::hub::Hub;
+use super::js::{Deferred, Fallible, Js, Kept, Value};
+use super::json::Json;
+use super::outlet::{Backlog, EnvironmentOutlet, join_threads, wake_up};
+use super::store::Store;
+use super::turns::{Steps, Turns, weight};
 use crate::data::text::TextKind;
 use crate::data::text::Texts;
 use crate::error::{Error, Result};
 use crate::store::answer::Answer;
+use crate::store::backend::Backend;
 use crate::store::ticket::Outlet;
 use crate::store::ticket::Ticket;
 
 /// At exit, functions given to `update` run at most so often: one may be made so that it never comes to an end.
 const ROUNDS_AT_EXIT_MAX: u32 = 1000;
-/// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
-/// The stack of most engines ends long before; those of today write any depth.
-const DEPTH_MAX: usize = 12_000;
 
 /// What happens with the answer of a call.
 pub enum Then {
@@ -83,11 +79,17 @@ struct Assembly {
     whole: Kept,
 }
 
+/// Whether the thread waits for answers, so that its event loop must not end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Yes,
+    No,
+}
+
 /// See the header of this file.
 pub struct Environment {
-    stringify: Kept,
-    parse: Kept,
-    assign: Kept,
+    /// Values into text and back.
+    pub json: Json,
     /// When this thread's event loop has its turn.
     pub turns: Turns,
     /// The way back from other threads.
@@ -102,30 +104,11 @@ pub struct Environment {
     free: RefCell<Vec<usize>>,
     waiting_count: Cell<usize>,
     /// Open stores, one for each folder and choice of options.
-    pub stores: RefCell<Vec<Rc<Store>>>,
+    stores: RefCell<Vec<Rc<Store>>>,
     host: RefCell<Option<Rc<Host>>>,
     is_exit_hooked: Cell<bool>,
     /// The listener of `exit` was called, so nobody will wait for what is called from now on.
     is_exiting: Cell<bool>,
-}
-
-/// A threadsafe function that runs `callback` on this thread.
-pub fn threadsafe_function(js: Js<'_>, callback: fn(&Rc<Environment>, Js<'_>)) -> Fallible<'_, WakeUp> {
-    let env = js.env();
-    let nothing = env
-        .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
-        .map_err(|_| Error::internal("a function could not be made"))?;
-    let made = nothing.build_threadsafe_function::<()>().weak::<true>().build_callback(move |context| {
-        let js = Js::new(&context.env);
-        // A panic must not reach C++.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            if let Ok(environment) = Environment::of(js) {
-                callback(&environment, js);
-            }
-        }));
-        Ok(())
-    });
-    Ok(made.map_err(|_| Error::internal("no way back to this thread"))?)
 }
 
 impl Environment {
@@ -145,20 +128,35 @@ impl Environment {
         Ok(environment)
     }
 
+    /// Does this with the environment of the thread, if there is one.
+    fn here(js: Js<'_>, work: impl FnOnce(&Rc<Self>)) {
+        if let Ok(environment) = Self::of(js) {
+            work(&environment);
+        }
+    }
+
     fn new(js: Js<'_>) -> Fallible<'_, Self> {
-        let json = js.get(js.global()?, "JSON")?;
         let outlet = EnvironmentOutlet::new();
-        let wake_up = threadsafe_function(js, |environment, js| {
-            if environment.turns.is_turn() {
-                environment.turn(js);
-            }
-        })?;
-        outlet.connect(wake_up);
+        outlet.connect(wake_up(js, |js| {
+            Self::here(js, |environment| {
+                if environment.turns.is_turn() {
+                    environment.turn(js);
+                }
+            });
+        })?);
+        let steps = Steps {
+            settle_more: |js| Self::here(js, |environment| environment.settle_more(js)),
+            turned: |js| {
+                Self::here(js, |environment| {
+                    environment.turns.turned();
+                    environment.turn(js);
+                });
+            },
+            relay: |js| Self::here(js, |environment| environment.relay()),
+        };
         Ok(Self {
-            stringify: js.keep(js.get(json, "stringify")?)?,
-            parse: js.keep(js.get(json, "parse")?)?,
-            assign: js.keep(js.get(js.get(js.global()?, "Object")?, "assign")?)?,
-            turns: Turns::new(js)?,
+            json: Json::new(js)?,
+            turns: Turns::new(js, &steps)?,
             outlet,
             backlog: RefCell::default(),
             later_count: Cell::new(0),
@@ -183,6 +181,22 @@ impl Environment {
         *self.host.borrow_mut() = Some(Rc::new(host));
     }
 
+    /// This thread's store of a backend.
+    pub fn store_of(&self, backend: Arc<dyn Backend>, hub: &Arc<Hub>) -> Rc<Store> {
+        let mut stores = self.stores.borrow_mut();
+        if let Some(known) = stores.iter().find(|store| Arc::ptr_eq(&store.backend, &backend)) {
+            return Rc::clone(known);
+        }
+        let store = Store::new(backend, hub);
+        stores.push(Rc::clone(&store));
+        store
+    }
+
+    /// No handle of this thread uses the store any more.
+    pub fn forget(&self, store: &Rc<Store>) {
+        self.stores.borrow_mut().retain(|known| !Rc::ptr_eq(known, store));
+    }
+
     /// A ticket for a call on `store`; `then` says what happens with its answer.
     pub fn ticket(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
         let waiting = Waiting { store: Rc::clone(store), then };
@@ -201,22 +215,22 @@ impl Environment {
 
     fn one_more_waits(&self, js: Js<'_>) {
         if self.waiting_count.replace(self.waiting_count.get() + 1) == 0 {
-            self.hold_event_loop(js, true);
+            self.hold_event_loop(js, Hold::Yes);
         }
     }
 
     fn one_less_waits(&self, js: Js<'_>) {
         if self.waiting_count.replace(self.waiting_count.get() - 1) == 1 {
-            self.hold_event_loop(js, false);
+            self.hold_event_loop(js, Hold::No);
         }
     }
 
     #[expect(deprecated, reason = "cloning the function, as is advised, allocates at each first call")]
-    fn hold_event_loop(&self, js: Js<'_>, hold: bool) {
+    fn hold_event_loop(&self, js: Js<'_>, hold: Hold) {
         let env = js.env();
         self.outlet.with_wake_up(|wake_up| {
             // While the environment goes down there is no loop to hold.
-            let _ = if hold { wake_up.refer(&env) } else { wake_up.unref(&env) };
+            let _ = if hold == Hold::Yes { wake_up.refer(&env) } else { wake_up.unref(&env) };
         });
     }
 
@@ -368,7 +382,7 @@ impl Environment {
 
     fn begin_assembly(&self, js: Js<'_>, store: Rc<Store>, deferred: Deferred, texts: Texts) {
         let mut pieces = texts.pieces.into_iter();
-        let first = self.parse(js, &pieces.next().unwrap_or_default()).and_then(|whole| js.keep(whole));
+        let first = self.json.parse(js, &pieces.next().unwrap_or_default()).and_then(|whole| js.keep(whole));
         match first {
             Ok(whole) => {
                 let assembly = Assembly { store, deferred, kind: texts.kind, pieces, whole };
@@ -388,7 +402,7 @@ impl Environment {
             let piece = assembly.pieces.next();
             let added = js.kept(&assembly.whole).and_then(|whole| {
                 if let Some(piece) = piece {
-                    self.merge(js, assembly.kind, whole, &piece)?;
+                    self.json.merge(js, assembly.kind, whole, &piece)?;
                 }
                 Ok(whole)
             });
@@ -402,106 +416,20 @@ impl Environment {
         true
     }
 
-    /// `JSON.stringify(value)`; `None` for what JSON has no text for. `subject` names the value in errors.
-    pub fn stringify<'scope>(
-        &self,
-        js: Js<'scope>,
-        value: Value<'scope>,
-        subject: &dyn Display,
-    ) -> Fallible<'scope, Option<String>> {
-        self.with_json(js, value, subject, owned)
-    }
-
-    /// The same, giving the text to `read`, which must not read another.
-    pub fn with_json<'scope, R>(
-        &self,
-        js: Js<'scope>,
-        value: Value<'scope>,
-        subject: &dyn Display,
-        read: impl FnOnce(Cow<str>) -> R,
-    ) -> Fallible<'scope, Option<R>> {
-        let called = js.call(js.kept(&self.stringify)?, js.undefined()?, &[value]);
-        let text = called.map_err(|refusal| match refusal {
-            Refusal::Thrown(thrown) => {
-                let reason =
-                    js.get(thrown, "message").and_then(|message| js.text(message)).unwrap_or_default();
-                Error::wrong_value(format!("{subject} cannot be written as JSON: {reason}")).into()
-            }
-            ours @ Refusal::Ours(_) => ours,
-        })?;
-        if js.type_of(text)? != napi::ValueType::String {
-            return Ok(None);
-        }
-        let read = js.with_text(text, |text| (!is_deeper_than(&text, DEPTH_MAX)).then(|| read(text)))?;
-        if read.is_none() {
-            let problem = format!("{subject} is nested more than {DEPTH_MAX} deep, which is not stored");
-            return Err(Error::wrong_value(problem).into());
-        }
-        Ok(read)
-    }
-
-    /// `JSON.parse(text)`.
-    pub fn parse<'scope>(&self, js: Js<'scope>, text: &str) -> Fallible<'scope, Value<'scope>> {
-        js.call(js.kept(&self.parse)?, js.undefined()?, &[js.string(text)?])
-    }
-
     /// An answer as a JavaScript value.
     pub fn value_of<'scope>(&self, js: Js<'scope>, answer: Answer) -> Fallible<'scope, Value<'scope>> {
         match answer {
             Answer::Null => js.null(),
             Answer::Bool(truth) => js.bool(truth),
             Answer::Number(number) => js.number(number),
-            Answer::Json(text) => self.parse(js, &text),
-            Answer::Texts(texts) => self.merged(js, texts),
+            Answer::Json(text) => self.json.parse(js, &text),
+            Answer::Texts(texts) => self.json.merged(js, texts),
             Answer::Undefined
             | Answer::Written(_)
             | Answer::Cursor(_)
             | Answer::Piece(_)
             | Answer::Conflict(_) => js.undefined(),
         }
-    }
-
-    /// The value whose text comes in pieces, at once.
-    fn merged<'scope>(&self, js: Js<'scope>, texts: Texts) -> Fallible<'scope, Value<'scope>> {
-        let mut pieces = texts.pieces.into_iter();
-        let whole = self.parse(js, &pieces.next().unwrap_or_default())?;
-        for piece in pieces {
-            self.merge(js, texts.kind, whole, &piece)?;
-        }
-        Ok(whole)
-    }
-
-    /// Adds the elements or members of `piece` to `whole`.
-    fn merge<'scope>(
-        &self,
-        js: Js<'scope>,
-        kind: TextKind,
-        whole: Value<'scope>,
-        piece: &str,
-    ) -> Fallible<'scope, ()> {
-        let part = self.parse(js, piece)?;
-        match kind {
-            TextKind::Array => {
-                let offset = js.length(whole)?;
-                for index in 0..js.length(part)? {
-                    js.set_element(whole, offset + index, js.element(part, index)?)?;
-                }
-            }
-            TextKind::Object => {
-                // As fast as it gets, but it would set a prototype, and stumbles over a frozen one.
-                if !piece.contains("\"__proto__\"")
-                    && js.call(js.kept(&self.assign)?, js.undefined()?, &[whole, part]).is_ok()
-                {
-                    return Ok(());
-                }
-                let names = js.own_names(part)?;
-                for index in 0..js.length(names)? {
-                    let name = js.element(names, index)?;
-                    js.define(whole, name, js.get_by(part, name)?)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// From now on, `process.exit()` and a natural end finish what was called.

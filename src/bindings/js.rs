@@ -588,7 +588,7 @@ impl<'scope> Js<'scope> {
 }
 
 /// Calls `callback` on this thread; a panic must not reach C++.
-fn guarded(env: Env, callback: &impl Fn(Js<'_>)) -> napi::Result<()> {
+pub fn guarded(env: Env, callback: &impl Fn(Js<'_>)) -> napi::Result<()> {
     catch_unwind(AssertUnwindSafe(|| callback(Js::new(&env))))
         .map_err(|_| napi::Error::from_reason(Error::internal("a callback failed").message()))
 }

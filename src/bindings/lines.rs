@@ -49,7 +49,7 @@ pub fn read_log_lines<'scope>(
         let place = place(js, from.into())?;
         let told = told(js, options.into())?;
         match describe_lines(&RealFileSystem::new(), Path::new(&file), place, told)? {
-            Some(text) => Environment::of(js)?.parse(js, &text),
+            Some(text) => Environment::of(js)?.json.parse(js, &text),
             None => js.null(),
         }
     })

@@ -12,7 +12,8 @@ use napi::Status;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 
-use crate::error::Result;
+use super::js::{Fallible, Js, guarded};
+use crate::error::{Error, Result};
 use crate::store::answer::Answer;
 use crate::store::event::Notice;
 use crate::store::ticket::Outlet;
@@ -21,6 +22,19 @@ static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 
 /// Calls this thread from any thread; does not keep the process alive.
 pub type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// A wake-up of this thread, which runs `callback` on it.
+pub fn wake_up(js: Js<'_>, callback: fn(Js<'_>)) -> Fallible<'_, WakeUp> {
+    let env = js.env();
+    let nothing = env
+        .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))
+        .map_err(|_| Error::internal("a function could not be made"))?;
+    let made = nothing
+        .build_threadsafe_function::<()>()
+        .weak::<true>()
+        .build_callback(move |context| guarded(context.env, &callback));
+    Ok(made.map_err(|_| Error::internal("no way back to this thread"))?)
+}
 
 /// An event for one thread.
 #[derive(Clone)]

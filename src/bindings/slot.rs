@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::environment::Environment;
+use super::handle::Handle;
 use super::js::{Fallible, Js, Kept, Value};
-use super::stores::Handle;
 use crate::error::Error;
 
 /// See the header of this file.

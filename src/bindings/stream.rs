@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::environment::{Environment, Then};
 use super::js::{Deferred, Fallible, Js, Value};
-use super::stores::Store;
+use super::store::Store;
 use crate::data::name::LogName;
 use crate::error::Result;
 use crate::store::answer::Answer;
@@ -45,7 +45,7 @@ impl LogPieces {
     ) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = js.promise()?;
         match self.position.replace(Position::Gone) {
-            Position::Gone => js.settle(deferred, environment.parse(js, "[]")),
+            Position::Gone => js.settle(deferred, environment.json.parse(js, "[]")),
             Position::At(cursor) => self.read_at(js, environment, cursor, deferred),
             Position::Unopened => {
                 let ticket = environment.ticket(js, &self.store, self.then(deferred));
@@ -87,13 +87,13 @@ impl LogPieces {
         match answer {
             Ok(Answer::Cursor(cursor)) => self.read_at(js, environment, cursor, deferred),
             Ok(Answer::Piece(piece)) => {
-                let entries = environment.parse(js, &piece.text);
+                let entries = environment.json.parse(js, &piece.text);
                 if entries.is_ok() {
                     *self.position.borrow_mut() = Position::At(piece.cursor);
                 }
                 js.settle(deferred, entries);
             }
-            Ok(_) => js.settle(deferred, environment.parse(js, "[]")),
+            Ok(_) => js.settle(deferred, environment.json.parse(js, "[]")),
             Err(error) => js.settle(deferred, Err(error.into())),
         }
     }

@@ -18,9 +18,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::environment::{Environment, threadsafe_function};
 use super::js::{Fallible, Js, Kept, Value};
-use super::outlet::WakeUp;
+use super::outlet::{WakeUp, wake_up};
 use napi::ValueType;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
@@ -37,6 +36,16 @@ const WEIGHT_BYTES: usize = 1024;
 /// What an answer with so much text weighs.
 pub fn weight(bytes: usize) -> u32 {
     1 + u32::try_from(bytes / WEIGHT_BYTES).unwrap_or(FEW_WEIGHT_MAX)
+}
+
+/// What turns call on this thread.
+pub struct Steps {
+    /// Behind the microtasks that a few promises set off.
+    pub settle_more: fn(Js<'_>),
+    /// When the loop has turned, where `setImmediate` says so.
+    pub turned: fn(Js<'_>),
+    /// When the relay runs: calls `Turns::relayed` and wakes the thread again.
+    pub relay: fn(Js<'_>),
 }
 
 /// How the next turn is waited for.
@@ -68,17 +77,13 @@ pub struct Turns {
 
 impl Turns {
     /// For this thread; takes the functions of JavaScript as they are now.
-    pub fn new(js: Js<'_>) -> Fallible<'_, Self> {
+    pub fn new<'scope>(js: Js<'scope>, steps: &Steps) -> Fallible<'scope, Self> {
         let (deferred, resolved) = js.promise()?;
         js.settle(deferred, js.undefined());
-        let settle_more = js.function("settleMore", |js| {
-            if let Ok(environment) = Environment::of(js) {
-                environment.settle_more(js);
-            }
-        })?;
+        let settle_more = js.function("settleMore", steps.settle_more)?;
         let now = Instant::now();
         Ok(Self {
-            way: Way::new(js)?,
+            way: Way::new(js, steps)?,
             is_planned: Cell::new(false),
             is_relayed: Cell::new(false),
             began: Cell::new(now),
@@ -176,18 +181,13 @@ impl Turns {
 }
 
 impl Way {
-    fn new(js: Js<'_>) -> Fallible<'_, Self> {
+    fn new<'scope>(js: Js<'scope>, steps: &Steps) -> Fallible<'scope, Self> {
         let global = js.global()?;
         let set_immediate = js.get(global, "setImmediate")?;
         if is_node(js)? || js.type_of(set_immediate)? != ValueType::Function {
-            return Ok(Self::Relay(threadsafe_function(js, |environment, _| environment.relay())?));
+            return Ok(Self::Relay(wake_up(js, steps.relay)?));
         }
-        let turned = js.function("turned", |js| {
-            if let Ok(environment) = Environment::of(js) {
-                environment.turns.turned();
-                environment.turn(js);
-            }
-        })?;
+        let turned = js.function("turned", steps.turned)?;
         Ok(Self::Immediate(js.keep(set_immediate)?, js.keep(turned)?))
     }
 }

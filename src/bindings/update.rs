@@ -7,15 +7,13 @@
 //!
 //! Invariant: a result is written only over the very value that its function was given.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use napi::ValueType;
 
 use super::environment::{Environment, Then};
 use super::js::{Deferred, Fallible, Js, Kept, Value};
-use super::stores::Store;
+use super::store::Store;
 use crate::data::name::LogName;
 use crate::error::{Error, Result};
 use crate::store::answer::Answer;
@@ -24,31 +22,6 @@ use crate::store::request::Replace;
 use crate::store::request::Request;
 use crate::store::request::Work;
 
-/// A value; `None`: there is no such key.
-type Believed = Option<String>;
-
-/// What keys will have once the calls that are under way are done. Only a guess: where it is wrong, the
-/// writer says so.
-#[derive(Default)]
-pub struct Predicted(RefCell<HashMap<LogName, HashMap<String, Believed>>>);
-
-impl Predicted {
-    /// The key will have this value (`None`: it will be gone).
-    pub fn set(&self, log: &LogName, key: String, value: Option<String>) {
-        self.0.borrow_mut().entry(log.clone()).or_default().insert(key, value);
-    }
-
-    /// Nothing is known any more.
-    pub fn forget(&self) {
-        self.0.borrow_mut().clear();
-    }
-
-    /// What to expect, if anything is known.
-    fn get(&self, log: &LogName, key: &str) -> Option<Believed> {
-        self.0.borrow().get(log)?.get(key).cloned()
-    }
-}
-
 /// An update that is under way.
 struct Update {
     store: Rc<Store>,
@@ -56,6 +29,14 @@ struct Update {
     key: String,
     function: Kept,
     deferred: Deferred,
+}
+
+/// One way through the function: what it was given, and what it gave.
+struct Attempt {
+    expected: Expected,
+    result: String,
+    /// The value was another one before.
+    is_again: bool,
 }
 
 /// Starts an update; gives its promise.
@@ -72,9 +53,15 @@ pub fn update<'scope>(
     let update =
         Update { store: Rc::clone(store), log: log.clone(), key, function: js.keep(function)?, deferred };
     match believed {
-        None => update.send(js, environment, Expected::Unknown, String::new(), false),
+        None => {
+            let attempt = Attempt { expected: Expected::Unknown, result: String::new(), is_again: false };
+            update.send(js, environment, attempt);
+        }
         Some(value) => match run(js, environment, &update.function, value.as_deref()) {
-            Ok(result) => update.send(js, environment, Expected::Value(value), result, false),
+            Ok(result) => {
+                let attempt = Attempt { expected: Expected::Value(value), result, is_again: false };
+                update.send(js, environment, attempt);
+            }
             Err(refusal) => {
                 js.settle(update.deferred, Err(refusal));
             }
@@ -84,14 +71,8 @@ pub fn update<'scope>(
 }
 
 impl Update {
-    fn send(
-        self,
-        js: Js<'_>,
-        environment: &Rc<Environment>,
-        expected: Expected,
-        result: String,
-        is_again: bool,
-    ) {
+    fn send(self, js: Js<'_>, environment: &Rc<Environment>, attempt: Attempt) {
+        let Attempt { expected, result, is_again } = attempt;
         if matches!(expected, Expected::Value(_)) {
             self.store.predicted.set(&self.log, self.key.clone(), Some(result.clone()));
         }
@@ -114,13 +95,16 @@ impl Update {
     fn answered(self, js: Js<'_>, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
         let settled = match answer {
             Ok(Answer::Conflict(value)) => match run(js, environment, &self.function, value.as_deref()) {
-                Ok(result) => return self.send(js, environment, Expected::Value(value), result, true),
+                Ok(result) => {
+                    let attempt = Attempt { expected: Expected::Value(value), result, is_again: true };
+                    return self.send(js, environment, attempt);
+                }
                 Err(refusal) => {
                     self.give_up(js, environment);
                     Err(refusal)
                 }
             },
-            Ok(_) => environment.parse(js, result),
+            Ok(_) => environment.json.parse(js, result),
             Err(error) => Err(error.into()),
         };
         js.settle(self.deferred, settled);
@@ -149,16 +133,16 @@ fn run<'scope>(
     function: &Kept,
     value: Option<&str>,
 ) -> Fallible<'scope, String> {
-    let argument = value.map_or_else(|| js.undefined(), |text| environment.parse(js, text))?;
+    let argument = value.map_or_else(|| js.undefined(), |text| environment.json.parse(js, text))?;
     let result = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
     let is_object = js.type_of(result)? == ValueType::Object;
     let is_promise = is_object && js.type_of(js.get(result, "then")?)? == ValueType::Function;
     if is_promise {
-        // Nobody else will look at it: should it reject, that is told by our own error.
+        // Should it reject, nobody else handles that; our own error says what is wrong.
         let nothing = js.function("ignore", |_| {})?;
         js.call(js.get(result, "then")?, result, &[nothing, nothing])?;
     }
-    let text = if is_promise { None } else { environment.stringify(js, result, &"The result of fn")? };
+    let text = if is_promise { None } else { environment.json.stringify(js, result, &"The result of fn")? };
     let what =
         if is_promise { "a promise; it must work without waiting" } else { "nothing that JSON can hold" };
     Ok(text.ok_or_else(|| {
