@@ -9,7 +9,7 @@ use crate::data::state::{Member, Snapshot};
 use crate::error::{Error, Result};
 use crate::files::log::bytes::copy_range;
 use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks};
-use crate::files::log::entry::Encoder;
+use crate::files::log::encoder::Encoder;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::{FreshMirror, write_large};
 use crate::files::syncing::Syncing;

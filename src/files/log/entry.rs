@@ -25,25 +25,24 @@
 use std::borrow::Cow;
 
 use crate::data::json;
-use crate::data::time::iso;
 
-const CRC_START: &str = ",\"_crc\":\"";
+pub(super) const CRC_START: &str = ",\"_crc\":\"";
 const CRC_BYTES: usize = CRC_START.len() + 8 + 2;
-const EDIT_START: &str = ",\"_edit\":\"";
+pub(super) const EDIT_START: &str = ",\"_edit\":\"";
 const HASH_BYTES: usize = 16;
-const EDIT_OF_OLD: &str = "-old";
-const MEMORY_START: &str = ",\"_memory\":\"";
-const MORE_START: &str = ",\"_more\":";
+pub(super) const EDIT_OF_OLD: &str = "-old";
+pub(super) const MEMORY_START: &str = ",\"_memory\":\"";
+pub(super) const MORE_START: &str = ",\"_more\":";
 
 /// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
-const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
+pub(super) const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
 
-const EMPTY_KEY: &str = "\"\"";
+pub(super) const EMPTY_KEY: &str = "\"\"";
 
 /// Properties of a line that are ours and that no caller sees.
 pub const OWN_PROPERTIES: [&str; 5] = ["\"_crc\"", "\"_edit\"", "\"_memory\"", "\"_more\"", END_PROPERTY];
 const END_PROPERTY: &str = "\"_end\"";
-const END: &str = "{\"op\":\"END\",\"_end\":true";
+pub(super) const END: &str = "{\"op\":\"END\",\"_end\":true";
 
 /// What a line does to one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,165 +336,9 @@ fn delete(key: &str, apply: &mut impl FnMut(KeyChange)) {
     }
 }
 
-fn hex(crc: u32) -> [u8; 8] {
+/// A checksum as it stands in a line.
+pub(super) fn hex(crc: u32) -> [u8; 8] {
     std::array::from_fn(|place| b"0123456789abcdef"[(crc >> (28 - 4 * place)) as usize & 15])
-}
-
-/// Appends lines to a buffer.
-pub struct Encoder<'a> {
-    out: &'a mut Vec<u8>,
-    /// What is known of the operation.
-    pub tag: Tag,
-}
-
-impl<'a> Encoder<'a> {
-    /// An encoder at the end of `out`.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, tag: Tag::Call }
-    }
-
-    /// The line of an entry's text: a JSON object without its closing brace.
-    pub fn raw(&mut self, open: &str, more: u64) {
-        let start = self.out.len();
-        self.out.extend_from_slice(open.as_bytes());
-        self.close(start, more);
-    }
-
-    /// A SET of one key.
-    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: u64) {
-        if key == EMPTY_KEY {
-            // Replay takes a SET with an empty key for one of `data`.
-            let member = format!("{key}:{value}");
-            return self.set_many(now_ms, std::iter::once(member.as_str()), more);
-        }
-        let start = self.start(now_ms, "SET");
-        self.push(&[",\"key\":", key, ",\"value\":", value]);
-        self.close(start, more);
-    }
-
-    /// A SET of several members.
-    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
-        let start = self.start(now_ms, "SET");
-        self.push(&[",\"data\":{"]);
-        self.join(members);
-        self.push(&["}"]);
-        self.close(start, more);
-    }
-
-    /// A tombstone.
-    pub fn delete(&mut self, now_ms: i64, key: &str, more: u64) {
-        let start = self.start(now_ms, "DELETE");
-        self.push(&[",\"key\":", key]);
-        self.close(start, more);
-    }
-
-    /// A checkpoint, or one part of it.
-    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
-        let start = self.out.len();
-        self.push(&[CHECKPOINT_START, "{"]);
-        self.join(members);
-        self.push(&["},\"compactedAt\":\"", &iso(now_ms), "\""]);
-        self.close(start, more);
-    }
-
-    /// The end of an operation of several lines.
-    fn end(&mut self) {
-        let start = self.out.len();
-        self.push(&[END]);
-        self.close(start, 0);
-    }
-
-    fn start(&mut self, now_ms: i64, op: &str) -> usize {
-        let start = self.out.len();
-        self.push(&["{\"timestamp\":\"", &iso(now_ms), "\",\"op\":\"", op, "\""]);
-        start
-    }
-
-    fn join<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
-        for (number, member) in members.enumerate() {
-            self.push(&[if number == 0 { "" } else { "," }, member]);
-        }
-    }
-
-    fn push(&mut self, parts: &[&str]) {
-        for part in parts {
-            self.out.extend_from_slice(part.as_bytes());
-        }
-    }
-
-    fn close(&mut self, start: usize, more: u64) {
-        match self.tag {
-            Tag::Call => {}
-            Tag::Edit(edit) => {
-                let of_old = if edit.is_of_old { EDIT_OF_OLD } else { "" };
-                self.push(&[EDIT_START, &format!("{:016x}", edit.mirror_hash), of_old, "\""]);
-            }
-            Tag::Memory(MemoryTag { known_end, mirror_hash }) => {
-                self.push(&[MEMORY_START, &format!("{known_end:016x}-{mirror_hash:016x}"), "\""]);
-            }
-        }
-        if more > 0 {
-            self.push(&[MORE_START, &more.to_string()]);
-        }
-        let crc = hex(crc32fast::hash(&self.out[start..]));
-        self.out.extend_from_slice(CRC_START.as_bytes());
-        self.out.extend_from_slice(&crc);
-        self.out.extend_from_slice(b"\"}\n");
-    }
-}
-
-/// The line that ends an operation of several lines.
-pub fn end_line() -> Vec<u8> {
-    let mut line = Vec::new();
-    Encoder::new(&mut line).end();
-    line
-}
-
-/// Lines on their way to a log.
-#[derive(Default)]
-pub struct Lines {
-    /// All of them.
-    pub bytes: Vec<u8>,
-    /// How many.
-    pub count: u64,
-    /// Offsets in `bytes` at which all before must be on disk before more is written.
-    pub barriers: Vec<usize>,
-}
-
-impl Lines {
-    /// Adds the line of an entry's text: a JSON object without its closing brace.
-    pub fn raw(&mut self, open: &str) {
-        Encoder::new(&mut self.bytes).raw(open, 0);
-        self.count += 1;
-    }
-
-    /// Adds an operation: `write` writes the line of an item, behind which so many more lines follow.
-    pub fn operation<I: ExactSizeIterator>(
-        &mut self,
-        tag: Tag,
-        items: I,
-        mut write: impl FnMut(&mut Encoder, I::Item, u64),
-    ) {
-        let count = items.len() as u64;
-        let has_end = count > 1;
-        for (number, item) in (0..).zip(items) {
-            let more = if has_end { count - number } else { 0 };
-            write(&mut Encoder { out: &mut self.bytes, tag }, item, more);
-        }
-        if has_end {
-            self.barriers.push(self.bytes.len());
-            Encoder::new(&mut self.bytes).end();
-        }
-        self.count += count + u64::from(has_end);
-    }
-
-    /// Adds more lines.
-    pub fn append(&mut self, more: &Self) {
-        let start = self.bytes.len();
-        self.barriers.extend(more.barriers.iter().map(|barrier| start + barrier));
-        self.bytes.extend_from_slice(&more.bytes);
-        self.count += more.count;
-    }
 }
 
 /// An entry that can still be read although its checksum is wrong.
@@ -539,6 +382,7 @@ pub fn guess_key(line: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::log::encoder::Encoder;
 
     fn line(write: impl FnOnce(&mut Encoder)) -> String {
         let mut out = Vec::new();

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::log::bytes::{
     TAIL_BYTES, contains, copy_range, end_of_content, log_mark, mark_of, read_full, tail_of,
 };
-use crate::files::log::entry::Lines;
+use crate::files::log::encoder::Lines;
 use crate::files::log::mending::Mending;
 use crate::files::log::paths::{LogPaths, sync_parents};
 use crate::files::log::rewrite::{Fresh, RewritePlan};

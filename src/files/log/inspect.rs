@@ -168,7 +168,7 @@ fn push_content(out: &mut String, entry: &Entry, told: Told) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::log::entry::Encoder;
+    use crate::files::log::encoder::Encoder;
     use crate::vfs::RealFileSystem;
 
     #[test]

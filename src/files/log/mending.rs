@@ -3,7 +3,7 @@
 //! Replay finds it, `LogFile` keeps it, and the next write mends it: `file` sets a torn tail aside, `rewrite` the
 //! damaged lines.
 
-use crate::files::log::entry::end_line;
+use crate::files::log::encoder::end_line;
 use crate::files::log::lines::{BOM, Damage};
 
 /// What has to be mended in the file before something is appended.

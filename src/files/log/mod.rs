@@ -2,6 +2,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod checkpoint;
+pub(crate) mod encoder;
 pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod inspect;

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 use crate::files::log::bytes::copy_range;
-use crate::files::log::entry::{Invalid, Lines, end_line};
+use crate::files::log::encoder::{Lines, end_line};
+use crate::files::log::entry::Invalid;
 use crate::files::log::late::{copy_late, rescue_late};
 use crate::files::log::lines::BOM;
 use crate::files::log::mending::Mending;

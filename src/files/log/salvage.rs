@@ -173,7 +173,7 @@ impl Nesting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::log::entry::Encoder;
+    use crate::files::log::encoder::Encoder;
 
     const OLD: &str = "{\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"b\",\"value\":2}";
 

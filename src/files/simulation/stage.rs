@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::set;
 use super::model::Model;
-use crate::files::log::entry::Encoder;
+use crate::files::log::encoder::Encoder;
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::SimulatedDisk;
 

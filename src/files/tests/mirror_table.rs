@@ -11,7 +11,7 @@ use super::reference::Ordered;
 use super::support::{
     Bench, LOG, MIRROR, RECORD, Session, TIME, check_rows, old_set_line, ours, set_line, set_more_line,
 };
-use crate::files::log::entry::end_line;
+use crate::files::log::encoder::end_line;
 use crate::store::request::Work;
 
 #[derive(Clone, Copy, Debug, PartialEq)]

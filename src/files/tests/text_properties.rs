@@ -16,7 +16,8 @@ use crate::data::json::{
     number_of_field, push_pretty, quote, quote_utf16,
 };
 use crate::error::{Error, Result};
-use crate::files::log::entry::{EditTag, Encoder, Entry, KeyChange, OWN_PROPERTIES, Tag};
+use crate::files::log::encoder::Encoder;
+use crate::files::log::entry::{EditTag, Entry, KeyChange, OWN_PROPERTIES, Tag};
 use crate::files::log::lines::LineReader;
 use crate::files::log::replay::replay;
 use crate::vfs::{File, Stamp};

@@ -11,7 +11,7 @@
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::event::Event;
-use crate::files::log::entry::Lines;
+use crate::files::log::encoder::Lines;
 use crate::files::log::file::{Appended, Mended, SyncOf};
 use crate::files::mirror::edit::Edit;
 use crate::files::mirror::job::MirrorJob;

@@ -14,7 +14,7 @@
 
 use super::super::reference::Json;
 use super::super::support::{Bench, LOG};
-use crate::files::log::entry::end_line;
+use crate::files::log::encoder::end_line;
 
 use Part::{Bad, End, Garbage, Good, Mark, Missing, Torn, Unended, Wrong};
 

@@ -3,7 +3,7 @@
 use super::super::support::{TIME, old_set_line, ours, set_line, set_more_line};
 use super::log_in_parts::Part::{Bad, End, Garbage, Good, Mark, Missing, Torn, Unended, Wrong};
 use super::log_in_parts::{BOM, Part, Row};
-use crate::files::log::entry::{Encoder, end_line};
+use crate::files::log::encoder::{Encoder, end_line};
 
 /// All rows, by name.
 pub fn named() -> impl Iterator<Item = (String, Row)> {
