@@ -8,3 +8,4 @@ pub(crate) mod known;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod same;
+pub(crate) mod tracker;

@@ -30,9 +30,9 @@ use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{LoggedMemory, Replayed, continue_replay, replay};
 use crate::files::mirror::content::MirrorContent;
 use crate::files::mirror::edit::{apply_edits, difference};
-use crate::files::mirror::keeper::MirrorKeeper;
 use crate::files::mirror::known::{Before, KnownBefore, KnownMirror, MirrorFile, Shows};
 use crate::files::mirror::record::MirrorRecord;
+use crate::files::mirror::tracker::MirrorTracker;
 use crate::files::open::loaded::{Loaded, load_log};
 use crate::files::open::reconcile::reconcile;
 use crate::files::past::old_logs::old_logs;
@@ -98,7 +98,7 @@ pub struct Evidence<'a> {
     /// The log that is known.
     pub file: &'a mut LogFile,
     /// The mirror that is known.
-    pub mirror: &'a MirrorKeeper,
+    pub mirror: &'a MirrorTracker,
     /// What is known of losses.
     pub lost: &'a LostLog,
 }

@@ -34,9 +34,10 @@ use crate::files::log::replay::{Ending, Replayed, continue_replay};
 use crate::files::mirror::content::FreshMirror;
 use crate::files::mirror::edit::{Edit, apply_changes};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
-use crate::files::mirror::keeper::{LogFacts, MirrorKeeper};
+use crate::files::mirror::keeper::MirrorKeeper;
 use crate::files::mirror::known::{Before, PendingEdit};
 use crate::files::mirror::record::MirrorRecord;
+use crate::files::mirror::tracker::LogFacts;
 use crate::files::open::findings::notify_findings;
 use crate::files::open::load::{load, load_unmirrored};
 use crate::files::open::loaded::Loaded;
@@ -117,12 +118,12 @@ impl OpenLog {
 
     /// The edit that the log does not hold yet.
     pub fn pending(&self) -> Option<&PendingEdit> {
-        self.mirror.pending()
+        self.mirror.tracker().pending()
     }
 
     /// What this process knew of the log that was lost, if memory is ahead of the log.
     pub fn memory_tag(&self) -> Option<MemoryTag> {
-        let mirror_hash = self.mirror.known().map_or(0, |known| known.id.hash);
+        let mirror_hash = self.mirror.tracker().known().map_or(0, |known| known.id.hash);
         self.lost.is_memory_ahead().then(|| self.lost.tag(mirror_hash))
     }
 
@@ -133,7 +134,7 @@ impl OpenLog {
 
     /// Whether the state has something that the log has not: an edit that was found, or all of it.
     pub fn has_to_log_first(&self) -> bool {
-        self.mirror.pending().is_some() || self.lost.is_memory_ahead()
+        self.mirror.tracker().pending().is_some() || self.lost.is_memory_ahead()
     }
 
     /// True when there is something that a clean end has to do, be it that the log was lost and nobody has noticed.
@@ -159,7 +160,7 @@ impl OpenLog {
 
     fn evidence<'a>(&'a mut self, context: &'a Context) -> Evidence<'a> {
         let Self { shelf, file, mirror, lost, .. } = self;
-        Evidence { context, shelf, file, mirror, lost }
+        Evidence { context, shelf, file, mirror: mirror.tracker(), lost }
     }
 }
 
@@ -167,7 +168,7 @@ impl OpenLog {
 impl OpenLog {
     /// From now on the log has a mirror.
     pub fn want_mirror(&mut self) {
-        if self.mirror.want() {
+        if self.mirror.tracker_mut().want() {
             self.is_loaded = false;
         }
     }
@@ -187,9 +188,9 @@ impl OpenLog {
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
         let found_log = self.settle_failed_append(context)?;
         self.find_mirror_of_others(context);
-        let found_mirror = self.mirror.find(context, self.file.paths())?;
+        let found_mirror = self.mirror.tracker().find(context, self.file.paths())?;
         let is_same_log = self.is_loaded && found_log == self.file.stamp();
-        if is_same_log && self.mirror.is_as_seen(found_mirror) {
+        if is_same_log && self.mirror.tracker().is_as_seen(found_mirror) {
             self.file.keep_witness(&*context.files);
             return Ok(());
         }
@@ -198,7 +199,8 @@ impl OpenLog {
             is_same_log || (is_grown_log && !self.has_to_log_first() && self.replay_appended(context)?);
         if is_up_to_date
             && !self.lost.is_memory_ahead()
-            && (self.mirror.is_as_seen(found_mirror) || self.recognise_mirror(context, found_mirror)?)
+            && (self.mirror.tracker().is_as_seen(found_mirror)
+                || self.recognise_mirror(context, found_mirror)?)
         {
             self.file.keep_witness(&*context.files);
             self.publish_stamps();
@@ -210,12 +212,12 @@ impl OpenLog {
             return self.keep_memory(context, since);
         }
         let is_continued = is_same_log || is_grown_log;
-        let before = if is_continued && self.mirror.known().is_some() {
-            self.mirror.before_same_log()
+        let before = if is_continued && self.mirror.tracker().known().is_some() {
+            self.mirror.tracker_mut().before_same_log()
         } else if self.is_loaded {
-            self.mirror.before_other_log(found_mirror)
+            self.mirror.tracker_mut().before_other_log(found_mirror)
         } else {
-            self.mirror.before_start()
+            self.mirror.tracker_mut().before_start()
         };
         self.reload(context, before)
     }
@@ -242,10 +244,10 @@ impl OpenLog {
     /// Another process keeps this log as a collection where it has a record.
     fn find_mirror_of_others(&mut self, context: &Context) {
         if !self.is_loaded
-            && !self.mirror.is_wanted()
+            && !self.mirror.tracker().is_wanted()
             && matches!(context.files.stamp(&self.paths().record), Ok(Some(_)))
         {
-            self.mirror.want();
+            self.mirror.tracker_mut().want();
         }
     }
 
@@ -274,7 +276,7 @@ impl OpenLog {
             state: self.shelf.take_state(),
             end: self.file.end(),
             lines: self.file.lines(),
-            last_edit: self.mirror.last_edit(),
+            last_edit: self.mirror.tracker().last_edit(),
             ..Replayed::default()
         };
         let ending = continue_replay(&mut *log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
@@ -283,7 +285,7 @@ impl OpenLog {
             return Ok(false);
         }
         self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
-        if self.mirror.replayed(replayed.last_edit) {
+        if self.mirror.tracker_mut().replayed(replayed.last_edit) {
             self.file.note_unsynced_edit();
         }
         self.lost.add(&replayed.memories);
@@ -294,7 +296,7 @@ impl OpenLog {
 
     fn recognise_mirror(&mut self, context: &Context, found: Option<Stamp>) -> Result<bool> {
         let log = facts(&self.file, &self.shelf, &self.lost);
-        self.mirror.recognise(context, log, found)
+        self.mirror.tracker_mut().recognise(context, log, found)
     }
 
     /// Memory has what was acknowledged, the log has not: the next write logs it.
@@ -342,7 +344,7 @@ impl OpenLog {
 
     fn load(&self, context: &Context, before: &Before) -> Result<Loaded> {
         let (files, paths) = (&*context.files, self.paths());
-        if !self.mirror.is_wanted() {
+        if !self.mirror.tracker().is_wanted() {
             return load_steadily(context, paths, || load_unmirrored(files, paths));
         }
         if let Err(error) = MirrorRecord::try_read(files, paths) {
@@ -356,7 +358,7 @@ impl OpenLog {
         let Loaded { state, file, mirror, memories } = loaded;
         self.lost.take(&memories);
         self.file.replace_by(file);
-        self.mirror.take(mirror, before);
+        self.mirror.tracker_mut().take(mirror, before);
         self.is_loaded = true;
         self.shelf.put(state);
         self.publish_stamps();
@@ -366,9 +368,9 @@ impl OpenLog {
     fn publish_stamps(&self) {
         self.shelf.publish(Stamps {
             log: self.file.stamp(),
-            mirror: self.mirror.seen(),
-            is_mirrored: self.mirror.is_wanted(),
-            is_current: self.is_loaded && self.mirror.is_settled(),
+            mirror: self.mirror.tracker().seen(),
+            is_mirrored: self.mirror.tracker().is_wanted(),
+            is_current: self.is_loaded && self.mirror.tracker().is_settled(),
         });
     }
 }
@@ -405,7 +407,7 @@ impl OpenLog {
         if let Some(tag) = memory {
             self.lost.was_logged(tag);
         }
-        self.mirror.was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
+        self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
         self.shelf.change(self.file.stamp(), |state| apply_changes(state, changes));
         if appended == Ok(Appended::Alone) {
             self.mirror.after_commit(context, facts(&self.file, &self.shelf, &self.lost), begun);
@@ -429,7 +431,7 @@ impl OpenLog {
         let mended = self.file.mend(&*context.files, context.syncing(), edit);
         if is_rewritten && !self.file.mending().needs_rewrite() {
             self.generation += 1;
-            self.mirror.log_was_mended(|offset| before.moved(offset));
+            self.mirror.tracker_mut().log_was_mended(|offset| before.moved(offset));
         }
         mended
     }
@@ -510,7 +512,8 @@ impl OpenLog {
         fresh: Option<FreshMirror>,
     ) -> Result<bool> {
         let log = facts(&self.file, &self.shelf, &self.lost);
-        let is_needed = self.mirror.is_wanted() && (fresh.is_some() || !self.mirror.has_nothing_to_show(log));
+        let is_needed = self.mirror.tracker().is_wanted()
+            && (fresh.is_some() || !self.mirror.tracker().has_nothing_to_show(log));
         if is_needed { self.mirror.bring_to(context, log, log_end, fresh) } else { Ok(true) }
     }
 
@@ -520,7 +523,7 @@ impl OpenLog {
         self.want_mirror();
         // A log that cannot be loaded gives its error to the next call.
         let is_loaded = self.catch_up(context).is_ok();
-        self.is_touched |= is_loaded && self.mirror.is_stale(self.file.end());
+        self.is_touched |= is_loaded && self.mirror.tracker().is_stale(self.file.end());
         self.is_touched
     }
 
@@ -549,7 +552,7 @@ impl OpenLog {
 
     /// A clean end: the mirror is current, and the record says so. All else is on disk.
     pub fn finish(&mut self, context: &Context) -> Result<()> {
-        if self.mirror.is_wanted() {
+        if self.mirror.tracker().is_wanted() {
             self.mirror.finish(context, facts(&self.file, &self.shelf, &self.lost))?;
             self.publish_stamps();
         }
@@ -581,7 +584,7 @@ impl OpenLog {
         self.file.note_synced();
         let moved = |offset: u64| new.checkpoint_end + offset.saturating_sub(new.snapshot_end);
         let facts = facts(&self.file, &self.shelf, &self.lost);
-        self.mirror.log_was_compacted(context, facts, moved, &mut *log)?;
+        self.mirror.tracker_mut().log_was_compacted(context, facts, moved, &mut *log)?;
         self.publish_stamps();
         Ok(())
     }
