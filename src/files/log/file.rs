@@ -8,30 +8,15 @@
 //! stand behind `end`, and a failed append is cut off again, at the latest before the next one; where that
 //! was not possible and another process has held the lock since, it counts as written.
 
-use std::path::Path;
-
 use crate::error::{Error, Result};
-use crate::files::log::bytes::{
-    TAIL_BYTES, contains, copy_range, end_of_content, log_mark, mark_of, read_full, tail_of,
-};
+use crate::files::log::bytes::{TAIL_BYTES, contains, log_mark, mark_of, read_full, tail_of};
 use crate::files::log::encoder::Lines;
-use crate::files::log::mending::Mending;
+use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::{LogPaths, sync_parents};
 use crate::files::log::rewrite::{Fresh, RewritePlan};
+use crate::files::log::torn_tail::TornTail;
 use crate::files::syncing::Syncing;
 use crate::vfs::{File, FileSystem, Stamp};
-
-/// So many torn tails are kept.
-const TORN_KEPT_MAX: usize = 3;
-
-/// How mending ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mended {
-    /// There is nothing left to mend.
-    Whole,
-    /// Somebody who takes no lock has appended to what was to be cut off: the log must be read again.
-    Outdated,
-}
 
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,27 +323,11 @@ impl LogFile {
 
     /// Moves the bytes behind the end to `NAME.log.torn.N`, unless somebody has appended to them since.
     fn set_torn_tail_aside(&mut self, files: &dyn FileSystem, syncing: Syncing) -> Result<Mended> {
-        let aside = self.paths.free_sibling(files, "torn")?;
-        let torn_end = self.end + self.mending.torn_bytes;
-        let cut = self.keep_torn_tail(files, syncing, &aside).and_then(|()| {
-            // The last check comes just before the cut: no system call does both at once.
-            let is_as_read = files.stamp(&self.paths.log)?.is_none_or(|found| found.size_bytes == torn_end);
-            if is_as_read {
-                files.truncate(&self.paths.log, self.end, syncing.is_on())?;
-            }
-            Ok(is_as_read)
-        });
-        if cut != Ok(true) {
-            // Each further try keeps it again, so one that is still in the log is not kept beside it.
-            let found = files.stamp(&self.paths.log);
-            if found.is_ok_and(|found| found.is_some_and(|found| found.size_bytes > self.end)) {
-                let _ = files.remove(&aside);
-            }
-            return cut.map(|_| Mended::Outdated);
+        let tail = TornTail { end: self.end, bytes: self.mending.torn_bytes };
+        if tail.set_aside(files, &self.paths, syncing)? == Mended::Outdated {
+            return Ok(Mended::Outdated);
         }
         self.mending.torn_bytes = 0;
-        // One too many does no harm.
-        let _ = self.paths.prune(files, "torn", TORN_KEPT_MAX);
         self.stamp = files.stamp(&self.paths.log)?;
         Ok(Mended::Whole)
     }
@@ -504,24 +473,6 @@ impl LogFile {
                 self.are_parents_synced = true;
             }
             self.is_folder_unsynced = false;
-        }
-        Ok(())
-    }
-
-    /// Writes the bytes behind the end to `aside`.
-    fn keep_torn_tail(&self, files: &dyn FileSystem, syncing: Syncing, aside: &Path) -> Result<()> {
-        let Some(mut log) = files.open_read(&self.paths.log)? else { return Ok(()) };
-        let mut kept = files.create_like(aside, &self.paths.log)?;
-        let torn_end = self.end + self.mending.torn_bytes;
-        let content_end = end_of_content(&mut *log, self.end, torn_end)?;
-        copy_range(&mut *log, &mut *kept, self.end, content_end)?;
-        if content_end < torn_end {
-            // Zeros that were never written take no room on the disk, and need none here.
-            files.truncate(aside, self.mending.torn_bytes, false)?;
-        }
-        if syncing.is_on() {
-            kept.sync_data()?;
-            files.sync_dir(&self.paths.logs_folder)?;
         }
         Ok(())
     }

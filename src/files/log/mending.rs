@@ -60,3 +60,12 @@ impl Mending {
         offset + added - mark - lines.map(Damage::dropped_bytes).sum::<u64>()
     }
 }
+
+/// How mending ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// There is nothing left to mend.
+    Whole,
+    /// Somebody who takes no lock has appended to what was to be cut off: the log must be read again.
+    Outdated,
+}

@@ -14,3 +14,4 @@ pub(crate) mod read;
 pub(crate) mod replay;
 pub(crate) mod rewrite;
 pub(crate) mod salvage;
+pub(crate) mod torn_tail;
