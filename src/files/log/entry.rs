@@ -11,9 +11,9 @@
 //!
 //! `_crc` is the CRC-32 (IEEE) of all bytes of the line before `,"_crc"`, in lower-case hex. Two
 //! more properties may stand before it: `"_edit":"0123456789abcdef"` (the change was found in a
-//! mirror of that hash, see `mirror`; with `-old` behind the hash where that mirror lacked newer entries) or
+//! mirror of that hash, see `mirror::edit`; with `-old` behind the hash where that mirror lacked newer entries) or
 //! `"_memory":"0123456789abcdef-0123456789abcdef"` (the log was lost, and this is what a process remembered that knew
-//! it up to that offset; behind it the hash of the mirror that stood there then, see `catch_up`), and `"_more":N` (the operation goes on for N more lines).
+//! it up to that offset; behind it the hash of the mirror that stood there then, see `open::lost_log`), and `"_more":N` (the operation goes on for N more lines).
 //!
 //! An operation of several lines ends with the line END, which changes nothing and which no caller sees. It
 //! is written when the others are on disk: so a hole that a power cut left in them is never behind an

@@ -1,4 +1,4 @@
-//! Every row of the table in `load.rs`, as the product of all that may be found at a start: what there is
+//! Every row of the table in `reconcile.rs`, as the product of all that may be found at a start: what there is
 //! of the mirror, what there is of the log, and how the process before ended.
 //!
 //! The history is always the same: `a`, `b`, `c` become 1, then `a` becomes 2. The clean column holds

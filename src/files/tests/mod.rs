@@ -1,4 +1,4 @@
-//! Tests of the engine as a whole, on real files. The tables of `replay`, `load` and `catch_up` row by
+//! Tests of the engine as a whole, on real files. The tables of `replay`, `reconcile` and `open_log` row by
 //! row; random operations against a model; the text functions against `serde_json`.
 #![expect(
     clippy::naive_bytecount,

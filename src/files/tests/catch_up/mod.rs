@@ -1,4 +1,4 @@
-//! Every row of the table in `catch_up.rs`: two processes on one folder, and the hands of a person, do things to the
+//! Every row of the table in `open_log.rs`: two processes on one folder, and the hands of a person, do things to the
 //! files under a running engine. And what may happen while a compaction or a mirror is under way.
 
 mod damage;
