@@ -20,7 +20,7 @@ use crate::files::lock::{DirectoryLock, Purpose};
 use crate::files::log::paths::LogPaths;
 use crate::files::logs::{Logs, Shelves};
 use crate::files::metrics::FolderMetrics;
-use crate::files::open::stale::{is_stale, logs_in};
+use crate::files::open::stale::{Mirrored, is_stale, logs_in};
 use crate::files::options::{OnCorruption, Options};
 use crate::files::past::old_logs::old_logs;
 use crate::files::temporary::sweep;
@@ -197,7 +197,9 @@ impl Folder {
         for name in logs_in(&*files, &self.context.data_folder.join("logs"))? {
             let paths = LogPaths::new(&self.context.data_folder, &name);
             let is_finished = self.logs.needs_finish(&self.context, &name);
-            if !is_finished && is_stale(&*files, &paths, self.mirrored.contains(&name))? {
+            let is_mirrored = self.mirrored.contains(&name);
+            let mirrored = if is_mirrored { Mirrored::Always } else { Mirrored::ByRecord };
+            if !is_finished && is_stale(&*files, &paths, mirrored)? {
                 stale.push(name);
             }
         }

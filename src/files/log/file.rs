@@ -13,10 +13,20 @@ use crate::files::log::bytes::{TAIL_BYTES, contains, log_mark, mark_of, read_ful
 use crate::files::log::encoder::Lines;
 use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::{LogPaths, sync_parents};
-use crate::files::log::rewrite::{Fresh, RewritePlan};
+use crate::files::log::rewrite::{Fresh, Placed, RewritePlan};
 use crate::files::log::torn_tail::TornTail;
 use crate::files::syncing::Syncing;
 use crate::vfs::{File, FileSystem, Stamp};
+
+/// How far a log was read.
+pub struct Extent {
+    /// Offset behind the last whole line.
+    pub end: u64,
+    /// Lines before that.
+    pub lines: u64,
+    /// What is wrong with the file.
+    pub mending: Mending,
+}
 
 /// How an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +99,10 @@ impl LogFile {
         }
     }
 
-    /// A log of `lines` lines that was read up to `end`; `file` is open on it.
-    pub fn at(paths: LogPaths, file: &mut dyn File, end: u64, lines: u64, mending: Mending) -> Result<Self> {
-        let (stamp, tail) = look_at(file, end, mending.torn_bytes)?;
+    /// A log that was read so far; `file` is open on it.
+    pub fn at(paths: LogPaths, file: &mut dyn File, extent: Extent) -> Result<Self> {
+        let Extent { end, lines, mending } = extent;
+        let (stamp, tail) = known_of(file, end, mending.torn_bytes)?;
         Ok(Self {
             stamp: Some(stamp),
             end,
@@ -186,21 +197,19 @@ impl LogFile {
         contains(file, &self.tail)
     }
 
-    /// Takes over lines that another process appended: the log now ends at `end`.
-    pub fn advance(
-        &mut self,
-        file: &mut dyn File,
-        end: u64,
-        lines: u64,
-        is_unterminated: bool,
-    ) -> Result<()> {
-        let (stamp, tail) = look_at(file, end, 0)?;
+    /// Takes over lines that another process appended, behind which there is nothing to mend: the log was read so far.
+    pub fn advance(&mut self, file: &mut dyn File, extent: &Extent) -> Result<()> {
+        let Extent { end, lines, mending } = extent;
+        let (stamp, tail) = known_of(file, *end, 0)?;
         self.stamp = Some(stamp);
         self.tail = tail;
-        self.end = end;
-        self.lines = lines;
-        self.mending =
-            Mending { is_unterminated, is_doubtful: self.mending.is_doubtful, ..Mending::default() };
+        self.end = *end;
+        self.lines = *lines;
+        self.mending = Mending {
+            is_unterminated: mending.is_unterminated,
+            is_doubtful: self.mending.is_doubtful,
+            ..Mending::default()
+        };
         self.is_failure_shared = false;
         self.sync_us = None;
         self.is_unsynced = true;
@@ -294,7 +303,7 @@ impl LogFile {
         self.close();
         let placed = fresh.place(files, &self.paths, syncing)?;
         // The log is in its place, whatever became of what others appended in the last instant.
-        self.take_rewritten(files, &plan, behind, placed.is_terminated).and(placed.rescued)
+        self.take_rewritten(files, &plan, behind, &placed).and(placed.rescued)
     }
 
     fn take_rewritten(
@@ -302,8 +311,9 @@ impl LogFile {
         files: &dyn FileSystem,
         plan: &RewritePlan,
         behind: &Lines,
-        is_terminated: bool,
+        placed: &Placed,
     ) -> Result<()> {
+        let is_terminated = placed.is_terminated;
         // The name is made durable by the next sync, before anything is acknowledged.
         self.is_folder_unsynced = true;
         self.end = plan.end() + u64::from(is_terminated) + behind.bytes.len() as u64;
@@ -479,7 +489,7 @@ impl LogFile {
 }
 
 /// Stamp and last bytes of a log that was read up to `end` and `torn_bytes` behind it.
-fn look_at(file: &mut dyn File, end: u64, torn_bytes: u64) -> Result<(Stamp, Vec<u8>)> {
+fn known_of(file: &mut dyn File, end: u64, torn_bytes: u64) -> Result<(Stamp, Vec<u8>)> {
     let mut stamp = file.stamp()?;
     // What another program has appended since it was read is not known yet.
     stamp.size_bytes = stamp.size_bytes.min(end + torn_bytes);

@@ -156,21 +156,21 @@ pub struct FreshMirror {
 /// The mirror's text for a small state; `None` when it would be over `size_bytes_max`.
 pub fn small_text<'a>(members: impl Iterator<Item = &'a Member>, size_bytes_max: usize) -> Option<String> {
     let mut text = String::new();
-    let mut is_first = true;
+    let mut count = 0;
     for member in members {
-        push_member(&mut text, member, is_first, size_bytes_max);
-        is_first = false;
+        push_member(&mut text, member, count, size_bytes_max);
+        count += 1;
         if text.len() > size_bytes_max {
             return None;
         }
     }
-    text.push_str(if is_first { "{}" } else { "\n}" });
+    text.push_str(if count == 0 { "{}" } else { "\n}" });
     (text.len() <= size_bytes_max).then_some(text)
 }
 
-/// Appends a member as the mirror has it. Stops early, like `json::push_pretty`.
-pub fn push_member(text: &mut String, member: &Member, is_first: bool, size_bytes_max: usize) {
-    text.push_str(if is_first { "{" } else { "," });
+/// Appends a member as the mirror has it, behind `count` others. Stops early, like `json::push_pretty`.
+pub fn push_member(text: &mut String, member: &Member, count: usize, size_bytes_max: usize) {
+    text.push_str(if count == 0 { "{" } else { "," });
     json::push_new_line(text, 1);
     text.push_str(member.key());
     text.push_str(": ");
@@ -209,7 +209,7 @@ fn write_text(
     let mut hasher = Xxh3::new();
     let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
     for (number, member) in snapshot.iter().enumerate() {
-        push_member(&mut text, member, number == 0, usize::MAX);
+        push_member(&mut text, member, number, usize::MAX);
         if text.len() >= WRITE_BYTES {
             hasher.update(text.as_bytes());
             file.append(text.as_bytes())?;

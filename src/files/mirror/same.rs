@@ -24,10 +24,10 @@ pub fn same_mirror(files: &dyn FileSystem, paths: &LogPaths, state: &State) -> R
     let stamp = file.stamp()?;
     let mut compared = Compared { file: &mut *file, offset: 0, hasher: Xxh3::new(), found: Vec::new() };
     let mut text = String::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 2));
-    let mut is_first = true;
+    let mut count = 0;
     for member in state.iter() {
-        push_member(&mut text, member, is_first, usize::MAX);
-        is_first = false;
+        push_member(&mut text, member, count, usize::MAX);
+        count += 1;
         if text.len() >= PIECE_BYTES {
             if !compared.goes_on_with(text.as_bytes())? {
                 return Ok(None);
@@ -35,7 +35,7 @@ pub fn same_mirror(files: &dyn FileSystem, paths: &LogPaths, state: &State) -> R
             text.clear();
         }
     }
-    text.push_str(if is_first { "{}" } else { "\n}" });
+    text.push_str(if count == 0 { "{}" } else { "\n}" });
     if !compared.goes_on_with(text.as_bytes())? || compared.offset != stamp.size_bytes {
         return Ok(None);
     }

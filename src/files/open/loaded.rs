@@ -2,7 +2,7 @@
 
 use crate::data::state::State;
 use crate::error::Result;
-use crate::files::log::file::LogFile;
+use crate::files::log::file::{Extent, LogFile};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{LoggedEdit, LoggedMemory, replay};
 use crate::files::mirror::known::FoundMirror;
@@ -32,7 +32,8 @@ pub fn load_log(paths: &LogPaths, log: Option<&mut (dyn File + 'static)>) -> Res
         let replayed = replay(log, u64::MAX)?;
         loaded.state = replayed.state;
         loaded.memories = replayed.memories;
-        loaded.file = LogFile::at(paths.clone(), log, replayed.end, replayed.lines, replayed.mending)?;
+        let extent = Extent { end: replayed.end, lines: replayed.lines, mending: replayed.mending };
+        loaded.file = LogFile::at(paths.clone(), log, extent)?;
         if replayed.last_edit.is_some() {
             loaded.file.note_unsynced_edit();
         }

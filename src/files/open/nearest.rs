@@ -53,6 +53,15 @@ pub struct History<'a> {
     pub is_whole: bool,
 }
 
+/// What the record says of the last mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastMirror {
+    /// The offset of the log that it shows.
+    pub position: u64,
+    /// It is the very file that is there now, written over.
+    pub is_proven: bool,
+}
+
 /// What an edited mirror was made from.
 pub struct Origin {
     /// What it showed then.
@@ -100,15 +109,16 @@ impl History<'_> {
 
     /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be
     /// the one that was edited: a power cut can undo its rename, and in a copied folder it may be an older one. It is
-    /// for certain if `is_last_proven`. `hash` is that of the content, if no line is missing with which an edit of it
+    /// for certain if `is_proven`. `hash` is that of the content, if no line is missing with which an edit of it
     /// was logged.
     pub fn origin_after_crash(
         &mut self,
-        last: Option<u64>,
-        is_last_proven: bool,
+        last: Option<LastMirror>,
         shown: &State,
         hash: Option<u64>,
     ) -> Result<Origin> {
+        let is_proven = last.is_some_and(|last| last.is_proven);
+        let last = last.map(|last| last.position);
         let last_state = match (last, &mut self.log) {
             (Some(position), Some(log)) => Some(replay(&mut **log, position)?.state),
             _ => None,
@@ -137,7 +147,7 @@ impl History<'_> {
             let is_placed = found.unchanged >= needed(shown);
             return Ok(Origin { shows: found.shows, is_placed, is_older: true });
         }
-        if let Some(position) = last.filter(|_| is_last_proven || is_last_near || of_last == Some(0)) {
+        if let Some(position) = last.filter(|_| is_proven || is_last_near || of_last == Some(0)) {
             return Ok(Origin::exactly(Shows::LogUpTo(position)));
         }
         let position = match &mut self.log {

@@ -27,7 +27,7 @@ use crate::files::context::Context;
 use crate::files::event::{Event, describe_damage};
 use crate::files::log::encoder::Lines;
 use crate::files::log::entry::MemoryTag;
-use crate::files::log::file::{Appended, LogFile, SyncOf};
+use crate::files::log::file::{Appended, Extent, LogFile, SyncOf};
 use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Ending, Replayed, continue_replay};
@@ -284,7 +284,8 @@ impl OpenLog {
         if ending != Ending::Whole || mending.torn_bytes > 0 || mending.has_wrong_lines() {
             return Ok(false);
         }
-        self.file.advance(&mut *log, replayed.end, replayed.lines, mending.is_unterminated)?;
+        let extent = Extent { end: replayed.end, lines: replayed.lines, mending: replayed.mending };
+        self.file.advance(&mut *log, &extent)?;
         if self.mirror.tracker_mut().replayed(replayed.last_edit) {
             self.file.note_unsynced_edit();
         }
@@ -580,7 +581,8 @@ impl OpenLog {
             return Ok(());
         };
         let paths = self.paths().clone();
-        self.file.replace_by(LogFile::at(paths, &mut *log, new.end, new.lines, Mending::default())?);
+        let extent = Extent { end: new.end, lines: new.lines, mending: Mending::default() };
+        self.file.replace_by(LogFile::at(paths, &mut *log, extent)?);
         self.file.note_synced();
         let moved = |offset: u64| new.checkpoint_end + offset.saturating_sub(new.snapshot_end);
         let facts = facts(&self.file, &self.shelf, &self.lost);

@@ -157,8 +157,8 @@ impl Reconciliation<'_> {
         match base {
             Base::Exactly(position) => Ok(Origin::exactly(Shows::LogUpTo(position))),
             Base::Last(position) => self.history.origin(Shows::LogUpTo(position), None, shown),
-            Base::Nearest { last, is_proven, is_whole } => {
-                self.history.origin_after_crash(last, is_proven, shown, is_whole.then_some(hash))
+            Base::Nearest { last, is_whole } => {
+                self.history.origin_after_crash(last, shown, is_whole.then_some(hash))
             }
             Base::Known => match self.before.clone() {
                 Before::SameLog(known) => self.origin_of_known(*known, shown),

@@ -22,6 +22,7 @@
 use crate::files::log::replay::LoggedEdit;
 use crate::files::mirror::known::is_logged;
 use crate::files::mirror::record::MirrorRecord;
+use crate::files::open::nearest::LastMirror;
 use crate::vfs::Stamp;
 
 /// What is known before the mirror is read.
@@ -95,9 +96,8 @@ pub enum Base {
     Last(u64),
     /// What this process knew, or what another one has written since.
     Known,
-    /// The nearest state. `last` is what the record says of the last mirror; `is_proven` that it was this file. With
-    /// `is_whole`, no logged edit can be missing.
-    Nearest { last: Option<u64>, is_proven: bool, is_whole: bool },
+    /// The nearest state. With `is_whole`, no logged edit can be missing.
+    Nearest { last: Option<LastMirror>, is_whole: bool },
 }
 
 /// The next step.
@@ -154,9 +154,10 @@ fn base(facts: &Facts, hash: u64) -> Base {
         (_, record) => {
             let placed = record.filter(|record| record.placed().is_some());
             Base::Nearest {
-                last: placed.map(|record| record.log_end),
-                // Written over where it stood.
-                is_proven: placed.is_some_and(|record| record.mirror.stamp.id == facts.stamp.id),
+                last: placed.map(|record| LastMirror {
+                    position: record.log_end,
+                    is_proven: record.mirror.stamp.id == facts.stamp.id,
+                }),
                 is_whole: facts.is_whole,
             }
         }
@@ -260,7 +261,10 @@ mod tests {
     fn an_edit_has_the_base_that_the_facts_prove() {
         use Knowledge::{KnewLog, KnewOtherLog, Starts};
         use RecordStage::{Announced, Clean, Placed};
-        let nearest = |last, is_proven| Base::Nearest { last, is_proven, is_whole: true };
+        let nearest = |last: Option<u64>, is_proven| Base::Nearest {
+            last: last.map(|position| LastMirror { position, is_proven }),
+            is_whole: true,
+        };
         let no_log = Facts { log_end: 0, ..facts(Starts, None) };
         let moved = Facts { stamp: Stamp { id: 2, ..STAMP }, ..facts(Starts, record(Placed, 60, 8)) };
         for (name, facts, expected) in [

@@ -12,8 +12,17 @@ use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorRecord;
 use crate::vfs::FileSystem;
 
-/// Whether the mirror of a log may be behind it. `is_kept`: it has one also where no record says so.
-pub fn is_stale(files: &dyn FileSystem, paths: &LogPaths, is_kept: bool) -> Result<bool> {
+/// Which logs have a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mirrored {
+    /// This one, in any case.
+    Always,
+    /// This one, if its record says so.
+    ByRecord,
+}
+
+/// Whether the mirror of a log may be behind it.
+pub fn is_stale(files: &dyn FileSystem, paths: &LogPaths, mirrored: Mirrored) -> Result<bool> {
     let Some(log) = files.stamp(&paths.log)? else { return Ok(false) };
     let mirror = files.stamp(&paths.mirror)?;
     Ok(match MirrorRecord::read(files, paths)? {
@@ -22,7 +31,7 @@ pub fn is_stale(files: &dyn FileSystem, paths: &LogPaths, is_kept: bool) -> Resu
                 || record.placed().is_none()
                 || !mirror.is_some_and(|found| record.mirror.stamp.is_same_content(&found))
         }
-        None => is_kept && mirror.is_some(),
+        None => mirrored == Mirrored::Always && mirror.is_some(),
     })
 }
 
