@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::js::{Fallible, Js, Value, thrown};
 use crate::error::Error;
 use crate::files::log::inspect::LinePlace;
-use crate::files::log::inspect::Told;
+use crate::files::log::inspect::Wanted;
 use crate::files::log::inspect::describe_lines;
 use crate::vfs::RealFileSystem;
 
@@ -47,8 +47,8 @@ pub fn read_log_lines<'scope>(
     thrown(env, |js| {
         let file = path(js, file.into())?;
         let place = place(js, from.into())?;
-        let told = told(js, options.into())?;
-        match describe_lines(&RealFileSystem::new(), Path::new(&file), place, told)? {
+        let wanted = wanted(js, options.into())?;
+        match describe_lines(&RealFileSystem::new(), Path::new(&file), place, wanted)? {
             Some(text) => Environment::of(js)?.json.parse(js, &text),
             None => js.null(),
         }
@@ -90,8 +90,8 @@ fn place<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, LineP
     Ok(LinePlace { offset: number("offset", 0.0)?, number: number("line", 1.0)? })
 }
 
-fn told<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, Told> {
-    let default = Told { entries: true, changes: false };
+fn wanted<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, Wanted> {
+    let default = Wanted { entries: true, changes: false };
     if is_missing(js, value)? {
         return Ok(default);
     }
@@ -113,5 +113,5 @@ fn told<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, Told> 
             }
         }
     };
-    Ok(Told { entries: choice("entries", default.entries)?, changes: choice("changes", default.changes)? })
+    Ok(Wanted { entries: choice("entries", default.entries)?, changes: choice("changes", default.changes)? })
 }

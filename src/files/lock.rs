@@ -231,8 +231,8 @@ impl LockFile {
                 continue;
             };
             if handle.try_lock()? {
-                let looked = files.stamp(&self.path).and_then(|on_disk| Ok((on_disk, handle.stamp()?)));
-                if let Ok((Some(on_disk), opened)) = &looked
+                let checked = files.stamp(&self.path).and_then(|on_disk| Ok((on_disk, handle.stamp()?)));
+                if let Ok((Some(on_disk), opened)) = &checked
                     && on_disk.id == opened.id
                 {
                     self.id = Some(opened.id);
@@ -241,7 +241,7 @@ impl LockFile {
                 // The folder was removed or replaced, so another process would lock another file; or we
                 // do not know. Closing the file gives its lock back.
                 self.handle = None;
-                looked?;
+                checked?;
                 continue;
             }
             if !std::mem::replace(&mut is_waiting, true) {

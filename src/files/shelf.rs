@@ -61,8 +61,8 @@ impl Shelf {
     }
 
     /// Looks at the state.
-    pub fn with_state<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.published.read().state)
+    pub fn with_state<R>(&self, read: impl FnOnce(&State) -> R) -> R {
+        read(&self.published.read().state)
     }
 
     /// Changes the state to that of the log with this stamp. For the writer.

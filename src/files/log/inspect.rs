@@ -27,7 +27,7 @@ pub struct LinePlace {
 
 /// What is given of each line beside its place and state.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct Wanted {
     /// The entry.
     pub entries: bool,
     /// The keys that it changes, in order.
@@ -47,7 +47,7 @@ pub fn describe_lines(
     files: &dyn FileSystem,
     path: &Path,
     place: LinePlace,
-    told: Told,
+    wanted: Wanted,
 ) -> Result<Option<String>> {
     let Some(mut file) = files.open_read(path)? else { return Ok(None) };
     let size_bytes = file.stamp()?.size_bytes;
@@ -60,7 +60,7 @@ pub fn describe_lines(
         if offset > place.offset {
             out.push(',');
         }
-        push_line(&mut out, &line, told);
+        push_line(&mut out, &line, wanted);
         offset = line.end();
         // The rest of a line has the same number.
         number = line.number + u64::from(line.ending == LineBreak::Whole);
@@ -76,7 +76,7 @@ pub fn describe_lines(
     Ok(Some(out))
 }
 
-fn push_line(out: &mut String, line: &Line, told: Told) {
+fn push_line(out: &mut String, line: &Line, wanted: Wanted) {
     let _ = write!(
         out,
         "{{\"line\":{},\"offset\":{},\"sizeBytes\":{},\"isTerminated\":{}",
@@ -87,7 +87,7 @@ fn push_line(out: &mut String, line: &Line, told: Told) {
     );
     match line.found {
         LineKind::Nothing => out.push_str(",\"state\":\"empty\""),
-        LineKind::Entry(entry) => push_entry(out, &entry, told),
+        LineKind::Entry(entry) => push_entry(out, &entry, wanted),
         LineKind::Invalid(reason) => {
             let damage = Damage::of(line, reason);
             let state = if line.is_torn() { "torn" } else { "damaged" };
@@ -99,7 +99,7 @@ fn push_line(out: &mut String, line: &Line, told: Told) {
                 out.push_str(",\"isCheckpoint\":true");
             }
             if let Some(entry) = line.damaged_entry() {
-                push_content(out, &entry, Told { entries: false, ..told });
+                push_content(out, &entry, Wanted { entries: false, ..wanted });
             }
         }
     }
@@ -124,14 +124,14 @@ fn push_wrong_break(out: &mut String, damage: &Damage) {
     );
 }
 
-fn push_entry(out: &mut String, entry: &Entry, told: Told) {
+fn push_entry(out: &mut String, entry: &Entry, wanted: Wanted) {
     let state = if entry.has_crc() { "checked" } else { "plain" };
     let _ = write!(out, ",\"state\":\"{state}\"");
     if entry.is_end() {
         out.push_str(",\"endsOperation\":true");
         return;
     }
-    push_content(out, entry, told);
+    push_content(out, entry, wanted);
     if entry.is_checkpoint() {
         out.push_str(",\"isCheckpoint\":true");
     }
@@ -144,14 +144,14 @@ fn push_entry(out: &mut String, entry: &Entry, told: Told) {
 }
 
 /// What a line says, as far as it is asked for.
-fn push_content(out: &mut String, entry: &Entry, told: Told) {
+fn push_content(out: &mut String, entry: &Entry, wanted: Wanted) {
     if let Some(time) = entry.time() {
         let _ = write!(out, ",\"time\":{time}");
     }
-    if told.entries {
+    if wanted.entries {
         let _ = write!(out, ",\"entry\":{}", entry.text());
     }
-    if told.changes {
+    if wanted.changes {
         out.push_str(",\"changes\":[");
         let mut comma = "";
         entry.changes(|change| {
@@ -172,7 +172,7 @@ mod tests {
     use crate::vfs::RealFileSystem;
 
     #[test]
-    fn each_line_is_told_with_its_place_and_state() {
+    fn each_line_is_given_with_its_place_and_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         let mut bytes = Vec::new();
@@ -181,8 +181,9 @@ mod tests {
         bytes.extend_from_slice(b"{\"op\":\"NOTE\"}\n\nx\"key\":\"u1\",\n{\"op\"");
         std::fs::write(&path, &bytes).unwrap();
         let files = RealFileSystem::new();
-        let told = Told { entries: true, changes: true };
-        let text = describe_lines(&files, &path, LinePlace { offset: 0, number: 1 }, told).unwrap().unwrap();
+        let wanted = Wanted { entries: true, changes: true };
+        let text =
+            describe_lines(&files, &path, LinePlace { offset: 0, number: 1 }, wanted).unwrap().unwrap();
         for part in [
             "\"line\":1,\"offset\":0,",
             "\"state\":\"checked\",\"time\":\"1970-01-01T00:00:00.000Z\",\"entry\":{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"k\",\"value\":1},\"changes\":[[\"k\",1]]}",
@@ -200,9 +201,9 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         let place = LinePlace { offset: first as u64, number: 2 };
-        let second = describe_lines(&files, &path, place, Told::default()).unwrap().unwrap();
+        let second = describe_lines(&files, &path, place, Wanted::default()).unwrap().unwrap();
         assert!(!second.contains("NOTE") && !second.contains("changes"), "{second}");
         assert!(second.starts_with("{\"lines\":[{\"line\":2,"), "{second}");
-        assert!(describe_lines(&files, &folder.path().join("none"), place, told).unwrap().is_none());
+        assert!(describe_lines(&files, &folder.path().join("none"), place, wanted).unwrap().is_none());
     }
 }

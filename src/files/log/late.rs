@@ -20,11 +20,11 @@ use crate::files::syncing::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// So often more is copied before the rename; whatever comes then is found after it.
-const LOOKS_MAX: usize = 10;
+const CHECKS_MAX: usize = 10;
 
 /// Step 1: copies from `old` to `fresh` what stands behind `copied_to`; gives the offset up to which it has all.
 pub fn copy_late(old: &mut dyn File, fresh: &mut dyn File, mut copied_to: u64) -> Result<u64> {
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         let end = old.stamp()?.size_bytes;
         if end <= copied_to {
             break;

@@ -261,7 +261,7 @@ pub fn nearest(
     // the mirror's do not.
     let (differing, unchanged) = (Cell::new(shown.len()), Cell::new(0));
     let mut best: Option<Nearest> = None;
-    let mut look = |position: u64| {
+    let mut consider = |position: u64| {
         if part.contains(&position)
             && unchanged.get() >= unchanged_min
             && best.as_ref().is_none_or(|best| differing.get() <= best.differing)
@@ -269,7 +269,7 @@ pub fn nearest(
             best = Some(Nearest { position, differing: differing.get(), unchanged: unchanged.get() });
         }
     };
-    look(0);
+    consider(0);
     continue_replay(
         file,
         *part.end(),
@@ -282,7 +282,7 @@ pub fn nearest(
                 unchanged.set(unchanged.get() + usize::from(is) - usize::from(was));
             }
         },
-        &mut look,
+        &mut consider,
     )?;
     Ok(best)
 }

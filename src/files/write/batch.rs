@@ -76,8 +76,8 @@ impl Batch {
     }
 
     /// The state as a call behind what is staged sees it.
-    pub fn view<R>(&self, shelf: &Shelf, look: impl FnOnce(&View) -> R) -> R {
-        shelf.with_state(|state| look(&View::staged(state, &self.staged)))
+    pub fn view<R>(&self, shelf: &Shelf, read: impl FnOnce(&View) -> R) -> R {
+        shelf.with_state(|state| read(&View::staged(state, &self.staged)))
     }
 
     /// The answer to a query of one key, as a call behind what is staged sees it.
