@@ -1,4 +1,10 @@
 //! The place that is a folder.
+//!
+//! ```text
+//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past ─> log
+//! ```
+//!
+//! An arrow means "uses", also past what lies between. There is no arrow back; `tests/layers.rs` checks it.
 
 pub(crate) mod compact;
 pub(crate) mod context;
