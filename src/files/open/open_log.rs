@@ -31,7 +31,7 @@ use crate::files::log::file::{Appended, Extent, LogFile, SyncOf};
 use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Ending, Replayed, continue_replay};
-use crate::files::mirror::content::FreshMirror;
+use crate::files::mirror::content::{FreshMirror, SmallMirror};
 use crate::files::mirror::edit::{Edit, apply_changes};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::mirror::keeper::MirrorKeeper;
@@ -62,6 +62,9 @@ pub struct OpenLog {
     /// This process has written to the log, so it may do so without being asked.
     has_written: bool,
 }
+
+/// A small mirror that is being synced beside the log, if there is one.
+pub type BegunMirror = Option<Result<SmallMirror>>;
 
 /// A log that was replaced by its checkpoint and the lines behind it.
 pub struct Replacement {
@@ -378,15 +381,15 @@ impl OpenLog {
 
 /// Writing to the log. What is written is memory's first, then the caller's; see `log_writer`.
 impl OpenLog {
-    /// Appends lines, which change the state so, and publishes that; a small mirror is written beside. Where the lines
-    /// were cut off again, since others wrote before, nothing is published.
+    /// Appends lines, which change the state so, and publishes that; gives a small mirror that was begun beside, for
+    /// `write_mirror`. Where the lines were cut off again, since others wrote before, nothing is published.
     pub fn append(
         &mut self,
         context: &Context,
         lines: &Lines,
         changes: &[Edit],
         sync: SyncOf,
-    ) -> Result<Appended> {
+    ) -> Result<(Appended, BegunMirror)> {
         let files = &*context.files;
         let begun = self.mirror.begin_small(context, self.facts(), changes);
         let appended = self.file.append(files, lines, sync);
@@ -397,7 +400,7 @@ impl OpenLog {
             if appended.is_ok() && !self.lost.is_memory_ahead() {
                 self.distrust();
             }
-            return appended;
+            return appended.map(|appended| (appended, None));
         }
         self.note_sync(context);
         self.shelf.metrics.entries.add(lines.count);
@@ -410,18 +413,21 @@ impl OpenLog {
         }
         self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
         self.shelf.change(self.file.stamp(), |state| apply_changes(state, changes));
-        if appended == Ok(Appended::Alone) {
-            self.mirror.after_commit(context, facts(&self.file, &self.shelf, &self.lost), begun);
-            self.publish_stamps();
-        } else if let Some(Ok(small)) = begun {
+        let appended = appended?;
+        if appended == Appended::Alone {
+            return Ok((appended, begun));
+        }
+        if let Some(Ok(small)) = begun {
+            // It does not show what others wrote.
             small.discard(files);
         }
-        appended
+        Ok((appended, None))
     }
 
-    /// After an append between lines of others, once `catch_up` has read those.
-    pub fn write_mirror_after_interleaved(&mut self, context: &Context) {
-        self.mirror.after_commit(context, facts(&self.file, &self.shelf, &self.lost), None);
+    /// After an append, and once `catch_up` has read what others wrote beside it: a small mirror at once, a large one
+    /// soon.
+    pub fn write_mirror(&mut self, context: &Context, begun: BegunMirror) {
+        self.mirror.after_commit(context, facts(&self.file, &self.shelf, &self.lost), begun);
         self.publish_stamps();
     }
 

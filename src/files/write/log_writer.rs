@@ -70,13 +70,12 @@ impl LogWriter {
             }
             _ => SyncOf::All,
         };
-        let sync_due_ms = match (context.options.fsync, self.sync_due_ms) {
-            (FsyncMode::Interval(interval_ms), None) => Some(context.files.monotonic_ms() + interval_ms),
-            (_, known) => known,
-        };
-        let appended = self.log.append(context, lines, changes, sync)?;
-        if appended != Appended::Outdated {
-            self.sync_due_ms = sync_due_ms;
+        let (appended, begun) = self.log.append(context, lines, changes, sync)?;
+        if appended == Appended::Outdated {
+            return Ok(appended);
+        }
+        if let (FsyncMode::Interval(interval_ms), None) = (context.options.fsync, self.sync_due_ms) {
+            self.sync_due_ms = Some(context.files.monotonic_ms() + interval_ms);
         }
         if appended == Appended::Interleaved {
             // What was written is safe; should reading fail, the next call tries again and gets the error.
@@ -85,8 +84,8 @@ impl LogWriter {
                 // What was acknowledged before was cut from the log in the very moment of the append.
                 return self.append_and_publish(context, &Lines::default(), &[]);
             }
-            self.log.write_mirror_after_interleaved(context);
         }
+        self.log.write_mirror(context, begun);
         Ok(appended)
     }
 
