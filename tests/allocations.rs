@@ -20,7 +20,7 @@ use progressive_storage::vfs::RealFileSystem;
 struct Silent;
 
 impl NoticeSink for Silent {
-    fn tell(&self, _: Notice) {}
+    fn notify(&self, _: Notice) {}
 }
 
 struct Answers;

@@ -21,7 +21,7 @@ use progressive_storage::vfs::{FileSystem, RealFileSystem};
 struct Silent;
 
 impl NoticeSink for Silent {
-    fn tell(&self, _: Notice) {}
+    fn notify(&self, _: Notice) {}
 }
 
 struct Answers;

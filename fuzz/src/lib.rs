@@ -133,7 +133,7 @@ impl Outlet for Heard {
 }
 
 impl NoticeSink for Heard {
-    fn tell(&self, notice: Notice) {
+    fn notify(&self, notice: Notice) {
         self.notices.lock().push(notice);
     }
 }

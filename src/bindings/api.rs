@@ -26,7 +26,7 @@ use super::stream::LogPieces;
 use crate::data::name::LogName;
 use crate::error::Error;
 use crate::game::{LOGS, log_name as bot_log};
-use crate::store::event::EVENTS;
+use crate::store::event::EventName;
 
 /// The promise of a call; a call that is refused gives a rejected one.
 fn promise<'scope>(
@@ -584,7 +584,7 @@ pub fn connect<'scope>(
 /// The names of the events; a number names one by its place here.
 #[napi(catch_unwind)]
 pub fn event_names() -> Vec<&'static str> {
-    EVENTS.to_vec()
+    EventName::ALL.map(EventName::as_str).to_vec()
 }
 
 /// Which events this thread wants of a hub: bits by their numbers. `logs`: a logger gets them; false: nobody does.

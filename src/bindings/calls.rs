@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::game::{self, ClearGame, GameResult, GameResults, LOGS, SaveGame, SavePlayers, SaveTokens};
 use crate::store::answer::Answer;
 use crate::store::collection;
+use crate::store::event::COMPACTION_FAILED;
 use crate::store::query::{Listed, Query, Rank, Top};
 use crate::store::report::Report;
 use crate::store::request::Maintenance;
@@ -579,11 +580,11 @@ impl<'scope> Calls<'scope> {
     }
 }
 
-/// Prints what no promise tells; the event itself is told by the engine.
+/// Prints a failure that no promise reports. The place itself notifies of the event.
 fn compaction_failed(environment: &Environment, hub: &Hub, log: &str, error: &Error) {
     hub.print_unless_heard(
         &environment.outlet,
-        "PS_COMPACTION_FAILED",
+        COMPACTION_FAILED,
         format!("The log '{log}' could not be compacted: {}. It is as it was", error.message()),
     );
 }

@@ -4,7 +4,7 @@
 use super::js::{Fallible, Js, Kept, Value};
 use super::outlet::{ForThread, HubId};
 use crate::error::Error;
-use crate::store::event::Notice;
+use crate::store::event::{Class, Notice};
 
 /// An object with the methods `heard`, `warn`, `closed` and `offsetMs`.
 pub struct Host(Kept);
@@ -44,23 +44,23 @@ impl Host {
             }
             ForThread::Printed(notice) => {
                 if self.warn(js, notice).is_err() {
-                    eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+                    eprintln!("progressive-storage: {}: {}", notice.kind.code, notice.message);
                 }
             }
         }
     }
 
     fn heard<'scope>(&self, js: Js<'scope>, hub: HubId, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
-        let kind = js.string(if notice.is_news() { "info" } else { "warn" })?;
-        let text = js.string(&format!("progressive-storage: [{}] {}", notice.code, notice.message))?;
+        let kind = js.string(if notice.kind.class == Class::News { "info" } else { "warn" })?;
+        let text = js.string(&format!("progressive-storage: [{}] {}", notice.kind.code, notice.message))?;
         #[expect(clippy::cast_precision_loss, reason = "one of eleven")]
-        let event = js.number(notice.event_index() as f64)?;
+        let event = js.number(notice.kind.name.index() as f64)?;
         let payload = js.string(&notice.payload)?;
         self.call(js, "heard", &[js.number(hub.into())?, event, payload, kind, text])
     }
 
     fn warn<'scope>(&self, js: Js<'scope>, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
-        self.call(js, "warn", &[js.string(notice.code)?, js.string(&notice.message)?])
+        self.call(js, "warn", &[js.string(notice.kind.code)?, js.string(&notice.message)?])
     }
 
     /// A storage in the folder of this hub was closed.

@@ -16,8 +16,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::outlet::{EnvironmentOutlet, ForThread, HubId, threads};
-use crate::store::event::Notice;
-use crate::store::event::NoticeSink;
+use crate::store::event::{Kind, Notice, NoticeSink};
 use crate::visible::made_visible;
 
 static HUBS: Mutex<Vec<Weak<Hub>>> = Mutex::new(Vec::new());
@@ -33,7 +32,7 @@ struct Member {
     listening: Listening,
 }
 
-/// Which events one thread wants of a hub. Bit N stands for event N of `EVENTS`.
+/// Which events one thread wants of a hub. Bit N stands for event N of `EventName::ALL`.
 #[derive(Clone, Copy, Default)]
 pub struct Listening {
     /// Events with listeners, those that only observe included.
@@ -96,10 +95,10 @@ impl Hub {
     }
 
     /// Prints a problem that no promise reports, unless somebody listens or logs.
-    pub fn print_unless_heard(&self, thread: &EnvironmentOutlet, code: &'static str, message: String) {
+    pub fn print_unless_heard(&self, thread: &EnvironmentOutlet, kind: Kind, message: String) {
         let message = made_visible(message);
-        let notice = Notice { code, message, payload: String::new(), is_printed: true };
-        let event = notice.event_index();
+        let notice = Notice { kind, message, payload: String::new(), is_printed: true };
+        let event = kind.name.index();
         let is_heard = self.members.lock().iter().any(|Member { thread, listening }| {
             let is_taken = listening.hears(event) || listening.logging != Logging::Default;
             thread.strong_count() > 0 && is_taken
@@ -114,8 +113,8 @@ impl Hub {
 pub struct Sink(pub Arc<Hub>);
 
 impl NoticeSink for Sink {
-    fn tell(&self, notice: Notice) {
-        let event = notice.event_index();
+    fn notify(&self, notice: Notice) {
+        let event = notice.kind.name.index();
         let notice = Arc::new(notice);
         let (mut is_heard, mut is_logged) = (false, false);
         let mut wanted = Vec::new();
@@ -133,7 +132,7 @@ impl NoticeSink for Sink {
             return;
         }
         if !threads().iter().any(|thread| thread.notify(ForThread::Printed(Arc::clone(&notice)))) {
-            eprintln!("progressive-storage: {}: {}", notice.code, notice.message);
+            eprintln!("progressive-storage: {}: {}", notice.kind.code, notice.message);
         }
     }
 }

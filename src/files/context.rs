@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::files::event::{Described, Event, lock_wait};
+use crate::files::event::{Event, lock_wait};
 use crate::files::log::paths::LogPaths;
 use crate::files::metrics::FolderMetrics;
 use crate::files::options::{FsyncMode, Options};
 use crate::files::syncing::Syncing;
 use crate::files::temporary::TemporaryNames;
-use crate::store::event::{LONG_LOCK_WAIT_MS, NoticeSink, SLOW_SYNC_MS, Teller};
+use crate::store::event::{Described, LONG_LOCK_WAIT_MS, NoticeSink, Notifier, SLOW_SYNC_MS};
 use crate::store::patience::Patience;
 use crate::vfs::FileSystemRef;
 
@@ -24,7 +24,7 @@ pub struct Context {
     pub options: Options,
     /// The data folder.
     pub data_folder: PathBuf,
-    teller: Teller,
+    notifier: Notifier,
     /// What is counted of the folder.
     pub metrics: Arc<FolderMetrics>,
     /// How long the lock between processes is waited for.
@@ -49,7 +49,7 @@ impl Context {
             files,
             options,
             data_folder,
-            teller: Teller::new(notices),
+            notifier: Notifier::new(notices),
             metrics: Arc::default(),
             patience: Arc::default(),
             is_locked: Cell::new(false),
@@ -69,8 +69,7 @@ impl Context {
     }
 
     fn pass_on(&self, event: Described) -> bool {
-        let Described { code, subject, message, details } = event;
-        self.teller.tell(code, &subject, message, &details, self.files.now_ms())
+        self.notifier.notify(event, self.files.now_ms())
     }
 
     /// Notifies of a wait for the lock between processes, if it took long.

@@ -1,6 +1,6 @@
 //! What a folder notifies people and listeners of: one variant for each notice, with its text and details.
 //!
-//! `store::event` has the table of codes and says how often each is notified and printed.
+//! `kind` is the table of codes; `store::event` says how often each class is notified and printed.
 //!
 //! Invariant: two events of one code have the same subject if and only if they are about the same thing.
 
@@ -11,7 +11,7 @@ use crate::data::json::key_for_people;
 use crate::error::Error;
 use crate::files::log::lines::Damage;
 use crate::files::log::paths::LogPaths;
-use crate::store::event::Details;
+use crate::store::event::{COMPACTION_FAILED, Class, Described, Details, EventName, Kind};
 
 /// See the header of this file.
 pub enum Event<'a> {
@@ -51,45 +51,35 @@ pub enum Event<'a> {
     BackupFailed { error: &'a Error },
 }
 
-/// An event in the form in which it is passed on.
-pub struct Described {
-    /// See `store::event`.
-    pub code: &'static str,
-    /// Distinguishes one thing from another of the same code.
-    pub subject: String,
-    /// For people.
-    pub message: String,
-    /// For listeners.
-    pub details: Details,
-}
-
 impl Event<'_> {
     /// Code, subject, text and details, for a log.
     pub fn describe(&self, paths: &LogPaths) -> Described {
-        let (code, subject) = (self.code(), self.subject(paths));
-        Described { code, subject, message: self.message(paths), details: self.details(paths) }
+        let (kind, subject) = (self.kind(), self.subject(paths));
+        Described { kind, subject, message: self.message(paths), details: self.details(paths) }
     }
 
-    fn code(&self) -> &'static str {
-        match self {
-            Self::SlowSync { .. } => "PS_SLOW_SYNC",
-            Self::SyncFailed { .. } => "PS_SYNC_FAILED",
-            Self::TornTail { .. } => "PS_TORN_TAIL",
-            Self::LogDamaged { .. } => "PS_LOG_DAMAGED",
-            Self::LogLost { .. } => "PS_LOG_LOST",
-            Self::MirrorBroken { .. } => "PS_MIRROR_BROKEN",
-            Self::RecoveredFromMirror { .. } => "PS_RECOVERED_FROM_MIRROR",
-            Self::ForeignEdit { .. } => "PS_FOREIGN_EDIT",
-            Self::MirrorFailed { .. } => "PS_MIRROR_FAILED",
-            Self::MirrorInPlace { .. } => "PS_MIRROR_IN_PLACE",
-            Self::RecordFailed { .. } => "PS_RECORD_FAILED",
-            Self::Compacted { .. } => "PS_COMPACTION",
-            Self::CompactionFailed { .. } => "PS_COMPACTION_FAILED",
+    fn kind(&self) -> Kind {
+        use Class::{Finding, News, Problem};
+        let (code, name, class) = match self {
+            Self::SlowSync { .. } => ("PS_SLOW_SYNC", EventName::SlowSync, Problem),
+            Self::SyncFailed { .. } => ("PS_SYNC_FAILED", EventName::SyncFailed, Problem),
+            Self::TornTail { .. } => ("PS_TORN_TAIL", EventName::Recovery, Finding),
+            Self::LogDamaged { .. } => ("PS_LOG_DAMAGED", EventName::Corruption, Finding),
+            Self::LogLost { .. } => ("PS_LOG_LOST", EventName::Recovery, Finding),
+            Self::MirrorBroken { .. } => ("PS_MIRROR_BROKEN", EventName::Corruption, Finding),
+            Self::RecoveredFromMirror { .. } => ("PS_RECOVERED_FROM_MIRROR", EventName::Recovery, Finding),
+            Self::ForeignEdit { .. } => ("PS_FOREIGN_EDIT", EventName::ExternalEdit, Finding),
+            Self::MirrorFailed { .. } => ("PS_MIRROR_FAILED", EventName::MirrorFailed, Problem),
+            Self::MirrorInPlace { .. } => ("PS_MIRROR_IN_PLACE", EventName::MirrorFailed, Finding),
+            Self::RecordFailed { .. } => ("PS_RECORD_FAILED", EventName::MirrorFailed, Problem),
+            Self::Compacted { .. } => ("PS_COMPACTION", EventName::Compaction, News),
+            Self::CompactionFailed { .. } => return COMPACTION_FAILED,
             Self::BackupMade { .. } | Self::BackupRemoved { .. } | Self::BackupCompressed { .. } => {
-                "PS_BACKUP"
+                ("PS_BACKUP", EventName::Backup, News)
             }
-            Self::BackupFailed { .. } => "PS_BACKUP_FAILED",
-        }
+            Self::BackupFailed { .. } => ("PS_BACKUP_FAILED", EventName::BackupFailed, Problem),
+        };
+        Kind { code, name, class }
     }
 
     fn subject(&self, paths: &LogPaths) -> String {
@@ -297,7 +287,7 @@ impl Event<'_> {
 pub fn lock_wait(folder: &Path, duration_ms: u64) -> Described {
     let shown = folder.display();
     Described {
-        code: "PS_LOCK_WAIT",
+        kind: Kind { code: "PS_LOCK_WAIT", name: EventName::LockWait, class: Class::Problem },
         subject: shown.to_string(),
         message: format!(
             "Calls on '{shown}' waited {duration_ms} ms for the lock that another process held. Nothing is lost; see \

@@ -1,21 +1,15 @@
 //! What happens beside the calls, for people and for listeners: problems, and news such as a compaction.
 //!
-//! | event              | code                                   | is         | repeated               |
-//! |--------------------|----------------------------------------|------------|------------------------|
-//! | `corruption`       | `PS_LOG_DAMAGED`, `PS_MIRROR_BROKEN`   | a finding  | never for the same one |
-//! | `recovery`         | `PS_TORN_TAIL`, `PS_LOG_LOST`, `PS_RECOVERED_FROM_MIRROR` | a finding | never for the same one |
-//! | `externalEdit`     | `PS_FOREIGN_EDIT`                      | a finding  | never for the same one |
-//! | `compactionFailed` | `PS_COMPACTION_FAILED`                 | a problem  | each time, printed by who has no promise to reject |
-//! | `mirrorFailed`     | `PS_MIRROR_FAILED`, `PS_RECORD_FAILED` | a problem  | each time, printed once |
-//! | `mirrorFailed`     | `PS_MIRROR_IN_PLACE`                   | a finding  | never for the same one |
-//! | `syncFailed`       | `PS_SYNC_FAILED`                       | a problem  | each time, printed once |
-//! | `backupFailed`     | `PS_BACKUP_FAILED`                     | a problem  | each time, printed once |
-//! | `slowSync`         | `PS_SLOW_SYNC`                         | a problem  | each time, printed once |
-//! | `lockWait`         | `PS_LOCK_WAIT`                         | a problem  | each time, printed once |
-//! | `compaction`       | `PS_COMPACTION`                        | news       | each time, not printed |
-//! | `backup`           | `PS_BACKUP`                            | news       | each time, not printed |
+//! | class       | example                                  | notified               | printed where nobody listens |
+//! |-------------|------------------------------------------|------------------------|------------------------------|
+//! | `Finding`   | a torn tail, an edit by hand             | once for the same one  | once                         |
+//! | `Problem`   | a slow sync, a mirror that failed        | each time              | once                         |
+//! | `Rejection` | a compaction that failed                 | each time              | by whoever has no promise to reject |
+//! | `News`      | a compaction, a backup                   | each time              | no                           |
 //!
-//! Invariant: telling never fails and never waits; the writer does not depend on whether somebody listens.
+//! Each place lists its own events with their codes; for a folder it is `files::event`.
+//!
+//! Invariant: a notification never fails and never waits; the writer does not depend on whether anybody listens.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -25,82 +19,142 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::data::json::quote;
+use crate::data::name::LogName;
 use crate::data::time::iso;
 use crate::visible::made_visible;
 
-/// The names of the events, in the order of `Notice::event_index`.
-pub const EVENTS: [&str; 11] = [
-    "compaction",
-    "compactionFailed",
-    "corruption",
-    "recovery",
-    "externalEdit",
-    "slowSync",
-    "lockWait",
-    "backup",
-    "mirrorFailed",
-    "syncFailed",
-    "backupFailed",
-];
-
-/// A sync that takes this long is told.
+/// A sync that takes this long is an event.
 pub const SLOW_SYNC_MS: u64 = 1000;
-/// So many things that were told are remembered: a process that runs for months must not grow by them.
-const TOLD_MAX: usize = 10_000;
-/// Waiting this long for another process is told.
+/// A wait for another process that takes this long is an event.
 pub const LONG_LOCK_WAIT_MS: u64 = 1000;
+/// So many notified subjects are remembered, so that a process that runs for months does not grow by them.
+const SUBJECTS_MAX: usize = 10_000;
 
-/// Something that a person should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Stable name; see the table in this file's header.
-    pub code: &'static str,
-    /// What happened, where, and what follows.
-    pub message: String,
-    /// The event as JSON text: an object with `event`, `code`, `message`, `timestamp` and what belongs to it.
-    pub payload: String,
-    /// True when it is to be printed where nobody listens.
-    pub is_printed: bool,
+/// The names that listeners use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventName {
+    /// A log was compacted.
+    Compaction,
+    /// A log could not be compacted.
+    CompactionFailed,
+    /// Something on disk is damaged.
+    Corruption,
+    /// What a crash or another program left was dealt with.
+    Recovery,
+    /// Somebody edited a mirror.
+    ExternalEdit,
+    /// A sync took long.
+    SlowSync,
+    /// The lock of another process was waited for.
+    LockWait,
+    /// An old log was made, compressed or removed.
+    Backup,
+    /// A mirror could not be written as it should be.
+    MirrorFailed,
+    /// A sync failed.
+    SyncFailed,
+    /// Old logs could not be removed or compressed.
+    BackupFailed,
 }
 
-impl Notice {
-    /// The event's place in `EVENTS`.
+impl EventName {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Compaction,
+        Self::CompactionFailed,
+        Self::Corruption,
+        Self::Recovery,
+        Self::ExternalEdit,
+        Self::SlowSync,
+        Self::LockWait,
+        Self::Backup,
+        Self::MirrorFailed,
+        Self::SyncFailed,
+        Self::BackupFailed,
+    ];
+
+    /// As JavaScript has it.
     #[must_use]
-    pub fn event_index(&self) -> usize {
-        event_of(self.code)
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compaction => "compaction",
+            Self::CompactionFailed => "compactionFailed",
+            Self::Corruption => "corruption",
+            Self::Recovery => "recovery",
+            Self::ExternalEdit => "externalEdit",
+            Self::SlowSync => "slowSync",
+            Self::LockWait => "lockWait",
+            Self::Backup => "backup",
+            Self::MirrorFailed => "mirrorFailed",
+            Self::SyncFailed => "syncFailed",
+            Self::BackupFailed => "backupFailed",
+        }
     }
 
-    /// True for what is neither a finding nor a problem.
+    /// Its place in `ALL`.
     #[must_use]
-    pub fn is_news(&self) -> bool {
-        is_news(self.code)
+    pub fn index(self) -> usize {
+        self as usize
     }
+}
+
+/// How often an event is notified and printed; see the header of this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A state of things that lasts.
+    Finding,
+    /// Something went wrong, and is tried again.
+    Problem,
+    /// A call, or work that nobody called for, failed.
+    Rejection,
+    /// Something was done.
+    News,
+}
+
+/// What a code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Stable name of what happened, such as `PS_TORN_TAIL`.
+    pub code: &'static str,
+    /// The event that listeners get.
+    pub name: EventName,
+    /// How often.
+    pub class: Class,
+}
+
+/// A log could not be compacted, at whatever place.
+pub const COMPACTION_FAILED: Kind =
+    Kind { code: "PS_COMPACTION_FAILED", name: EventName::CompactionFailed, class: Class::Rejection };
+
+/// An event in the form in which a place hands it over.
+pub struct Described {
+    /// What happened.
+    pub kind: Kind,
+    /// Distinguishes one thing from another of the same code.
+    pub subject: String,
+    /// What happened, where, and what follows, for people.
+    pub message: String,
+    /// For listeners.
+    pub details: Details,
+}
+
+/// An event on its way to people and listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What happened.
+    pub kind: Kind,
+    /// See `Described`. What others can name is escaped.
+    pub message: String,
+    /// The event as JSON text: an object with `event`, `code`, `message`, `timestamp` and its details.
+    pub payload: String,
+    /// Whether it is printed where nobody listens.
+    pub is_printed: bool,
 }
 
 /// Where notices go.
 pub trait NoticeSink: Send + Sync {
-    /// Tells the user, soon.
-    fn tell(&self, notice: Notice);
-}
-
-fn event_of(code: &str) -> usize {
-    match code {
-        "PS_COMPACTION" => 0,
-        "PS_COMPACTION_FAILED" => 1,
-        "PS_LOG_DAMAGED" | "PS_MIRROR_BROKEN" => 2,
-        "PS_TORN_TAIL" | "PS_LOG_LOST" | "PS_RECOVERED_FROM_MIRROR" => 3,
-        "PS_FOREIGN_EDIT" => 4,
-        "PS_SLOW_SYNC" => 5,
-        "PS_LOCK_WAIT" => 6,
-        "PS_BACKUP" => 7,
-        "PS_MIRROR_FAILED" | "PS_MIRROR_IN_PLACE" | "PS_RECORD_FAILED" => 8,
-        "PS_SYNC_FAILED" => 9,
-        _ => 10,
-    }
-}
-
-fn is_news(code: &str) -> bool {
-    matches!(code, "PS_COMPACTION" | "PS_BACKUP")
+    /// Passes a notice on, soon.
+    fn notify(&self, notice: Notice);
 }
 
 /// What belongs to an event: members of its JSON object.
@@ -116,7 +170,7 @@ impl Details {
 
     /// Details that begin with the log's name.
     #[must_use]
-    pub fn of_log(name: &crate::data::name::LogName) -> Self {
+    pub fn of_log(name: &LogName) -> Self {
         Self::new().text("log", name.as_str())
     }
 
@@ -150,54 +204,46 @@ impl Details {
     }
 }
 
-/// Tells notices apart and passes them on.
-pub struct Teller {
+/// Notifies a sink, each thing as often as its class says.
+pub struct Notifier {
     sink: Arc<dyn NoticeSink>,
-    told: Mutex<HashSet<String>>,
+    subjects: Mutex<HashSet<String>>,
 }
 
-impl Teller {
-    /// A teller that passes on to `sink`.
+impl Notifier {
+    /// Of this sink.
     pub fn new(sink: Arc<dyn NoticeSink>) -> Self {
-        Self { sink, told: Mutex::default() }
+        Self { sink, subjects: Mutex::default() }
     }
 
-    /// Tells; `subject` says whether it is the same thing again. False where it was not told.
-    pub fn tell(
-        &self,
-        code: &'static str,
-        subject: &str,
-        message: String,
-        details: &Details,
-        now_ms: i64,
-    ) -> bool {
-        let is_news = is_news(code);
-        let is_first = !is_news && self.is_first(format!("{code} {subject}"));
-        let event = event_of(code);
-        let is_finding = (2..=4).contains(&event) || code == "PS_MIRROR_IN_PLACE";
-        if is_finding && !is_first {
+    /// Notifies of an event. False for a finding that was notified before.
+    pub fn notify(&self, event: Described, now_ms: i64) -> bool {
+        let Described { kind, subject, message, details } = event;
+        let Kind { code, name, class } = kind;
+        let is_first = class != Class::News && self.is_first(format!("{code} {subject}"));
+        if class == Class::Finding && !is_first {
             return false;
         }
         let message = made_visible(message);
         let payload = format!(
             "{{\"event\":\"{}\",\"code\":\"{code}\",\"message\":{},\"timestamp\":\"{}\"{}}}",
-            EVENTS[event],
+            name.as_str(),
             quote(&message),
             iso(now_ms),
             details.0
         );
-        let is_printed = is_first && code != "PS_COMPACTION_FAILED";
-        self.sink.tell(Notice { code, message, payload, is_printed });
+        let is_printed = is_first && class != Class::Rejection;
+        self.sink.notify(Notice { kind, message, payload, is_printed });
         true
     }
 
-    fn is_first(&self, what: String) -> bool {
-        let mut told = self.told.lock();
-        if told.len() >= TOLD_MAX && !told.contains(&what) {
-            // Then one that lasts is told once more.
-            told.clear();
+    fn is_first(&self, subject: String) -> bool {
+        let mut subjects = self.subjects.lock();
+        if subjects.len() >= SUBJECTS_MAX && !subjects.contains(&subject) {
+            // A finding that lasts is then notified once more.
+            subjects.clear();
         }
-        told.insert(what)
+        subjects.insert(subject)
     }
 }
 
@@ -209,27 +255,39 @@ mod tests {
     struct Heard(Mutex<Vec<Notice>>);
 
     impl NoticeSink for Heard {
-        fn tell(&self, notice: Notice) {
+        fn notify(&self, notice: Notice) {
             self.0.lock().push(notice);
         }
+    }
+
+    const TORN_TAIL: Kind = Kind { code: "PS_TORN_TAIL", name: EventName::Recovery, class: Class::Finding };
+    const SYNC_FAILED: Kind =
+        Kind { code: "PS_SYNC_FAILED", name: EventName::SyncFailed, class: Class::Problem };
+    const COMPACTION: Kind = Kind { code: "PS_COMPACTION", name: EventName::Compaction, class: Class::News };
+
+    fn event(kind: Kind, subject: &str) -> Described {
+        let details = Details::new().number("lines", 2);
+        Described { kind, subject: subject.to_owned(), message: "what \"happened\"".to_owned(), details }
     }
 
     #[test]
     fn findings_come_once_and_problems_are_printed_once() {
         let heard = Arc::new(Heard::default());
-        let teller = Teller::new(Arc::clone(&heard) as Arc<dyn NoticeSink>);
-        let tell = |code, subject: &str| {
-            teller.tell(code, subject, "what \"happened\"".to_owned(), &Details::new().number("lines", 2), 0);
-        };
-        tell("PS_TORN_TAIL", "a");
-        tell("PS_TORN_TAIL", "a");
-        tell("PS_TORN_TAIL", "b");
-        tell("PS_SYNC_FAILED", "a");
-        tell("PS_SYNC_FAILED", "a");
-        tell("PS_COMPACTION_FAILED", "a");
-        tell("PS_COMPACTION", "a");
-        tell("PS_COMPACTION", "a");
-        let seen: Vec<_> = heard.0.lock().iter().map(|notice| (notice.code, notice.is_printed)).collect();
+        let notifier = Notifier::new(Arc::clone(&heard) as Arc<dyn NoticeSink>);
+        for (kind, subject) in [
+            (TORN_TAIL, "a"),
+            (TORN_TAIL, "a"),
+            (TORN_TAIL, "b"),
+            (SYNC_FAILED, "a"),
+            (SYNC_FAILED, "a"),
+            (COMPACTION_FAILED, "a"),
+            (COMPACTION, "a"),
+            (COMPACTION, "a"),
+        ] {
+            notifier.notify(event(kind, subject), 0);
+        }
+        let seen: Vec<_> =
+            heard.0.lock().iter().map(|notice| (notice.kind.code, notice.is_printed)).collect();
         assert_eq!(
             seen,
             [
@@ -250,38 +308,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_takes_no_more_and_more_memory() {
-        let teller = Teller::new(Arc::new(Heard::default()));
-        for edit in 0..TOLD_MAX * 2 {
-            let was_told =
-                teller.tell("PS_FOREIGN_EDIT", &edit.to_string(), String::new(), &Details::new(), 0);
-            assert!(was_told);
-            assert!(!teller.tell("PS_FOREIGN_EDIT", &edit.to_string(), String::new(), &Details::new(), 0));
+    fn subjects_take_a_bounded_amount_of_memory() {
+        let notifier = Notifier::new(Arc::new(Heard::default()));
+        for edit in 0..SUBJECTS_MAX * 2 {
+            assert!(notifier.notify(event(TORN_TAIL, &edit.to_string()), 0));
+            assert!(!notifier.notify(event(TORN_TAIL, &edit.to_string()), 0));
         }
-        assert!(teller.told.lock().len() <= TOLD_MAX);
+        assert!(notifier.subjects.lock().len() <= SUBJECTS_MAX);
     }
 
     #[test]
-    fn every_code_has_its_event() {
-        for (code, event) in [
-            ("PS_COMPACTION", "compaction"),
-            ("PS_COMPACTION_FAILED", "compactionFailed"),
-            ("PS_LOG_DAMAGED", "corruption"),
-            ("PS_MIRROR_BROKEN", "corruption"),
-            ("PS_TORN_TAIL", "recovery"),
-            ("PS_LOG_LOST", "recovery"),
-            ("PS_RECOVERED_FROM_MIRROR", "recovery"),
-            ("PS_FOREIGN_EDIT", "externalEdit"),
-            ("PS_SLOW_SYNC", "slowSync"),
-            ("PS_LOCK_WAIT", "lockWait"),
-            ("PS_BACKUP", "backup"),
-            ("PS_MIRROR_FAILED", "mirrorFailed"),
-            ("PS_MIRROR_IN_PLACE", "mirrorFailed"),
-            ("PS_RECORD_FAILED", "mirrorFailed"),
-            ("PS_SYNC_FAILED", "syncFailed"),
-            ("PS_BACKUP_FAILED", "backupFailed"),
-        ] {
-            assert_eq!(EVENTS[event_of(code)], event, "{code}");
+    fn a_name_is_found_by_its_number() {
+        for (index, name) in EventName::ALL.into_iter().enumerate() {
+            assert_eq!(name.index(), index);
         }
     }
 }

@@ -161,7 +161,7 @@ fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Re
     let models = explain(setting, play, 0, &crashed.history)?;
     if !crashed.history.is_unordered
         && setting.options.fsync == FsyncMode::Always
-        && let Some(notice) = play.record.lock().notices.iter().find(|it| it.code == "PS_FOREIGN_EDIT")
+        && let Some(notice) = play.record.lock().notices.iter().find(|it| it.kind.code == "PS_FOREIGN_EDIT")
     {
         return Err(format!("an edit is seen where nobody edited: {}", notice.message));
     }

@@ -48,7 +48,7 @@ fn case(script: &Script, plan: FaultPlan, is_shown: bool) -> Result<bool, String
         for (op, status) in record.history.ops.iter().zip(&record.history.status) {
             eprintln!("  log {} {status:?}: {:?}", op.log, op.effects.first());
         }
-        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
+        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
     }
     if !was_hit {
         return Ok(false);

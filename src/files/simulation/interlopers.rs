@@ -108,7 +108,7 @@ fn case(script: &Script, kind: Kind, at: u64, is_shown: bool) -> Result<bool, St
             .lock()
             .notices
             .iter()
-            .for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
+            .for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
     }
     if !*has_come.lock() {
         return Ok(false);

@@ -46,7 +46,7 @@ impl Outlet for Answers {
 struct Silent;
 
 impl NoticeSink for Silent {
-    fn tell(&self, _: Notice) {}
+    fn notify(&self, _: Notice) {}
 }
 
 /// A process with an engine.

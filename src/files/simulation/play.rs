@@ -97,7 +97,7 @@ impl Outlet for Answers {
 }
 
 impl NoticeSink for Answers {
-    fn tell(&self, notice: Notice) {
+    fn notify(&self, notice: Notice) {
         self.0.lock().notices.push(notice);
     }
 }

@@ -315,7 +315,7 @@ impl Life {
     fn show(&self) {
         let record = self.play.record.lock();
         show_operations(&record.history);
-        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.code, notice.message));
+        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
         drop(record);
         for call in self.play.disk.take_trace() {
             eprintln!("  {:5} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);

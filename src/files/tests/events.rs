@@ -5,7 +5,7 @@ use crate::files::options::FsyncMode;
 
 fn told(bench: &Bench, code: &str) -> Vec<bool> {
     let all = bench.take_whole_notices();
-    all.iter().filter(|notice| notice.code == code).map(|notice| notice.is_printed).collect()
+    all.iter().filter(|notice| notice.kind.code == code).map(|notice| notice.is_printed).collect()
 }
 
 #[test]

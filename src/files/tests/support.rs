@@ -39,8 +39,8 @@ use crate::files::shelf::Edits;
 use crate::store::answer::Answer;
 use crate::store::backend::Backend;
 use crate::store::collection;
-use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
+use crate::store::event::{Class, Notice};
 use crate::store::query::Query;
 use crate::store::request::Request;
 use crate::store::request::Work;
@@ -237,7 +237,7 @@ impl FileSystem for BenchFiles {
 struct Notices(Mutex<Vec<Notice>>);
 
 impl NoticeSink for Notices {
-    fn tell(&self, notice: Notice) {
+    fn notify(&self, notice: Notice) {
         self.0.lock().push(notice);
     }
 }
@@ -326,8 +326,8 @@ impl Bench {
             .0
             .lock()
             .drain(..)
-            .filter(|notice| !notice.is_news())
-            .map(|notice| notice.code)
+            .filter(|notice| notice.kind.class != Class::News)
+            .map(|notice| notice.kind.code)
             .collect();
         codes.sort_unstable();
         codes
