@@ -1,8 +1,8 @@
-//! Messages as a terminal may show them. A message names files and keys, which others have made: a terminal would obey
-//! the control characters in them.
+//! Messages as a terminal may show them. A message names files and keys that others chose, and a terminal would obey the
+//! control characters in them.
 //!
-//! Invariant: the message of an event, a warning or an error has no control character, no line separator, and nothing that turns the
-//! direction of the text. The program in `bin/` has the same rule in `bin/support/visible.mjs`.
+//! Invariant: the message of an event, a warning or an error has no control character, no line separator, and nothing
+//! that changes the direction of the text. `bin/support/visible.mjs` has the same rule.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// The text with `\n`, `\t`, `\u001b` in the place of such characters.
+/// The text with `\n`, `\t`, `\u001b` instead of such characters.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
@@ -45,7 +45,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The same of a text that is not needed any more.
+/// The same for a text that the caller owns.
 #[must_use]
 pub fn made_visible(text: String) -> String {
     match visible(&text) {

@@ -33,7 +33,8 @@ fn product(text: &str) -> &str {
 #[test]
 fn no_layer_knows_one_above_it() {
     for (layer, above) in [
-        ("data", ["vfs", "store", "files", "game", "bindings"].as_slice()),
+        ("error", ["data", "vfs", "store", "files", "game", "bindings"].as_slice()),
+        ("data", &["vfs", "store", "files", "game", "bindings"]),
         ("vfs", &["data", "store", "files", "game", "bindings"]),
         ("store", &["vfs", "files", "game", "bindings"]),
         ("files", &["game", "bindings"]),
@@ -65,6 +66,18 @@ fn only_vfs_opens_files() {
             let is_test = path.components().any(|part| part.as_os_str() == "tests");
             // Every way to the standard library's files begins with this name.
             assert!(is_test || !product(&text).contains("std::fs"), "{} uses std::fs", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_vfs_reads_a_clock() {
+    for layer in ["data", "store", "files", "game", "bindings"] {
+        for (path, text) in room(layer) {
+            let is_test = path.components().any(|part| part.as_os_str() == "tests");
+            for clock in ["Instant", "SystemTime", "UNIX_EPOCH"] {
+                assert!(is_test || !product(&text).contains(clock), "{} uses {clock}", path.display());
+            }
         }
     }
 }

@@ -8,7 +8,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi::ValueType;
 
@@ -36,6 +35,7 @@ use crate::store::request::Maintenance;
 use crate::store::request::Request;
 use crate::store::request::Work;
 use crate::store::rule::Rule;
+use crate::vfs::now_ms;
 
 static PLAYERS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[0]));
 static TOKENS: LazyLock<LogName> = LazyLock::new(|| game::log_name(LOGS[1]));
@@ -51,11 +51,6 @@ pub struct Calls<'scope> {
     environment: Rc<Environment>,
     store: Rc<Store>,
     rotation: Option<Rc<Rotating>>,
-}
-
-fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// How a call uses a log.

@@ -16,17 +16,17 @@
 //! Invariant: while a turn is planned, nothing is handed over before it comes; each slice has planned one.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
 
 use super::js::{Fallible, Js, Kept, Value};
 use super::outlet::{WakeUp, wake_up};
+use crate::vfs::monotonic_us;
 use napi::ValueType;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
 /// How long promises are settled, and what that sets off runs, before the event loop has its turn.
-const SLICE: Duration = Duration::from_millis(3);
+const SLICE_US: u64 = 3000;
 /// What a few promises may set off before the clock is looked at again.
-const FEW: Duration = Duration::from_micros(250);
+const FEW_US: u64 = 250;
 const FEW_WEIGHT_MAX: u32 = 64;
 /// Answers from memory may weigh so much before a turn of the event loop is waited for.
 const UNPLANNED_WEIGHT_MAX: u32 = 16;
@@ -63,12 +63,12 @@ pub struct Turns {
     /// The relay has run: the next wake-up is the turn that was planned.
     is_relayed: Cell<bool>,
     /// When this turn's slice began.
-    began: Cell<Instant>,
+    began_us: Cell<u64>,
     /// What was answered at once since the loop has turned, as far as that is known.
     answered_weight: Cell<u32>,
     /// How much is settled between two looks at the clock.
     few_weight: Cell<u32>,
-    few_began: Cell<Instant>,
+    few_began_us: Cell<u64>,
     /// A promise that is resolved, its method `then`, and what it is called with to go on behind all microtasks.
     resolved: Kept,
     then: Kept,
@@ -81,15 +81,15 @@ impl Turns {
         let (deferred, resolved) = js.promise()?;
         js.settle(deferred, js.undefined());
         let settle_more = js.function("settleMore", steps.settle_more)?;
-        let now = Instant::now();
+        let now_us = monotonic_us();
         Ok(Self {
             way: Way::new(js, steps)?,
             is_planned: Cell::new(false),
             is_relayed: Cell::new(false),
-            began: Cell::new(now),
+            began_us: Cell::new(now_us),
             answered_weight: Cell::new(0),
             few_weight: Cell::new(FEW_WEIGHT_MAX / 4),
-            few_began: Cell::new(now),
+            few_began_us: Cell::new(now_us),
             resolved: js.keep(resolved)?,
             then: js.keep(js.get(resolved, "then")?)?,
             go_on: js.keep(after_microtasks(js, settle_more)?)?,
@@ -135,12 +135,12 @@ impl Turns {
 
     /// A slice begins.
     pub fn begin(&self) {
-        self.began.set(Instant::now());
+        self.began_us.set(monotonic_us());
     }
 
     /// So much may be settled before the clock is looked at again.
     pub fn few(&self) -> u32 {
-        self.few_began.set(Instant::now());
+        self.few_began_us.set(monotonic_us());
         self.few_weight.get()
     }
 
@@ -153,22 +153,22 @@ impl Turns {
 
     /// Whether there is time in this slice; a few were settled, and what they set off has run.
     pub fn is_time_left(&self) -> bool {
-        let now = Instant::now();
-        let took = now - self.few_began.get();
+        let now_us = monotonic_us();
+        let took_us = now_us - self.few_began_us.get();
         let weight = self.few_weight.get();
-        if took > FEW {
+        if took_us > FEW_US {
             self.few_weight.set((weight / 2).max(1));
-        } else if took < FEW / 2 {
+        } else if took_us < FEW_US / 2 {
             self.few_weight.set((weight * 2).min(FEW_WEIGHT_MAX));
         }
-        now - self.began.get() < SLICE
+        now_us - self.began_us.get() < SLICE_US
     }
 
     /// Whether an answer of this weight may be given at once: callers that await one after the other would keep the
     /// event loop from its turns by microtasks alone.
     pub fn may_answer_now(&self, js: Js<'_>, weight: u32) -> bool {
         if self.is_planned.get() {
-            return self.began.get().elapsed() < SLICE;
+            return monotonic_us() - self.began_us.get() < SLICE_US;
         }
         let answered = self.answered_weight.get().saturating_add(weight);
         self.answered_weight.set(answered);

@@ -1,7 +1,6 @@
 //! Names that become file names.
 //!
-//! Invariant: a `LogName` can be put behind a folder and before an ending, on every platform,
-//! without reaching outside that folder.
+//! Invariant: on every platform, a `LogName` between a folder and an ending is a file of that folder.
 
 use std::sync::Arc;
 
@@ -68,11 +67,11 @@ fn is_device(name: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
 
-/// Greatest number in the name of a file that was set aside: as far as JavaScript counts. Others are not ours.
+/// The greatest number in a file name of ours: as far as JavaScript counts.
 const NUMBER_MAX: i64 = (1 << 53) - 1;
 
-/// The N of `….backup.N`, `….torn.N` and the like: milliseconds since 1970, or a little more where two would have had
-/// the same. `None` for what we would not write.
+/// The N of `….backup.N`, `….torn.N` and the like: milliseconds since 1970, or a little more where two files would have
+/// the same. `None` for a number that we would not write.
 #[must_use]
 pub fn file_number(digits: &str) -> Option<i64> {
     let number = digits.parse().ok().filter(|number| (0..=NUMBER_MAX).contains(number))?;
@@ -80,8 +79,7 @@ pub fn file_number(digits: &str) -> Option<i64> {
     (digits.len() == number.to_string().len() && !digits.starts_with('+')).then_some(number)
 }
 
-/// The number of the next file: now, or more than the newest there is, so that it is the newest also after the clock was
-/// set back.
+/// The number of the next file: now, or more than the newest one. So it is the newest also after the clock was set back.
 #[must_use]
 pub fn next_file_number(newest: Option<i64>, now_ms: i64) -> i64 {
     newest.filter(|newest| *newest < NUMBER_MAX).map_or(now_ms, |newest| now_ms.max(newest + 1))

@@ -4,13 +4,14 @@
 //! index     hash of key → slot number
 //! slots     [ "b":{…} | hole | "7":{…} | "a":{…} ]     in order of insertion
 //! integers  7 → 2                                       array indices, ascending
-//! fields    "totalScore" → [ 12, -, 3, 40 ]             one number a slot, for leaderboards
+//! fields    "totalScore" → [ 12, -, 3, 40 ]             one number for each slot, for leaderboards
 //! ```
 //!
-//! A slot holds the member as JSON has it, key and value in one piece of shared text, so a snapshot
-//! is a list of pointers and a whole state is joined together without escaping anything again.
-//! Invariant: iterating gives array indices first, ascending, then the other keys in the order in
-//! which they were set; setting a key that is there keeps its place.
+//! A slot holds the member as JSON has it: key and value in one shared text. So a snapshot is a list of pointers, and a
+//! whole state is joined without escaping anything again.
+//!
+//! Invariant: iteration gives array indices first, ascending, then the other keys in the order in which they were set. A
+//! key that is set again keeps its place.
 
 use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
@@ -23,7 +24,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::data::json;
 
-/// What a thread keeps of the buffer in which it puts texts together.
+/// The most that a thread keeps of the buffer in which it joins texts.
 const KEPT_TEXT_BYTES: usize = 64 << 10;
 /// Length of the longest key literal that JavaScript orders by number, `"4294967294"`.
 const ARRAY_INDEX_BYTES_MAX: u32 = 12;
@@ -40,7 +41,7 @@ impl Member {
     #[must_use]
     pub fn new(key: &str, value: &str) -> Self {
         thread_local! {
-            // A text is put together here, then copied once into memory of its size.
+            // A text is joined here, then copied once into memory of its size.
             static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
         }
         TEXT.with_borrow_mut(|text| {
@@ -76,14 +77,14 @@ impl Member {
         &self.text
     }
 
-    /// The number by which JavaScript orders the key, if it does.
+    /// The number by which JavaScript orders the key, if it is an array index.
     fn array_index(&self) -> Option<u32> {
-        // Most keys are too long, so a pass over the slots need not fetch their texts from memory.
+        // Most keys are longer, so a pass over the slots does not fetch their texts from memory.
         if self.key_bytes > ARRAY_INDEX_BYTES_MAX { None } else { json::array_index(self.key()) }
     }
 }
 
-/// The members at one moment, in order: pointers, not bytes.
+/// All members in order: pointers, not bytes.
 pub type Snapshot = Vec<Member>;
 
 /// See the header of this file.
@@ -131,7 +132,7 @@ impl State {
         self.slots[slot as usize].as_ref().map(Member::key)
     }
 
-    /// Sets a member; a key that is there keeps its place.
+    /// Sets a member. A key that exists keeps its place.
     ///
     /// # Panics
     /// With 2^32 keys.
@@ -170,7 +171,7 @@ impl State {
         }
     }
 
-    /// Removes a key. True when it was there.
+    /// Removes a key. True: it existed.
     pub fn remove(&mut self, key: &str) -> bool {
         let hash = self.hasher.hash_one(key);
         let slots = &self.slots;
@@ -193,7 +194,7 @@ impl State {
         true
     }
 
-    /// Gives the slots of removed keys back.
+    /// Frees the slots of removed keys.
     fn close_holes(&mut self) {
         let mut next = 0_u32;
         let new_slots: Vec<Option<u32>> = self

@@ -1,17 +1,16 @@
-//! Text for `JSON.parse`, in pieces: parsing one must not keep the event loop waiting for long, and V8 must be
-//! able to hold it as a string.
+//! Text for `JSON.parse`, in pieces. To parse one must not hold up the event loop, and V8 must be able to hold it as a
+//! string.
 //!
-//! Invariant: each piece is one whole JSON object (or array); all pieces together, merged in order,
-//! are the answer.
+//! Invariant: each piece is one whole JSON object (or array). All pieces, merged in order, are the answer.
 
 use crate::data::state::Member;
 
-/// V8 parses so much in about 2 ms. A member or element that is larger is a piece by itself.
+/// V8 parses this much in about 2 ms. A larger member or element is a piece of its own.
 const PIECE_BYTES_MAX: usize = 512 << 10;
 /// Small members cost more to merge than to parse.
 const PIECE_LENGTH_MAX: usize = 4096;
 
-/// What the pieces are.
+/// The kind of the pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
     /// Objects whose members belong together.

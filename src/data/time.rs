@@ -1,4 +1,4 @@
-//! Points in time as JavaScript writes them.
+//! Points in time as JavaScript writes them: `2026-11-23T15:00:00.000Z`.
 
 /// Milliseconds since 1970 in the form of `Date.prototype.toISOString`: UTC, milliseconds, `Z`.
 #[must_use]
@@ -8,7 +8,7 @@ pub fn iso(ms: i64) -> String {
     text
 }
 
-/// The same at the end of a text.
+/// Appends the same to a text.
 pub fn push_iso(text: &mut String, ms: i64) {
     let days = ms.div_euclid(86_400_000);
     let in_day = ms.rem_euclid(86_400_000);
@@ -38,7 +38,7 @@ pub fn push_iso(text: &mut String, ms: i64) {
     }
 }
 
-/// At least so many digits. Each appended entry has a time, and `format!` would take a tenth of its own time.
+/// Appends at least so many digits. Each entry has a time: `format!` would take a tenth of an append.
 fn push_number(text: &mut String, number: i64, digits: u32) {
     let mut place = 10_i64.pow(digits - 1);
     if !(0..10 * place).contains(&number) {
@@ -52,7 +52,7 @@ fn push_number(text: &mut String, number: i64, digits: u32) {
     }
 }
 
-/// Milliseconds since 1970 of a text in that form; the fraction may be missing.
+/// Milliseconds since 1970 of a text in that form. The fraction may be missing.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<i64> {
     let text = text.strip_suffix('Z')?;

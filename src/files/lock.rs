@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Holder, Result};
 use crate::files::log::paths::create_folder;
 use crate::files::syncing::Syncing;
 use crate::store::patience::Patience;
-use crate::vfs::{File, FileSystem};
+use crate::vfs::{File, FileSystem, Missing};
 
 const PAUSE_US_FIRST: u64 = 30;
 const PAUSE_US_MAX: u64 = 1000;
@@ -260,7 +260,8 @@ impl LockFile {
             if let (true, Some(folder)) = (is_to_write, self.path.parent()) {
                 create_folder(files, folder, Syncing::On)?;
             }
-            self.handle = match files.open_lock(&self.path, is_to_write) {
+            let missing = if is_to_write { Missing::Create } else { Missing::Leave };
+            self.handle = match files.open_lock(&self.path, missing) {
                 Err(error)
                     if !is_to_write && matches!(error.code(), Code::Eacces | Code::Eperm | Code::Erofs) =>
                 {

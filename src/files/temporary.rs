@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Result;
 use crate::files::log::paths::MENDED_ENDING;
 use crate::files::syncing::Syncing;
-use crate::vfs::{File, FileSystem};
+use crate::vfs::{File, FileSystem, Missing};
 
 /// Names for the temporary files of this process.
 pub struct TemporaryNames {
@@ -68,7 +68,7 @@ pub fn sweep(files: &dyn FileSystem, folders: &[&Path]) {
     for folder in folders {
         let names = files.list(folder).unwrap_or_default();
         for path in names.iter().filter(|name| is_temporary(name)).map(|name| folder.join(name)) {
-            if let Ok(Some(mut file)) = files.open_in_place(&path, false)
+            if let Ok(Some(mut file)) = files.open_in_place(&path, Missing::Leave)
                 && file.try_lock() == Ok(true)
                 && let (Ok(Some(at_path)), Ok(opened)) = (files.stamp(&path), file.stamp())
                 && at_path.id == opened.id

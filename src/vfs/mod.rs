@@ -1,11 +1,15 @@
-//! The only door to files and time. `file_system` is the trait, `real` the operating system,
-//! `simulated` a disk in memory that can fail and crash.
+//! The only door to files and clocks. `file_system` is the trait that the engine uses, `real` the operating system,
+//! `simulated` a disk in memory that can fail and crash. `clock` is for those who need the time alone.
+//!
+//! Invariant: no other room uses `std::fs` or reads a clock of the standard library; `tests/layers.rs` checks it.
 
+mod clock;
 mod file_system;
 mod real;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod syncer;
 
-pub use file_system::{File, FileSystem, FileSystemRef, Stamp, SyncBeside};
+pub use clock::{monotonic_us, now_ms};
+pub use file_system::{File, FileSystem, FileSystemRef, Missing, Stamp, SyncBeside};
 pub use real::RealFileSystem;

@@ -1,12 +1,12 @@
-//! A thread that syncs files beside the one that wrote them, so that two syncs take hardly longer than one.
+//! A thread that syncs files beside the thread that wrote them: two syncs at once take hardly longer than one.
 //!
 //! ```text
-//! writer   write mirror ─ ask ─ write log ─ sync log ─ wait ─ rename mirror
-//! syncer                  └──── sync mirror ───────────┘
+//! writer   write mirror ─ send ─ write log ─ sync log ─ wait ─ rename mirror
+//! syncer                   └──── sync mirror ───────────┘
 //! ```
 //!
-//! Invariant: each file that is asked for is synced once, and its asker gets the result, also where no thread can
-//! be started: then the asker syncs it itself.
+//! Invariant: each file is synced once, and its sender gets the result. Where the system gives no thread, the sender
+//! syncs the file itself.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 type Synced = Result<Box<dyn File>>;
 
-struct Asked {
+struct Job {
     file: Box<dyn File>,
     answer: Sender<Synced>,
 }
@@ -24,36 +24,36 @@ struct Asked {
 /// See the header of this file. The thread starts with the first file.
 #[derive(Default)]
 pub struct Syncer {
-    queue: OnceLock<Option<Sender<Asked>>>,
+    queue: OnceLock<Option<Sender<Job>>>,
 }
 
 impl Syncer {
     /// Begins to sync a file.
-    pub fn ask(&self, file: Box<dyn File>) -> Box<dyn SyncBeside> {
+    pub fn start(&self, file: Box<dyn File>) -> Box<dyn SyncBeside> {
         let (answer, result) = channel();
-        let asked = Asked { file, answer };
-        match self.queue.get_or_init(start) {
+        let job = Job { file, answer };
+        match self.queue.get_or_init(start_thread) {
             Some(queue) => {
-                if let Err(back) = queue.send(asked) {
+                if let Err(back) = queue.send(job) {
                     sync(back.0);
                 }
             }
-            None => sync(asked),
+            None => sync(job),
         }
         Box::new(Waiting(result))
     }
 }
 
-fn start() -> Option<Sender<Asked>> {
-    let (queue, asked) = channel::<Asked>();
-    let run = move || asked.iter().for_each(sync);
+fn start_thread() -> Option<Sender<Job>> {
+    let (queue, jobs) = channel::<Job>();
+    let run = move || jobs.iter().for_each(sync);
     std::thread::Builder::new().name("ps-syncer".to_owned()).spawn(run).ok().map(|_| queue)
 }
 
-fn sync(asked: Asked) {
-    let Asked { mut file, answer } = asked;
+fn sync(job: Job) {
+    let Job { mut file, answer } = job;
     let result = file.sync_data();
-    // Who asked waits, unless it panicked.
+    // The sender waits for it, unless it panicked.
     let _ = answer.send(result.map(|()| file));
 }
 

@@ -12,6 +12,7 @@ use crate::files::event::Event;
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::{Durable, FreshMirror};
+use crate::vfs::Missing;
 
 /// How a mirror came to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,9 @@ fn write_in_place(
     let files = &*context.files;
     let Some(mut written) = files.open_read(&fresh.temporary)? else { return Err(refused.clone()) };
     let bytes = read_all(&mut *written, u64::MAX)?;
-    let Some(mut file) = files.open_in_place(&paths.mirror, false)? else { return Err(refused.clone()) };
+    let Some(mut file) = files.open_in_place(&paths.mirror, Missing::Leave)? else {
+        return Err(refused.clone());
+    };
     file.overwrite(&bytes)?;
     if fresh.durable != Durable::Nothing {
         file.sync_data()?;

@@ -28,7 +28,7 @@ use crate::error::{Code, Error, Result};
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::{LogPaths, create_folder};
 use crate::files::syncing::Syncing;
-use crate::vfs::{FileSystem, Stamp};
+use crate::vfs::{FileSystem, Missing, Stamp};
 
 const RECORD_BYTES_MAX: u64 = 4096;
 /// The first line is filled up to this with spaces, so that a record is always as long as the one it takes
@@ -185,12 +185,12 @@ impl MirrorRecord {
         let text = format!("{json}\n{}\n", checksum_of(&json));
         // A small mirror comes with two of these. A file that is emptied first is sent to the disk by ext4 when it
         // is closed, and the next one waits for that: it takes longer than all the rest.
-        let mut file = if let Some(file) = files.open_in_place(&paths.record, true)? {
+        let mut file = if let Some(file) = files.open_in_place(&paths.record, Missing::Create)? {
             file
         } else {
             // Somebody has removed the folder.
             create_folder(files, &paths.own_folder, Syncing::On)?;
-            files.open_in_place(&paths.record, true)?.ok_or_else(|| no_folder(&paths.record))?
+            files.open_in_place(&paths.record, Missing::Create)?.ok_or_else(|| no_folder(&paths.record))?
         };
         file.overwrite(text.as_bytes())?;
         if syncing.is_on() {

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::model::{Effect, Op, Status};
+use super::model::{Effect, Op, Order, Status};
 use super::play::{Call, Play};
 use crate::data::change::Change;
 use crate::data::json::quote;
 use crate::data::state::Member;
 use crate::data::state::State;
+use crate::error::Result;
 use crate::files::mirror::content::small_text;
 use crate::store::answer::Answer;
 use crate::store::collection;
@@ -125,36 +126,36 @@ impl Play {
         self.other(log, Work::Maintain(wanted))
     }
 
-    /// Somebody sets a key in the mirror, with a careful editor.
+    /// A person sets a key in the mirror, with an editor that replaces the file.
     pub fn edit(&mut self, log: usize, key: &str) {
         let (text, id) = self.edited(log, key);
         let path = self.mirror_path(log);
-        let is_done = self.disk.outsider().replace(&path, text.as_bytes()).is_ok();
-        self.edit_ended(id, is_done);
+        let written = self.disk.outsider().replace(&path, text.as_bytes());
+        self.edit_ended(id, &written);
     }
 
-    /// Somebody sets a key in the mirror, with a program that writes over the file.
+    /// A person sets a key in the mirror, with an editor that writes over the file.
     pub fn edit_in_place(&mut self, log: usize, key: &str) {
         let (text, id) = self.edited(log, key);
         let (path, outsider) = (self.mirror_path(log), self.disk.outsider());
         self.record.lock().is_editing = true;
-        let is_done = outsider.write(&path, text.as_bytes()).is_ok();
+        let written = outsider.write(&path, text.as_bytes());
         outsider.sync_all();
-        self.edit_ended(id, is_done);
+        self.edit_ended(id, &written);
         self.record.lock().is_editing = false;
     }
 
-    /// An edit that could not be made (its folder was not there) has no effect.
-    fn edit_ended(&self, id: usize, is_done: bool) {
+    /// An edit that failed (its folder was missing) has no effect.
+    fn edit_ended(&self, id: usize, written: &Result<()>) {
         let history = &mut self.record.lock().history;
         history.status[id] = Status::Acked;
-        if !is_done {
+        if written.is_err() {
             history.ops[id].effects.clear();
         }
     }
 
     fn edited(&mut self, log: usize, key: &str) -> (String, usize) {
-        self.record.lock().history.is_unordered = true;
+        self.record.lock().history.order = Order::Unknown;
         let (key, value) = (quote(key), self.value(40));
         let content = self.disk.disk().content(&self.mirror_path(log)).unwrap_or_default();
         let text = String::from_utf8_lossy(&content).into_owned();
@@ -176,7 +177,7 @@ impl Play {
         });
         // The log and its folders may be new: then it takes more than the sync of the file.
         outsider.sync_all();
-        self.edit_ended(id, written.is_ok());
+        self.edit_ended(id, &written);
     }
 }
 

@@ -5,7 +5,7 @@
 //!     ─> mirror, log and entries right? ─> open again ─> cut the power again ─> open again
 //! ```
 //!
-//! Invariant: what is found wrong is told in one line; nothing is repaired here.
+//! Invariant: a check says in one line what is wrong, and repairs nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::files::{
     Mirror, check_evidence, check_files, check_leftovers, check_set_aside, mirror, mismatch, ordered,
 };
-use super::model::{Effect, History, Model, Op, Status};
+use super::model::{Effect, History, Model, Op, Order, Status};
 use super::play::{LogSpec, Play};
 use crate::data::json::Members;
 use crate::files::options::FsyncMode;
@@ -29,11 +29,11 @@ pub struct Moment {
     pub call: Call,
     /// The disk as it is when the power is cut during the call.
     pub disk: Disk,
-    /// What was answered before the call.
+    /// The answers before the call.
     pub status: Vec<Status>,
     /// A mirror may be broken, by its editor.
     pub is_editing: bool,
-    /// Operations before this one are durable, without a sync for each.
+    /// Operations before this one are durable, also where not each is synced.
     pub spared: usize,
 }
 
@@ -56,7 +56,7 @@ pub struct Crashed {
     pub disk: Disk,
     /// When it comes back.
     pub now_ms: i64,
-    /// What was called and answered before.
+    /// Calls and answers before.
     pub history: History,
     /// How it ended.
     pub outcome: Outcome,
@@ -66,7 +66,7 @@ pub struct Crashed {
     pub broken: Vec<Arc<Vec<u8>>>,
 }
 
-/// What a check saw, for crashes during it.
+/// What a check notes, for crashes during it.
 pub struct Recovery {
     /// Mirrors that were broken when it began, or when a recovery before it did.
     pub broken: Vec<Arc<Vec<u8>>>,
@@ -76,12 +76,21 @@ pub struct Recovery {
     pub history: History,
 }
 
-/// Checks a state; with `is_watched` also tells at which instants the recovery could be hit.
+/// Whether a check notes the instants at which a crash could hit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// Checks a state. With `Watch::On` it returns the instants at which a crash could hit the recovery.
 pub fn check(
     setting: &Setting,
     crashed: &Crashed,
     seed: u64,
-    is_watched: bool,
+    watched: Watch,
 ) -> Result<Option<Recovery>, String> {
     let mut random = Random::new(seed);
     check_evidence(setting, &crashed.disk)?;
@@ -104,13 +113,13 @@ pub fn check(
         return Err("reading changed files".to_owned());
     }
     if is_power_cut {
-        // What was found there is durable now.
+        // What the engine found there is durable now.
         play.record.lock().history = crashed.history.after(models.clone());
     }
-    // What an editor was writing is not on disk for certain, also when the process is killed meanwhile.
+    // An unfinished edit may be on disk or not, also where the process was killed meanwhile.
     play.record.lock().is_editing = crashed.is_editing && !is_power_cut;
     let moments: Arc<Mutex<Vec<Moment>>> = Arc::default();
-    if is_watched {
+    if watched == Watch::On {
         watch(&play, &moments);
     }
     let broken = broken_mirrors(setting, &crashed.disk);
@@ -120,10 +129,10 @@ pub fn check(
     if !crashed.history.is_unknown {
         check_set_aside(setting, &play, &broken)?;
     }
-    let recovery = is_watched.then(|| {
+    let recovery = (watched == Watch::On).then(|| {
         play.disk.watch(None);
         let moments = std::mem::take(&mut *moments.lock());
-        // One that was set aside comes back when a power cut undoes the rename.
+        // A mirror that was set aside comes back when a power cut undoes the rename.
         let broken = [&*crashed.broken, &*broken].concat();
         Recovery { broken, moments, history: play.record.lock().history.clone() }
     });
@@ -131,7 +140,7 @@ pub fn check(
     Ok(recovery)
 }
 
-/// Has each call that changes something noted as a moment.
+/// Notes each call that changes something as a moment.
 pub fn watch(play: &Play, moments: &Arc<Mutex<Vec<Moment>>>) {
     let (record, moments) = (Arc::clone(&play.record), Arc::clone(moments));
     play.disk.watch(Some(Box::new(move |disk, call| {
@@ -159,11 +168,11 @@ fn broken_mirrors(setting: &Setting, disk: &Disk) -> Vec<Arc<Vec<u8>>> {
 /// Opens all logs: the state of each must be one that the history explains.
 fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Result<Vec<Model>, String> {
     let models = explain(setting, play, 0, &crashed.history)?;
-    if !crashed.history.is_unordered
+    if crashed.history.order == Order::Known
         && setting.options.fsync == FsyncMode::Always
         && let Some(notice) = play.record.lock().notices.iter().find(|it| it.kind.code == "PS_FOREIGN_EDIT")
     {
-        return Err(format!("an edit is seen where nobody edited: {}", notice.message));
+        return Err(format!("an edit was seen, and nobody edited: {}", notice.message));
     }
     Ok(models)
 }
@@ -185,13 +194,34 @@ pub fn explain(
             continue;
         }
         let model = history.explain(log, &members).map_err(|expected| {
-            let found = ordered(&state, history.is_unordered);
+            let found = ordered(&state, history.order);
             let nearest = expected.iter().map(|text| mismatch(&found, text)).min_by_key(String::len);
             format!("'{}' cannot be explained{}", spec.name, nearest.unwrap_or_default())
         })?;
         models.push(model);
     }
     Ok(models)
+}
+
+/// Compacts all logs: it works, and no more backups are kept than should be.
+fn compact_all(setting: &Setting, play: &mut Play) -> Result<(), String> {
+    for log in 0..setting.logs.len() {
+        let call = play.compact(log);
+        play.call(0, call);
+        play.jobs(0);
+    }
+    let names = play.disk.disk().list(&setting.folder.join("logs")).unwrap_or_default();
+    for spec in &setting.logs {
+        let prefix = format!("{}.log.backup.", spec.name);
+        let count = names.iter().filter(|name| name.starts_with(&prefix)).count();
+        if count > 3 {
+            return Err(format!("'{}' has {count} backups", spec.name));
+        }
+    }
+    match play.others().into_iter().find(Result::is_err) {
+        Some(Err(error)) => Err(format!("compaction fails: {error}")),
+        _ => Ok(()),
+    }
 }
 
 /// What a bot does after a start, in several ways.
@@ -208,25 +238,7 @@ fn go_on(
             play.kill(0);
             play.open(0);
         }
-        1 | 2 => {
-            for log in logs.clone() {
-                let call = play.compact(log);
-                play.call(0, call);
-                play.jobs(0);
-            }
-            let disk = play.disk.disk();
-            let backups = disk.list(&setting.folder.join("logs")).unwrap_or_default();
-            for spec in &setting.logs {
-                let prefix = format!("{}.log.backup.", spec.name);
-                let count = backups.iter().filter(|name| name.starts_with(&prefix)).count();
-                if count > 3 {
-                    return Err(format!("'{}' has {count} backups", spec.name));
-                }
-            }
-            if let Some(Err(error)) = play.others().into_iter().find(Result::is_err) {
-                return Err(format!("compaction fails: {error}"));
-            }
-        }
+        1 | 2 => compact_all(setting, play)?,
         3 => {
             for log in logs.clone().filter(|log| setting.logs[*log].is_mirrored) {
                 if matches!(mirror(&play.disk.disk(), &play.mirror_path(log)), Mirror::Whole(_)) {
@@ -266,7 +278,7 @@ pub fn apply_last(play: &Play, models: &mut [Model]) {
     }
 }
 
-/// A further start, and one after a power cut that keeps only what is durable: all is there.
+/// All is there after one more start, and after a power cut that keeps only what is durable.
 pub fn check_again(
     setting: &Setting,
     play: &mut Play,
@@ -287,13 +299,13 @@ pub fn check_again(
         let machine = SimulatedDisk::with(outcome.of(&disk), now_ms);
         let mut again = Play::new(machine, &setting.folder, setting.logs.clone(), History::default());
         again.options = setting.options;
-        let is_sorted = play.record.lock().history.is_unordered;
+        let order = play.record.lock().history.order;
         for (log, spec) in setting.logs.iter().enumerate() {
             let state = again.state(0, log);
             let state = state.map_err(|error| format!("'{}' cannot be opened again: {error}", spec.name))?;
-            let expected = models[log].text(is_sorted);
-            if ordered(&state, is_sorted) != expected {
-                let found = ordered(&state, is_sorted);
+            let expected = models[log].text(order);
+            if ordered(&state, order) != expected {
+                let found = ordered(&state, order);
                 return Err(format!(
                     "'{}' is another after {what} ({outcome}){}",
                     spec.name,
@@ -305,8 +317,8 @@ pub fn check_again(
     Ok(())
 }
 
-/// A sync failed, what it should have written could not be cut off, and the process that knew of it is
-/// dead: nobody can know any more that those bytes are in doubt. A limit that the documents name.
+/// A sync failed, its bytes could not be cut off, and the process that knew of it is dead. No process can know that
+/// those bytes are in doubt. The documents name this limit.
 pub fn is_in_doubt(play: &Play) -> bool {
     let disk = play.disk.disk();
     (0..play.logs.len()).any(|log| disk.is_in_doubt(&play.log_path(log)))

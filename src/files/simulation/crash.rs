@@ -5,7 +5,7 @@
 //!                                                                          └─> moments of the recovery ─> …
 //! ```
 //!
-//! Invariant: no two states that were counted for a script are the same disk with the same answers.
+//! Invariant: each state that a script counts is another disk, or has other answers.
 
 use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
@@ -13,17 +13,19 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::check::{Crashed, Moment, Recovery, Setting, check, watch};
-use super::model::{History, Status};
+use super::check::{Crashed, Moment, Recovery, Setting, Watch, check, watch};
+use super::model::{History, Order, Status};
+use super::output::print_operations;
 use super::scripts::{SCRIPTS, Script};
 use crate::files::options::FsyncMode;
+use crate::vfs::monotonic_us;
 use crate::vfs::simulated::{CallKind, Outcome, Random};
 
 /// A crash during a recovery from a crash during a recovery, and no further.
 const DEPTH_MAX: usize = 2;
 /// Of each kind of failure, the simplest cases are shown.
 const FAILURES_SHOWN: usize = 2;
-/// Recoveries of scripts with fewer states than this, which are slow, are not hit again.
+/// Scripts with fewer states are slow: their recoveries are not hit again.
 const AGAIN_FROM: usize = 1000;
 /// A machine comes back after a minute.
 const OFF_MS: i64 = 60_000;
@@ -31,11 +33,11 @@ const OFF_MS: i64 = 60_000;
 /// How thorough a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Chooses among what is not done in full.
+    /// Chooses the cases where not all are played.
     pub seed: u64,
-    /// Outcomes by chance of each moment, besides those of the list.
+    /// Random outcomes of each moment, besides those of the list.
     pub randoms: usize,
-    /// Of 1000 states, the recoveries of so many are hit again.
+    /// So many of 1000 recoveries are hit again.
     pub again_in_1000: usize,
     /// States of one recovery that is hit.
     pub again_max: usize,
@@ -102,7 +104,7 @@ impl Case {
     }
 }
 
-/// Plays a script once, noting each moment.
+/// Plays a script once and notes each moment.
 fn record(script: &Script) -> (Setting, Recovery) {
     let (setting, mut play) = script.stage();
     let script_name = script.name;
@@ -154,12 +156,12 @@ fn crashed(
     let mut history = History { status: moment.status.clone(), ..recovery.history.clone() };
     let is_power_cut = !matches!(outcome, Outcome::Kill(_));
     if is_power_cut && !is_synced_always {
-        // Whatever is lost of the last entries, the rest may stand in another order.
-        history.is_unordered = true;
+        // The last entries may be lost, and the rest may stand in another order.
+        history.order = Order::Unknown;
         history.spared = Some(moment.spared);
         history.is_unknown = setting.options.fsync == FsyncMode::Never;
     }
-    // What was called later had not been called yet.
+    // Later operations were not called yet.
     history.ops.truncate(history.status.len());
     let broken = recovery.broken.clone();
     Crashed {
@@ -213,7 +215,8 @@ impl Run<'_> {
         let is_hit_again = case.moments.len() <= DEPTH_MAX
             && self.script.states_max > AGAIN_FROM
             && (case.moments.len() == 2 || self.random.below(1000) < self.effort.again_in_1000);
-        match check(self.setting, crashed, case.seed(self.effort.seed), is_hit_again) {
+        let watched = if is_hit_again { Watch::On } else { Watch::Off };
+        match check(self.setting, crashed, case.seed(self.effort.seed), watched) {
             Err(what) => {
                 let replay = case.replay(self.script.name, self.effort.seed);
                 self.report.failures.push(format!("{replay}\n  {what}"));
@@ -250,7 +253,7 @@ fn run(script: &Script, effort: Effort) -> Report {
 pub fn run_all(effort: Effort, prefix: &str) -> Report {
     let mut total = Report::default();
     for script in SCRIPTS.iter().filter(|script| script.name.starts_with(prefix)) {
-        let started = std::time::Instant::now();
+        let started_us = monotonic_us();
         let report = run(script, effort);
         eprintln!(
             "crash {:20} {:4} calls {:6} states ({:5} in a recovery) {:4} failures {:5} ms",
@@ -259,7 +262,7 @@ pub fn run_all(effort: Effort, prefix: &str) -> Report {
             report.states,
             report.again,
             report.failures.len(),
-            started.elapsed().as_millis()
+            (monotonic_us() - started_us) / 1000
         );
         show_failures(&report.failures);
         total.add(report);
@@ -321,7 +324,7 @@ pub fn replay(text: &str) {
         eprintln!("     crash: {outcome}");
         show(&crashed);
         case = case.with(at, outcome);
-        match check(&setting, &crashed, case.seed(seed), true) {
+        match check(&setting, &crashed, case.seed(seed), Watch::On) {
             Err(what) => panic!("{text}\n  {what}"),
             Ok(Some(next)) => recovery = next,
             Ok(None) => {}
@@ -339,11 +342,7 @@ fn show(crashed: &Crashed) {
             eprintln!("  {folder}/{name} ({} bytes)\n{text}", content.len());
         }
     }
-    for (op, status) in crashed.history.ops.iter().zip(&crashed.history.status) {
-        let effects: Vec<String> =
-            op.effects.iter().map(|effect| format!("{effect:?}").chars().take(60).collect()).collect();
-        eprintln!("  log {} {status:?}: {}", op.log, effects.join(" "));
-    }
+    print_operations(&crashed.history);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Every call of every script fails, once or for a while, in every way: the caller hears of it by the
-//! right code or the call succeeds, memory and disk agree, and all works again once the cause is gone.
+//! Every call of every script fails, once or for a while, in every way. The caller gets the right code or the call
+//! succeeds, memory and disk agree, and all works again once the cause is gone.
 //!
 //! A failing case prints `PS_REPLAY=script:fault:call:count`, with the number of the first call that
 //! failed (reads count too) and how many failed in a row.
@@ -10,45 +10,38 @@ use super::check::{Setting, apply_last, check_again, explain, is_in_doubt};
 use super::crash::{Report, show_failures};
 use super::files::check_files;
 use super::model::Status;
+use super::output::{Output, print_calls, print_notices, print_operations};
 use super::play::{Call, Play};
 use super::scripts::{SCRIPTS, Script};
 use crate::error::Code;
+use crate::vfs::monotonic_us;
 use crate::vfs::simulated::{Fault, FaultPlan, Random};
 
-/// Failing once, failing when it is mended too, and until the script ends.
+/// It fails once, again when the engine mends, or until the script ends.
 const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
 
 /// Scripts in which processes die, or several run.
 const DEADLY: [&str; 4] = ["finish", "restarts", "edits", "two-processes"];
 
-/// It removes all keys: where a process takes failed calls over from the file, this has no one explanation.
+/// It removes all keys: where a process takes failed calls over from the file, more than one explanation fits.
 const CLEARING: &str = "batches";
-
-/// A replay shows so many calls.
-const SHOWN: usize = 120;
 
 /// Codes that a call may fail with besides the one of the fault.
 const OTHER_CODES: [Code; 1] = [Code::LogReplaced];
 
-fn case(script: &Script, plan: FaultPlan, is_shown: bool) -> Result<bool, String> {
+fn case(script: &Script, plan: FaultPlan, output: Output) -> Result<bool, String> {
     let (setting, mut play) = script.stage();
     play.disk.set_fault(Some(plan));
-    if is_shown {
+    if output.is_printed() {
         play.disk.start_trace();
     }
     script.play(&mut play);
     let was_hit = play.disk.has_failed();
     play.disk.set_fault(None);
-    if is_shown {
-        for call in play.disk.take_trace().iter().filter(|call| call.number + 12 > plan.first).take(SHOWN) {
-            let mark = if (plan.first..plan.first + plan.count).contains(&call.number) { "!" } else { " " };
-            eprintln!("{mark}{:4} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);
-        }
-        let record = play.record.lock();
-        for (op, status) in record.history.ops.iter().zip(&record.history.status) {
-            eprintln!("  log {} {status:?}: {:?}", op.log, op.effects.first());
-        }
-        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
+    if output.is_printed() {
+        print_calls(&play, plan.first, |number| (plan.first..plan.first + plan.count).contains(&number));
+        print_operations(&play.record.lock().history);
+        print_notices(&play);
     }
     if !was_hit {
         return Ok(false);
@@ -72,7 +65,7 @@ fn after(setting: &Setting, play: &mut Play, plan: FaultPlan, script: &str) -> R
     let mut bots = if play.running().is_empty() { vec![0] } else { play.running() };
     let bot = bots[random.below(bots.len())];
     if script != CLEARING && random.chance(50) {
-        // Another process writes before the one whose call failed looks at the files again.
+        // Another process writes before the one whose call failed checks the files again.
         let other = 1 - bot;
         for log in 0..setting.logs.len() {
             let call = play.set(log, "other", 60);
@@ -86,7 +79,7 @@ fn after(setting: &Setting, play: &mut Play, plan: FaultPlan, script: &str) -> R
     for bot in &bots {
         play.settle(*bot);
     }
-    // One failure can be mended at once; then nothing of a failed call is there.
+    // The engine mends a single failure at once: nothing of a failed call is left.
     let expected = if plan.count == 1 { history.without_failed() } else { history };
     let mut models = explain(setting, play, bot, &expected)?;
     for log in 0..setting.logs.len() {
@@ -104,7 +97,7 @@ fn after(setting: &Setting, play: &mut Play, plan: FaultPlan, script: &str) -> R
     check_again(setting, play, &models, &mut random)
 }
 
-/// A call that must succeed, since nothing fails any more.
+/// A call that must succeed: nothing fails any more.
 fn acked(play: &mut Play, bot: usize, call: Call) -> Result<(), String> {
     play.call(bot, call);
     match play.record.lock().history.status.last() {
@@ -129,7 +122,7 @@ pub fn run_all(prefix: &str, seed: u64, percent: usize) -> Report {
         if script.states_max < 1000 {
             continue;
         }
-        let started = std::time::Instant::now();
+        let started_us = monotonic_us();
         let mut report = Report::default();
         let calls = calls(script);
         for first in 1..=calls {
@@ -138,7 +131,7 @@ pub fn run_all(prefix: &str, seed: u64, percent: usize) -> Report {
                     if !random.chance(percent) {
                         continue;
                     }
-                    match case(script, FaultPlan { first, count, fault }, false) {
+                    match case(script, FaultPlan { first, count, fault }, Output::Silent) {
                         Ok(was_hit) => report.states += usize::from(was_hit),
                         Err(what) => {
                             report.states += 1;
@@ -154,7 +147,7 @@ pub fn run_all(prefix: &str, seed: u64, percent: usize) -> Report {
             script.name,
             report.states,
             report.failures.len(),
-            started.elapsed().as_millis()
+            (monotonic_us() - started_us) / 1000
         );
         show_failures(&report.failures);
         total.add(report);
@@ -174,7 +167,7 @@ pub fn replay(text: &str) {
     let fault = Fault::ALL.into_iter().find(|known| format!("{known:?}") == fault).expect("a fault");
     let first = first.parse().expect("a number of a call");
     let count = count.parse().expect("a count");
-    if let Err(what) = case(script, FaultPlan { first, count, fault }, true) {
+    if let Err(what) = case(script, FaultPlan { first, count, fault }, Output::Printed) {
         panic!("{text}\n  {what}");
     }
 }

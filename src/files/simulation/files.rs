@@ -1,4 +1,4 @@
-//! Do the files of a folder say what they must, after a write in peace?
+//! What the files of a folder must say after a write that nothing disturbed.
 //!
 //! Invariant: nothing here changes a file.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::Setting;
-use super::model::Model;
+use super::model::{Model, Order};
 use super::play::{LogSpec, Play};
 use crate::data::json::Members;
 use crate::data::json::{compact, elements, is_object};
@@ -20,9 +20,9 @@ const PLAIN_READER_BYTES: usize = 16 << 10;
 /// Of torn tails, the newest so many are kept.
 const TORN_KEPT: usize = 3;
 
-/// A state's text with its members in one order.
-pub fn ordered(text: &str, is_sorted: bool) -> String {
-    if !is_sorted {
+/// A state's text, its members sorted where their order is not known.
+pub fn ordered(text: &str, order: Order) -> String {
+    if order == Order::Known {
         return text.to_owned();
     }
     let mut members: Vec<String> = Members::of(text).map(|(key, value)| format!("{key}:{value}")).collect();
@@ -37,7 +37,7 @@ pub enum Mirror {
     Broken(Arc<Vec<u8>>),
 }
 
-/// Looks at a mirror.
+/// Reads a mirror.
 pub fn mirror(disk: &Disk, path: &Path) -> Mirror {
     match disk.content(path) {
         None => Mirror::Missing,
@@ -84,7 +84,7 @@ fn shortened(text: &str) -> String {
     short.chars().take(1500).collect()
 }
 
-/// Damaged bytes are in some file at any time.
+/// Damaged bytes are in one of the files at any time.
 pub fn check_evidence(setting: &Setting, disk: &Disk) -> Result<(), String> {
     let files = disk.contents(&setting.folder.join("logs"));
     let are_torn_pruned = files.iter().filter(|(name, _)| name.contains(".torn.")).count() >= TORN_KEPT;
@@ -107,13 +107,13 @@ pub fn check_files(
     models: &[Model],
     random: &mut Random,
 ) -> Result<(), String> {
-    let is_sorted = play.record.lock().history.is_unordered;
+    let order = play.record.lock().history.order;
     for (log, spec) in setting.logs.iter().enumerate() {
         let state =
             play.state(bot, log).map_err(|error| format!("'{}' cannot be read: {error}", spec.name))?;
-        let expected = models[log].text(is_sorted);
-        if ordered(&state, is_sorted) != expected {
-            let found = ordered(&state, is_sorted);
+        let expected = models[log].text(order);
+        if ordered(&state, order) != expected {
+            let found = ordered(&state, order);
             return Err(format!("'{}' is not what was written{}", spec.name, mismatch(&found, &expected)));
         }
         let disk = play.disk.disk();
@@ -131,7 +131,7 @@ pub fn check_files(
         if content.len() <= PLAIN_READER_BYTES || random.chance(5) {
             check_plain_reader(spec, &content, &state)?;
         }
-        check_entries(spec, play, bot, log, is_sorted)?;
+        check_entries(spec, play, bot, log, order)?;
     }
     check_evidence(setting, &play.disk.disk())
 }
@@ -147,7 +147,7 @@ pub fn check_leftovers(setting: &Setting, disk: &Disk) -> Result<(), String> {
     Ok(())
 }
 
-/// The log as the old module reads it, which knows nothing of checksums.
+/// The log as the old module reads it: it ignores checksums.
 fn check_plain_reader(spec: &LogSpec, content: &[u8], state: &str) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("the old module cannot read '{}': {what}", spec.name));
     let Ok(text) = std::str::from_utf8(content) else { return wrong("not UTF-8") };
@@ -181,14 +181,14 @@ fn check_entries(
     play: &mut Play,
     bot: usize,
     log: usize,
-    is_sorted: bool,
+    order: Order,
 ) -> Result<(), String> {
     let text = play.entries(bot, log).map_err(|error| format!("entries of '{}': {error}", spec.name))?;
     let mut last = 0;
     for entry in elements(&text).filter(|entry| !entry.contains("\"CHECKPOINT\"")) {
         let Some((_, rest)) = entry.split_once("{\"n\":") else { continue };
         let number = rest.split(',').next().and_then(|digits| digits.parse::<usize>().ok()).unwrap_or(0);
-        if number < last && !is_sorted {
+        if number < last && order == Order::Known {
             return Err(format!("entry {number} of '{}' stands behind {last}", spec.name));
         }
         last = number;

@@ -1,10 +1,11 @@
-//! Somebody who takes no lock comes in before any call of a script: a person edits a mirror, the old module
-//! appends a line. What they did counts, and so does everything that was acknowledged.
+//! A writer that takes no lock comes before each call of a script: a person edits a mirror, the old module appends a
+//! line. What it wrote counts, and so does everything that was acknowledged.
 //!
 //! A failing case prints `PS_REPLAY=script:kind:call`.
 //!
-//! Invariant: what interlopers write has keys of its own, so it does not matter when it was noticed.
+//! Invariant: interlopers write keys of their own, so it does not matter when the engine sees them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,15 +13,17 @@ use parking_lot::Mutex;
 use super::check::{Setting, apply_last, check_again, explain};
 use super::crash::{Report, show_failures};
 use super::files::check_files;
-use super::model::{Effect, Op, Status};
+use super::model::{Effect, Op, Order, Status};
+use super::output::{Output, print_calls, print_notices};
 use super::play::Play;
 use super::scripts::{SCRIPTS, Script};
-use crate::data::json::quote;
+use crate::data::json::compact;
 use crate::data::state::Member;
 use crate::data::state::State;
+use crate::error::Result;
 use crate::files::mirror::content::small_text;
 use crate::vfs::FileSystem;
-use crate::vfs::simulated::{Call, Random};
+use crate::vfs::simulated::{Call, Process, Random};
 
 /// What an interloper does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,65 +53,57 @@ const PLAYED: [&str; 11] = [
     "damaged-plain",
 ];
 
-/// Has the interloper come in before call `at`; the flag tells whether there was something to write to.
+/// What the interloper writes.
+const KEY: &str = "\"interloper\"";
+const VALUE: &str = "\"was here\"";
+
+/// Lets the interloper come before call `at`. The flag says whether there was a file to write to.
 fn send(play: &Play, kind: Kind, at: u64) -> Arc<Mutex<bool>> {
     let outsider = play.disk.outsider();
-    let (mirror, log) = (play.mirror_path(0), play.log_path(0));
-    let is_mirrored = play.logs[0].is_mirrored;
+    let path = if kind == Kind::Line { play.log_path(0) } else { play.mirror_path(0) };
+    let has_file = kind == Kind::Line || play.logs[0].is_mirrored;
     let has_come = Arc::new(Mutex::new(false));
     let (flag, record) = (Arc::clone(&has_come), Arc::clone(&play.record));
-    let (key, value) = (quote("interloper"), "\"was here\"");
-    play.disk.interrupt_at(
-        at,
-        Box::new(move || {
-            let path = if kind == Kind::Line { &log } else { &mirror };
-            let Some(content) = outsider.content(path).filter(|_| is_mirrored || kind == Kind::Line) else {
-                return;
-            };
-            let written = if kind == Kind::Line {
-                // What becomes of a line that hangs on a torn one is not the question here.
-                let before = if content.is_empty() || content.ends_with(b"\n") { "" } else { "\n" };
-                let line = format!("{before}{{\"op\":\"SET\",\"key\":{key},\"value\":{value}}}\n");
-                outsider.open_append(path).and_then(|(mut file, _)| file.append(line.as_bytes()))
-            } else {
-                let text = String::from_utf8_lossy(&content).into_owned();
-                let mut state = State::from_object(&crate::data::json::compact(&text));
-                state.set(Member::new(&key, value));
-                let text = small_text(state.iter(), usize::MAX).unwrap_or_default();
-                match kind {
-                    Kind::Edit => outsider.replace(path, text.as_bytes()),
-                    _ => outsider.write(path, text.as_bytes()),
-                }
-            };
-            if written.is_ok() {
-                let history = &mut record.lock().history;
-                history.is_unordered = true;
-                history.ops.push(Op { log: 0, effects: vec![Effect::Set(key, value.to_owned())] });
-                history.status.push(Status::Acked);
-                *flag.lock() = true;
-            }
-        }),
-    );
+    let interloper = move || {
+        let Some(content) = outsider.content(&path).filter(|_| has_file) else { return };
+        if write(&outsider, kind, &path, &content).is_ok() {
+            let history = &mut record.lock().history;
+            history.order = Order::Unknown;
+            history.ops.push(Op { log: 0, effects: vec![Effect::Set(KEY.to_owned(), VALUE.to_owned())] });
+            history.status.push(Status::Acked);
+            *flag.lock() = true;
+        }
+    };
+    play.disk.interrupt_at(at, Box::new(interloper));
     has_come
 }
 
-fn case(script: &Script, kind: Kind, at: u64, is_shown: bool) -> Result<bool, String> {
+fn write(outsider: &Process, kind: Kind, path: &Path, content: &[u8]) -> Result<()> {
+    if kind == Kind::Line {
+        // What becomes of a line that hangs on a torn one is not the question here.
+        let before = if content.is_empty() || content.ends_with(b"\n") { "" } else { "\n" };
+        let line = format!("{before}{{\"op\":\"SET\",\"key\":{KEY},\"value\":{VALUE}}}\n");
+        return outsider.open_append(path).and_then(|(mut file, _)| file.append(line.as_bytes()));
+    }
+    let mut state = State::from_object(&compact(&String::from_utf8_lossy(content)));
+    state.set(Member::new(KEY, VALUE));
+    let text = small_text(state.iter(), usize::MAX).unwrap_or_default();
+    match kind {
+        Kind::Edit => outsider.replace(path, text.as_bytes()),
+        _ => outsider.write(path, text.as_bytes()),
+    }
+}
+
+fn case(script: &Script, kind: Kind, at: u64, output: Output) -> std::result::Result<bool, String> {
     let (setting, mut play) = script.stage();
     let has_come = send(&play, kind, at);
-    if is_shown {
+    if output.is_printed() {
         play.disk.start_trace();
     }
     script.play(&mut play);
-    if is_shown {
-        for call in play.disk.take_trace().iter().filter(|call| call.number + 12 > at).take(80) {
-            let mark = if call.number == at { ">" } else { " " };
-            eprintln!("{mark}{:4} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);
-        }
-        play.record
-            .lock()
-            .notices
-            .iter()
-            .for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
+    if output.is_printed() {
+        print_calls(&play, at, |number| number == at);
+        print_notices(&play);
     }
     if !*has_come.lock() {
         return Ok(false);
@@ -116,7 +111,7 @@ fn case(script: &Script, kind: Kind, at: u64, is_shown: bool) -> Result<bool, St
     after(&setting, &mut play, at).map(|()| true)
 }
 
-fn after(setting: &Setting, play: &mut Play, at: u64) -> Result<(), String> {
+fn after(setting: &Setting, play: &mut Play, at: u64) -> std::result::Result<(), String> {
     let mut random = Random::new(at);
     let bot = play.running().first().copied().unwrap_or(0);
     for log in 0..setting.logs.len() {
@@ -156,15 +151,15 @@ pub fn run_all(prefix: &str) -> Report {
         let trace = play.disk.take_trace();
         for (place, call) in trace.iter().enumerate() {
             let at = call.number;
-            // Between the last look at a mirror and the rename over it there is one instant in which an edit
-            // goes unseen: no system call looks and renames at once.
+            // An edit between the last check of a mirror and the rename over it goes unseen: no system call does
+            // both at once.
             let is_edit_gap = call.name == "rename" && call.path == play.mirror_path(0);
-            // The same between the last look at a torn tail and cutting it off.
+            // The same between the last check of a torn tail and its cut.
             let is_cut = |call: &Call| call.name == "ftruncate" && call.path == play.log_path(0);
             let is_line_gap = trace[place..].iter().take(2).any(is_cut);
             let is_gap = |kind| if kind == Kind::Line { is_line_gap } else { is_edit_gap };
             for kind in KINDS.into_iter().filter(|kind| !is_gap(*kind)) {
-                match case(script, kind, at, false) {
+                match case(script, kind, at, Output::Silent) {
                     Ok(has_come) => report.states += usize::from(has_come),
                     Err(what) => {
                         report.states += 1;
@@ -198,7 +193,7 @@ pub fn replay(text: &str) {
     let [name, kind, at] = parts[..] else { panic!("PS_REPLAY is script:kind:call") };
     let script = SCRIPTS.iter().find(|script| script.name == name).expect("a script of that name");
     let kind = KINDS.into_iter().find(|known| format!("{known:?}") == kind).expect("a kind");
-    if let Err(what) = case(script, kind, at.parse().expect("a number of a call"), true) {
+    if let Err(what) = case(script, kind, at.parse().expect("a number of a call"), Output::Printed) {
         panic!("{text}\n  {what}");
     }
 }

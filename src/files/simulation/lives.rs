@@ -106,7 +106,7 @@ pub fn compaction(play: &mut Play) {
         let call = play.count(0, "games");
         play.call(0, call);
         if round == 0 {
-            // Nothing changed since: asked twice in a row.
+            // Twice in a row: nothing changed since.
             let calls = vec![play.compact(0), play.compact(0)];
             play.batch(0, calls);
             play.jobs(0);
@@ -213,7 +213,7 @@ pub fn large_compaction(play: &mut Play) {
     play.settle(0);
     let call = play.count(0, "games");
     play.call(0, call);
-    // What a failed end leaves is seen by the checks.
+    // The checks see what a failed end leaves.
     let _ = play.finish(0);
 }
 
@@ -358,7 +358,7 @@ pub fn mirror_lost(play: &mut Play) {
     play.batch(0, calls);
     let (outsider, path) = (play.disk.outsider(), play.mirror_path(0));
     play.disk.advance_ms(50);
-    // Where nothing could be written before, there is nothing to remove or to replace.
+    // Where nothing could be written before, there is no file to remove or to replace.
     let _ = outsider.remove(&path);
     let call = play.count(0, "games");
     play.call(0, call);

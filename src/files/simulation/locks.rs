@@ -25,7 +25,7 @@ use crate::store::rule::RuleOf;
 use crate::store::ticket::Outlet;
 use crate::store::ticket::Ticket;
 use crate::vfs::simulated::{Process, SimulatedDisk};
-use crate::vfs::{File, FileSystem};
+use crate::vfs::{File, FileSystem, Missing};
 
 const FOLDER: &str = "/srv/data";
 const LOCK: &str = "/srv/data/.progressive-storage/lock";
@@ -110,7 +110,7 @@ fn machine() -> SimulatedDisk {
 }
 
 fn locked(process: &Process, path: &str) -> Box<dyn File> {
-    let opened = process.open_lock(Path::new(path), false).expect("it can be opened");
+    let opened = process.open_lock(Path::new(path), Missing::Leave).expect("it can be opened");
     let mut file = opened.expect("there is one");
     assert!(file.try_lock().expect("it can be locked"), "{path} is free");
     file

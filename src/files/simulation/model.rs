@@ -1,5 +1,5 @@
-//! What a log must hold, worked out without the engine: keys and values, operations that were
-//! acknowledged (they count), and operations that were not (each counts whole, or not at all).
+//! What a log must hold, worked out without the engine. Operations that were acknowledged count. Each of the others
+//! counts whole, or not at all.
 //!
 //! Invariant: nothing here calls the engine.
 
@@ -17,8 +17,7 @@ pub enum Effect {
     Set(String, String),
     /// Removes a key.
     Delete(String),
-    /// Adds one to a number. What the engine made of it stands in the log, so the result is kept here
-    /// (0: it has not come to that).
+    /// Adds one to a number. The log holds the sum, so the engine's result is kept here (0: it did not run yet).
     Count(String, Arc<AtomicU64>),
     /// Removes every key.
     Clear,
@@ -40,15 +39,25 @@ impl Op {
     }
 }
 
-/// What the caller of an operation was told.
+/// How an operation was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Nothing yet.
+    /// Not yet.
     Open,
     /// It is done.
     Acked,
     /// It failed, with this code.
     Failed(Code),
+}
+
+/// Whether the order of a state's keys is known. It is not where somebody edited a mirror.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// It is that of a JavaScript object.
+    #[default]
+    Known,
+    /// Any order is right.
+    Unknown,
 }
 
 /// A state: keys in the order in which they were set.
@@ -82,13 +91,12 @@ impl Model {
         }
     }
 
-    /// The state as a JSON object in JavaScript's order, or in the order of the keys.
-    pub fn text(&self, is_sorted: bool) -> String {
+    /// The state as a JSON object: in JavaScript's order, or sorted by key where that is not known.
+    pub fn text(&self, order: Order) -> String {
         let mut members: Vec<&(String, String)> = self.0.iter().collect();
-        if is_sorted {
-            members.sort();
-        } else {
-            members.sort_by_key(|(key, _)| index(key).map_or((1, 0), |index| (0, index)));
+        match order {
+            Order::Known => members.sort_by_key(|(key, _)| index(key).map_or((1, 0), |index| (0, index))),
+            Order::Unknown => members.sort(),
         }
         let mut text = String::from("{");
         for (number, (key, value)) in members.iter().enumerate() {
@@ -113,21 +121,21 @@ fn index(key: &str) -> Option<u32> {
 pub struct History {
     /// Number of the first operation; earlier ones were called before a crash.
     pub first_id: usize,
-    /// The states before the first operation, one a log.
+    /// The states before the first operation, one for each log.
     pub before: Vec<Model>,
     /// All operations, in the order in which they were called.
     pub ops: Vec<Op>,
-    /// One an operation that was called; those beyond were not called yet.
+    /// One for each operation that was called. Those beyond were not called yet.
     pub status: Vec<Status>,
-    /// The order of keys cannot be told (somebody edited a mirror).
-    pub is_unordered: bool,
-    /// Nothing is promised: what is found is right.
+    /// Whether the order of keys is known.
+    pub order: Order,
+    /// Nothing is promised: any state is right.
     pub is_unknown: bool,
-    /// Without a sync for each: of acknowledged operations, a power cut spares those before this one.
+    /// Where not each operation is synced: a power cut spares the acknowledged ones before this one.
     pub spared: Option<usize>,
 }
 
-/// Operations that left no trace are tried in all combinations up to this many.
+/// Up to this many operations without a trace are tried in all combinations.
 const OPEN_MAX: usize = 10;
 
 /// Whether an operation that was not acknowledged is in a state.
@@ -138,7 +146,7 @@ enum Fate {
     Unknown,
 }
 
-/// Keys that operations touch.
+/// Keys that operations change.
 #[derive(Default)]
 struct Keys<'a> {
     is_all: bool,
@@ -163,12 +171,12 @@ impl<'a> Keys<'a> {
 }
 
 impl History {
-    /// The state that a log has if it has the members `found`, explained by what was called; else what it
-    /// may have, the likely states first.
+    /// The state that explains the members `found` in a log by what was called. Otherwise the states that the log may
+    /// have, the likely ones first.
     pub fn explain(&self, log: usize, found: &[(&str, &str)]) -> Result<Model, Vec<String>> {
-        let text = Model::of(found).text(self.is_unordered);
+        let text = Model::of(found).text(self.order);
         let mut texts: Vec<String> = Vec::new();
-        // What removes every key hides the traces of all before it, so each is tried as the last that came through.
+        // A removal of all keys hides the traces of what was before it. So each is tried as the last that was done.
         let clears = self.ops.iter().enumerate().filter(|(_, op)| op.log == log && op.clears());
         for last_clear in std::iter::once(None).chain(clears.map(|(number, _)| Some(number))) {
             if let Some(model) = self.explain_behind(last_clear, log, found, &text, &mut texts) {
@@ -178,8 +186,8 @@ impl History {
         Err(texts)
     }
 
-    /// The same, where of the unanswered removals of all keys only `last_clear` came through. Adds to `texts`
-    /// what was tried.
+    /// The same, where `last_clear` is the only unanswered removal of all keys that was done. Adds what it tried to
+    /// `texts`.
     fn explain_behind(
         &self,
         last_clear: Option<usize>,
@@ -200,7 +208,7 @@ impl History {
                     Fate::Lost => true,
                     Fate::Unknown => {
                         number += 1;
-                        // Of very many, the older ones share their fate.
+                        // The oldest of very many share one fate.
                         lost >> (unknown - number).min(tried - 1) & 1 == 1
                     }
                 };
@@ -208,7 +216,7 @@ impl History {
                     op.effects.iter().for_each(|effect| model.apply(effect));
                 }
             }
-            let text = model.text(self.is_unordered);
+            let text = model.text(self.order);
             if text == found_text {
                 return Some(model);
             }
@@ -219,10 +227,10 @@ impl History {
         None
     }
 
-    /// Looks for each operation's trace, newest first: what a later one covers tells nothing.
+    /// Finds each operation's trace, newest first: one that a later operation covers says nothing.
     fn fates(&self, last_clear: Option<usize>, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
         let found: BTreeMap<&str, &str> = found.iter().copied().collect();
-        // Keys that a later operation set for certain, and those that a later one may have set.
+        // Keys that a later operation set for certain, and keys that one may have set.
         let (mut covered, mut may_be_covered) = (Keys::default(), Keys::default());
         let mut fates = Vec::new();
         let spared = self.spared.unwrap_or(usize::MAX);
@@ -265,13 +273,13 @@ impl History {
         Self {
             first_id: self.first_id + self.ops.len(),
             before: models,
-            is_unordered: self.is_unordered,
+            order: self.order,
             is_unknown: self.is_unknown,
             ..Self::default()
         }
     }
 
-    /// As if what failed had never been called.
+    /// Without the operations that failed.
     pub fn without_failed(&self) -> Self {
         let mut history = self.clone();
         let failed = |status: &Status| matches!(status, Status::Failed(_));
@@ -280,7 +288,7 @@ impl History {
         history
     }
 
-    /// Checks that no acknowledged count was lost: each found what the one before it left.
+    /// Checks that no acknowledged count was lost: each is more than the one before.
     pub fn check_counts(&self) -> Result<(), String> {
         let mut last: BTreeMap<(usize, &str), u64> = BTreeMap::new();
         for (op, status) in self.ops.iter().zip(&self.status) {
@@ -329,7 +337,7 @@ mod tests {
             vec![("\"7\"", "2"), ("\"b\"", "1")],
         ] {
             let model = history.explain(0, &members).unwrap();
-            assert!(texts.contains(&model.text(false).as_str()), "{}", model.text(false));
+            assert!(texts.contains(&model.text(Order::Known).as_str()), "{}", model.text(Order::Known));
         }
         assert!(history.explain(0, &[("\"7\"", "2"), ("\"a\"", "3"), ("\"b\"", "1")]).is_err());
         assert!(history.explain(0, &[("\"a\"", "3")]).is_err());

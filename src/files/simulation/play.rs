@@ -38,6 +38,18 @@ pub struct LogSpec {
     pub is_mirrored: bool,
 }
 
+impl LogSpec {
+    /// One with a mirror.
+    pub fn mirrored(name: &str) -> Self {
+        Self { is_mirrored: true, ..Self::plain(name) }
+    }
+
+    /// One without.
+    pub fn plain(name: &str) -> Self {
+        Self { name: LogName::new(name).expect("the names here are valid"), is_mirrored: false }
+    }
+}
+
 /// What is shared with the outlets and the watcher.
 #[derive(Default)]
 pub struct Record {

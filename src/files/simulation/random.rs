@@ -1,25 +1,25 @@
-//! Long random runs: engines, faults, crashes, edits and a clock that jumps, against the plain model.
+//! Long random runs: engines, faults, crashes, edits and a clock that jumps, compared with the plain model.
 //!
 //! ```text
 //! life of a folder:  rounds of random steps ─ crash or end ─ check ─ rounds … (the same disk goes on)
 //! ```
 //!
-//! A failing life prints `PS_SEED=…`; with that variable set, the test plays that life alone.
+//! A failing life prints `PS_SEED=…`. With that variable set, the test plays that life alone.
 //!
 //! Invariant: a life depends on its seed alone.
 
-use std::time::{Duration, Instant};
-
-use super::check::{Crashed, Setting, check, check_again, explain, is_in_doubt};
+use super::check::{Crashed, Setting, Watch, check, check_again, explain, is_in_doubt};
 use super::files::check_files;
 use super::model::{History, Model, Status};
+use super::output::{Output, print_notices, print_operations};
 use super::play::{LogSpec, Play};
-use crate::data::name::LogName;
 use crate::files::options::Options;
-use crate::vfs::FileSystem;
 use crate::vfs::simulated::{Fault, FaultPlan, Outcome, Random, SimulatedDisk};
+use crate::vfs::{FileSystem, monotonic_us};
 
 const KEYS: [&str; 9] = ["ann", "bob", "7", "cid", "10", "dan", "eve", "\u{e9}\"\\", "games"];
+/// Between two lines about how it goes.
+const PRINT_US: u64 = 30_000_000;
 const ROUNDS: usize = 12;
 const STEPS_MAX: usize = 14;
 
@@ -36,28 +36,34 @@ pub struct Lives {
     pub failures: Vec<String>,
 }
 
+impl Lives {
+    /// Takes in those of another thread.
+    pub fn add(&mut self, other: Self) {
+        self.lives += other.lives;
+        self.states += other.states;
+        self.calls += other.calls;
+        self.failures.extend(other.failures);
+    }
+}
+
 struct Life {
     random: Random,
     setting: Setting,
     play: Play,
     states: usize,
     calls: u64,
-    is_shown: bool,
+    output: Output,
 }
 
 impl Life {
-    fn new(seed: u64, is_shown: bool) -> Self {
+    fn new(seed: u64, output: Output) -> Self {
         let mut random = Random::new(seed);
-        let spec = |name: &str, is_mirrored| LogSpec {
-            name: LogName::new(name).expect("the names here are valid"),
-            is_mirrored,
-        };
-        let mut logs = vec![spec("players", true)];
+        let mut logs = vec![LogSpec::mirrored("players")];
         if random.chance(50) {
-            logs.push(spec("events", false));
+            logs.push(LogSpec::plain("events"));
         }
         if random.chance(30) {
-            logs.push(spec("tokens", true));
+            logs.push(LogSpec::mirrored("tokens"));
         }
         let setting = Setting {
             folder: "/srv/bot/data".into(),
@@ -71,7 +77,7 @@ impl Life {
         outsider.sync_all();
         let history = History { before: vec![Model::default(); logs.len()], ..History::default() };
         let play = Play::new(disk, &setting.folder, logs, history);
-        Self { random, setting, play, states: 0, calls: 0, is_shown }
+        Self { random, setting, play, states: 0, calls: 0, output }
     }
 
     fn key(&mut self) -> &'static str {
@@ -111,7 +117,7 @@ impl Life {
     fn step(&mut self) {
         let bot = usize::from(self.random.chance(30));
         let step = self.random.below(30);
-        if self.is_shown {
+        if self.output.is_printed() {
             let calls = self.play.disk.calls();
             eprintln!(
                 "  bot {bot}, step {step}, after {calls} calls, {} operations",
@@ -131,7 +137,7 @@ impl Life {
             }
             23 => self.jump(),
             24 => {
-                // What a failed end leaves is checked later.
+                // A later check sees what a failed end leaves.
                 let _ = self.play.finish(bot);
             }
             25 => self.play.kill(bot),
@@ -146,7 +152,7 @@ impl Life {
             }
             27 => {
                 let log = self.random.below(self.play.logs.len());
-                // Reading may fail while there is a fault; that it changes nothing is checked elsewhere.
+                // Reading may fail while there is a fault. Another test checks that it changes nothing.
                 let _ = self.play.state(bot, log);
             }
             _ => self.fault(),
@@ -160,13 +166,13 @@ impl Life {
         self.play.disk.set_now_ms(self.play.disk.now_ms() + ms);
     }
 
-    /// Somebody edits a mirror, if there is a whole one.
+    /// A person edits a mirror, if there is a whole one.
     fn edit(&mut self) {
         let log = self.random.below(self.play.logs.len());
         let path = self.play.mirror_path(log);
         let is_whole = self.play.disk.disk().content(&path).is_some_and(|bytes| bytes.ends_with(b"}"));
         if self.play.logs[log].is_mirrored && is_whole {
-            // Longer than the times of files are coarse: what happens within one step cannot be seen.
+            // Longer than a step of the files' times: two changes within one step look like one.
             self.play.disk.advance_ms(50);
             let key = ["edited-1", "edited-2", "edited-3"][self.random.below(3)];
             if self.random.chance(50) {
@@ -195,7 +201,7 @@ impl Life {
             self.play.disk.set_off_at(Some(at));
         }
         for _ in 0..=self.random.below(STEPS_MAX) {
-            // What happens to a machine that is off is not seen by anybody.
+            // Nobody sees what happens to a machine that is off.
             if self.play.disk.is_off() {
                 break;
             }
@@ -209,7 +215,7 @@ impl Life {
         if self.play.disk.is_off() || self.random.chance(30) { self.crash() } else { self.rest() }
     }
 
-    /// Answers given while the machine went off reached nobody.
+    /// Answers that came while the machine went off reached nobody.
     fn forget_answers(&self, before: &[Status]) {
         let history = &mut self.play.record.lock().history;
         for (number, status) in history.status.iter_mut().enumerate() {
@@ -251,12 +257,12 @@ impl Life {
             is_editing,
             broken: Vec::new(),
         };
-        if self.is_shown {
+        if self.output.is_printed() {
             eprintln!("  crash: {outcome}");
-            show_operations(&history);
+            print_operations(&history);
         }
-        // On a copy: this disk goes on as the crash left it.
-        check(&self.setting, &crashed, self.random.draw(), false)?;
+        // On a copy: this disk stays as the crash left it.
+        check(&self.setting, &crashed, self.random.draw(), Watch::Off)?;
         let machine = SimulatedDisk::with(crashed.disk, now_ms);
         self.play = Play::new(machine, &self.setting.folder, self.setting.logs.clone(), history);
         let history = self.play.record.lock().history.clone();
@@ -265,7 +271,7 @@ impl Life {
         if is_settled {
             self.start_anew(models);
         }
-        // A mirror that the power cut broke is set aside before anybody edits it.
+        // The engine sets a mirror that the power cut broke aside before a person edits it.
         for log in 0..self.setting.logs.len() {
             let call = self.play.count(log, "starts");
             self.play.call(0, call);
@@ -274,7 +280,7 @@ impl Life {
         self.confirm()
     }
 
-    /// All is well and settled: memory, log and mirror agree.
+    /// Without faults, once all is settled, memory, log and mirror agree.
     fn rest(&mut self) -> Result<(), String> {
         self.play.disk.set_fault(None);
         self.play.disk.set_off_at(None);
@@ -283,7 +289,7 @@ impl Life {
         self.confirm()
     }
 
-    /// Finds out what became of calls that failed, and makes a write that everything is on disk behind.
+    /// Finds out what became of the failed calls, and makes a write behind which everything is on disk.
     fn confirm(&mut self) -> Result<(), String> {
         let history = self.play.record.lock().history.clone();
         history.check_counts()?;
@@ -313,10 +319,8 @@ impl Life {
 
     /// Shows what led to a failure.
     fn show(&self) {
-        let record = self.play.record.lock();
-        show_operations(&record.history);
-        record.notices.iter().for_each(|notice| eprintln!("  {} {}", notice.kind.code, notice.message));
-        drop(record);
+        print_operations(&self.play.record.lock().history);
+        print_notices(&self.play);
         for call in self.play.disk.take_trace() {
             eprintln!("  {:5} {:10} {} {:?}", call.number, call.name, call.path.display(), call.kind);
         }
@@ -331,7 +335,7 @@ impl Life {
         }
     }
 
-    /// From here on, the states are `models`, without a doubt.
+    /// From here on, the states are `models` for certain.
     fn start_anew(&mut self, models: Vec<Model>) {
         let mut record = self.play.record.lock();
         record.history = record.history.after(models);
@@ -339,24 +343,16 @@ impl Life {
     }
 }
 
-fn show_operations(history: &History) {
-    for (op, status) in history.ops.iter().zip(&history.status) {
-        let effects: Vec<String> =
-            op.effects.iter().map(|it| format!("{it:?}").chars().take(50).collect()).collect();
-        eprintln!("  log {} {status:?}: {}", op.log, effects.join(" "));
-    }
-}
-
-/// Plays one life; tells how many states were checked, and after how many calls.
-fn live(seed: u64, is_shown: bool) -> Result<(usize, u64), String> {
-    let mut life = Life::new(seed, is_shown);
+/// Plays one life. Returns how many states it checked, and how many calls it made.
+fn live(seed: u64, output: Output) -> Result<(usize, u64), String> {
+    let mut life = Life::new(seed, output);
     for round in 0..ROUNDS {
-        if is_shown {
+        if output.is_printed() {
             eprintln!("round {round}");
             life.play.disk.start_trace();
         }
         let ended = life.round();
-        if is_shown && ended.is_err() {
+        if output.is_printed() && ended.is_err() {
             life.show();
         }
         ended.map_err(|what| format!("round {round}: {what}"))?;
@@ -368,26 +364,26 @@ fn live(seed: u64, is_shown: bool) -> Result<(usize, u64), String> {
 
 /// Plays lives, one after the other, until `is_enough` of their number.
 #[must_use]
-pub fn run(seed: u64, is_enough: impl Fn(usize) -> bool, is_told: bool) -> Lives {
-    let started = Instant::now();
-    let mut told = started;
+pub fn run(seed: u64, is_enough: impl Fn(usize) -> bool, output: Output) -> Lives {
+    let started_us = monotonic_us();
+    let mut printed_us = started_us;
     let mut lives = Lives::default();
     let mut seeds = Random::new(seed);
     while !is_enough(lives.lives) {
         let seed = seeds.draw() >> 16;
         lives.lives += 1;
-        match live(seed, false) {
+        match live(seed, Output::Silent) {
             Ok((states, calls)) => {
                 lives.states += states;
                 lives.calls += calls;
             }
             Err(what) => lives.failures.push(format!("PS_SEED={seed}\n  {what}")),
         }
-        if is_told && told.elapsed() > Duration::from_secs(30) {
-            told = Instant::now();
+        if output.is_printed() && monotonic_us() - printed_us > PRINT_US {
+            printed_us = monotonic_us();
             eprintln!(
                 "random: {:5} s, {} lives, {} states, {} calls, {} failures",
-                started.elapsed().as_secs(),
+                (monotonic_us() - started_us) / 1_000_000,
                 lives.lives,
                 lives.states,
                 lives.calls,
@@ -408,13 +404,13 @@ mod tests {
 
         if let Some(seed) = super::super::wanted_case() {
             if let Ok(seed) = seed.parse()
-                && let Err(what) = live(seed, true)
+                && let Err(what) = live(seed, Output::Printed)
             {
                 panic!("PS_SEED={seed}\n  {what}");
             }
             return;
         }
-        let lives = run(1, |lives| lives == LIVES, false);
+        let lives = run(1, |lives| lives == LIVES, Output::Silent);
         super::super::crash::show_failures(&lives.failures);
         eprintln!("random: {} lives, {} states, {} calls", lives.lives, lives.states, lives.calls);
         assert!(lives.failures.is_empty(), "{} of {} lives fail", lives.failures.len(), lives.lives);

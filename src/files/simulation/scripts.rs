@@ -1,15 +1,14 @@
-//! What bots do: each script is a life of some logs, played on an empty disk or on one that was set up.
+//! What bots do. Each script is a life of some logs, on an empty disk or on one that a stage set up.
 //!
-//! Invariant: a script does the same each time it is played; chance is in what happens to it.
+//! Invariant: a script does the same each time it is played. Only what happens to it is left to chance.
 
 use std::path::{Path, PathBuf};
 
 use super::check::Setting;
 use super::lives;
-use super::model::{History, Model};
+use super::model::{History, Model, Order};
 use super::play::{LogSpec, Play};
 use super::stage::{self, Stage};
-use crate::data::name::LogName;
 use crate::files::options::FsyncMode;
 use crate::files::options::Options;
 use crate::files::retention::Retention;
@@ -75,9 +74,9 @@ impl Script {
         let logs: Vec<LogSpec> = self
             .logs
             .iter()
-            .map(|name| LogSpec {
-                name: LogName::new(name.trim_start_matches('+')).expect("the names of scripts are valid"),
-                is_mirrored: name.starts_with('+'),
+            .map(|name| match name.strip_prefix('+') {
+                Some(name) => LogSpec::mirrored(name),
+                None => LogSpec::plain(name),
             })
             .collect();
         let mut stage = Stage {
@@ -98,7 +97,11 @@ impl Script {
             options: Options { fsync: self.fsync, retention: self.retention, ..Options::default() },
             evidence: stage.evidence,
         };
-        let history = History { before: stage.before, is_unordered: self.has_edits, ..History::default() };
+        let history = History {
+            before: stage.before,
+            order: if self.has_edits { Order::Unknown } else { Order::Known },
+            ..History::default()
+        };
         let mut play = Play::new(stage.disk, &stage.folder, logs, history);
         play.options = setting.options;
         (setting, play)

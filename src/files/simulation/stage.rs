@@ -69,7 +69,7 @@ pub fn old_data_with_log(stage: &mut Stage) {
     stage.mirror(&members);
 }
 
-/// Lines of ours, some bytes of which are then made wrong.
+/// Lines of ours, for a stage to damage.
 fn log_lines(count: usize, size_bytes: usize) -> (Vec<u8>, Vec<(String, String)>) {
     let mut bytes = Vec::new();
     let members = players(count, size_bytes);

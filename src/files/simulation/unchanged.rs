@@ -1,4 +1,4 @@
-//! Writes that find nothing to change, where what they found is not on disk for certain.
+//! Writes that find nothing to change, where the state they find is not on disk for certain.
 //!
 //! Invariant: what an acknowledged call found lasts as long as what an acknowledged call wrote.
 

@@ -49,7 +49,7 @@ use crate::store::rule::{RuleOf, View};
 use crate::store::ticket::Outlet;
 use crate::store::ticket::Ticket;
 use crate::store::writer::Writer;
-use crate::vfs::{File, FileSystem, RealFileSystem, Stamp};
+use crate::vfs::{File, FileSystem, Missing, RealFileSystem, Stamp};
 
 /// The log that all sessions work on.
 pub const LOG: &str = "logs/players.log";
@@ -169,14 +169,14 @@ impl FileSystem for BenchFiles {
         self.real.create_like(path, like)
     }
 
-    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+    fn open_in_place(&self, path: &Path, missing: Missing) -> Result<Option<Box<dyn File>>> {
         self.before("open_in_place", path)?;
-        self.real.open_in_place(path, create)
+        self.real.open_in_place(path, missing)
     }
 
-    fn open_lock(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+    fn open_lock(&self, path: &Path, missing: Missing) -> Result<Option<Box<dyn File>>> {
         self.before("open_lock", path)?;
-        self.real.open_lock(path, create)
+        self.real.open_lock(path, missing)
     }
 
     fn lock_holder(&self, path: &Path) -> Option<u32> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::super::{File, FileSystem, Stamp};
+use super::super::{File, FileSystem, Missing, Stamp};
 use super::node::{Key, Target};
 use super::{CallKind, MS, World};
 use crate::error::{Error, Result};
@@ -110,11 +110,13 @@ impl FileSystem for Process {
         Ok(world.open(self, key, path, Some(0)))
     }
 
-    fn open_in_place(&self, path: &Path, create: bool) -> Result<Option<Box<dyn File>>> {
+    fn open_in_place(&self, path: &Path, missing: Missing) -> Result<Option<Box<dyn File>>> {
         let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
-            None if create => Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?),
+            None if missing == Missing::Create => {
+                Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?)
+            }
             found => found,
         };
         Ok(key.map(|key| world.open(self, key, path, Some(0))))
