@@ -1,5 +1,5 @@
-//! How many allocations an update takes, in the engine and the game, without Node: a bound that does not depend on the
-//! machine, so that a change that makes updates dearer is seen.
+//! How many allocations an update takes, in the engine and the game, without Node. The bound does not depend on the
+//! machine, so it shows a change that makes updates dearer.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The rules of the layers, checked on the sources: `bindings → game → store → data`, `files → store`, `files → vfs`, never back. And one of the documents:
-//! what is assumed of a disk stands in two places.
+//! The rules of the rooms, checked on the sources: `bindings → game → store → data`, `files → store`, `files → vfs`, never
+//! back. And one of the documents: the assumptions about a disk stand in two places, word for word.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

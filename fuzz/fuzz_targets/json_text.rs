@@ -1,4 +1,4 @@
-//! The parts that cut JSON text: nothing panics whatever the text is, and of valid JSON they find what a parser finds.
+//! The functions that cut JSON text: they never panic, and in valid JSON they find what a parser finds.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any mirror beside any log: opening never fails, the state that it comes to is written to both at the next write, and is
-//! found again.
+//! Any mirror beside any log: opening never fails, the next write stores the resulting state in both, and the next start
+//! finds it.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,5 +1,5 @@
-//! What is written is what is read: entries as they were given, and keyed values by a model, also after compaction and in
-//! the mirror.
+//! A read returns what was written: entries as the caller gave them, and keyed values as a model has them, also after
+//! compaction and in the mirror.
 #![no_main]
 
 use arbitrary::Arbitrary;

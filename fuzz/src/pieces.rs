@@ -1,5 +1,5 @@
-//! Logs put together from pieces as they occur: our lines, the old module's, and all kinds of damage. So the fuzzer does not
-//! have to find out checksums before it gets anywhere.
+//! Logs made of pieces as they occur: our lines, the old module's, and all kinds of damage. Without them the fuzzer would
+//! have to find valid checksums first.
 
 use arbitrary::Arbitrary;
 

@@ -92,7 +92,7 @@ impl Fault {
     }
 }
 
-/// Calls that fail: `count` of them from number `first` on.
+/// Which calls fail: `count` of them from number `first` on.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultPlan {
     /// Number of the first one.
@@ -119,7 +119,7 @@ pub enum CallKind {
     Sync,
 }
 
-/// A call, for whoever watches.
+/// A call, for a watcher.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// 1 for the first on this disk.
@@ -132,11 +132,11 @@ pub struct Call {
     pub kind: CallKind,
 }
 
-/// Sees each call that changes something, with the disk as it is when the power is cut during that
-/// call: a change has been made and is not durable, a sync has not made anything durable.
+/// Sees each call that changes something, with the disk as it is when the power is cut during that call: a change is made
+/// but not durable, a sync made nothing durable yet.
 pub type Watcher = Box<dyn FnMut(&Disk, &Call) + Send>;
 
-/// Somebody who does something just before a call.
+/// What somebody does just before a call.
 pub type Interloper = Box<dyn FnOnce() + Send>;
 
 /// A simulated machine: a disk, a clock, and processes.
@@ -211,7 +211,7 @@ impl SimulatedDisk {
         self.world.lock().pass(i64::try_from(ms).unwrap_or(i64::MAX / MS) * MS);
     }
 
-    /// Sets the clock of the day; the other clock never jumps.
+    /// Sets the time of day. The other clock never jumps.
     pub fn set_now_ms(&self, now_ms: i64) {
         self.world.lock().now_ns = now_ms * MS;
     }
@@ -241,12 +241,12 @@ impl SimulatedDisk {
         world.off_at.is_some_and(|at| world.calls >= at)
     }
 
-    /// Has each call that changes something shown to `watcher`.
+    /// From now on, `watcher` sees each call that changes something.
     pub fn watch(&self, watcher: Option<Watcher>) {
         self.world.lock().watcher = watcher;
     }
 
-    /// Has `interloper` come in before the call of that number.
+    /// `interloper` comes before the call of that number.
     pub fn interrupt_at(&self, call: u64, interloper: Interloper) {
         self.world.lock().interloper = Some((call, interloper));
     }

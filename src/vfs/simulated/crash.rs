@@ -1,6 +1,6 @@
 //! What a crash makes of a simulated disk. The assumptions are in the header of `simulated`.
 //!
-//! Invariant: after a power cut everything that is seen is durable; after a kill nothing became so.
+//! Invariant: after a power cut, everything that processes see is durable. A kill makes nothing durable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -57,7 +57,7 @@ impl Disk {
         pending
     }
 
-    /// The disk after a power cut: `kept` tells what is kept of each pending change, by its number.
+    /// The disk after a power cut: `kept` decides what is kept of each pending change, by its number.
     pub(super) fn after_power_cut(&self, kept: &mut dyn FnMut(usize, &Pending) -> Kept) -> Self {
         let pending = self.pending();
         let fates: BTreeMap<u64, Kept> =
@@ -132,7 +132,7 @@ impl Disk {
         file.content = Arc::new(content);
     }
 
-    /// After a power cut: drops what no name leads to, and counts names anew.
+    /// After a power cut: drops what no name leads to, and counts names again.
     fn forget_lost(&mut self) {
         let mut names: BTreeMap<Key, u32> = BTreeMap::new();
         let mut open = vec![ROOT];
@@ -157,7 +157,7 @@ impl Disk {
                 file.names = count;
                 file.handles = 0;
                 while numbers.contains(&file.number) {
-                    // The number had been given to a newer file while the removal was not durable.
+                    // A newer file got the number while the removal was not durable.
                     file.number += 1000;
                 }
             }

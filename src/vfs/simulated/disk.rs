@@ -1,12 +1,12 @@
-//! What is on a simulated disk: what every process sees, what is durable, and in between the changes
-//! whose fate a power cut decides. The assumptions are in the header of `simulated`.
+//! What is on a simulated disk: what every process sees, what is durable, and the changes between them, whose fate a
+//! power cut decides. The assumptions are in the header of `simulated`.
 //!
 //! ```text
 //! file     durable content ─ change ─ change (in doubt) ─ change (synced) ─> content as seen
 //! folder   durable names   ─ change ─ change                              ─> names as seen
 //! ```
 //!
-//! Invariant: applying all pending changes, in order, to what is durable gives what is seen.
+//! Invariant: what is durable, with all pending changes applied in order, is what processes see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -161,7 +161,7 @@ impl Disk {
         }
     }
 
-    /// The smallest number that no file has that can be reached: numbers of removed files come back.
+    /// The smallest number that no reachable file has: numbers of removed files come back.
     fn free_number(&self) -> u64 {
         let taken: BTreeSet<u64> = self
             .files
@@ -323,7 +323,7 @@ impl Disk {
         self.files.retain(|key, file| file.handles > 0 || reached.contains(key));
     }
 
-    /// Tells disks apart that a process can tell apart, or whose pending changes differ.
+    /// Differs for disks that look different to a process, or whose pending changes differ.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = std::hash::DefaultHasher::new();

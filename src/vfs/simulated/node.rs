@@ -1,11 +1,11 @@
 //! Files and folders of a simulated disk: durable content, and the changes on top of it.
 //!
-//! Invariant: applying all pending changes, in order, to what is durable gives what is seen.
+//! Invariant: what is durable, with all pending changes applied in order, is what processes see.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A file or folder; never used twice.
+/// A file or folder. No key is used twice.
 pub(super) type Key = u32;
 /// A name leads to one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ pub(super) struct FileNode {
 pub(super) struct FileChange {
     pub(super) at: u64,
     pub(super) change: Content,
-    /// A sync failed: it stays in doubt for ever.
+    /// Its sync failed: it stays in doubt.
     pub(super) is_doubtful: bool,
     /// Durable, but something before it is in doubt.
     pub(super) is_synced: bool,
@@ -83,7 +83,7 @@ impl FileNode {
         for change in &mut self.pending {
             change.is_synced |= !change.is_doubtful;
         }
-        // Once it is cut off durably, it does not matter what became of a write.
+        // What became of a write does not matter once it is cut off durably.
         let cuts: Vec<(u64, usize)> = self
             .pending
             .iter()

@@ -1,6 +1,6 @@
 //! What a crash leaves: for each pending change of a disk, what is kept of it.
 //!
-//! An outcome has a name that says all about it, so a failing case can be played again:
+//! An outcome has a name that says all about it. So a failing case can be played again:
 //!
 //! ```text
 //! kept          everything is kept           lost          nothing is kept
@@ -21,9 +21,9 @@ use super::crash::{Pending, SECTOR_BYTES};
 use super::disk::Disk;
 
 const PAGE_BYTES: usize = 4096;
-/// Of more pending changes than this, only the newest are lost one by one.
+/// Of more pending changes than this, only the newest are lost one at a time.
 const SINGLE_MAX: usize = 24;
-/// Of more sectors than this, a write is cut at some only.
+/// A write of more sectors than this is cut at some of them only.
 const CUTS_MAX: usize = 6;
 
 /// What is kept of one change.

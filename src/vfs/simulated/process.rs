@@ -1,7 +1,6 @@
 //! What a process sees of a simulated machine: the calls of `FileSystem` and `File`.
 //!
-//! Invariant: each call that the system would make on its own is one call here: counted, and able to
-//! fail or to be the last one.
+//! Invariant: each system call is one call here. It is counted, can fail, and can be the last one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// The world, for a call; before it, an interloper may come in.
+    /// The world, for a call. An interloper may come before it.
     fn enter(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock();
         let calls = world.calls;
@@ -125,7 +124,7 @@ impl FileSystem for Process {
     fn lock_holder(&self, path: &Path) -> Option<u32> {
         let mut world = self.enter();
         let key = world.look(self, "open", path, |disk| disk.find_file(path)).ok()??;
-        // What a test lets hold a lock is no process.
+        // A lock that a test holds belongs to no process.
         world
             .locks
             .get(&key)

@@ -1,6 +1,6 @@
 //! The state of a simulated machine, and what a call does to it: count, fail, change, end.
 //!
-//! Invariant: whoever watches sees a change before it is durable.
+//! Invariant: a watcher sees each change before it is durable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
