@@ -22,7 +22,6 @@ use progressive_storage::store::request::Request;
 use progressive_storage::data::text::TextKind;
 use progressive_storage::store::ticket::Ticket;
 use progressive_storage::store::request::Work;
-use progressive_storage::store::collection;
 use progressive_storage::error::{Code, Error, Result};
 use progressive_storage::vfs::FileSystem;
 use progressive_storage::vfs::simulated::{Process, SimulatedDisk};
@@ -224,7 +223,7 @@ impl Session {
 
     /// Codes of what was reported.
     pub fn notices(&self) -> Vec<&'static str> {
-        self.heard.notices.lock().iter().map(|notice| notice.code).collect()
+        self.heard.notices.lock().iter().map(|notice| notice.kind.code).collect()
     }
 }
 
