@@ -9,13 +9,13 @@ use napi::ValueType;
 
 use super::js::{Fallible, Js, Value, owned};
 use super::json::Json;
+use crate::data::entry_text::OWN_PROPERTIES;
 use crate::data::json::Members;
 use crate::data::json::quote_utf16;
 use crate::data::name::LogName;
 use crate::data::name::check_key;
 use crate::data::time::push_iso;
 use crate::error::Error;
-use crate::files::log::entry::OWN_PROPERTIES;
 
 /// What a value is, for messages.
 pub fn describe<'scope>(js: Js<'scope>, value: Value<'scope>) -> String {

@@ -1,6 +1,7 @@
 //! What is kept: keys with values as JSON text, in the order of JavaScript.
 
 pub mod change;
+pub mod entry_text;
 pub mod json;
 pub mod name;
 pub mod state;

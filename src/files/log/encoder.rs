@@ -3,10 +3,10 @@
 //! Invariant: each line has a checksum, compact JSON and its line break; what `Entry::decode` makes of it is what was
 //! asked for.
 
+use crate::data::entry_text::CHECKPOINT_START;
 use crate::data::time::iso;
 use crate::files::log::entry::{
-    CHECKPOINT_START, CRC_START, EDIT_OF_OLD, EDIT_START, EMPTY_KEY, END, MEMORY_START, MORE_START,
-    MemoryTag, Tag, hex,
+    CRC_START, EDIT_OF_OLD, EDIT_START, EMPTY_KEY, END, MEMORY_START, MORE_START, MemoryTag, Tag, hex,
 };
 
 /// Appends lines to a buffer.

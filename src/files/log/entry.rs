@@ -22,8 +22,9 @@
 //! A line is valid if and only if its checksum is right, or it has none at its end and the line is
 //! one JSON object (the old module's lines, or a person's).
 
-use std::borrow::Cow;
-
+use crate::data::entry_text::{
+    CHECKPOINT_START, END_PROPERTY, EntryText, KeyChange, OWN_PROPERTIES, Spelling,
+};
 use crate::data::json;
 
 pub(super) const CRC_START: &str = ",\"_crc\":\"";
@@ -34,24 +35,9 @@ pub(super) const EDIT_OF_OLD: &str = "-old";
 pub(super) const MEMORY_START: &str = ",\"_memory\":\"";
 pub(super) const MORE_START: &str = ",\"_more\":";
 
-/// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
-pub(super) const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
-
 pub(super) const EMPTY_KEY: &str = "\"\"";
 
-/// Properties of a line that are ours and that no caller sees.
-pub const OWN_PROPERTIES: [&str; 5] = ["\"_crc\"", "\"_edit\"", "\"_memory\"", "\"_more\"", END_PROPERTY];
-const END_PROPERTY: &str = "\"_end\"";
 pub(super) const END: &str = "{\"op\":\"END\",\"_end\":true";
-
-/// What a line does to one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyChange<'a> {
-    /// Key literal, compact value.
-    Set(&'a str, &'a str),
-    /// Key literal.
-    Delete(&'a str),
-}
 
 /// Where a change was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +71,7 @@ pub struct MemoryTag {
 /// A valid line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The object without its closing brace and without our properties.
-    open: &'a str,
+    text: EntryText<'a>,
     has_crc: bool,
     /// The mirror in which this change was found.
     pub edit: Option<EditTag>,
@@ -137,7 +122,8 @@ impl<'a> Entry<'a> {
             if !json::is_object(line) {
                 return Err(Invalid::NotAnObject);
             }
-            return Ok(Self { open: &text[..text.len() - 1], has_crc, edit: None, memory: None, more: 0 });
+            let text = EntryText::new(&text[..text.len() - 1], Spelling::Any);
+            return Ok(Self { text, has_crc, edit: None, memory: None, more: 0 });
         }
         if stated != hex(crc32fast::hash(checked)) || !checked.starts_with(b"{") {
             return Err(Invalid::Checksum);
@@ -174,21 +160,22 @@ impl<'a> Entry<'a> {
                 open = before;
             }
         }
-        Ok(Self { open, has_crc, edit, memory, more })
+        Ok(Self { text: EntryText::new(open, Spelling::Ours), has_crc, edit, memory, more })
     }
 
     /// An entry that is about to be written: its text without the closing brace.
     pub fn of_text(open: &'a str) -> Self {
-        Self { open, has_crc: true, edit: None, memory: None, more: 0 }
+        let text = EntryText::new(open, Spelling::Ours);
+        Self { text, has_crc: true, edit: None, memory: None, more: 0 }
     }
 
     /// The line that ends an operation of several lines, which is nothing for callers.
     pub fn is_end(&self) -> bool {
         const FORMATTED_BYTES_MAX: usize = 200;
-        self.open == END
+        self.text.open() == END
             || (!self.has_crc
-                && self.open.len() < FORMATTED_BYTES_MAX
-                && self.members().any(|(name, _)| name == END_PROPERTY))
+                && self.text.open().len() < FORMATTED_BYTES_MAX
+                && self.text.members().any(|(name, _)| name == END_PROPERTY))
     }
 
     /// Hash of a mirror in which nothing is new since this entry.
@@ -199,13 +186,13 @@ impl<'a> Entry<'a> {
 
     /// The entry as callers see it: a JSON object without our properties.
     pub fn text(&self) -> String {
-        if !self.has_crc && OWN_PROPERTIES.iter().any(|name| self.open.contains(name)) {
+        if !self.has_crc && OWN_PROPERTIES.iter().any(|name| self.text.open().contains(name)) {
             // Somebody formatted the line anew, so our properties are no longer the last ones.
-            let shown = self.members().filter(|(key, _)| !OWN_PROPERTIES.contains(key));
+            let shown = self.text.members().filter(|(key, _)| !OWN_PROPERTIES.contains(key));
             let shown: Vec<String> = shown.map(|(key, value)| format!("{key}:{value}")).collect();
             return format!("{{{}}}", shown.join(","));
         }
-        format!("{}}}", self.open)
+        format!("{}}}", self.text.open())
     }
 
     /// Whether the line has our checksum, so that we wrote it.
@@ -213,127 +200,43 @@ impl<'a> Entry<'a> {
         self.has_crc
     }
 
-    /// The text of `op`; `null` without one.
+    /// See `EntryText::op`.
     pub fn op(&self) -> &'a str {
-        self.last("\"op\"").unwrap_or("null")
+        self.text.op()
     }
 
-    /// The text of `timestamp`, or of a checkpoint's `compactedAt`.
+    /// See `EntryText::time`.
     pub fn time(&self) -> Option<&'a str> {
-        self.last("\"timestamp\"").or_else(|| self.last("\"compactedAt\""))
+        self.text.time()
     }
 
-    fn last(&self, name: &str) -> Option<&'a str> {
-        self.members().filter(|(key, _)| json::canonical_key(key) == name).last().map(|(_, value)| value)
+    /// See `EntryText::changes`.
+    pub fn changes(&self, apply: impl FnMut(KeyChange)) {
+        self.text.changes(apply);
     }
 
-    fn members(&self) -> json::Members<'a> {
-        json::Members::of(self.open)
-    }
-
-    /// Calls `apply` for each key that the entry changes, in order. This is the one place that says what a line means:
-    /// what JavaScript makes of
-    ///
-    /// ```text
-    /// SET         if (!key) Object.assign(state, data); else if (value === undefined) delete state[key]; else state[key] = value
-    /// DELETE      delete state[key]
-    /// CHECKPOINT  Object.assign(state, state of the entry)
-    /// ```
-    ///
-    /// except that `__proto__` is an ordinary key, and that a key which JavaScript refuses (an object whose own
-    /// `toString` is no function) changes nothing.
-    pub fn changes(&self, mut apply: impl FnMut(KeyChange)) {
-        if self.has_crc
-            && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
-            && state.starts_with('{')
-        {
-            // The members are handed on as they are found: its end need not be looked for first.
-            return self.assign(state, &mut apply);
-        }
-        let (mut op, mut key, mut value, mut data, mut state) = (None, None, None, None, None);
-        for (name, text) in self.members() {
-            match &*json::canonical_key(name) {
-                "\"op\"" => op = Some(text),
-                "\"key\"" => key = Some(text),
-                "\"value\"" => value = Some(text),
-                "\"data\"" => data = Some(text),
-                "\"state\"" => state = Some(text),
-                _ => {}
-            }
-        }
-        match op.map(json::canonical_key).as_deref() {
-            Some("\"SET\"") => match (key.filter(|key| json::is_truthy(key)), value) {
-                (Some(key), Some(value)) => {
-                    if let Some(key) = json::property_key(key) {
-                        apply(KeyChange::Set(&key, &self.compact(value)));
-                    }
-                }
-                (Some(key), None) => delete(key, &mut apply),
-                (None, _) => self.assign(data.unwrap_or_default(), &mut apply),
-            },
-            Some("\"DELETE\"") => delete(key.unwrap_or("undefined"), &mut apply),
-            Some("\"CHECKPOINT\"") => self.assign(state.unwrap_or_default(), &mut apply),
-            _ => {}
-        }
-    }
-
-    /// `Object.assign(state, value)`: the members of an object, the items of an array, the characters of a string.
-    fn assign(&self, value: &'a str, apply: &mut impl FnMut(KeyChange)) {
-        let index = |number: usize| format!("\"{number}\"");
-        match value.as_bytes().first() {
-            Some(b'{') => {
-                for (key, value) in json::Members::of(value) {
-                    apply(KeyChange::Set(&json::canonical_key(key), &self.compact(value)));
-                }
-            }
-            Some(b'[') => {
-                for (number, item) in json::elements(value).enumerate() {
-                    apply(KeyChange::Set(&index(number), &self.compact(item)));
-                }
-            }
-            Some(b'"') => {
-                for (number, unit) in json::unquote_utf16(value).into_iter().enumerate() {
-                    apply(KeyChange::Set(&index(number), &json::quote_utf16(&[unit])));
-                }
-            }
-            _ => {}
-        }
+    /// See `EntryText::is_checkpoint`.
+    pub fn is_checkpoint(&self) -> bool {
+        self.text.is_checkpoint()
     }
 
     /// Whether the line spells each key that it changes as it is spelled in the state, so that a line without this
     /// text changes no such key. True for the lines that are written most.
     pub fn spells_keys(&self) -> bool {
         const TIMESTAMP_BYTES: usize = "{\"timestamp\":\"1970-01-01T00:00:00.000Z\"".len();
-        let behind_time = self.open.get(TIMESTAMP_BYTES..).unwrap_or_default();
+        let behind_time = self.text.open().get(TIMESTAMP_BYTES..).unwrap_or_default();
         let is_of_one_key = [",\"op\":\"SET\",\"key\":\"", ",\"op\":\"DELETE\",\"key\":\""]
             .iter()
             .any(|start| behind_time.strip_prefix(start).is_some_and(|key| !key.starts_with('"')));
         let is_checkpoint =
-            self.open.strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
+            self.text.open().strip_prefix(CHECKPOINT_START).is_some_and(|state| state.starts_with('{'));
         self.has_crc && (is_of_one_key || is_checkpoint)
-    }
-
-    /// Whether its `op` is CHECKPOINT.
-    pub fn is_checkpoint(&self) -> bool {
-        self.open.starts_with(CHECKPOINT_START) || json::canonical_key(self.op()) == "\"CHECKPOINT\""
-    }
-
-    /// Lines with our checksum are compact already: we wrote them.
-    fn compact<'v>(&self, value: &'v str) -> Cow<'v, str> {
-        if self.has_crc { Cow::Borrowed(value) } else { json::compact(value) }
     }
 }
 
 /// Cuts off what may be the hash of a mirror.
 fn tagged_hash(text: &str) -> (&str, &str) {
     text.len().checked_sub(HASH_BYTES).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
-}
-
-/// `delete state[key]`.
-fn delete(key: &str, apply: &mut impl FnMut(KeyChange)) {
-    if let Some(key) = json::property_key(key) {
-        apply(KeyChange::Delete(&key));
-    }
 }
 
 /// A checksum as it stands in a line.
@@ -345,7 +248,7 @@ pub(super) fn hex(crc: u32) -> [u8; 8] {
 pub fn decode_damaged(line: &[u8]) -> Option<Entry<'_>> {
     let text = std::str::from_utf8(line.trim_ascii()).ok()?;
     json::is_object(text.as_bytes()).then(|| Entry {
-        open: &text[..text.len() - 1],
+        text: EntryText::new(&text[..text.len() - 1], Spelling::Any),
         has_crc: false,
         edit: None,
         memory: None,

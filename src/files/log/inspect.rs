@@ -7,9 +7,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::data::entry_text::KeyChange;
 use crate::data::json;
 use crate::error::Result;
-use crate::files::log::entry::{Entry, KeyChange};
+use crate::files::log::entry::Entry;
 use crate::files::log::lines::{Damage, Line, LineBreak, LineKind, LineReader};
 use crate::vfs::FileSystem;
 

@@ -28,9 +28,10 @@
 //!
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
+use crate::data::entry_text::KeyChange;
 use crate::data::state::{Member, State};
 use crate::error::Result;
-use crate::files::log::entry::{Entry, Invalid, KeyChange, MemoryTag};
+use crate::files::log::entry::{Entry, Invalid, MemoryTag};
 use crate::files::log::lines::{Damage, Line, LineBreak, LineKind, LineReader};
 use crate::files::log::mending::Mending;
 use crate::vfs::File;

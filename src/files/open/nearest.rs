@@ -28,9 +28,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use crate::data::entry_text::KeyChange;
 use crate::data::state::{Member, State};
 use crate::error::Result;
-use crate::files::log::entry::{Entry, KeyChange};
+use crate::files::log::entry::Entry;
 use crate::files::log::lines::{LineReader, for_each_entry};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Replayed, continue_replay, replay};

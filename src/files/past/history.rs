@@ -18,12 +18,13 @@ use std::ops::Range;
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::data::entry_text::KeyChange;
 use crate::data::json::{self, quote};
 use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::data::time::iso;
 use crate::error::{Error, Result};
-use crate::files::log::entry::{Entry, KeyChange};
+use crate::files::log::entry::Entry;
 use crate::files::log::lines::LineReader;
 use crate::files::past::old_logs::OldLog;
 use crate::vfs::{File, FileSystem};

@@ -11,13 +11,14 @@ use proptest::prelude::*;
 
 use super::reference::{Json, Ordered, apply, quoted};
 use super::support::property_config;
+use crate::data::entry_text::{KeyChange, OWN_PROPERTIES};
 use crate::data::json::{
     Members, array_index, canonical_key, compact, elements, is_object, key_for_people, number,
     number_of_field, push_pretty, quote, quote_utf16,
 };
 use crate::error::{Error, Result};
 use crate::files::log::encoder::Encoder;
-use crate::files::log::entry::{EditTag, Entry, KeyChange, OWN_PROPERTIES, Tag};
+use crate::files::log::entry::{EditTag, Entry, Tag};
 use crate::files::log::lines::LineReader;
 use crate::files::log::replay::replay;
 use crate::vfs::{File, Stamp};

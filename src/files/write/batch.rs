@@ -5,12 +5,13 @@
 use hashbrown::HashMap;
 
 use crate::data::change::Change;
+use crate::data::entry_text::KeyChange;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::error::Result;
 use crate::files::log::checkpoint::chunks;
 use crate::files::log::encoder::Lines;
-use crate::files::log::entry::{Entry, KeyChange, Tag};
+use crate::files::log::entry::{Entry, Tag};
 use crate::files::mirror::edit::Edit;
 use crate::files::shelf::Shelf;
 use crate::store::answer::Answer;
