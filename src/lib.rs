@@ -20,6 +20,8 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod game;
+#[cfg(feature = "memory-place")]
+pub mod memory;
 pub mod store;
 pub mod vfs;
 pub mod visible;

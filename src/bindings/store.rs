@@ -66,6 +66,15 @@ impl Store {
     }
 }
 
+fn open(opening: Opening, sink: Arc<Sink>) -> Result<Arc<dyn Backend>> {
+    #[cfg(feature = "memory-place")]
+    if let Some(seed) = crate::memory::place::wanted_seed() {
+        let place = crate::memory::place::open(&opening.data_folder, opening.files, seed)?;
+        return Ok(Arc::new(place));
+    }
+    Ok(Arc::new(place::open(opening, sink)?))
+}
+
 /// The backend of a folder, opened or known, and its hub.
 pub fn backend_for(config: &Config) -> Result<(Arc<dyn Backend>, Arc<Hub>)> {
     let key = (config.data_folder.clone(), config.options);
@@ -83,7 +92,7 @@ pub fn backend_for(config: &Config) -> Result<(Arc<dyn Backend>, Arc<Hub>)> {
         options: config.options,
         mirrored: LOGS.iter().map(|name| log_name(name)).collect(),
     };
-    let backend: Arc<dyn Backend> = Arc::new(place::open(opening, sink)?);
+    let backend = open(opening, sink)?;
     backends.retain(|_, (backend, _)| backend.strong_count() > 0);
     backends.insert(key, (Arc::downgrade(&backend), Arc::clone(&hub)));
     Ok((backend, hub))

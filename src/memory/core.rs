@@ -1,0 +1,268 @@
+//! The core of the place in memory, which does what a server may do:
+//!
+//! 1. A rule is applied to a state in which the declared keys have other values, and that outcome is discarded, as if
+//!    another host had written meanwhile. Then it is applied to the real values, at times twice.
+//! 2. A rule with declared keys gets a state that holds those keys alone.
+//! 3. An update meets a conflict although nobody else writes.
+//! 4. Nothing is answered at once, batches are late, and what is guessed may be wrong.
+//!
+//! Invariant: only the last outcome of a rule counts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::data::change::Change;
+use crate::data::name::LogName;
+use crate::data::state::{Member, State};
+use crate::error::Result;
+use crate::memory::chance::Chance;
+use crate::memory::log::MemoryLog;
+use crate::store::answer::Answer;
+use crate::store::core::{Core, Finish, Memory, Phase, Task};
+use crate::store::family::Family;
+use crate::store::held::Held;
+use crate::store::metrics::Distribution;
+use crate::store::query::Query;
+use crate::store::report::PlaceReport;
+use crate::store::request::{Expected, Replace, Request, Work};
+use crate::store::rule::{Outcome, Reads, Rule, View};
+use crate::store::ticket::{Outlet, Ticket};
+use crate::vfs::FileSystemRef;
+
+/// The logs of a place, shared by all who opened it.
+pub type Logs = Arc<Mutex<BTreeMap<LogName, MemoryLog>>>;
+
+/// See the header of this file.
+pub struct MemoryCore {
+    logs: Logs,
+    held: BTreeMap<LogName, Held>,
+    clock: FileSystemRef,
+    chance: Chance,
+}
+
+impl MemoryCore {
+    /// The core of these logs. `clock` is read; no file is.
+    pub fn new(logs: Logs, clock: FileSystemRef, seed: u64) -> Self {
+        Self { logs, held: BTreeMap::new(), clock, chance: Chance::new(seed) }
+    }
+
+    fn run(&mut self, name: &LogName, requests: Vec<Request>) {
+        let mut held = self.held.remove(name).unwrap_or_default();
+        let mut requests = VecDeque::from(requests);
+        while let Some(Request { work, ticket, .. }) = held.next(&mut requests) {
+            let answer = match work {
+                Work::Replace(replace) => {
+                    let answer = self.replace(name, replace);
+                    if matches!(answer, Answer::Conflict(_)) {
+                        held.begin(ticket.outlet());
+                    }
+                    Ok(answer)
+                }
+                Work::Write(rule) => self.write(name, &*rule),
+                other => self.of_log(name, other),
+            };
+            ticket.answer(answer).flush();
+        }
+        self.held.insert(name.clone(), held);
+    }
+
+    fn replace(&mut self, name: &LogName, replace: Replace) -> Answer {
+        let Some(value) = replace.value else { return Answer::Undefined };
+        let mut logs = self.logs.lock();
+        let log = logs.entry(name.clone()).or_default();
+        let found = log.state().get(&replace.key).map(|member| member.value().to_owned());
+        let is_as_expected = matches!(&replace.expected, Expected::Value(expected) if *expected == found);
+        if !is_as_expected || self.chance.once_in(3) {
+            return Answer::Conflict(found);
+        }
+        log.change(self.clock.now_ms(), &Change::Set(Member::new(&replace.key, &value)));
+        Answer::Undefined
+    }
+
+    fn write(&mut self, name: &LogName, rule: &dyn Rule) -> Result<Answer> {
+        let now_ms = self.clock.now_ms();
+        let mut logs = self.logs.lock();
+        let log = logs.entry(name.clone()).or_default();
+        let seen = seen_by(rule, log.state());
+        // Its outcome is discarded, whatever it is.
+        let _ = rule.apply(&View::of(&other_than(&seen, &rule.reads())), now_ms - 1);
+        let mut outcome = rule.apply(&View::of(&seen), now_ms)?;
+        if self.chance.once_in(2) {
+            outcome = rule.apply(&View::of(&seen), now_ms)?;
+        }
+        let Outcome { changes, answer } = outcome;
+        for change in &changes {
+            log.change(now_ms, change);
+        }
+        Ok(answer)
+    }
+
+    fn of_log(&mut self, name: &LogName, work: Work) -> Result<Answer> {
+        let mut logs = self.logs.lock();
+        let log = logs.entry(name.clone()).or_default();
+        match work {
+            Work::Append(open) => {
+                log.append(&open);
+                Ok(Answer::Written(open))
+            }
+            Work::Read(query) => log.answer(&query),
+            Work::Compact(threshold_bytes) => {
+                let is_due = threshold_bytes.is_none_or(|threshold| is_due(log, threshold));
+                if is_due {
+                    log.compact(self.clock.now_ms());
+                }
+                Ok(Answer::Bool(is_due))
+            }
+            Work::Maintain(wanted) => {
+                let is_due = is_due(log, wanted.threshold_bytes);
+                if is_due {
+                    log.compact(self.clock.now_ms());
+                }
+                Ok(Answer::Bool(is_due))
+            }
+            Work::Write(_) | Work::Replace(_) => Ok(Answer::Undefined),
+        }
+    }
+}
+
+/// Over the threshold, and at least half of it dead.
+fn is_due(log: &MemoryLog, threshold_bytes: u64) -> bool {
+    log.size_bytes() > threshold_bytes && log.size_bytes() >= 2 * log.state().live_bytes()
+}
+
+/// What a rule may read.
+fn seen_by(rule: &dyn Rule, state: &State) -> State {
+    let mut seen = State::default();
+    match rule.reads() {
+        Reads::Nothing => {}
+        Reads::Key(key) => state.get(key).into_iter().for_each(|member| seen.set(member.clone())),
+        Reads::Keys(keys) => {
+            keys.iter().filter_map(|key| state.get(key)).for_each(|member| seen.set(member.clone()));
+        }
+        Reads::Whole => return state.clone(),
+    }
+    seen
+}
+
+/// The state as another host might have left it meanwhile.
+fn other_than(seen: &State, reads: &Reads) -> State {
+    let other = |key: &str| Member::new(key, "{\"totalGames\":7,\"totalScore\":9}");
+    let mut state = State::default();
+    match reads {
+        Reads::Key(key) if seen.get(key).is_none() => state.set(other(key)),
+        Reads::Keys(keys) => keys.iter().for_each(|key| state.set(other(key))),
+        Reads::Nothing | Reads::Key(_) | Reads::Whole => {}
+    }
+    state
+}
+
+impl Core for MemoryCore {
+    type Done = ();
+
+    fn run_batch(&mut self, requests: Vec<Request>) {
+        if self.chance.once_in(4) {
+            self.clock.sleep_us(self.chance.below(2000));
+        }
+        let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
+        for request in requests {
+            match by_log.iter_mut().find(|(name, _)| *name == request.log) {
+                Some((_, requests)) => requests.push(request),
+                None => by_log.push((request.log.clone(), vec![request])),
+            }
+        }
+        for (name, requests) in by_log {
+            self.run(&name, requests);
+        }
+    }
+
+    fn take_tasks(&mut self, _: Phase) -> Vec<Task<()>> {
+        Vec::new()
+    }
+
+    fn task_done(&mut self, (): ()) {}
+
+    fn next_due_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn tick(&mut self) {}
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn holds_calls_of(&self, ticket: &Ticket) -> bool {
+        self.held.values().any(|held| held.holds_calls_of(ticket))
+    }
+
+    fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
+        let released: Vec<Request> = self.held.values_mut().flat_map(|held| held.release(caller)).collect();
+        self.run_batch(released);
+    }
+
+    fn finish(&mut self, _: Finish) -> Result<()> {
+        Ok(())
+    }
+
+    fn distrust_memory(&mut self) {
+        self.held.clear();
+    }
+}
+
+/// What callers on other threads may read: at times a guess, and that one at times wrong.
+pub struct SharedMemory {
+    logs: Logs,
+    chance: Mutex<Chance>,
+}
+
+impl SharedMemory {
+    /// Of these logs.
+    pub fn new(logs: Logs, seed: u64) -> Self {
+        Self { logs, chance: Mutex::new(Chance::new(seed)) }
+    }
+}
+
+impl Memory for SharedMemory {
+    fn answer_now(&self, _: &LogName, _: &Query) -> Option<Answer> {
+        None
+    }
+
+    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>> {
+        let mut chance = self.chance.lock();
+        if chance.once_in(3) {
+            return None;
+        }
+        if chance.once_in(3) {
+            return Some(Some("{\"value\":0}".to_owned())).filter(|_| self.logs.lock().contains_key(log));
+        }
+        let logs = self.logs.lock();
+        Some(logs.get(log)?.state().get(key).map(|member| member.value().to_owned()))
+    }
+
+    fn report(&self) -> Box<dyn PlaceReport> {
+        Box::new(NoReport(Distribution::default()))
+    }
+}
+
+/// A place in memory measures nothing.
+struct NoReport(Distribution);
+
+impl PlaceReport for NoReport {
+    fn batch_calls(&self) -> &Distribution {
+        &self.0
+    }
+
+    fn leading_members(&self) -> String {
+        "\"dataDir\":null,\"logs\":{}".to_owned()
+    }
+
+    fn trailing_members(&self) -> String {
+        "\"lockWait\":null".to_owned()
+    }
+
+    fn families(&self) -> Vec<Family> {
+        Vec::new()
+    }
+}
