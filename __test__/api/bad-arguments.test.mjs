@@ -121,8 +121,9 @@ const calls = [
 for (const [what, call, cases] of calls) {
   test(`${what} refuses ${cases.length} kinds of bad input`, async (t) => {
     const unhandled = watchUnhandled(t);
-    const { place, storage } = await filledPlace(t);
+    const { place, storage, entries } = await filledPlace(t);
     const untouched = place.open({ dataDir: path.join(place.root, 'new') });
+    const entriesBefore = await entries();
     const before = snapshot(place.root, { times: true });
     for (const [name, value, codes] of cases) {
       for (const each of [storage, untouched]) {
@@ -137,6 +138,7 @@ for (const [what, call, cases] of calls) {
       }
       assert.deepEqual(snapshot(place.root, { times: true }), before, `${what} ${name} changed a file`);
     }
+    assert.deepEqual(await entries(), entriesBefore, `${what} wrote an entry`);
     assert.deepEqual(await unhandled(), []);
     // Later calls work as usual.
     assert.equal((await storage.updatePlayerStats('user', 'name', 1)).totalGames, 2);
@@ -144,7 +146,8 @@ for (const [what, call, cases] of calls) {
 }
 
 test('calls without any arguments are refused', async (t) => {
-  const { place, storage } = await filledPlace(t);
+  const { place, storage, entries } = await filledPlace(t);
+  const entriesBefore = await entries();
   const before = snapshot(place.root, { times: true });
   for (const name of [
     'appendLogEntry',
@@ -172,6 +175,7 @@ test('calls without any arguments are refused', async (t) => {
       name,
     );
   }
+  assert.deepEqual(await entries(), entriesBefore);
   assert.deepEqual(snapshot(place.root, { times: true }), before);
 });
 

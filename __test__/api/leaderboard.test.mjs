@@ -2,10 +2,9 @@
 // keys that look like array indices come first.
 
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
-import { mirrorPath, openStorage } from '../support/temp.mjs';
+import { openStorage } from '../support/temp.mjs';
 
 function expectedBoard(players, field) {
   const value = (player) => (typeof player[field] === 'number' ? player[field] : 0);
@@ -90,7 +89,7 @@ test('by every field of the record', async (t) => {
 });
 
 test('by any other numeric field, where a missing or other value counts as zero', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   const players = {
     none: { userId: 'none' },
     low: { userId: 'low', level: -1.5 },
@@ -103,8 +102,7 @@ test('by any other numeric field, where a missing or other value counts as zero'
     big: { userId: 'big', level: 1e21 },
     tiny: { userId: 'tiny', level: 5e-324 },
   };
-  await mkdir(dataDir, { recursive: true });
-  await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
+  await storage.savePlayers(players);
   await assertBoardAndRanks(storage, players, 'level');
   assert.deepEqual(
     (await storage.getLeaderboard('level')).map((player) => player.userId),

@@ -1,11 +1,10 @@
 /**
  * Odd but legal keys and log names: `__proto__`, paths, control characters, lone surrogates. Each is an ordinary name. It
- * changes no prototype, reaches no file outside the data directory, and becomes no other name.
+ * changes no prototype, and becomes no other name. `files/odd-keys` tests that it reaches no other file.
  */
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import test from 'node:test';
-import { assertRefused, EITHER } from '../support/bad-values.mjs';
+import { assertRefused, EITHER, oddKeys } from '../support/bad-values.mjs';
 import { scene } from '../support/durability.mjs';
 
 test('a log name of exactly 200 bytes, and other legal ones', async (t) => {
@@ -25,35 +24,10 @@ test('a log name of exactly 200 bytes, and other legal ones', async (t) => {
     await storage.appendLogEntry(name, { op: 'SET', key: 'k', value: name });
     assert.deepEqual(await storage.rebuildStateFromLog(name), { k: name });
     await storage.compactLog(name);
-    assert.ok(fs.existsSync(place.log(name)));
   }
-  assert.deepEqual(fs.readdirSync(place.root), ['data']);
 });
 
-const oddKeys = [
-  '__proto__',
-  'constructor',
-  'prototype',
-  'toString',
-  'hasOwnProperty',
-  '../../outside',
-  '..',
-  '/etc/passwd',
-  'C:\\outside',
-  'a\0b',
-  'a\nb',
-  '"quoted"',
-  '\u2028',
-  ' ',
-  '😀',
-  'x'.repeat(10_000),
-  '-1',
-  '1.5',
-  '4294967295',
-  '007',
-];
-
-test('odd keys are ordinary keys and reach nothing outside the data directory', async (t) => {
+test('odd keys are ordinary keys', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const coins = storage.collection('coins');
@@ -88,10 +62,9 @@ test('odd keys are ordinary keys and reach nothing outside the data directory', 
   }
   assert.equal(await again.collection('coins').size(), 0);
   assert.deepEqual(await again.getAllGameStates(), {});
-  assert.deepEqual(fs.readdirSync(place.root), ['data']);
 });
 
-test('__proto__ as a key changes no prototype, in any call or file', async (t) => {
+test('__proto__ as a key changes no prototype, in any call', async (t) => {
   const place = scene(t);
   const storage = place.open();
   const evil = JSON.parse('{"__proto__": {"polluted": true}}');
@@ -121,34 +94,9 @@ test('__proto__ as a key changes no prototype, in any call or file', async (t) =
   const [entry] = await storage.readLogEntries('events');
   assert.deepEqual(Object.keys(entry.data), ['__proto__']);
 
-  // Such a key in an edit by hand.
-  await storage.close();
-  fs.writeFileSync(place.mirror(), '{"__proto__": {"polluted": true}, "a": {"totalScore": 1}}');
-  const again = place.open();
-  const edited = await again.loadPlayers();
-  assert.deepEqual(Object.keys(edited), ['__proto__', 'a']);
-  assert.equal(Object.getPrototypeOf(edited), Object.prototype);
-  await again.clearGameState('__proto__');
-  await again.updatePlayerStats('__proto__', 'name', 1);
+  await storage.clearGameState('__proto__');
+  await storage.updatePlayerStats('__proto__', 'name', 1);
   assert.equal({}.totalGames, undefined);
-});
-
-test('__proto__ in a log written by hand', async (t) => {
-  const place = scene(t);
-  place.writeLog(
-    [
-      '{"op":"SET","key":"__proto__","value":{"polluted":true}}',
-      '{"op":"SET","data":{"__proto__":{"polluted":true},"a":{}}}',
-      '{"op":"CHECKPOINT","state":{"__proto__":{"polluted":true},"b":{}}}',
-      '{"op":"SET","key":"x","value":1,"__proto__":{"op":"DELETE"}}',
-    ],
-    'events',
-  );
-  const storage = place.open();
-  const state = await storage.rebuildStateFromLog('events');
-  assert.deepEqual(Object.keys(state), ['__proto__', 'a', 'b', 'x']);
-  assert.equal(Object.getPrototypeOf(state), Object.prototype);
-  assert.equal({}.polluted, undefined);
 });
 
 test('a lone surrogate is kept or refused, but never becomes another key', async (t) => {

@@ -1,18 +1,14 @@
 // CompactionScheduler: which logs it compacts, and that it keeps its process alive only until it is stopped.
-// streamLogEntries: a log read entry by entry.
+// streamLogEntries: a log read entry by entry. `files/scheduler-and-stream` tests both on files.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { test } from 'node:test';
 import { CompactionScheduler, Storage, startCompactionScheduler } from '../../index.js';
 import {
   atEnd,
   collectGarbage,
-  logPath,
   openStorage,
   packageUrl,
-  readLogLines,
   runScript,
   startScript,
   temporaryFolder,
@@ -21,42 +17,36 @@ import {
 
 // Shorter than a compaction, so that rounds come while one is running.
 const INTERVAL_MS = 2;
+// Three of these are over the threshold and two are not, so a log becomes due with its third entry.
+const VALUE_BYTES = 400_000;
 
-// Replaces a log by a rename: a running scheduler must never read half of it.
-async function writeLog(dataDir, name, keyOf) {
-  const lines = [];
-  for (let i = 0; i < 1200; i++) {
-    const entry = {
-      timestamp: '2024-01-01T00:00:00.000Z',
-      op: 'SET',
-      key: keyOf(i),
-      value: 'x'.repeat(1000),
-    };
-    lines.push(`${JSON.stringify(entry)}\n`);
+async function writeLog(storage, name, keyOf) {
+  for (let i = 0; i < 3; i++) {
+    await storage.appendLogEntry(name, { op: 'SET', key: keyOf(i), value: 'x'.repeat(VALUE_BYTES) });
   }
-  const file = logPath(dataDir, name);
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(`${file}.new`, lines.join(''));
-  await rename(`${file}.new`, file);
 }
 
-// A log over the threshold in which nearly all is dead.
-async function writeDeadLog(dataDir, name) {
-  await writeLog(dataDir, name, () => 'k');
+// A log over the threshold in which most is dead.
+async function writeDeadLog(storage, name) {
+  await writeLog(storage, name, () => 'k');
 }
 
 // A log over the threshold in which everything is alive.
-async function writeLiveLog(dataDir, name) {
-  await writeLog(dataDir, name, (i) => `k${i}`);
+async function writeLiveLog(storage, name) {
+  await writeLog(storage, name, (i) => `k${i}`);
 }
 
-async function isCompact(dataDir, name) {
-  const lines = await readLogLines(dataDir, name);
-  return lines.length === 1 && JSON.parse(lines[0]).op === 'CHECKPOINT';
+async function isCompact(storage, name) {
+  const entries = await storage.readLogEntries(name);
+  return entries.length === 1 && entries[0].op === 'CHECKPOINT';
 }
 
-async function backupsOf(dataDir, name) {
-  return (await readdir(path.join(dataDir, 'logs'))).filter((file) => file.startsWith(`${name}.log.backup.`));
+// Appends to a compact log until it is compacted once more.
+async function seeOneMoreRound(storage, name) {
+  const compactedAt = async () => (await storage.readLogEntries(name))[0].compactedAt;
+  const before = await compactedAt();
+  await writeDeadLog(storage, name);
+  await waitUntil(async () => (await compactedAt()) !== before, { what: `one more round on ${name}` });
 }
 
 function startOn(t, storage, logNames, intervalMs = INTERVAL_MS) {
@@ -102,79 +92,62 @@ test('startCompactionScheduler returns a running CompactionScheduler', () => {
 });
 
 test('it compacts a log that is over the threshold and mostly dead', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  await writeDeadLog(dataDir, 'game_state');
-  const before = await readFile(logPath(dataDir, 'game_state'), 'utf8');
+  const { storage } = await openStorage(t, Storage);
+  await writeDeadLog(storage, 'game_state');
   startOn(t, storage);
-  await waitUntil(() => isCompact(dataDir, 'game_state'), { what: 'a compaction' });
-  const backups = await backupsOf(dataDir, 'game_state');
-  assert.equal(backups.length, 1);
-  assert.equal(await readFile(path.join(dataDir, 'logs', backups[0]), 'utf8'), before);
-  assert.deepEqual(await storage.rebuildStateFromLog('game_state'), { k: 'x'.repeat(1000) });
+  await waitUntil(() => isCompact(storage, 'game_state'), { what: 'a compaction' });
+  assert.deepEqual(await storage.rebuildStateFromLog('game_state'), { k: 'x'.repeat(VALUE_BYTES) });
 });
 
 test('it leaves live, small and missing logs alone, and compacts none twice', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  await writeLiveLog(dataDir, 'alive');
-  const alive = await readFile(logPath(dataDir, 'alive'), 'utf8');
+  const { storage } = await openStorage(t, Storage);
+  await writeLiveLog(storage, 'alive');
+  const alive = await storage.readLogEntries('alive');
   await storage.appendLogEntry('small', { op: 'SET', key: 'k', value: 1 });
-  await writeDeadLog(dataDir, 'dead');
+  await writeDeadLog(storage, 'dead');
   startOn(t, storage, ['alive', 'small', 'absent', 'dead']);
-  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the compaction of the last in the list' });
+  await waitUntil(() => isCompact(storage, 'dead'), { what: 'the compaction of the last in the list' });
+  const compacted = await storage.readLogEntries('dead');
   // A second log becomes due: when it is compacted, more rounds have passed.
-  await writeDeadLog(dataDir, 'small');
-  await waitUntil(() => isCompact(dataDir, 'small'), { what: 'a later round' });
-  assert.equal((await backupsOf(dataDir, 'dead')).length, 1, 'compact already');
-  assert.equal((await backupsOf(dataDir, 'alive')).length, 0);
-  assert.equal(await readFile(logPath(dataDir, 'alive'), 'utf8'), alive);
+  await writeDeadLog(storage, 'small');
+  await waitUntil(() => isCompact(storage, 'small'), { what: 'a later round' });
+  assert.deepEqual(await storage.readLogEntries('dead'), compacted, 'compact already');
+  assert.deepEqual(await storage.readLogEntries('alive'), alive);
   assert.equal(await storage.getLogSize('absent'), 0);
 });
 
 test('a second start while it runs does nothing', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  await writeDeadLog(dataDir, 'second');
+  const { storage } = await openStorage(t, Storage);
+  await writeDeadLog(storage, 'second');
   const scheduler = startOn(t, storage, ['first']);
   scheduler.start(['second']);
-  await writeDeadLog(dataDir, 'first');
-  await waitUntil(() => isCompact(dataDir, 'first'), { what: 'the compaction of the first list' });
-  await writeDeadLog(dataDir, 'first');
-  await waitUntil(() => isCompact(dataDir, 'first'), { what: 'one more round' });
-  assert.equal(await isCompact(dataDir, 'second'), false);
+  await writeDeadLog(storage, 'first');
+  await waitUntil(() => isCompact(storage, 'first'), { what: 'the compaction of the first list' });
+  await seeOneMoreRound(storage, 'first');
+  assert.equal(await isCompact(storage, 'second'), false);
   scheduler.stop();
   scheduler.start(['second']);
-  await waitUntil(() => isCompact(dataDir, 'second'), { what: 'the second list, started anew' });
+  await waitUntil(() => isCompact(storage, 'second'), { what: 'the second list, started anew' });
 });
 
 test('after stop there is no compaction any more', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   const stopped = startOn(t, storage, ['stopped']);
   stopped.stop();
-  await writeDeadLog(dataDir, 'stopped');
-  await writeDeadLog(dataDir, 'running');
+  await writeDeadLog(storage, 'stopped');
+  await writeDeadLog(storage, 'running');
   startOn(t, storage, ['running']);
-  await waitUntil(() => isCompact(dataDir, 'running'), { what: 'another scheduler' });
-  await writeDeadLog(dataDir, 'running');
-  await waitUntil(() => isCompact(dataDir, 'running'), { what: 'its next round' });
-  assert.equal(await isCompact(dataDir, 'stopped'), false);
-});
-
-test('a failure on one log stops neither the others nor later rounds', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  // A folder at the log's path: nobody can read or replace it, not even root.
-  await mkdir(path.join(logPath(dataDir, 'broken'), 'in the way'), { recursive: true });
-  await writeDeadLog(dataDir, 'dead');
-  const scheduler = startOn(t, storage, ['broken', 'dead']);
-  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the log after the broken one' });
-  await writeDeadLog(dataDir, 'dead');
-  await waitUntil(() => isCompact(dataDir, 'dead'), { what: 'the next round' });
-  assert.equal(scheduler.isRunning, true);
+  await waitUntil(() => isCompact(storage, 'running'), { what: 'another scheduler' });
+  await seeOneMoreRound(storage, 'running');
+  assert.equal(await isCompact(storage, 'stopped'), false);
 });
 
 test('entries that arrive during scheduled compactions are kept', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   startOn(t, storage, ['busy'], 5);
   const text = 'x'.repeat(20_000);
   let count = 0;
+  const compactions = new Set();
   await waitUntil(
     async () => {
       await Promise.all(
@@ -182,7 +155,9 @@ test('entries that arrive during scheduled compactions are kept', async (t) => {
           storage.appendLogEntry('busy', { op: 'SET', key: `k${count++ % 7}`, value: [count, text] }),
         ),
       );
-      return (await backupsOf(dataDir, 'busy')).length >= 3;
+      const [{ compactedAt }] = await storage.readLogEntries('busy');
+      if (compactedAt) compactions.add(compactedAt);
+      return compactions.size >= 3;
     },
     { what: 'three compactions under load', everyMs: 0 },
   );
@@ -198,16 +173,16 @@ test('entries that arrive during scheduled compactions are kept', async (t) => {
 
 test('it keeps its process alive until it is stopped', async (t) => {
   const cwd = await temporaryFolder(t);
-  await writeDeadLog(path.join(cwd, 'data'), 'game_state');
   const result = await runScript(t, {
     cwd,
     source: `
-      import { readFileSync } from 'node:fs';
-      import { startCompactionScheduler } from ${JSON.stringify(packageUrl)};
+      import { appendLogEntry, readLogEntries, startCompactionScheduler } from ${JSON.stringify(packageUrl)};
+      const value = 'x'.repeat(${VALUE_BYTES});
+      for (let i = 0; i < 3; i++) await appendLogEntry('game_state', { op: 'SET', key: 'k', value });
       const scheduler = startCompactionScheduler(200);
       // This timer does not keep the process alive. Only the scheduler does, until the timer stops it.
-      setInterval(() => {
-        if (readFileSync('data/logs/game_state.log', 'utf8').startsWith('{"op":"CHECKPOINT"')) {
+      setInterval(async () => {
+        if ((await readLogEntries('game_state'))[0].op === 'CHECKPOINT' && scheduler.isRunning) {
           console.log('compacted');
           scheduler.stop();
         }
@@ -287,14 +262,14 @@ test('a stream is an async iterator before its first entry', async (t) => {
   assert.equal((await stream.next()).done, true);
 });
 
-test('lines of all lengths, and lines of other writers', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
-  await mkdir(path.join(dataDir, 'logs'), { recursive: true });
+test('entries of all lengths', async (t) => {
+  const { storage } = await openStorage(t, Storage);
   const entries = [0, 1, 65_000, 65_536, 131_072, 3_000_000, 5].map((length, i) => ({
+    timestamp: '2024-01-01T00:00:00.000Z',
     i,
     text: 'é'.repeat(length),
   }));
-  await writeFile(logPath(dataDir, 'notes'), entries.map((entry) => `${JSON.stringify(entry)}\n`).join('\n'));
+  for (const entry of entries) await storage.appendLogEntry('notes', entry);
   assert.deepEqual(await collect(storage.streamLogEntries('notes')), entries);
 });
 

@@ -1,11 +1,10 @@
 // updatePlayerStats, updatePlayersStats and getPlayerStats: every field of a player's record, its order, its history, and
-// records in the form of an older bot or of an admin.
+// records in the form of an older bot or of an admin. `files/statistics` tests their bytes on disk.
 
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
-import { mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
+import { openStorage } from '../support/temp.mjs';
 
 const FIELDS = [
   'userId',
@@ -24,13 +23,12 @@ const FIELDS = [
 
 async function openOn(t, players) {
   const opened = await openStorage(t, Storage);
-  await mkdir(opened.dataDir, { recursive: true });
-  await writeFile(mirrorPath(opened.dataDir, 'players'), JSON.stringify(players, null, 2));
+  await opened.storage.savePlayers(players);
   return opened;
 }
 
 test('a player never seen has the default record, and asking writes nothing', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   const stats = await storage.getPlayerStats('u1');
   assert.deepEqual(Object.keys(stats), FIELDS);
   assert.deepEqual(stats, {
@@ -48,7 +46,7 @@ test('a player never seen has the default record, and asking writes nothing', as
     gamesHistory: [],
   });
   assert.deepEqual(await storage.loadPlayers(), {});
-  assert.deepEqual(await readLogLines(dataDir, 'players'), []);
+  assert.deepEqual(await storage.readLogEntries('players'), []);
 });
 
 test('a first game, with the defaults of its parameters', async (t) => {
@@ -114,17 +112,14 @@ test('games add up', async (t) => {
 });
 
 test('an update is one SET of the whole record under the user id', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   const record = await storage.updatePlayerStats('u1', 'Ann', 10, true, 7, 3);
-  const [line, ...rest] = await readLogLines(dataDir, 'players');
+  const [entry, ...rest] = await storage.readLogEntries('players');
   assert.equal(rest.length, 0);
-  const entry = JSON.parse(line);
-  assert.deepEqual(Object.keys(entry), ['timestamp', 'op', 'key', 'value', '_crc']);
+  assert.deepEqual(Object.keys(entry), ['timestamp', 'op', 'key', 'value']);
   assert.equal(entry.op, 'SET');
   assert.equal(entry.key, 'u1');
   assert.equal(JSON.stringify(entry.value), JSON.stringify(record));
-  const mirror = await readFile(mirrorPath(dataDir, 'players'), 'utf8');
-  assert.equal(mirror, JSON.stringify({ u1: record }, null, 2));
 });
 
 test('the best score never falls below zero, and negative scores count', async (t) => {
@@ -244,8 +239,8 @@ test('games of one player that nobody awaits all count, in the order of the call
   );
 });
 
-test('updatePlayersStats: a whole game is one line', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+test('updatePlayersStats: a whole game is one entry', async (t) => {
+  const { storage } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u2', 'Bea', 5);
   const records = await storage.updatePlayersStats([
     { userId: 'u1', username: 'Ann', score: 10, isWinner: true, correctAnswers: 4, incorrectAnswers: 1 },
@@ -263,10 +258,10 @@ test('updatePlayersStats: a whole game is one line', async (t) => {
   assert.deepEqual(await storage.getPlayerStats('u1'), records[0]);
   assert.deepEqual(await storage.getPlayerStats('u2'), records[1]);
 
-  const lines = await readLogLines(dataDir, 'players');
-  assert.equal(lines.length, 2);
-  const entry = JSON.parse(lines[1]);
-  assert.deepEqual(Object.keys(entry), ['timestamp', 'op', 'data', '_crc']);
+  const entries = await storage.readLogEntries('players');
+  assert.equal(entries.length, 2);
+  const entry = entries[1];
+  assert.deepEqual(Object.keys(entry), ['timestamp', 'op', 'data']);
   assert.equal(entry.op, 'SET');
   assert.deepEqual(entry.data, { u1: records[0], u2: records[1] });
 });
@@ -293,9 +288,9 @@ test('updatePlayersStats: an empty list changes nothing', async (t) => {
 });
 
 test('updatePlayersStats: with one bad result none of them counts', async (t) => {
-  const { storage, dataDir } = await openStorage(t, Storage);
+  const { storage } = await openStorage(t, Storage);
   await storage.updatePlayerStats('u1', 'Ann', 1);
-  const before = await readLogLines(dataDir, 'players');
+  const before = await storage.readLogEntries('players');
   await assert.rejects(
     storage.updatePlayersStats([
       { userId: 'u1', username: 'Ann', score: 5 },
@@ -303,6 +298,6 @@ test('updatePlayersStats: with one bad result none of them counts', async (t) =>
     ]),
     TypeError,
   );
-  assert.deepEqual(await readLogLines(dataDir, 'players'), before);
+  assert.deepEqual(await storage.readLogEntries('players'), before);
   assert.equal((await storage.getPlayerStats('u1')).totalGames, 1);
 });

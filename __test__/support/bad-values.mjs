@@ -141,6 +141,31 @@ export function assertRefused(error, codes, what) {
   assert.ok(codes.includes(error.code), `${what}: code ${error.code}, ${error.message}`);
 }
 
+/** Legal keys that others mishandle. */
+export const oddKeys = [
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'hasOwnProperty',
+  '../../outside',
+  '..',
+  '/etc/passwd',
+  'C:\\outside',
+  'a\0b',
+  'a\nb',
+  '"quoted"',
+  '\u2028',
+  ' ',
+  '😀',
+  'x'.repeat(10_000),
+  '-1',
+  '1.5',
+  '4294967295',
+  '007',
+];
+
+/** A place with something in each log of the bot and in a collection; `entries()` reads all of it. */
 export async function filledPlace(t) {
   const place = scene(t);
   const storage = place.open();
@@ -149,5 +174,7 @@ export async function filledPlace(t) {
   await storage.saveGameState('channel', { round: 1 });
   await storage.collection('coins').set('user', { score: 1 });
   await storage.flush();
-  return { place, storage };
+  const names = ['players', 'tokens', 'game_state', 'coins', 'events'];
+  const entries = () => Promise.all(names.map((name) => storage.readLogEntries(name)));
+  return { place, storage, entries };
 }
