@@ -16,7 +16,7 @@ import { testFiles } from './test-files.mjs';
 import { fail, root } from './tools.mjs';
 
 const TEST_TIMEOUT_MS = 300_000;
-const SHORT_AREAS = ['api', 'package', 'compatibility', 'processes'];
+const SHORT_AREAS = ['api', 'files', 'package', 'compatibility', 'processes'];
 /** Runs in `npm test` only: states of gigabytes, which need most of a machine's memory for minutes. */
 const NOT_REPEATED = '__test__/limits/large-state.test.mjs';
 

@@ -1,4 +1,5 @@
-// `npm test`: builds the addon, then runs all tests, in Rust and in JavaScript.
+// `npm test`: builds the addon, then runs all tests, in Rust and in JavaScript, and those of the API on a place in memory
+// too.
 
 import { AREAS, testFiles } from './test-files.mjs';
 import { run } from './tools.mjs';
@@ -18,3 +19,5 @@ nodeTest(
 );
 // The costs are counted last, and with no other test beside them.
 nodeTest(1, ['cost']);
+
+await import('./memory-place.mjs');

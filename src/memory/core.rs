@@ -1,7 +1,7 @@
 //! The core of the place in memory, which does what a server may do:
 //!
-//! 1. A rule is applied to a state in which the declared keys have other values, and that outcome is discarded, as if
-//!    another host had written meanwhile. Then it is applied to the real values, at times twice.
+//! 1. A rule is applied to a state in which the declared keys have other values or are missing, and that outcome is
+//!    discarded, as if another host had written meanwhile. Then it is applied to the real values, at times twice.
 //! 2. A rule with declared keys gets a state that holds those keys alone.
 //! 3. An update meets a conflict although nobody else writes.
 //! 4. Nothing is answered at once, batches are late, and what is guessed may be wrong.
@@ -151,9 +151,11 @@ fn other_than(seen: &State, reads: &Reads) -> State {
     let other = |key: &str| Member::new(key, "{\"totalGames\":7,\"totalScore\":9}");
     let mut state = State::default();
     match reads {
+        // A key that was there is gone, and the other way round.
         Reads::Key(key) if seen.get(key).is_none() => state.set(other(key)),
+        Reads::Key(_) | Reads::Nothing => {}
         Reads::Keys(keys) => keys.iter().for_each(|key| state.set(other(key))),
-        Reads::Nothing | Reads::Key(_) | Reads::Whole => {}
+        Reads::Whole => state.set(other("of another host")),
     }
     state
 }
