@@ -32,7 +32,7 @@ function node(args, seed) {
   const env = {
     ...process.env,
     NAPI_RS_NATIVE_LIBRARY_PATH: join(folder, addon),
-    PS_MEMORY_PLACE: String(seed),
+    MEMORY_PLACE_SEED: String(seed),
   };
   return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env }).status === 0;
 }

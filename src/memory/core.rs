@@ -4,7 +4,7 @@
 //!    discarded, as if another host had written meanwhile. Then it is applied to the real values, at times twice.
 //! 2. A rule with declared keys gets a state that holds those keys alone.
 //! 3. An update meets a conflict although nobody else writes.
-//! 4. Nothing is answered at once, batches are late, and what is guessed may be wrong.
+//! 4. Nothing is answered at once, batches are late, and a guess may be a value that the key had before.
 //!
 //! Invariant: only the last outcome of a rule counts.
 
@@ -213,7 +213,7 @@ impl Core for MemoryCore {
     }
 }
 
-/// What callers on other threads may read: at times a guess, and that one at times wrong.
+/// What callers on other threads may read: at times a guess, and that one at times old.
 pub struct SharedMemory {
     logs: Logs,
     chance: Mutex<Chance>,
@@ -236,11 +236,17 @@ impl Memory for SharedMemory {
         if chance.once_in(3) {
             return None;
         }
-        if chance.once_in(3) {
-            return Some(Some("{\"value\":0}".to_owned())).filter(|_| self.logs.lock().contains_key(log));
-        }
         let logs = self.logs.lock();
-        Some(logs.get(log)?.state().get(key).map(|member| member.value().to_owned()))
+        let log = logs.get(log)?;
+        if chance.once_in(3) {
+            let mut former = log.values_of(key);
+            if !former.is_empty() {
+                #[expect(clippy::cast_possible_truncation, reason = "below the number of values")]
+                let place = chance.below(former.len() as u64) as usize;
+                return Some(Some(former.swap_remove(place)));
+            }
+        }
+        Some(log.state().get(key).map(|member| member.value().to_owned()))
     }
 
     fn report(&self) -> Box<dyn PlaceReport> {

@@ -134,6 +134,19 @@ impl MemoryLog {
         state
     }
 
+    /// The values that the key has and had.
+    #[must_use]
+    pub fn values_of(&self, key: &str) -> Vec<String> {
+        let mut values = Vec::new();
+        for text in self.all() {
+            Entry::of_text(&text[..text.len() - 1]).changes(|change| match change {
+                KeyChange::Set(changed, value) if changed == key => values.push(value.to_owned()),
+                _ => {}
+            });
+        }
+        values
+    }
+
     fn history(&self, key: &str) -> Texts {
         let mut list = TextBuilder::new(TextKind::Array);
         for text in self.all() {

@@ -15,10 +15,10 @@ use crate::vfs::FileSystemRef;
 
 static PLACES: LazyLock<Mutex<HashMap<PathBuf, Logs>>> = LazyLock::new(Mutex::default);
 
-/// The seed of what goes wrong, from `PS_MEMORY_PLACE`; without it no place in memory is wanted.
+/// The seed of what goes wrong, from `MEMORY_PLACE_SEED`; without it no place in memory is wanted.
 #[must_use]
 pub fn wanted_seed() -> Option<u64> {
-    std::env::var("PS_MEMORY_PLACE").ok()?.parse().ok()
+    std::env::var("MEMORY_PLACE_SEED").ok()?.parse().ok()
 }
 
 /// Starts the writer of the place of this name.
