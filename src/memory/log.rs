@@ -3,12 +3,12 @@
 //! Invariant: `state` is what replaying `entries` gives.
 
 use crate::data::change::Change;
+use crate::data::entry_text::{EntryText, KeyChange, Spelling};
 use crate::data::json::{self, elements, quote};
 use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::data::time::iso;
 use crate::error::Result;
-use crate::files::log::entry::{Entry, KeyChange};
 use crate::store::answer::Answer;
 use crate::store::cursor::{Cursor, EntryPiece};
 use crate::store::query::Query;
@@ -125,7 +125,7 @@ impl MemoryLog {
         let mut state = State::default();
         for entry in entries {
             let open = &entry[..entry.len() - 1];
-            let time_ms = Entry::of_text(open).time().and_then(json::time_ms);
+            let time_ms = EntryText::new(open, Spelling::Ours).time().and_then(json::time_ms);
             if time_ms.is_some_and(|time_ms| time_ms > at_ms) {
                 break;
             }
@@ -139,7 +139,7 @@ impl MemoryLog {
     pub fn values_of(&self, key: &str) -> Vec<String> {
         let mut values = Vec::new();
         for text in self.all() {
-            Entry::of_text(&text[..text.len() - 1]).changes(|change| match change {
+            EntryText::new(&text[..text.len() - 1], Spelling::Ours).changes(|change| match change {
                 KeyChange::Set(changed, value) if changed == key => values.push(value.to_owned()),
                 _ => {}
             });
@@ -150,7 +150,7 @@ impl MemoryLog {
     fn history(&self, key: &str) -> Texts {
         let mut list = TextBuilder::new(TextKind::Array);
         for text in self.all() {
-            let entry = Entry::of_text(&text[..text.len() - 1]);
+            let entry = EntryText::new(&text[..text.len() - 1], Spelling::Ours);
             let mut found = None;
             entry.changes(|change| match change {
                 KeyChange::Set(changed, value) if changed == key => {
@@ -169,7 +169,7 @@ impl MemoryLog {
 }
 
 fn apply(state: &mut State, open: &str) {
-    Entry::of_text(open).changes(|change| match change {
+    EntryText::new(open, Spelling::Ours).changes(|change| match change {
         KeyChange::Set(key, value) => state.set(Member::new(key, value)),
         KeyChange::Delete(key) => {
             state.remove(key);
