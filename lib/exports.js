@@ -1,7 +1,7 @@
 // Everything that the package exports. The functions are bound to the default storage; their parameters are those of
 // the methods of `Storage`.
 
-const { __napiBindingTarget, Collection, OpType, readLogLines } = require('./addon.js');
+const { __napiBindingTarget, Collection, OpType } = require('./addon.js');
 const events = require('./events.js');
 const { CompactionScheduler, startScheduler } = require('./scheduler.js');
 const { close, configure, standard } = require('./standard.js');
@@ -48,6 +48,8 @@ const metricsText = () => standard.metricsText();
 const on = (event, listener, options) => events.addListener(events.DEFAULT, event, listener, options);
 const once = (event, listener, options) => events.addOnce(events.DEFAULT, event, listener, options);
 const off = (event, listener) => events.removeListener(events.DEFAULT, event, listener);
+// Each of these is read when it is first called.
+const readLogLines = (file, from, options) => require('./lines.js').readLogLines(file, from, options);
 const startDashboard = (options) => require('../dashboard/start.js').startDashboard(module.exports, options);
 
 module.exports = {

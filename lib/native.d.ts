@@ -292,6 +292,12 @@ export declare class Storage {
   flush(): Promise<void>
 }
 
+/** What is wanted of each line. */
+export interface CheckedChoices {
+  entries: boolean
+  changes: boolean
+}
+
 /** All options, checked and with their defaults. */
 export interface CheckedOptions {
   dataDir: string
@@ -305,6 +311,12 @@ export interface CheckedOptions {
   compressBackups: boolean
   oldLogsLimitBytes?: number
   rotation?: CheckedRotation
+}
+
+/** Where a line begins. */
+export interface CheckedPlace {
+  offset: number
+  line: number
 }
 
 /** The option `rotation`. */
@@ -335,6 +347,9 @@ export declare function configured(): Settings | null
 /** The functions of `lib/` that native code calls. */
 export declare function connect(host: object): void
 
+/** About 1 MiB of lines, or null where there is no such file. */
+export declare function describeLogLines(file: string, from: CheckedPlace, choices: CheckedChoices): LogLines | null
+
 /** The names of the events; a number names one by its place here. */
 export declare function eventNames(): Array<string>
 
@@ -362,27 +377,6 @@ export declare function publish(hub: HubId, wanted: number, heard: number, logs?
 
 /** Raises an exception that no caller gets, such as one of a listener. */
 export declare function raise(error: unknown): void
-
-/**
- * The lines of a log file with their places and checksums: a log, a backup, or what was set aside of one.
- * For tools; it answers at once with about 1 MiB of lines, reads without a lock, and changes nothing. The
- * last line of a log that is being written may be unfinished.
- *
- * Gives null when there is no such file. Throws `TypeError` (`ERR_INVALID_ARG_TYPE`,
- * `ERR_INVALID_ARG_VALUE`) for a wrong argument, or an error with the system's code (`EACCES`, `EIO`, …).
- *
- * @example
- * for (let from; ; ) {
- *   const { lines, next, isEnd } = readLogLines('data/logs/players.log', from)
- *   for (const { line, state } of lines) if (state === 'damaged') console.log('line', line)
- *   if (isEnd) break
- *   from = next
- * }
- * @param file Path of the file.
- * @param from Where to begin: the `next` of an earlier call. Default: at the beginning.
- * @param options Whether lines have their `entry` (default true) and their `changes` (default false).
- */
-export declare function readLogLines(file: string, from?: { offset: number, line: number }, options?: ReadLinesOptions): LogLines | null
 
 /** A storage that is opened by `open`, which calls `openStandard`, when it is first needed and not open. */
 export declare function standardStorage(open: () => void): Storage

@@ -7,7 +7,7 @@ import ts from 'typescript';
 import { root } from './tools.mjs';
 
 /** What of the addon lib/exports.js exports as it is, and the class that `Storage` extends. */
-const PUBLIC = ['__napiBindingTarget', 'Collection', 'OpType', 'Storage', 'readLogLines'];
+const PUBLIC = ['__napiBindingTarget', 'Collection', 'OpType', 'Storage'];
 
 function parsed(...place) {
   const text = readFileSync(join(root, ...place), 'utf8');

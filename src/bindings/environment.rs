@@ -111,6 +111,23 @@ pub struct Environment {
     is_exiting: Cell<bool>,
 }
 
+impl Steps for Environment {
+    fn settle_more(js: Js<'_>) {
+        Self::here(js, |environment| environment.settle_more(js));
+    }
+
+    fn turned(js: Js<'_>) {
+        Self::here(js, |environment| {
+            environment.turns.turned();
+            environment.turn(js);
+        });
+    }
+
+    fn relay(js: Js<'_>) {
+        Self::here(js, |environment| environment.relay());
+    }
+}
+
 impl Environment {
     /// The environment of this thread, made at its first use.
     pub fn of(js: Js<'_>) -> Fallible<'_, Rc<Self>> {
@@ -144,19 +161,9 @@ impl Environment {
                 }
             });
         })?);
-        let steps = Steps {
-            settle_more: |js| Self::here(js, |environment| environment.settle_more(js)),
-            turned: |js| {
-                Self::here(js, |environment| {
-                    environment.turns.turned();
-                    environment.turn(js);
-                });
-            },
-            relay: |js| Self::here(js, |environment| environment.relay()),
-        };
         Ok(Self {
             json: Json::new(js)?,
-            turns: Turns::new(js, &steps)?,
+            turns: Turns::new::<Self>(js)?,
             outlet,
             backlog: RefCell::default(),
             later_count: Cell::new(0),
@@ -441,12 +448,11 @@ impl Environment {
         if js.type_of(process)? != napi::ValueType::Object {
             return Ok(());
         }
-        let environment = Rc::downgrade(self);
-        let finish = js.function("finishProgressiveStorage", move |js| {
-            if let Some(environment) = environment.upgrade() {
+        let finish = js.function("finishProgressiveStorage", |js| {
+            Self::here(js, |environment| {
                 environment.is_exiting.set(true);
                 environment.finish(js);
-            }
+            });
         })?;
         js.call(js.get(process, "once")?, process, &[js.string("exit")?, finish])?;
         Ok(())

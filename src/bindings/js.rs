@@ -466,12 +466,14 @@ impl<'scope> Js<'scope> {
         })
     }
 
-    /// A function that runs `callback` on this thread.
-    pub fn function(
+    /// A function that runs `callback` on this thread. The callback must capture nothing: Deno calls a function also
+    /// after it has freed what the function captured, when the thread ends.
+    pub fn function<F: Fn(Js<'_>) + 'static>(
         self,
         name: &str,
-        callback: impl Fn(Js<'_>) + 'static,
+        callback: F,
     ) -> Fallible<'scope, Value<'scope>> {
+        const { assert!(size_of::<F>() == 0, "the callback of a function captures nothing") };
         let env = self.env();
         let made = env
             .create_function_from_closure::<(), (), _>(name, move |context| guarded(*context.env, &callback));
@@ -587,8 +589,11 @@ impl<'scope> Js<'scope> {
     }
 }
 
-/// Calls `callback` on this thread; a panic must not reach C++.
+/// Calls `callback` on this thread, unless its environment has ended; a panic must not reach C++.
 pub fn guarded(env: Env, callback: &impl Fn(Js<'_>)) -> napi::Result<()> {
+    if !Life::is_known(env.raw()) {
+        return Ok(());
+    }
     catch_unwind(AssertUnwindSafe(|| callback(Js::new(&env))))
         .map_err(|_| napi::Error::from_reason(Error::internal("a callback failed").message()))
 }

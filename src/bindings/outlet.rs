@@ -23,8 +23,10 @@ static THREADS: Mutex<Vec<Weak<EnvironmentOutlet>>> = Mutex::new(Vec::new());
 /// Calls this thread from any thread; does not keep the process alive.
 pub type WakeUp = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// A wake-up of this thread, which runs `callback` on it.
-pub fn wake_up(js: Js<'_>, callback: fn(Js<'_>)) -> Fallible<'_, WakeUp> {
+/// A wake-up of this thread, which runs `callback` on it. The callback must capture nothing: Deno calls a threadsafe
+/// function also after it has freed what the function captured.
+pub fn wake_up<F: Fn(Js<'_>) + 'static>(js: Js<'_>, callback: F) -> Fallible<'_, WakeUp> {
+    const { assert!(size_of::<F>() == 0, "the callback of a wake-up captures nothing") };
     let env = js.env();
     let nothing = env
         .create_function_from_closure::<(), (), _>("settle", |_| Ok(()))

@@ -38,14 +38,14 @@ pub fn weight(bytes: usize) -> u32 {
     1 + u32::try_from(bytes / WEIGHT_BYTES).unwrap_or(FEW_WEIGHT_MAX)
 }
 
-/// What turns call on this thread.
-pub struct Steps {
+/// What turns call on this thread: functions of a type, as callbacks from JavaScript capture nothing.
+pub trait Steps: 'static {
     /// Behind the microtasks that a few promises set off.
-    pub settle_more: fn(Js<'_>),
+    fn settle_more(js: Js<'_>);
     /// When the loop has turned, where `setImmediate` says so.
-    pub turned: fn(Js<'_>),
+    fn turned(js: Js<'_>);
     /// When the relay runs: calls `Turns::relayed` and wakes the thread again.
-    pub relay: fn(Js<'_>),
+    fn relay(js: Js<'_>);
 }
 
 /// How the next turn is waited for.
@@ -77,13 +77,13 @@ pub struct Turns {
 
 impl Turns {
     /// For this thread; takes the functions of JavaScript as they are now.
-    pub fn new<'scope>(js: Js<'scope>, steps: &Steps) -> Fallible<'scope, Self> {
+    pub fn new<S: Steps>(js: Js<'_>) -> Fallible<'_, Self> {
         let (deferred, resolved) = js.promise()?;
         js.settle(deferred, js.undefined());
-        let settle_more = js.function("settleMore", steps.settle_more)?;
+        let settle_more = js.function("settleMore", S::settle_more)?;
         let now_us = monotonic_us();
         Ok(Self {
-            way: Way::new(js, steps)?,
+            way: Way::new::<S>(js)?,
             is_planned: Cell::new(false),
             is_relayed: Cell::new(false),
             began_us: Cell::new(now_us),
@@ -181,13 +181,13 @@ impl Turns {
 }
 
 impl Way {
-    fn new<'scope>(js: Js<'scope>, steps: &Steps) -> Fallible<'scope, Self> {
+    fn new<S: Steps>(js: Js<'_>) -> Fallible<'_, Self> {
         let global = js.global()?;
         let set_immediate = js.get(global, "setImmediate")?;
         if is_node(js)? || js.type_of(set_immediate)? != ValueType::Function {
-            return Ok(Self::Relay(wake_up(js, steps.relay)?));
+            return Ok(Self::Relay(wake_up(js, S::relay)?));
         }
-        let turned = js.function("turned", steps.turned)?;
+        let turned = js.function("turned", S::turned)?;
         Ok(Self::Immediate(js.keep(set_immediate)?, js.keep(turned)?))
     }
 }

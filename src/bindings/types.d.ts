@@ -687,3 +687,28 @@ export declare function off<E extends keyof StorageEvents>(
   event: E,
   listener: (event: StorageEvents[E]) => void,
 ): void;
+
+/**
+ * The lines of a log file with their places and checksums: a log, a backup, or what was set aside of one.
+ * For tools; it answers at once with about 1 MiB of lines, reads without a lock, and changes nothing. The
+ * last line of a log that is being written may be unfinished.
+ *
+ * Gives null when there is no such file. Throws `TypeError` (`ERR_INVALID_ARG_TYPE`,
+ * `ERR_INVALID_ARG_VALUE`) for a wrong argument, or an error with the system's code (`EACCES`, `EIO`, …).
+ *
+ * @example
+ * for (let from; ; ) {
+ *   const { lines, next, isEnd } = readLogLines('data/logs/players.log', from)
+ *   for (const { line, state } of lines) if (state === 'damaged') console.log('line', line)
+ *   if (isEnd) break
+ *   from = next
+ * }
+ * @param file Path of the file.
+ * @param from Where to begin: the `next` of an earlier call. Default: at the beginning.
+ * @param options Whether lines have their `entry` (default true) and their `changes` (default false).
+ */
+export declare function readLogLines(
+  file: string,
+  from?: { offset: number; line: number },
+  options?: ReadLinesOptions,
+): LogLines | null;
