@@ -2,8 +2,10 @@
 // runs while nobody else writes. `api/collection` tests what the same calls answer.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Storage } from '../../index.js';
 import { logPath, mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
 
@@ -35,6 +37,33 @@ test('a function that throws leaves the bytes of the log', async (t) => {
   });
   await assert.rejects(failing, (error) => error === problem);
   assert.deepEqual(await readLogLines(dataDir, 'coins'), lines);
+});
+
+test('a function refuses no value that another process has replaced', async (t) => {
+  const { collection, dataDir } = await openCollection(t);
+  await collection.set('a', { count: 0 });
+  const child = fileURLToPath(new URL('../children/count-up.mjs', import.meta.url));
+  const added = spawnSync(process.execPath, [child, dataDir, 'coins', 'a', '1', 'await'], {
+    encoding: 'utf8',
+  });
+  assert.equal(added.status, 0, added.stderr);
+  const spent = await collection.update('a', ({ count }) => {
+    if (count < 1) throw new RangeError('not enough coins');
+    return { count: count - 1 };
+  });
+  assert.deepEqual(spent, { count: 0 });
+});
+
+test('a function refuses no value that an earlier call of its thread replaces', async (t) => {
+  const { collection, storage } = await openCollection(t);
+  await collection.set('a', { count: 0 });
+  const appended = storage.appendLogEntry('coins', { op: 'SET', key: 'a', value: { count: 1 } });
+  const spent = collection.update('a', ({ count }) => {
+    if (count < 1) throw new RangeError('not enough coins');
+    return { count: count - 1 };
+  });
+  await appended;
+  assert.deepEqual(await spent, { count: 0 });
 });
 
 test('its files are like those of the other logs of the bot', async (t) => {

@@ -17,6 +17,7 @@ use super::store::Store;
 use crate::data::name::LogName;
 use crate::error::{Error, Result};
 use crate::store::answer::Answer;
+use crate::store::request::Belief;
 use crate::store::request::Expected;
 use crate::store::request::Replace;
 use crate::store::request::Request;
@@ -49,23 +50,26 @@ pub fn update<'scope>(
     function: Value<'scope>,
 ) -> Fallible<'scope, Value<'scope>> {
     let (deferred, promise) = js.promise()?;
-    let believed = store.predicted.get(log, &key).or_else(|| store.backend.guess(log, &key));
+    let own = store.predicted.get(log, &key).map(Belief::Likely);
+    let belief = own.or_else(|| store.backend.guess(log, &key));
+    // Earlier calls of this thread may change what it was certain of.
+    let is_certain = matches!(belief, Some(Belief::Certain(_))) && store.pending.get() == 0;
     let update =
         Update { store: Rc::clone(store), log: log.clone(), key, function: js.keep(function)?, deferred };
-    match believed {
-        None => {
-            let attempt = Attempt { expected: Expected::Unknown, result: String::new(), is_again: false };
-            update.send(js, environment, attempt);
+    let unknown = || Attempt { expected: Expected::Unknown, result: String::new(), is_again: false };
+    match belief {
+        None => update.send(js, environment, unknown()),
+        Some(Belief::Certain(value) | Belief::Likely(value)) => {
+            match run(js, environment, &update.function, value.as_deref()) {
+                Ok(result) => {
+                    let attempt = Attempt { expected: Expected::Value(value), result, is_again: false };
+                    update.send(js, environment, attempt);
+                }
+                Err(refusal) if is_certain => js.settle(update.deferred, Err(refusal)),
+                // The function may refuse a value that the key does not have: it gets the real one.
+                Err(_) => update.send(js, environment, unknown()),
+            }
         }
-        Some(value) => match run(js, environment, &update.function, value.as_deref()) {
-            Ok(result) => {
-                let attempt = Attempt { expected: Expected::Value(value), result, is_again: false };
-                update.send(js, environment, attempt);
-            }
-            Err(refusal) => {
-                js.settle(update.deferred, Err(refusal));
-            }
-        },
     }
     Ok(promise)
 }

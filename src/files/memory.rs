@@ -16,6 +16,7 @@ use crate::store::clock::Clock;
 use crate::store::core::Memory;
 use crate::store::query::Query;
 use crate::store::report::PlaceReport;
+use crate::store::request::Belief;
 use crate::vfs::FileSystemRef;
 
 /// Up to this size, a whole state is answered on the caller's thread.
@@ -52,12 +53,13 @@ impl Memory for FolderMemory {
         })
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>> {
+    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
         let shelf = self.shelf(log)?;
         let value = |state: &State| Some(state.get(key).map(|member| member.value().to_owned()));
         // While others write, the files are never as they were. An update that had to ask for its value would keep all
         // later ones waiting. That a key is not there is no guess: functions do not expect it of one that is.
-        shelf.read(&*self.files, Edits::Counted, value).or_else(|| shelf.guess(key).map(Some))
+        let certain = shelf.read(&*self.files, Edits::Counted, value).map(Belief::Certain);
+        certain.or_else(|| shelf.guess(key).map(|value| Belief::Likely(Some(value))))
     }
 
     fn report(&self) -> Box<dyn PlaceReport> {

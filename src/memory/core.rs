@@ -26,7 +26,7 @@ use crate::store::held::Held;
 use crate::store::metrics::Distribution;
 use crate::store::query::Query;
 use crate::store::report::PlaceReport;
-use crate::store::request::{Expected, Replace, Request, Work};
+use crate::store::request::{Belief, Expected, Replace, Request, Work};
 use crate::store::rule::{Outcome, Reads, Rule, View};
 use crate::store::ticket::{Outlet, Ticket};
 use crate::vfs::FileSystemRef;
@@ -231,7 +231,7 @@ impl Memory for SharedMemory {
         None
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>> {
+    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
         let mut chance = self.chance.lock();
         if chance.once_in(3) {
             return None;
@@ -243,10 +243,10 @@ impl Memory for SharedMemory {
             if !former.is_empty() {
                 #[expect(clippy::cast_possible_truncation, reason = "below the number of values")]
                 let place = chance.below(former.len() as u64) as usize;
-                return Some(Some(former.swap_remove(place)));
+                return Some(Belief::Likely(Some(former.swap_remove(place))));
             }
         }
-        Some(log.state().get(key).map(|member| member.value().to_owned()))
+        Some(Belief::Likely(log.state().get(key).map(|member| member.value().to_owned())))
     }
 
     fn report(&self) -> Box<dyn PlaceReport> {

@@ -11,7 +11,7 @@ use crate::store::cursor::Cursor;
 use crate::store::end::End;
 use crate::store::query::Query;
 use crate::store::report::Report;
-use crate::store::request::Request;
+use crate::store::request::{Belief, Request};
 use crate::store::ticket::{Outlet, Ticket};
 
 /// A place that keeps data.
@@ -22,8 +22,8 @@ pub trait Backend: Send + Sync {
     /// Answers from memory, without waiting; `None` where that cannot be done now.
     fn answer_now(&self, log: &LogName, query: &Query) -> Option<Answer>;
 
-    /// What a key literal has now, as far as that is known without waiting: a guess. `Expected` decides.
-    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>>;
+    /// What a key literal has, as far as that is known without waiting. `Expected` decides.
+    fn guess(&self, log: &LogName, key: &str) -> Option<Belief>;
 
     /// Reads on from a cursor.
     fn read_on(&self, cursor: Box<dyn Cursor>, ticket: Ticket);

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::store::answer::Answer;
 use crate::store::query::Query;
 use crate::store::report::PlaceReport;
-use crate::store::request::Request;
+use crate::store::request::{Belief, Request};
 use crate::store::ticket::{Outlet, Ticket};
 
 /// See the header of this file.
@@ -110,7 +110,7 @@ pub trait Memory: Send + Sync {
     fn answer_now(&self, log: &LogName, query: &Query) -> Option<Answer>;
 
     /// See `Backend::guess`.
-    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>>;
+    fn guess(&self, log: &LogName, key: &str) -> Option<Belief>;
 
     /// The place's part of the metrics.
     fn report(&self) -> Box<dyn PlaceReport>;

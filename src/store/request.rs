@@ -29,6 +29,14 @@ pub enum Expected {
     Value(Option<String>),
 }
 
+/// What a key has, as far as a place can say so without waiting. `None` inside: no such key.
+pub enum Belief {
+    /// It was checked just now.
+    Certain(Option<String>),
+    /// It was so when it was checked last.
+    Likely(Option<String>),
+}
+
 /// What a scheduler asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Maintenance {

@@ -32,7 +32,7 @@ use crate::store::metrics::TIMED_CALLS;
 use crate::store::patience::{Patience, WAIT_US_MAX};
 use crate::store::query::Query;
 use crate::store::report::Report;
-use crate::store::request::Request;
+use crate::store::request::{Belief, Request};
 use crate::store::ticket::{Outlet, Ticket};
 
 /// The writer of a place, for callers on any thread.
@@ -104,7 +104,7 @@ impl<C: Core> Backend for Writer<C> {
         self.surroundings.memory.answer_now(log, query)
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Option<String>> {
+    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
         self.surroundings.memory.guess(log, key)
     }
 
