@@ -25,7 +25,8 @@ import { fail, root, run } from './tools.mjs';
  * simulation or forgotten file is published by accident.
  */
 const LIST = 'scripts/packed-files.txt';
-const SIZE_MAX_BYTES = 384 * 1024;
+/** A few per cent above what it is: sources, documents and JavaScript, each with its header. */
+const SIZE_MAX_BYTES = 432 * 1024;
 
 const npm = (args, cwd) =>
   execFileSync('npm', [...args, '--loglevel=error'], {
