@@ -210,8 +210,7 @@ impl<'scope> Calls<'scope> {
 
     pub fn log_pieces(&self, log: Value<'scope>) -> Fallible<'scope, Rc<LogPieces>> {
         let log = log_name(self.js, log)?;
-        let is_collection = Usage::Entries.is_collection(&log);
-        Ok(LogPieces::new(Rc::clone(&self.store), log, is_collection))
+        Ok(LogPieces::new(Rc::clone(&self.store), log))
     }
 
     // Tokens.

@@ -10,6 +10,7 @@ use super::js::{Deferred, Fallible, Js, Value};
 use super::store::Store;
 use crate::data::name::LogName;
 use crate::error::Result;
+use crate::game::LOGS;
 use crate::store::answer::Answer;
 use crate::store::cursor::Cursor;
 use crate::store::query::Query;
@@ -33,7 +34,8 @@ enum Position {
 
 impl LogPieces {
     /// Opens the log with the first `read`.
-    pub fn new(store: Rc<Store>, log: LogName, is_collection: bool) -> Rc<Self> {
+    pub fn new(store: Rc<Store>, log: LogName) -> Rc<Self> {
+        let is_collection = LOGS.contains(&log.as_str());
         Rc::new(Self { store, log, is_collection, position: RefCell::new(Position::Unopened) })
     }
 

@@ -10,11 +10,11 @@ use crate::files::event::{Event, lock_wait};
 use crate::files::log::paths::LogPaths;
 use crate::files::metrics::FolderMetrics;
 use crate::files::options::{FsyncMode, Options};
-use crate::files::syncing::Syncing;
 use crate::files::temporary::TemporaryNames;
 use crate::store::event::{Described, LONG_LOCK_WAIT_MS, NoticeSink, Notifier, SLOW_SYNC_MS};
 use crate::store::patience::Patience;
 use crate::vfs::FileSystemRef;
+use crate::vfs::Syncing;
 
 /// See the header of this file.
 pub struct Context {

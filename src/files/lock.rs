@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Holder, Result};
 use crate::files::log::paths::create_folder;
-use crate::files::syncing::Syncing;
 use crate::store::patience::Patience;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Missing};
 
 const PAUSE_US_FIRST: u64 = 30;

@@ -30,7 +30,6 @@ pub(crate) mod retention;
 pub(crate) mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;
-pub(crate) mod syncing;
 pub(crate) mod temporary;
 pub(crate) mod write;
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Result;
 use crate::files::log::paths::MENDED_ENDING;
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Missing};
 
 /// Names for the temporary files of this process.

@@ -6,6 +6,7 @@
 //!
 //! Invariant: an error names the system call and the path (`Error::io`). Nothing here retries a sync.
 
+use super::syncing::Syncing;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,8 +72,8 @@ pub trait FileSystem: Send + Sync {
         let _ = path;
         None
     }
-    /// Cuts the file at `path` to `size_bytes` and syncs it if `sync`.
-    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()>;
+    /// Cuts the file at `path` to `size_bytes`, and syncs it where that is on.
+    fn truncate(&self, path: &Path, size_bytes: u64, syncing: Syncing) -> Result<()>;
     /// Moves `from` over `to`, atomically.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Gives the file at `from` a second name.

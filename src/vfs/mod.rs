@@ -9,7 +9,9 @@ mod real;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod syncer;
+mod syncing;
 
 pub use clock::{monotonic_us, now_ms};
 pub use file_system::{File, FileSystem, FileSystemRef, Missing, Stamp, SyncBeside};
 pub use real::RealFileSystem;
+pub use syncing::Syncing;

@@ -17,6 +17,7 @@ mod open;
 mod owner;
 mod stamp;
 
+use super::syncing::Syncing;
 use std::path::Path;
 use std::{fs, io};
 
@@ -125,10 +126,10 @@ impl FileSystem for RealFileSystem {
         lock_holder(path)
     }
 
-    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
+    fn truncate(&self, path: &Path, size_bytes: u64, syncing: Syncing) -> Result<()> {
         let file = opening().write(true).open(path).map_err(|error| not_opened(error, path))?;
         file.set_len(size_bytes).map_err(failed("ftruncate", path))?;
-        if sync { file.sync_all().map_err(failed("fsync", path)) } else { Ok(()) }
+        if syncing.is_on() { file.sync_all().map_err(failed("fsync", path)) } else { Ok(()) }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -12,8 +12,8 @@ use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks};
 use crate::files::log::encoder::Encoder;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::{FreshMirror, write_large};
-use crate::files::syncing::Syncing;
 use crate::files::temporary::{Pace, create_held};
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// A step of the compaction of a log.

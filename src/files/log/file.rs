@@ -15,7 +15,7 @@ use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::{LogPaths, sync_parents};
 use crate::files::log::rewrite::{Fresh, Placed, RewritePlan};
 use crate::files::log::torn_tail::TornTail;
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Stamp};
 
 /// How far a log was read.
@@ -284,7 +284,7 @@ impl LogFile {
         if self.has_failed_append() {
             let found = files.stamp(&self.paths.log)?;
             if self.has_only_failed_append_behind(files, found)? {
-                files.truncate(&self.paths.log, self.end, syncing.is_on())?;
+                files.truncate(&self.paths.log, self.end, syncing)?;
                 self.stamp = files.stamp(&self.paths.log)?;
                 self.mending.failed_append = Vec::new();
             } else {
@@ -403,7 +403,7 @@ impl LogFile {
         // The last check comes just before the cut.
         let is_last = files.stamp(&self.paths.log)?.is_some_and(|found| found.size_bytes == file_end);
         if is_last {
-            files.truncate(&self.paths.log, ours_at, true)?;
+            files.truncate(&self.paths.log, ours_at, Syncing::On)?;
         }
         Ok(is_last)
     }

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::files::log::bytes::copy_range;
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// So often more is copied before the rename; whatever comes then is found after it.

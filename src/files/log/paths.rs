@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use crate::data::name::{LogName, file_number, next_file_number};
 use crate::error::{Code, Result};
-use crate::files::syncing::Syncing;
 use crate::vfs::FileSystem;
+use crate::vfs::Syncing;
 
 /// Ending of a log that is being written anew without its damaged lines.
 pub const MENDED_ENDING: &str = ".log.mended.tmp";

@@ -26,7 +26,7 @@ use crate::files::log::late::{copy_late, rescue_late};
 use crate::files::log::lines::BOM;
 use crate::files::log::mending::Mending;
 use crate::files::log::paths::{LogPaths, MENDED_ENDING};
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// What is written, in order.

@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::files::log::bytes::{copy_range, end_of_content};
 use crate::files::log::mending::Mended;
 use crate::files::log::paths::LogPaths;
-use crate::files::syncing::Syncing;
 use crate::vfs::FileSystem;
+use crate::vfs::Syncing;
 
 /// So many torn tails are kept.
 const KEPT_MAX: usize = 3;
@@ -41,7 +41,7 @@ impl TornTail {
             let found = files.stamp(&paths.log)?;
             let is_as_read = found.is_none_or(|found| found.size_bytes == self.end + self.bytes);
             if is_as_read {
-                files.truncate(&paths.log, self.end, syncing.is_on())?;
+                files.truncate(&paths.log, self.end, syncing)?;
             }
             Ok(is_as_read)
         });
@@ -66,7 +66,7 @@ impl TornTail {
         copy_range(&mut *log, &mut *kept, self.end, content_end)?;
         if content_end < torn_end {
             // Zeros that were never written take no room on the disk, and need none here.
-            files.truncate(aside, self.bytes, false)?;
+            files.truncate(aside, self.bytes, Syncing::Off)?;
         }
         if syncing.is_on() {
             kept.sync_data()?;

@@ -19,8 +19,8 @@ use crate::error::Result;
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorId;
-use crate::files::syncing::Syncing;
 use crate::files::temporary::{Pace, create_held};
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, SyncBeside};
 
 /// Up to this size the mirror is written before a promise resolves.

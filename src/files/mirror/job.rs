@@ -8,9 +8,9 @@ use crate::data::name::LogName;
 use crate::data::state::Snapshot;
 use crate::error::Result;
 use crate::files::mirror::content::{FreshMirror, write_large};
-use crate::files::syncing::Syncing;
 use crate::files::temporary::Pace;
 use crate::vfs::FileSystem;
+use crate::vfs::Syncing;
 
 /// A mirror that is to be written.
 pub struct MirrorJob {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error, Result};
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::{LogPaths, create_folder};
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{FileSystem, Missing, Stamp};
 
 const RECORD_BYTES_MAX: u64 = 4096;

@@ -17,7 +17,7 @@ use crate::files::mirror::known::{
 };
 use crate::files::mirror::record::{MirrorId, MirrorRecord, PlacedMirror, RecordStage};
 use crate::files::shelf::Shelf;
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, Stamp};
 
 /// What must be known of the log.

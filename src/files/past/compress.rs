@@ -6,7 +6,7 @@ use crate::data::name::LogName;
 use crate::error::Result;
 use crate::files::past::gzip::compress;
 use crate::files::past::old_logs::OldLog;
-use crate::files::syncing::Syncing;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem};
 
 /// An old log that is to be compressed.

@@ -11,8 +11,8 @@ use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
-use crate::files::syncing::Syncing;
 use crate::files::temporary::create_held;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Stamp};
 
 const COPY_BYTES: usize = 1 << 20;

@@ -49,6 +49,7 @@ use crate::store::rule::{RuleOf, View};
 use crate::store::ticket::Outlet;
 use crate::store::ticket::Ticket;
 use crate::store::writer::Writer;
+use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Missing, RealFileSystem, Stamp};
 
 /// The log that all sessions work on.
@@ -183,9 +184,9 @@ impl FileSystem for BenchFiles {
         self.real.lock_holder(path)
     }
 
-    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
+    fn truncate(&self, path: &Path, size_bytes: u64, syncing: Syncing) -> Result<()> {
         self.before("truncate", path)?;
-        self.real.truncate(path, size_bytes, sync)
+        self.real.truncate(path, size_bytes, syncing)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

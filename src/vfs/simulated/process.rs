@@ -12,6 +12,7 @@ use super::super::{File, FileSystem, Missing, Stamp};
 use super::node::{Key, Target};
 use super::{CallKind, MS, World};
 use crate::error::{Error, Result};
+use crate::vfs::Syncing;
 
 /// A process on a simulated machine: what the engine sees of it.
 #[derive(Clone)]
@@ -132,7 +133,7 @@ impl FileSystem for Process {
             .filter(|process| *process > 0)
     }
 
-    fn truncate(&self, path: &Path, size_bytes: u64, sync: bool) -> Result<()> {
+    fn truncate(&self, path: &Path, size_bytes: u64, syncing: Syncing) -> Result<()> {
         let mut world = self.enter();
         let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
         let Some(key) = found else {
@@ -142,7 +143,7 @@ impl FileSystem for Process {
             disk.set_length(key, usize::try_from(size_bytes).unwrap_or(usize::MAX), now);
             Ok(())
         })?;
-        if sync { world.sync_file(self, key, "fsync", path) } else { Ok(()) }
+        if syncing.is_on() { world.sync_file(self, key, "fsync", path) } else { Ok(()) }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

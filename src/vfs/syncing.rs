@@ -1,4 +1,6 @@
-//! Whether files and folders are synced: the user's choice `fsync: 'never'` as the functions that write files see it.
+//! Whether files and folders are synced: the user's choice `fsync: 'never'`, as the functions that write files see it.
+//!
+//! Invariant: with `Off`, a function does the same calls except the syncs.
 
 /// Whether what is written must be on disk before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
