@@ -40,13 +40,16 @@ export async function turns(count = 5) {
 const warnings = [];
 const printWarning = process.listeners('warning');
 process.removeAllListeners('warning');
-process.on('warning', (warning) => {
+function collectWarning(warning) {
   if (warning.name === 'ProgressiveStorageWarning') warnings.push(warning);
   else for (const print of printWarning) print.call(process, warning);
-});
+}
+process.on('warning', collectWarning);
 
 /** Returns a function that lists the package's warnings with this code from now on. */
 export function listenForWarnings(code) {
+  // Bun runs all files in one process, where another test may have removed the listener.
+  if (!process.listeners('warning').includes(collectWarning)) process.on('warning', collectWarning);
   const from = warnings.length;
   return async () => {
     await turns();
