@@ -306,6 +306,8 @@ test('configure() after the first use, close() and configure() again', async (t)
   const place = scene(t);
   place.beforeEnd(() => ps.close());
   const [first, second] = ['first', 'second'].map((name) => path.join(place.root, name));
+  // Bun runs all files in one process, where another test may have left it open.
+  await ps.close();
   ps.configure({ dataDir: first });
   ps.configure({ dataDir: first });
   assert.equal((await ps.updatePlayerStats('user', 'name', 1)).totalGames, 1);
