@@ -13,10 +13,14 @@ import { BENCH, REPOSITORY } from './support/package.mjs';
 import { textTable } from './support/table.mjs';
 
 export function saveReport(results) {
-  const { date, machine, loadBefore, command, budgets, peers, lines } = results;
+  const { date, machine, loadBefore, command, budgets, peers, lines, server } = results;
   const heading = `Measured on ${date.slice(0, 10)} by \`${command}\`: ${machine} · load average ${loadBefore} at the start.`;
   const readme = path.join(BENCH, 'README.md');
   if (budgets) replacePart(readme, 'table', [heading, fenced(textTable(budgets.rows))]);
+  if (server) {
+    const onServer = `${heading} PostgreSQL ${server.server}, which syncs each commit, on the same machine.`;
+    replacePart(readme, 'server', [onServer, fenced(textTable(server.rows))]);
+  }
   if (!peers) return;
   const names = PEERS.filter(({ id }) => peers.stores[id]);
   replacePart(readme, 'comparison', [

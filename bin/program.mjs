@@ -9,24 +9,16 @@
 //   run(context)  does the work; returns an exit code, or nothing for 0
 // Invariant: however a command ends, everything that it registered with `atEnd` runs, in reverse order.
 
-import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseCommand } from './support/arguments.mjs';
+import { COMMANDS, commandNames } from './support/command-names.mjs';
 import { Endings } from './support/endings.mjs';
 import { asStop, EXIT, PROGRAM, usageError } from './support/errors.mjs';
 import { commandHelp, overview } from './support/help.mjs';
 import { nearest } from './support/nearest.mjs';
 import { Terminal } from './support/terminal.mjs';
+import { hideSecrets } from './support/url.mjs';
 import { packageVersion } from './support/version.mjs';
-
-const COMMANDS = new URL('./commands/', import.meta.url);
-
-export function commandNames() {
-  return readdirSync(COMMANDS)
-    .filter((name) => name.endsWith('.mjs'))
-    .map((name) => name.slice(0, -'.mjs'.length))
-    .sort();
-}
 
 // The commands import the addon too. But when a module fails a second time on import, Node reports the error as
 // uncaught, even if it was caught; a failed `require` can be caught.
@@ -152,12 +144,16 @@ function showWarnings(terminal) {
 // Returns the exit code.
 function showError(terminal, failure) {
   const error = asStop(failure);
-  const { exitCode, code, hint, details } = error;
+  const { exitCode, code } = error;
+  // A url may be given where none belongs.
+  const message = hideSecrets(error.message);
+  const hint = error.hint && hideSecrets(error.hint);
+  const details = error.details.map(hideSecrets);
   if (terminal.json) {
-    terminal.result({ error: { code, message: error.message, hint, details, path: error.path } });
+    terminal.result({ error: { code, message, hint, details, path: error.path && hideSecrets(error.path) } });
     return exitCode;
   }
-  terminal.note(`${PROGRAM}: ${error.message}`);
+  terminal.note(`${PROGRAM}: ${message}`);
   for (const detail of details) terminal.note(`  ${detail}`);
   if (hint) terminal.note(hint);
   return exitCode;

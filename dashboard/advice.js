@@ -17,8 +17,24 @@ const ADVICE = {
     'Another process held the lock for long. Check whether one hangs or is stopped (Ctrl-Z, a debugger).',
   mirrorFailed:
     'The log has all data. Check that the JSON file and its folder are writable and the disk has room.',
+  mirrorCostly:
+    "The log has all data without the JSON file. With the option mirror: 'close' it is written only by flush() and close(), at exit, and by compactions.",
   syncFailed: 'The disk refused to sync. Check it (smartctl, dmesg) and keep a copy of the folder elsewhere.',
   backupFailed: 'Old backups stay as they are. Check that the logs folder is writable and the disk has room.',
 };
 
-module.exports = { ADVICE };
+/** The same for a server. */
+const SERVER_ADVICE = {
+  compaction: null,
+  reconnect: null,
+  connectionLost:
+    'Calls wait, each up to its timeoutMs. Look whether the server runs and takes writes; the bot goes on by itself.',
+  compactionFailed:
+    'The entries stay as they are and become more. Remove the reason; the scheduler tries again.',
+  lostWrites:
+    'A fail-over lost what was acknowledged. Look at these keys, and set a synchronous standby (synchronous_standby_names).',
+  notReplicated:
+    'Only the primary has these changes. Check that the standby runs and follows the primary, before the primary fails.',
+};
+
+module.exports = { ADVICE, SERVER_ADVICE };

@@ -22,7 +22,7 @@ const namesIn = (folder) => {
   }
 };
 
-/** Whether a log has a JSON file: the bot's three always do, any other one once the engine keeps a record of it. */
+/** Whether a log has a JSON file: the bot's three always do, any other one once the store keeps a record of it. */
 function isCollection(dataDir, log) {
   return BOT_LOGS.includes(log) || isFile(path.join(dataDir, '.progressive-storage', `${log}.mirror`));
 }

@@ -1,6 +1,6 @@
 // Counts what any process appends to the logs of a folder. It reads only their files.
 //
-// The engine reads the lines (`readLogLines`), so an entry behind garbage on its line counts too.
+// The store reads the lines (`readLogLines`), so an entry behind garbage on its line counts too.
 //
 // Invariant: each update reads only what was appended since the one before. A replaced log (a compaction) counts from
 // its end on: its checkpoint is not taken for new entries, but entries appended since the last update are missed.

@@ -40,4 +40,4 @@ function checkOptions({ port = PORT, host = '127.0.0.1', token, storage, ...othe
   return { port, host, token, storage };
 }
 
-module.exports = { checkOptions, isLoopback };
+module.exports = { checkOptions, isLoopback, refuse };

@@ -87,7 +87,7 @@ class Server {
 
   close() {
     this.#closed ??= new Promise((resolve) => {
-      this.#recorder.stop();
+      const stopped = this.#recorder.stop();
       for (const client of this.#clients) client.end();
       // A client may have sent half of a request, or not read its answer.
       const cut = setTimeout(() => {
@@ -95,7 +95,7 @@ class Server {
       }, CLOSE_MS);
       this.#server.close(() => {
         clearTimeout(cut);
-        resolve();
+        resolve(stopped);
       });
       this.#server.closeIdleConnections?.();
     });
@@ -133,6 +133,9 @@ class Server {
       return fail(400, 'This is not a valid address.');
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') return fail(405, 'Only GET is allowed.');
+    // Another site that is open in the browser cannot read the answer, but the question would be work.
+    if (request.headers['sec-fetch-site'] === 'cross-site' && url.pathname !== '/')
+      return fail(403, 'Another site may not ask this dashboard.');
     if (this.#token === undefined && this.#isLoopback) {
       const name = (request.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
       if (!isLoopback(name)) return fail(421, 'This dashboard answers only to localhost.');
@@ -155,7 +158,8 @@ class Server {
   }
 
   /** A problem names paths and keys, so only a client with the token sees it. */
-  #health(fail, { isKnown }) {
+  async #health(fail, { isKnown }) {
+    await this.#recorder.check();
     const problem = this.#recorder.problem();
     return problem ? fail(503, isKnown ? problem : 'not ok') : fail(200, 'ok');
   }
@@ -194,7 +198,7 @@ class Server {
         "frame-ancestors 'none'",
       ].join('; '),
     });
-    response.end(page().replaceAll('__NONCE__', nonce));
+    response.end(page().replaceAll('__NONCE__', nonce).replace('__KIND__', this.#recorder.kind));
   }
 
   #events(request, response, fail) {
@@ -203,7 +207,11 @@ class Server {
     if (request.method === 'HEAD') return response.end();
     response.write(`retry: 2000\nevent: hello\ndata: ${JSON.stringify(this.#recorder.all())}\n\n`);
     this.#clients.add(response);
-    request.on('close', () => this.#clients.delete(response));
+    this.#recorder.setWatched(true);
+    request.on('close', () => {
+      this.#clients.delete(response);
+      this.#recorder.setWatched(this.#clients.size > 0);
+    });
   }
 
   async #key(url, response, fail) {
@@ -216,7 +224,7 @@ class Server {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(text);
     } catch (error) {
-      fail(error instanceof TypeError ? 400 : 500, error.message);
+      fail(error.status ?? (error instanceof TypeError ? 400 : 500), error.message);
     }
   }
 }

@@ -142,9 +142,22 @@ function warn(code, message) {
 }
 
 let isDefaultOpen = () => false;
+let notifyClosed = () => {};
+let notifyWatched = () => {};
+
+/** Calls this when a storage was closed. */
+function whenClosed(call) {
+  notifyClosed = call;
+}
+
+/** Calls this with the id of a watch for which there is something new. */
+function whenWatched(call) {
+  notifyWatched = call;
+}
 
 /** A storage in the folder of this hub was closed; `isLast` where it was this thread's only one there. */
 function closed(hub, isLast) {
+  notifyClosed();
   if (hub === defaultHub && !isDefaultOpen()) defaultClosed();
   if (!isLast) return;
   listeners = listeners.filter((known) => known.hub !== hub);
@@ -155,7 +168,8 @@ function closed(hub, isLast) {
 function connect(isOpen) {
   isDefaultOpen = isOpen;
   const offsetMs = (timeZone, at) => require('./time-zone.js').offsetMs(timeZone, at);
-  native.connect({ heard, warn, closed, offsetMs });
+  const watched = (id, isToLook) => notifyWatched(id, isToLook);
+  native.connect({ heard, watched, warn, closed, offsetMs, ...require('./several-keys.js') });
 }
 
 module.exports = {
@@ -167,4 +181,6 @@ module.exports = {
   removeListener,
   setDefaultLogger,
   setLogger,
+  whenClosed,
+  whenWatched,
 };

@@ -1,7 +1,8 @@
 // Everything that the package exports. The functions are bound to the default storage; their parameters are those of
 // the methods of `Storage`.
 
-const { __napiBindingTarget, Collection, OpType } = require('./addon.js');
+const { __napiBindingTarget, OpType } = require('./addon.js');
+const { Collection } = require('./collection.js');
 const events = require('./events.js');
 const { CompactionScheduler, startScheduler } = require('./scheduler.js');
 const { close, configure, standard } = require('./standard.js');
@@ -41,7 +42,7 @@ const clearGameState = (channelId) => standard.clearGameState(channelId);
 const getAllGameStates = () => standard.getAllGameStates();
 
 // The rest.
-const collection = (name) => standard.collection(name);
+const collection = (name, options) => new Collection(standard, name, options);
 const flush = () => standard.flush();
 const metrics = () => standard.metrics();
 const metricsText = () => standard.metricsText();
@@ -50,6 +51,7 @@ const once = (event, listener, options) => events.addOnce(events.DEFAULT, event,
 const off = (event, listener) => events.removeListener(events.DEFAULT, event, listener);
 // Each of these is read when it is first called.
 const readLogLines = (file, from, options) => require('./lines.js').readLogLines(file, from, options);
+const snapshot = (folder) => require('./snapshot.js').snapshot(standard, folder, Storage);
 const startDashboard = (options) => require('../dashboard/start.js').startDashboard(module.exports, options);
 
 module.exports = {
@@ -90,6 +92,7 @@ module.exports = {
   saveGameState,
   savePlayers,
   saveTokens,
+  snapshot,
   startCompactionScheduler,
   startDashboard,
   streamLogEntries,

@@ -9,38 +9,133 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A watch on a collection, for `lib/watch.js`. */
+export declare class ChangeReader {
+  /** What native code calls it. */
+  get id(): WatchId
+  /** The name of its log. */
+  get log(): string
+  /** The data folder; null for a server. */
+  get folder(): string | null
+  /** Whether its storage is open. */
+  isOpen(): boolean
+  /** Resolves when the place has looked for changes. */
+  look(): Promise<void>
+  /** The next changes that wait; undefined where none do. */
+  take(): Change[] | undefined
+  /** Nothing is noted any more. True where the place forgets it with one more look. */
+  end(): boolean
+}
+
 /**
  * Keyed data of any kind in one log with its JSON file. Keys are non-empty strings, values anything
  * that JSON can hold. Made by `collection(name)`; players, tokens and `game_state` are collections too.
+ *
+ * `T` is the type of the values, `In` that of what is given to calls that write: the same, unless a schema has
+ * another one. Only a schema checks it.
  *
  * Every method rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong
  * argument, and with the system's code (`ENOSPC`, `EACCES`, `EIO`, …) when the disk refuses.
  *
  * @example
- * const guilds = collection('guilds')
+ * const guilds = collection<{ games: number }>('guilds')
  * await guilds.update('123', (guild = { games: 0 }) => ({ ...guild, games: guild.games + 1 }))
  */
 export declare class Collection {
+  /** A collection of a storage, for `lib/collection.js`. */
+  constructor(storage: Storage, name: string)
   /** The value of a key, or undefined. */
-  get(key: string): Promise<any>
+  get(key: string): Promise<T | undefined>
   /** Whether a key is there. */
   has(key: string): Promise<boolean>
-  /** Sets a key. Resolves once it is on disk. */
-  set(key: string, value: any): Promise<void>
+  /**
+   * Sets a key. Resolves once it is on disk.
+   *
+   * With `ttlMs` or `expiresAt`, the key ends by itself: from then on it is not there for anybody, as if it had been
+   * deleted. `update` keeps that time; `set` without it clears it.
+   * @param key The key.
+   * @param value The value.
+   * @param options When the key ends. Default: never.
+   * @example
+   * const cooldowns = collection('cooldowns')
+   * await cooldowns.set('daily:123', true, { ttlMs: 24 * 60 * 60 * 1000 })
+   * if (await cooldowns.has('daily:123')) console.log('again at', new Date(await cooldowns.expiresAt('daily:123')))
+   */
+  set(key: string, value: In, options?: ExpiryOptions): Promise<void>
+  /** When a key ends, in milliseconds since 1970; null where it does not end by itself, or is not there. */
+  expiresAt(key: string): Promise<number | null>
   /** Removes a key. Resolves to whether it was there. */
   delete(key: string): Promise<boolean>
   /**
    * Reads, changes and writes a key, atomically among all callers in all processes. Resolves to the
    * new value.
    *
-   * Rejects with `TypeError` (`ERR_INVALID_RETURN_VALUE`) when `fn` returns undefined or a promise, and
-   * with the error that `fn` throws; then nothing was changed.
+   * `fn` may be called more than once: when somebody else changed the value meanwhile, and when it threw on a
+   * value that was not certain yet. The last call counts.
+   *
+   * Rejects with the error that `fn` throws in its last call. Rejects with `TypeError` when `fn` returns undefined,
+   * a function, a symbol or a promise (`ERR_INVALID_RETURN_VALUE`), or what `JSON.stringify` refuses, such as a
+   * `BigInt` (`ERR_INVALID_ARG_VALUE`). Nothing was changed then.
    * @param key The key.
-   * @param fn Gets the value, or undefined when there is none, and returns the new one. May be called again when somebody else changed the value meanwhile, so it should do nothing else.
+   * @param fn Gets the value, or undefined when there is none, and returns the new one. It should do nothing else, because it may be called again.
+   * @param options When the new value ends. Default: when the one before it would have ended.
    */
-  update(key: string, fn: (value: any) => any): Promise<any>
+  update(key: string, fn: (value: T | undefined) => In, options?: ExpiryOptions): Promise<T>
+  /**
+   * The values of several keys, as they were at one moment: a `Map` in the order of `keys`, without those that are
+   * not there. Of them, `map.get(key)` is undefined.
+   *
+   * @example
+   * ```js
+   * const coins = await collection('coins').getMany(['ann', 'ben'])
+   * console.log(coins.get('ann') ?? 0)
+   * ```
+   * @param keys The keys: an array, or another iterable of strings. One that is named twice counts once.
+   */
+  getMany(keys: Iterable<string>): Promise<Map<string, T>>
+  /**
+   * Sets several keys, all or none. Resolves once they are on disk. Without entries, nothing is written.
+   *
+   * @example
+   * ```js
+   * await collection('coins').setMany({ ann: 100, ben: 50 })
+   * ```
+   * @param entries An object by key, a `Map`, or an iterable of `[key, value]` pairs. Of a key that is there twice, the last value counts.
+   */
+  setMany(entries: Iterable<readonly [string, In]> | Readonly<Record<string, In>>): Promise<void>
+  /**
+   * Removes several keys, all or none. Resolves to how many of them were there.
+   * @param keys The keys: an array, or another iterable of strings. One that is named twice counts once.
+   */
+  deleteMany(keys: Iterable<string>): Promise<number>
+  /**
+   * Reads, changes and writes several keys, all or none, atomically among all callers in all processes. A crash at any
+   * instant leaves all of the changes or none. Resolves to an object with the new values of `keys`.
+   *
+   * `fn` gets an object with the values of the keys that are there; it has no prototype, so a name such as
+   * `'constructor'` is undefined in it. `fn` returns an object with the new values by key. A key that it leaves out
+   * stays as it is, and undefined removes one. Where it returns `{}`, nothing is written.
+   *
+   * `fn` may be called more than once: when somebody else changed one of the values meanwhile, and when it threw on
+   * values that were not certain yet. The last call counts.
+   *
+   * Rejects with the error that `fn` throws in its last call. Rejects with `TypeError` when `fn` returns no object by
+   * key, a promise, a change of a key that is none of `keys`, or a function or symbol as a value
+   * (`ERR_INVALID_RETURN_VALUE`), or what `JSON.stringify` refuses (`ERR_INVALID_ARG_VALUE`). Nothing was changed then.
+   *
+   * @example
+   * ```js
+   * await collection('coins').updateMany(['ann', 'ben'], ({ ann = 0, ben = 0 }) => {
+   *   if (ann < 200) throw new RangeError('Ann has too few coins')
+   *   return { ann: ann - 200, ben: ben + 200 }
+   * })
+   * ```
+   * @param keys The keys: an array, or another iterable of strings, none twice.
+   * @param fn Gets the values by key, and returns the changes by key. It should do nothing else, because it may be called again.
+   */
+  updateMany<K extends string>(keys: Iterable<K>, fn: (values: { [key in K]?: T }) => { [key in K]?: In | undefined }): Promise<{ [key in K]?: T }>
   /** All keys with their values, in JavaScript's property order. */
-  entries(): Promise<Array<[string, any]>>
+  entries(): Promise<Array<[string, T]>>
   /** All keys, in JavaScript's property order. */
   keys(): Promise<string[]>
   /** Number of keys. */
@@ -51,7 +146,7 @@ export declare class Collection {
    * @param field Name of the field.
    * @param n How many at the most. Default: 10.
    */
-  top(field: string, n?: number): Promise<Array<[string, any]>>
+  top(field: string, n?: number): Promise<Array<[string, T]>>
   /**
    * The place of a key by a field (1 is the greatest) among the values that have it, or null.
    * @param key The key.
@@ -62,15 +157,19 @@ export declare class Collection {
   clear(): Promise<void>
 }
 
-/** The pieces of a log, for `lib/stream.js`. */
+/** The pieces of a log or a collection, for `lib/`. */
 export declare class LogReader {
-  /** The next entries; none at the end. */
-  read(): Promise<LogEntry[]>
+  /** The next entries or pairs; none at the end. */
+  read(): Promise<any[]>
+  /** Throws when the storage of a collection is closed. */
+  checkOpen(): void
+  /** Reads no more, and closes the log. */
+  close(): void
 }
 
-/** A data folder and how it is used, for `lib/`. */
+/** Where the data is kept and how, for `lib/`. */
 export declare class Settings {
-  /** Finds the folder from the current directory. */
+  /** Finds the folder from the current directory, or the server from its url and the environment. */
   constructor(options: CheckedOptions)
 }
 
@@ -98,13 +197,6 @@ export declare class Storage {
    * reject with code `ERR_STORAGE_CLOSED`. Safe to call twice.
    */
   close(): Promise<void>
-  /**
-   * A collection of this folder: keyed data of any kind. See `Collection`.
-   *
-   * Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
-   * @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
-   */
-  collection(name: string): Collection
   /**
    * What was counted of this folder since it was opened; see the module's `metrics`.
    *
@@ -136,7 +228,7 @@ export declare class Storage {
    * `streamLogEntries`.
    * @param logName File name of the log without its ending.
    */
-  readLogEntries(logName: string): Promise<LogEntry[]>
+  readLogEntries<T = unknown>(logName: string): Promise<LogEntry<T>[]>
   /**
    * The object that a log's entries come to; `{}` when there is no log. With `at`, as it was at that time,
    * from the log, its backups and its archives.
@@ -149,11 +241,11 @@ export declare class Storage {
    * @param logName File name of the log without its ending.
    * @param options `at`: a Date, milliseconds since 1970, or a text that Date reads. Default: now.
    */
-  rebuildStateFromLog(logName: string, options?: RebuildOptions): Promise<Record<string, any>>
+  rebuildStateFromLog<T = unknown>(logName: string, options?: RebuildOptions): Promise<Record<string, T>>
   /**
    * Every recorded value of one key, in the order in which it got them: from the log, its backups and its
-   * archives, compressed ones included. `[]` for a key never seen. What was before the oldest file that is
-   * left is told by that file's checkpoint as one value.
+   * archives, compressed ones included. `[]` for a key never seen. Values from before the oldest file are
+   * gone, except the last of them: it is in that file's checkpoint.
    *
    * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name or key.
    *
@@ -162,7 +254,7 @@ export declare class Storage {
    * @param logName File name of the log without its ending.
    * @param key The key, such as a player's id.
    */
-  history(logName: string, key: string): Promise<HistoryEntry[]>
+  history<T = unknown>(logName: string, key: string): Promise<HistoryEntry<T>[]>
   /**
    * Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups
    * are kept. Entries that are appended meanwhile are in the new log.
@@ -200,7 +292,7 @@ export declare class Storage {
    * @param tokens The tokens, any values that JSON can hold.
    * @param artistInfo Stored beside them when given. Default: null.
    */
-  saveTokens(tokens: any[], artistInfo?: any): Promise<void>
+  saveTokens(tokens: readonly unknown[], artistInfo?: unknown): Promise<void>
   /** The token list with `lastUpdated` and `count`, or null when there is none. */
   loadTokens(): Promise<TokenList | null>
   /** True when there is no token list, or it has no date, or is older than 24 hours. */
@@ -249,7 +341,7 @@ export declare class Storage {
    * Rejects as `updatePlayerStats` does; then none was counted.
    * @param results One for each player; the parameters of `updatePlayerStats` as properties.
    */
-  updatePlayersStats(results: PlayerResult[]): Promise<PlayerRecord[]>
+  updatePlayersStats(results: readonly PlayerResult[]): Promise<PlayerRecord[]>
   /**
    * The best players, descending by a numeric field, ties in stored order.
    *
@@ -277,20 +369,23 @@ export declare class Storage {
    * The state of a channel's game, or null.
    * @param channelId The channel's id.
    */
-  loadGameState(channelId: string): Promise<any>
+  loadGameState<T = unknown>(channelId: string): Promise<T | null>
   /**
    * Removes the state of a channel's game.
    * @param channelId The channel's id.
    */
   clearGameState(channelId: string): Promise<void>
   /** All game states by channel id; `{}` when there are none. */
-  getAllGameStates(): Promise<Record<string, any>>
+  getAllGameStates<T = unknown>(): Promise<Record<string, T>>
   /**
    * Resolves when all that was called before is on disk and the JSON files show it. One that a killed
    * process left behind is renewed, too; where none is old, and only reading was done, nothing is written.
    */
   flush(): Promise<void>
 }
+
+/** The answer, or the failure, as JSON text. */
+export declare function askServer(url: string, schema: string, timeoutMs: number, question: string, parameters: Array<string>): Promise<unknown>
 
 /** What is wanted of each line. */
 export interface CheckedChoices {
@@ -300,12 +395,18 @@ export interface CheckedChoices {
 
 /** All options, checked and with their defaults. */
 export interface CheckedOptions {
+  /** Missing: the data is in a folder. */
+  url?: string
+  schema: string
+  timeoutMs: number
   dataDir: string
   /** `always`, `interval` or `never`. */
   fsync: string
   fsyncIntervalMs: number
   /** `salvage` or `refuse`. */
   onCorruption: string
+  /** `follow` or `close`. */
+  mirror: string
   backups: number
   archives: number
   compressBackups: boolean
@@ -347,6 +448,9 @@ export declare function configured(): Settings | null
 /** The functions of `lib/` that native code calls. */
 export declare function connect(host: object): void
 
+/** Copies all data of a storage's folder, as it is at one moment, to a folder that is there and empty. */
+export declare function copyData(storage: Storage, folder: string): Promise<{ logs: SnapshotLog[] }>
+
 /** About 1 MiB of lines, or null where there is no such file. */
 export declare function describeLogLines(file: string, from: CheckedPlace, choices: CheckedChoices): LogLines | null
 
@@ -359,8 +463,14 @@ export declare function hubOf(storage: Storage): HubId
 /** Checks the name and opens the log with the first `read`. */
 export declare function openLog(storage: Storage, name: string): LogReader
 
+/** The members of a collection, as they are at the first `read`. */
+export declare function openMembers(collection: Collection, prefix: string | undefined, after: string | undefined, reverse: boolean, limit?: number | undefined | null): LogReader
+
 /** Opens a standard storage. Gives the name of its hub. */
 export declare function openStandard(storage: Storage, settings: Settings): HubId
+
+/** Checks the key. The first look begins to watch. */
+export declare function openWatch(collection: Collection, key: string | undefined, prefix: string | undefined): ChangeReader
 
 /** The operations of log entries. */
 export declare enum OpType {
@@ -377,6 +487,9 @@ export declare function publish(hub: HubId, wanted: number, heard: number, logs?
 
 /** Raises an exception that no caller gets, such as one of a listener. */
 export declare function raise(error: unknown): void
+
+/** The statements that make the tables and give a role its rights, or the failure, as JSON text. */
+export declare function serverTables(schema: string, role?: string | undefined | null): string
 
 /** A storage that is opened by `open`, which calls `openStandard`, when it is first needed and not open. */
 export declare function standardStorage(open: () => void): Storage

@@ -1,5 +1,9 @@
 // The options of `configure` and `new Storage`: checked in the order in which they are given. Native code gets all of
 // them, with their defaults.
+//
+// Invariant: an option counts where the object itself has it, not where it inherits it: what another package puts on
+// `Object.prototype` is no option. A url, in which a password may stand, is found from its settings and storages alone, and by
+// this package alone.
 
 const { Settings } = require('./addon.js');
 const { isObject, numberText, quote, wrongType, wrongValue } = require('./check.js');
@@ -10,14 +14,20 @@ const FSYNC_INTERVAL_MS_MAX = 3_600_000;
 /** The most backups and archives of a log. */
 const COUNT_MAX = 100_000;
 const FSYNC = ['always', 'interval', 'never'];
+const TIMEOUT_MS_MAX = 3_600_000;
 const ON_CORRUPTION = ['salvage', 'refuse'];
+const MIRROR = ['follow', 'close'];
 
 /** How each option is checked; gives the value to use. */
 const OPTIONS = {
   dataDir: text,
+  url: text,
+  schema: text,
+  timeoutMs: (value, name) => wholeNumber(value, name, 1, TIMEOUT_MS_MAX),
   fsync: text,
   fsyncIntervalMs: number,
   onCorruption: text,
+  mirror: text,
   logger,
   backups: (value, name) => wholeNumber(value, name, 1, COUNT_MAX),
   compressBackups: trueOrFalse,
@@ -26,10 +36,28 @@ const OPTIONS = {
   oldLogsLimitBytes: (value, name) => wholeNumber(value, name, 0, LIMIT_BYTES),
 };
 
+/** What is about files, and what is about a server. */
+const OF_FOLDER = [
+  'dataDir',
+  'fsync',
+  'fsyncIntervalMs',
+  'onCorruption',
+  'mirror',
+  'backups',
+  'compressBackups',
+  'rotation',
+  'archives',
+  'oldLogsLimitBytes',
+];
+const OF_SERVER = ['schema', 'timeoutMs'];
+
 const DEFAULTS = {
+  schema: 'progressive_storage',
+  timeoutMs: 30_000,
   fsync: 'always',
   fsyncIntervalMs: 1000,
   onCorruption: 'salvage',
+  mirror: 'follow',
   backups: 3,
   compressBackups: true,
   archives: 12,
@@ -80,7 +108,7 @@ function rotation(value) {
   const unknown = Object.keys(value).find((name) => !ROTATION.includes(name));
   if (unknown !== undefined) throw wrongRotation(`has no ${quote(unknown)}; it has ${ROTATION.join(', ')}`);
   const read = (name, check, ...bounds) => {
-    const member = value[name];
+    const member = Object.hasOwn(value, name) ? value[name] : undefined;
     return member === undefined ? undefined : check(member, `rotation.${name}`, ...bounds);
   };
   const sizeBytes = read('sizeBytes', wholeNumber, 1, LIMIT_BYTES);
@@ -94,6 +122,7 @@ function rotation(value) {
   }
   checkTimeZone(timeZone);
   return {
+    __proto__: null,
     sizeBytes,
     hour: every && (hour ?? 4),
     weekday: every === 'week' ? (weekday ?? 1) : undefined,
@@ -128,7 +157,7 @@ function checkTimeZone(timeZone) {
 // --- All of them ---
 
 function readGiven(options) {
-  const given = {};
+  const given = { __proto__: null };
   if (options === undefined) return given;
   if (!isObject(options)) throw wrongType('The options', 'an object', options);
   for (const name of Object.keys(options)) {
@@ -142,25 +171,53 @@ function readGiven(options) {
   return given;
 }
 
-function checkChoices({ fsync, fsyncIntervalMs, onCorruption, dataDir }) {
+function checkChoices({ fsync, fsyncIntervalMs, onCorruption, mirror, dataDir }) {
   if (!(fsyncIntervalMs >= 1 && fsyncIntervalMs <= FSYNC_INTERVAL_MS_MAX)) {
     const shown = numberText(fsyncIntervalMs);
     throw wrongValue(`The option 'fsyncIntervalMs' is ${shown}; give milliseconds from 1 to 3600000`);
   }
   oneOf(fsync, 'fsync', FSYNC, "'always', 'interval' or 'never'");
   oneOf(onCorruption, 'onCorruption', ON_CORRUPTION, "'salvage' or 'refuse'");
+  oneOf(mirror, 'mirror', MIRROR, "'follow' or 'close'");
   if (dataDir === '' || dataDir?.includes('\0')) {
     throw wrongValue("The option 'dataDir' is empty or holds a NUL character");
   }
 }
 
+/** The url of a server, unless the data is kept in a folder. What was given decides, then the environment. */
+function urlFor(given) {
+  const url = given.url ?? (given.dataDir === undefined ? process.env.PROGRESSIVE_STORAGE_URL : undefined);
+  const isServer = given.url !== undefined || Boolean(url);
+  const wrong = (isServer ? OF_FOLDER : OF_SERVER).find((name) => given[name] !== undefined);
+  if (wrong === undefined) return isServer ? url : undefined;
+  if (!isServer) throw wrongValue(`The option '${wrong}' is about a server; give it together with 'url'`);
+  const where = given.url === undefined ? 'the url in PROGRESSIVE_STORAGE_URL' : "the option 'url'";
+  throw wrongValue(
+    `The option '${wrong}' is about files, and ${where} keeps the data on a server; leave one of them out`,
+  );
+}
+
+/** Of settings that name a server, and of the storages that were opened with them: `{ url, schema }`. */
+const servers = new WeakMap();
+
+/** Which server settings, or a storage that has them, are about; undefined for a folder. */
+const serverOf = (owner) => servers.get(owner);
+
+/** A storage is at the server of these settings, if they name one. */
+function keepServer(storage, settings) {
+  if (servers.has(settings)) servers.set(storage, servers.get(settings));
+}
+
 /** `settings` for native code, and `logger`: undefined where none is given, null for none. */
 function readOptions(options) {
   const { logger, ...given } = readGiven(options);
-  const chosen = { ...DEFAULTS, ...given };
+  const chosen = { __proto__: null, ...DEFAULTS, ...given };
   checkChoices(chosen);
+  chosen.url = urlFor(given);
   chosen.dataDir ??= process.env.PROGRESSIVE_STORAGE_DIR || 'data';
-  return { settings: new Settings(chosen), logger };
+  const settings = new Settings(chosen);
+  if (chosen.url !== undefined) servers.set(settings, { url: chosen.url, schema: chosen.schema });
+  return { settings, logger };
 }
 
-module.exports = { readOptions };
+module.exports = { keepServer, readOptions, serverOf };

@@ -3,7 +3,7 @@
 const native = require('./addon.js');
 const events = require('./events.js');
 
-/** What `configure` said on this thread, or what the storage was opened with. */
+/** What `configure` said on this thread, or what the storage was opened with; one that did not open leaves nothing. */
 let settings;
 let isOpen = false;
 
@@ -11,8 +11,9 @@ const standard = native.standardStorage(open);
 events.connect(() => isOpen);
 
 function open() {
-  settings ??= native.configured() ?? require('./options.js').readOptions().settings;
-  const hub = native.openStandard(standard, settings);
+  const wanted = settings ?? native.configured() ?? require('./options.js').readOptions().settings;
+  const hub = native.openStandard(standard, wanted);
+  settings = wanted;
   isOpen = true;
   events.defaultOpened(hub);
 }
@@ -29,4 +30,7 @@ function close() {
   return standard.close();
 }
 
-module.exports = { close, configure, standard };
+/** The server of the default storage; undefined for a folder, and where another thread chose it. */
+const standardServer = () => require('./options.js').serverOf(settings);
+
+module.exports = { close, configure, standard, standardServer };

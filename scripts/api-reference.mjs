@@ -46,20 +46,41 @@ const cell = (text) => text.replaceAll('|', '\\|');
 /** The declaration without comments and modifiers, on one line where it fits. */
 function signatureOf(node) {
   const text = source.text.slice(node.getStart(source, false), node.end);
-  return text
-    .replace(/^export (declare )?/, '')
-    .replace(/\s+/g, ' ')
-    .replace(/\( /g, '(')
-    .replace(/, \)/g, ')')
-    .replace(/;$/, '');
+  return (
+    text
+      .replace(/^export (declare )?/, '')
+      .replace(/\s+/g, ' ')
+      .replace(/\( /g, '(')
+      .replace(/, \)/g, ')')
+      // A long union begins with its sign.
+      .replace(/= \| /, '= ')
+      .replace(/;$/, '')
+  );
 }
 
 // --- Sections ---
 
-/** A function or method: signature, text, parameters, examples. */
-function callable(node, heading) {
+const isCall = (node) =>
+  ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node) || ts.isMethodSignature(node);
+
+/** The declarations in groups: a call that can be made in several ways has one for each, and they belong together. */
+function overloads(nodes) {
+  const groups = new Map();
+  for (const node of nodes) {
+    const group = isCall(node) && groups.get(node.name.getText());
+    if (group) group.push(node);
+    else groups.set(isCall(node) ? node.name.getText() : node, [node]);
+  }
+  return [...groups.values()];
+}
+
+/** A function or method under its heading: what `described` says of each way to call it. */
+const callable = (nodes, heading) => [heading, '', ...nodes.flatMap(described)];
+
+/** Signature, text, parameters, examples. */
+function described(node) {
   const { text, params, examples } = docOf(node);
-  const lines = [heading, '', code(signatureOf(node))];
+  const lines = [code(signatureOf(node))];
   if (text) lines.push(text, '');
   if (params.size > 0) {
     lines.push('| parameter | |', '| --- | --- |');
@@ -79,21 +100,28 @@ function classSection(node) {
   const added = source.statements.filter(
     (each) => ts.isInterfaceDeclaration(each) && each.name.text === node.name.text,
   );
-  for (const member of [...node.members, ...added.flatMap(({ members }) => [...members])]) {
-    // Only the package makes such an object.
-    if (member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword)) continue;
-    const name = ts.isConstructorDeclaration(member) ? 'constructor' : member.name.getText();
-    lines.push(...callable(member, `#### ${node.name.text}: ${name}`));
+  // Only the package makes an object of a class whose constructor is private.
+  const members = [...node.members, ...added.flatMap((each) => [...each.members])].filter(
+    (member) => !member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword),
+  );
+  for (const group of overloads(members)) {
+    const name = ts.isConstructorDeclaration(group[0]) ? 'constructor' : group[0].name.getText();
+    lines.push(...callable(group, `#### ${node.name.text}: ${name}`));
   }
   return lines;
 }
 
 function interfaceSection(node) {
   const { text } = docOf(node);
-  const base = node.heritageClauses?.[0]?.types[0].getText();
+  const base = node.heritageClauses?.[0]?.types[0].expression.getText();
   const lines = [`### ${node.name.text}`, ''];
   if (text) lines.push(text, '');
-  if (base) lines.push(`Has the properties of [${base}](#${base.toLowerCase()}), and:`, '');
+  // JavaScript's own types are described elsewhere.
+  const isOurs = source.statements.some((each) => ts.isInterfaceDeclaration(each) && each.name.text === base);
+  const shown = isOurs
+    ? `[${base}](#${base.toLowerCase()})`
+    : `\`${node.heritageClauses?.[0]?.types[0].getText()}\``;
+  if (base) lines.push(`Has the properties of ${shown}, and:`, '');
   lines.push('| property | type | |', '| --- | --- | --- |');
   for (const member of node.members) {
     const name = `${member.name?.getText() ?? '[property]'}${member.questionToken ? '?' : ''}`;
@@ -103,20 +131,22 @@ function interfaceSection(node) {
   return [...lines, ''];
 }
 
-function enumSection(node) {
-  const lines = [
-    `### ${node.name.text}`,
-    '',
-    docOf(node).text,
-    '',
-    '| member | value | |',
-    '| --- | --- | --- |',
-  ];
-  for (const member of node.members) {
-    const value = member.initializer?.getText() ?? '';
+/** Whether a statement declares an object of texts, as `scripts/declarations.mjs` makes one of an enum. */
+const isConstants = (node) =>
+  ts.isVariableStatement(node) && ts.isTypeLiteralNode(node.declarationList.declarations[0].type);
+
+/** The name that a statement declares. */
+const nameOf = (node) => (node.name ?? node.declarationList?.declarations[0].name)?.text;
+
+function constantsSection(node) {
+  const name = nameOf(node);
+  const type = source.statements.find((each) => ts.isTypeAliasDeclaration(each) && nameOf(each) === name);
+  const lines = [`### ${name}`, '', docOf(node).text, '', '| member | value | |', '| --- | --- | --- |'];
+  for (const member of node.declarationList.declarations[0].type.members) {
+    const value = member.type.getText();
     lines.push(`| \`${member.name.getText()}\` | \`${value}\` | ${cell(docOf(member).text)} |`);
   }
-  return [...lines, ''];
+  return [...lines, '', code(signatureOf(type)), docOf(type).text, ''];
 }
 
 /** The first sentence of a documentation comment, on one line. */
@@ -128,7 +158,7 @@ function summaryOf(node) {
 
 /** Functions come first, so a class whose name differs from a function's in case alone has the second heading. */
 function anchorOf(node) {
-  const anchor = node.name.text.toLowerCase();
+  const anchor = nameOf(node).toLowerCase();
   const isTaken = source.statements.some(
     (each) => ts.isFunctionDeclaration(each) && each.name.text.toLowerCase() === anchor,
   );
@@ -137,14 +167,14 @@ function anchorOf(node) {
 
 /** A table of all names that can be called or constructed, for each place that exports them. */
 function overview() {
-  const kinds = [ts.isFunctionDeclaration, ts.isClassDeclaration, ts.isEnumDeclaration];
+  const kinds = [ts.isFunctionDeclaration, ts.isClassDeclaration, isConstants];
   const rows = new Map([
     ['append-log', []],
     ['storage', []],
     ['', []],
   ]);
-  for (const node of source.statements.filter((each) => kinds.some((isKind) => isKind(each)))) {
-    const name = node.name.text;
+  for (const [node] of overloads(source.statements.filter((each) => kinds.some((isKind) => isKind(each))))) {
+    const name = nameOf(node);
     const row = `| [${name}](#${anchorOf(node)}) | ${cell(summaryOf(node))} |`;
     rows.get(subpathOf.get(name) ?? '').push(row);
   }
@@ -166,20 +196,22 @@ function overview() {
 function reference() {
   const sections = { functions: [], classes: [], constants: [], types: [] };
   const classes = new Set(source.statements.filter(ts.isClassDeclaration).map((node) => node.name.text));
-  for (const node of source.statements) {
+  const constants = new Set(source.statements.filter(isConstants).map(nameOf));
+  for (const group of overloads(source.statements)) {
+    const [node] = group;
     if (ts.isFunctionDeclaration(node)) {
       const subpath = subpathOf.get(node.name.text);
       const where = subpath ? [`Also in \`progressive-storage/${subpath}\`.`, ''] : [];
-      const lines = callable(node, `### ${node.name.text}`);
+      const lines = callable(group, `### ${node.name.text}`);
       sections.functions.push({ name: node.name.text, lines: [...lines, ...where] });
     } else if (ts.isClassDeclaration(node)) {
       sections.classes.push({ name: node.name.text, anchor: anchorOf(node), lines: classSection(node) });
-    } else if (ts.isEnumDeclaration(node)) {
-      sections.constants.push({ name: node.name.text, lines: enumSection(node) });
+    } else if (isConstants(node)) {
+      sections.constants.push({ name: nameOf(node), lines: constantsSection(node) });
     } else if (ts.isInterfaceDeclaration(node) && !classes.has(node.name.text)) {
       sections.types.push({ name: node.name.text, lines: interfaceSection(node) });
-    } else if (ts.isTypeAliasDeclaration(node)) {
-      sections.types.push({ name: node.name.text, lines: callable(node, `### ${node.name.text}`) });
+    } else if (ts.isTypeAliasDeclaration(node) && !constants.has(node.name.text)) {
+      sections.types.push({ name: node.name.text, lines: callable(group, `### ${node.name.text}`) });
     }
   }
   const lines = [

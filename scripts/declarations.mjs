@@ -20,11 +20,48 @@ const addon = parsed('lib', 'native.d.ts');
 const declared = new Set(types.statements.filter(ts.isFunctionDeclaration).map((node) => node.name.text));
 const open = new Set(['Storage']);
 
+/** The comment of a declaration. */
+const commentOf = (node) => node.getFullText().slice(0, -node.getText().length).trim();
+
+/** The type parameters of classes, which the Rust sources use and cannot declare. */
+const TYPE_PARAMETERS = { Collection: '<T = unknown, In = T>' };
+
 /** A declaration with its comment. A class that only the package makes has no public constructor. */
 function publicDeclaration(node) {
+  if (ts.isEnumDeclaration(node)) return enumDeclaration(node);
   const text = node.getFullText().trim();
   if (!ts.isClassDeclaration(node) || open.has(node.name.text)) return text;
-  return text.replace(/^(export declare class .*\{)$/m, '$1\n  private constructor()');
+  const own = node.members.find(ts.isConstructorDeclaration)?.getFullText() ?? '';
+  const head = `export declare class ${node.name.text}`;
+  const parameters = TYPE_PARAMETERS[node.name.text] ?? '';
+  return text.replace(own, '').replace(`${head} {`, `${head}${parameters} {\n  private constructor()`);
+}
+
+/**
+ * An enum of texts as an object with a type of its own: the type takes the texts themselves, too, which that of an enum does
+ * not, and its members stay types.
+ */
+function enumDeclaration(node) {
+  const name = node.name.text;
+  const members = node.members.map((member) => ({
+    comment: commentOf(member),
+    name: member.name.text,
+    value: member.initializer.getText(),
+  }));
+  const lines = (lineOf) => members.map(lineOf).join('\n');
+  return [
+    commentOf(node),
+    `export declare const ${name}: {`,
+    lines((each) => `  ${each.comment}\n  readonly ${each.name}: ${each.value};`),
+    '};',
+    '',
+    `/** Any of the texts of \`${name}\`. */`,
+    `export type ${name} = ${members.map((each) => each.value).join(' | ')};`,
+    '',
+    `export declare namespace ${name} {`,
+    lines((each) => `  type ${each.name} = ${each.value};`),
+    '}',
+  ].join('\n');
 }
 
 /** The module's function of a method. */

@@ -26,7 +26,7 @@ export function fieldsOf(repository) {
  * The text of the document `name`, with absolute links to `ref` instead of relative ones. Links to a file stay
  * relative where `isKept` is true for it.
  */
-export function withAbsoluteLinks(text, { name, repository, ref, isKept = () => false }) {
+function withAbsoluteLinks(text, { name, repository, ref, isKept = () => false }) {
   return text.replace(/\]\(([^)\s]+)\)/g, (link, target) => {
     if (/^([a-z]+:|#)/.test(target)) return link;
     const [file, anchor] = target.split('#');

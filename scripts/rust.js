@@ -1,4 +1,4 @@
-// Whether Rust and a linker are installed, and Rust is new enough to build the addon. npm's install script and the
+// Whether Rust and a C compiler are installed, and Rust is new enough to build the addon. npm's install script and the
 // development scripts use this.
 
 const { spawnSync } = require('node:child_process');
@@ -26,10 +26,10 @@ function isOlder(found, wanted) {
   return foundMajor < major || (foundMajor === major && foundMinor < minor);
 }
 
-/** That no linker is installed, as a sentence; null where there is one. Rust links with `cc`. */
+/** That no linker is installed, as a sentence; null where there is one. Rust links with `cc`; crates compile C with it. */
 function whyNoLinker() {
   if (process.platform === 'win32' || spawnSync('cc', ['--version']).error?.code !== 'ENOENT') return null;
-  return 'Rust needs a linker, and `cc` was not found. Debian, Ubuntu: apt install build-essential. Alpine: apk add build-base. Fedora: dnf install gcc. macOS: xcode-select --install.';
+  return 'Building needs a C compiler and its linker, and `cc` was not found. Debian, Ubuntu: apt install build-essential. Alpine: apk add build-base. Fedora: dnf install gcc. macOS: xcode-select --install.';
 }
 
 module.exports = { whyNoLinker, whyNoRust };

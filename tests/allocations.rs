@@ -1,4 +1,4 @@
-//! How many allocations an update takes, in the engine and the game, without Node. The bound does not depend on the
+//! How many allocations an update takes, in the `Folder` and the game, without Node. The bound does not depend on the
 //! machine, so it shows a change that makes updates dearer.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use progressive_storage::files::folder::Folder;
 use progressive_storage::files::options::Options;
 use progressive_storage::game::GameResult;
 use progressive_storage::store::answer::Answer;
+use progressive_storage::store::core::Core;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;
 use progressive_storage::store::request::Request;
@@ -55,25 +56,25 @@ fn update(log: &LogName, outlet: &Arc<dyn Outlet>, number: usize) -> Request {
     }
 }
 
-fn count(engine: &mut Folder, requests: Vec<Request>) -> u64 {
+fn count(folder: &mut Folder, requests: Vec<Request>) -> u64 {
     let updates = requests.len() as u64;
-    allocation_counter::measure(|| engine.run_batch(requests)).count_total / updates
+    allocation_counter::measure(|| folder.run_batch(requests)).count_total / updates
 }
 
 #[test]
 fn allocations_of_an_update_are_bounded() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = tempfile::tempdir().expect("a temporary folder");
     let log = LogName::new("players").expect("a valid name");
     let outlet: Arc<dyn Outlet> = Arc::new(Answers);
     let files = Arc::new(RealFileSystem::new());
-    let mut engine = Folder::new(files, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+    let mut folder = Folder::new(files, directory.path().to_owned(), Options::default(), Arc::new(Silent));
     for game in 0..GAMES {
-        engine.run_batch((0..PLAYERS).map(|number| update(&log, &outlet, game * PLAYERS + number)).collect());
+        folder.run_batch((0..PLAYERS).map(|number| update(&log, &outlet, game * PLAYERS + number)).collect());
     }
     // Background work is not what is counted.
-    engine.take_jobs();
-    let alone = count(&mut engine, vec![update(&log, &outlet, 0)]);
-    let in_a_batch = count(&mut engine, (0..BATCH).map(|number| update(&log, &outlet, number)).collect());
+    folder.take_jobs();
+    let alone = count(&mut folder, vec![update(&log, &outlet, 0)]);
+    let in_a_batch = count(&mut folder, (0..BATCH).map(|number| update(&log, &outlet, number)).collect());
     println!("{alone} allocations for one update, {in_a_batch} for each of {BATCH}");
     assert!(alone <= ALONE_MAX, "{alone} allocations for one update alone");
     assert!(in_a_batch <= IN_A_BATCH_MAX, "{in_a_batch} allocations for each of {BATCH} updates in a batch");

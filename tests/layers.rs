@@ -1,5 +1,5 @@
-//! The rules of the rooms, checked on the sources: `bindings → game → store → data`, `files → store`, `files → vfs`, never
-//! back. And one of the documents: the assumptions about a disk stand in two places, word for word.
+//! The rules of the rooms, checked on the sources: `bindings → game → store → data`, `files → store`, `files → vfs`,
+//! `postgres → store`, never back. And one of the documents: the assumptions about a disk stand in two places, word for word.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,20 +30,38 @@ fn product(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
+/// Whether a text has `crate::NAME`, as a whole name.
+fn names_room(text: &str, name: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(&format!("crate::{name}")).skip(1).any(|rest| !rest.starts_with(is_name))
+}
+
+#[test]
+fn a_room_is_found_however_it_is_used() {
+    for used in ["use crate::files;", "crate::files::lock", "use crate::files as f;", "crate::files"] {
+        assert!(names_room(used, "files"), "{used}");
+    }
+    for other in ["crate::files_of", "crate::store::files", "crate::filesystem"] {
+        assert!(!names_room(other, "files"), "{other}");
+    }
+}
+
 #[test]
 fn no_layer_knows_one_above_it() {
     for (layer, above) in [
-        ("error", ["data", "vfs", "store", "files", "memory", "game", "bindings"].as_slice()),
-        ("data", &["vfs", "store", "files", "memory", "game", "bindings"]),
-        ("vfs", &["data", "store", "files", "memory", "game", "bindings"]),
-        ("store", &["vfs", "files", "memory", "game", "bindings"]),
-        ("files", &["memory", "game", "bindings"]),
-        ("memory", &["game", "bindings"]),
-        ("game", &["bindings", "files", "memory", "vfs"]),
+        ("error", ["data", "vfs", "store", "files", "postgres", "memory", "game", "bindings"].as_slice()),
+        ("data", &["vfs", "store", "files", "postgres", "memory", "game", "bindings"]),
+        ("vfs", &["data", "store", "files", "postgres", "memory", "game", "bindings"]),
+        ("store", &["vfs", "files", "postgres", "memory", "game", "bindings"]),
+        ("files", &["postgres", "memory", "game", "bindings"]),
+        ("postgres", &["files", "memory", "game", "bindings"]),
+        ("memory", &["files", "postgres", "game", "bindings"]),
+        ("game", &["bindings", "files", "postgres", "memory", "vfs"]),
     ] {
         for (path, text) in room(layer) {
-            for name in above.iter().map(|room| format!("crate::{room}::")) {
-                assert!(!text.contains(&name), "{} uses {name}", path.display());
+            assert!(!text.contains("crate::{"), "{} names rooms in one list", path.display());
+            for name in above {
+                assert!(!names_room(&text, name), "{} uses {name}", path.display());
             }
         }
     }
@@ -51,7 +69,7 @@ fn no_layer_knows_one_above_it() {
 
 #[test]
 fn only_the_binding_knows_node() {
-    for layer in ["vfs", "data", "store", "files", "memory", "game"] {
+    for layer in ["vfs", "data", "store", "files", "postgres", "memory", "game"] {
         for (path, text) in room(layer) {
             for name in ["use napi", " napi::", "(napi::", "napi_derive", "#[napi"] {
                 assert!(!text.contains(name), "{} has {name}", path.display());
@@ -62,7 +80,7 @@ fn only_the_binding_knows_node() {
 
 #[test]
 fn only_vfs_opens_files() {
-    for layer in ["data", "store", "files", "memory", "game", "bindings"] {
+    for layer in ["data", "store", "files", "postgres", "memory", "game", "bindings"] {
         for (path, text) in room(layer) {
             let is_test = path.components().any(|part| part.as_os_str() == "tests");
             // Every way to the standard library's files begins with this name.
@@ -73,12 +91,38 @@ fn only_vfs_opens_files() {
 
 #[test]
 fn only_vfs_reads_a_clock() {
-    for layer in ["data", "store", "files", "memory", "game", "bindings"] {
+    for layer in ["data", "store", "files", "postgres", "memory", "game", "bindings"] {
         for (path, text) in room(layer) {
             let is_test = path.components().any(|part| part.as_os_str() == "tests");
             for clock in ["Instant", "SystemTime", "UNIX_EPOCH"] {
                 assert!(is_test || !product(&text).contains(clock), "{} uses {clock}", path.display());
             }
+        }
+    }
+}
+
+/// Statements are constants of these files. Only the name of the schema is put into them, by `SchemaName`.
+#[test]
+fn statements_are_in_few_files_of_the_server_room() {
+    let holders =
+        ["statements.rs", "schema.rs", "session.rs", "connection.rs", "compaction.rs", "inspection.rs"];
+    for (path, text) in room("") {
+        let is_holder = path.components().any(|part| part.as_os_str() == "postgres")
+            && holders.iter().any(|holder| path.ends_with(holder));
+        for word in ["SELECT ", "INSERT INTO", "DELETE FROM", "COMMIT\"", "ROLLBACK"] {
+            assert!(is_holder || !product(&text).contains(word), "{} has a statement", path.display());
+        }
+        let fills_in = product(&text).contains("\"{schema}\"");
+        assert!(!fills_in || path.ends_with("schema_name.rs"), "{} fills in a statement", path.display());
+    }
+}
+
+#[test]
+fn only_the_server_room_knows_its_client() {
+    for (path, text) in room("") {
+        let is_postgres = path.components().any(|part| part.as_os_str() == "postgres");
+        for name in ["tokio", "rustls", "futures_util"] {
+            assert!(is_postgres || !product(&text).contains(name), "{} has {name}", path.display());
         }
     }
 }
@@ -136,8 +180,8 @@ fn the_assumptions_about_disks_are_documented_word_for_word() {
     assert!(documented.contains(&words(&header.join(" "))), "docs/durability.md says the same");
 }
 
-/// The files of a room that a file uses, by the paths in it that begin with `crate::` or `super::`. Tests and simulations,
-/// with the simulated disk, may use what they like, and `mod.rs` only declares.
+/// The files of a room that a file uses, by the paths in it that begin with `crate::` or `super::`. Tests may use what they
+/// like, and `mod.rs` only declares.
 fn uses_of_files(name: &str) -> BTreeMap<String, BTreeSet<String>> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files: BTreeMap<String, String> = room(name)
@@ -146,8 +190,7 @@ fn uses_of_files(name: &str) -> BTreeMap<String, BTreeSet<String>> {
         .filter_map(|(path, text)| {
             let inside = path.strip_prefix(&src).ok()?.with_extension("");
             let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            let is_test =
-                parts.iter().any(|part| ["tests", "simulation", "simulated"].contains(&part.as_str()));
+            let is_test = parts.iter().any(|part| part == "tests");
             (!is_test).then(|| (parts.join("::"), text))
         })
         .collect();
@@ -203,13 +246,18 @@ fn uses_of_folders(uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String
     found
 }
 
-/// Rooms in which no file or folder leads back to itself.
-const ROOMS_WITHOUT_CIRCLES: [&str; 8] =
-    ["data", "error", "vfs", "store", "files", "memory", "game", "bindings"];
+/// The folders of `src`, so that no new room is forgotten.
+fn rooms() -> Vec<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let items = fs::read_dir(src).expect("a folder").map(|item| item.expect("an item"));
+    let folders = items.filter(|item| item.path().is_dir() && item.file_name() != "bin");
+    folders.map(|item| item.file_name().to_string_lossy().into_owned()).collect()
+}
 
 #[test]
 fn no_circle_of_files_or_folders() {
-    for room in ROOMS_WITHOUT_CIRCLES {
+    assert!(rooms().len() >= 9, "{:?}", rooms());
+    for room in &rooms() {
         let files = uses_of_files(room);
         let folders = uses_of_folders(&files);
         for (what, uses) in [("file", files), ("folder", folders)] {

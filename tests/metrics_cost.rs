@@ -1,4 +1,4 @@
-//! Appends through the engine, without Node, to count the instructions that they take; see "What metrics cost" in
+//! Appends through the store, without Node, to count the instructions that they take; see "What metrics cost" in
 //! docs/performance.md, which says how. Without a count of appends it makes a few, so that it keeps working.
 //!
 //!     APPENDS=20000 IN_FLIGHT=1000 valgrind --tool=callgrind target/release/deps/metrics_cost-…
@@ -10,6 +10,7 @@ use progressive_storage::error::Result;
 use progressive_storage::files::folder::Folder;
 use progressive_storage::files::options::Options;
 use progressive_storage::store::answer::Answer;
+use progressive_storage::store::core::Core;
 use progressive_storage::store::event::Notice;
 use progressive_storage::store::event::NoticeSink;
 use progressive_storage::store::request::Request;
@@ -46,12 +47,16 @@ fn number(name: &str, default: usize) -> usize {
 fn appends_are_counted_by_the_metrics() {
     let appends = number("APPENDS", 100);
     let in_flight = number("IN_FLIGHT", 10);
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = tempfile::tempdir().expect("a temporary folder");
     let log = LogName::new("notes").expect("a valid name");
     let outlet: Arc<dyn Outlet> = Arc::new(Answers);
     let files = Arc::new(RealFileSystem::new());
-    let mut engine =
-        Folder::new(Arc::clone(&files) as _, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+    let mut folder = Folder::new(
+        Arc::clone(&files) as _,
+        directory.path().to_owned(),
+        Options::default(),
+        Arc::new(Silent),
+    );
     for first in (0..appends).step_by(in_flight) {
         let requests = (first..appends.min(first + in_flight)).map(|at| {
             let mut ticket = Ticket::new(Arc::clone(&outlet), at);
@@ -66,8 +71,9 @@ fn appends_are_counted_by_the_metrics() {
             let size_bytes = line.len();
             Request { log: log.clone(), is_collection: false, work: Work::Append(line), size_bytes, ticket }
         });
-        engine.run_batch(requests.collect());
+        folder.run_batch(requests.collect());
     }
-    let size = files.stamp(&folder.path().join("logs/notes.log")).expect("the log is there").expect("it is");
+    let size =
+        files.stamp(&directory.path().join("logs/notes.log")).expect("the log is there").expect("it is");
     assert!(size.size_bytes > 100 * appends as u64, "{} bytes", size.size_bytes);
 }

@@ -1,132 +1,28 @@
 /**
- * Bad arguments: every call that returns a promise rejects with a TypeError and a stable code before it touches anything.
- * After each case every file is byte for byte as before. An error in the caller's own code rejects that call alone.
+ * Bad arguments: every call that returns a promise rejects with a TypeError and a stable code before it changes
+ * anything: each log has the same entries after it. An error in the caller's own code rejects that call alone.
+ * `files/bad-arguments` tests that it touches no file.
  */
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import test from 'node:test';
 import {
   assertRefused,
-  badEntries,
-  badKeys,
-  badLogNames,
-  badResults,
-  badValues,
+  badCalls,
+  callsWithoutArguments,
   circular,
-  EITHER,
+  entriesOf,
   filledPlace,
-  given,
-  notFinite,
-  notNumbers,
-  notObjects,
-  notStrings,
-  refusedByStringify,
-  TYPE,
-  VALUE,
 } from '../support/bad-values.mjs';
-import { player, scene, snapshot, watchUnhandled } from '../support/durability.mjs';
+import { player, scene, watchUnhandled } from '../support/durability.mjs';
 
-/** [name of the parameter, the call, its bad cases] */
-const calls = [
-  ['appendLogEntry: logName', (s, v) => s.appendLogEntry(v, { op: 'NOTE' }), badLogNames],
-  ['readLogEntries: logName', (s, v) => s.readLogEntries(v), badLogNames],
-  ['rebuildStateFromLog: logName', (s, v) => s.rebuildStateFromLog(v), badLogNames],
-  ['compactLog: logName', (s, v) => s.compactLog(v), badLogNames],
-  ['compact: logName', (s, v) => s.compact(v), given(badLogNames)],
-  ['getLogSize: logName', (s, v) => s.getLogSize(v), badLogNames],
-  ['needsCompaction: logName', (s, v) => s.needsCompaction(v), badLogNames],
-  ['appendLogEntry: entry', (s, v) => s.appendLogEntry('players', v), badEntries],
-
-  ['updatePlayerStats: userId', (s, v) => s.updatePlayerStats(v, 'name', 1), badKeys],
-  [
-    'updatePlayerStats: score',
-    (s, v) => s.updatePlayerStats('user', 'name', v),
-    [...notNumbers, ...notFinite],
-  ],
-  [
-    'updatePlayerStats: correctAnswers',
-    (s, v) => s.updatePlayerStats('user', 'name', 1, false, v),
-    given([...notNumbers, ...notFinite]),
-  ],
-  [
-    'updatePlayerStats: incorrectAnswers',
-    (s, v) => s.updatePlayerStats('user', 'name', 1, false, 1, v),
-    given([...notNumbers, ...notFinite]),
-  ],
-  ['updatePlayersStats', (s, v) => s.updatePlayersStats(v), badResults],
-  ['getPlayerStats: userId', (s, v) => s.getPlayerStats(v), badKeys],
-  ['getPlayerRank: userId', (s, v) => s.getPlayerRank(v), badKeys],
-  ['getPlayerRank: sortBy', (s, v) => s.getPlayerRank('user', v), given(notStrings)],
-  ['getLeaderboard: sortBy', (s, v) => s.getLeaderboard(v), given(notStrings)],
-  [
-    'getLeaderboard: limit',
-    (s, v) => s.getLeaderboard('totalScore', v),
-    [...given(notNumbers), ['NaN', NaN, VALUE], ['-1', -1, VALUE], ['-Infinity', -Infinity, VALUE]],
-  ],
-  [
-    'savePlayers',
-    (s, v) => s.savePlayers(v),
-    [
-      ...notObjects,
-      ['a list', [], EITHER],
-      ['a function', () => {}, EITHER],
-      ...refusedByStringify.map(([what, value]) => [what, { user: value }, EITHER]),
-    ],
-  ],
-  [
-    'saveTokens: tokens',
-    (s, v) => s.saveTokens(v),
-    [
-      ...notObjects,
-      ['an object', {}, TYPE],
-      ['like a list', { length: 1, 0: 'a' }, TYPE],
-      ...refusedByStringify.map(([what, value]) => [what, ['a', value], EITHER]),
-    ],
-  ],
-  [
-    'saveTokens: artistInfo',
-    (s, v) => s.saveTokens(['a'], v),
-    refusedByStringify.map(([what, value]) => [what, value, EITHER]),
-  ],
-  ['saveGameState: channelId', (s, v) => s.saveGameState(v, { round: 1 }), badKeys],
-  [
-    'saveGameState: state',
-    (s, v) => s.saveGameState('channel', v),
-    [...notObjects, ...refusedByStringify.map(([what, value]) => [what, value, EITHER])],
-  ],
-  ['loadGameState: channelId', (s, v) => s.loadGameState(v), badKeys],
-  ['clearGameState: channelId', (s, v) => s.clearGameState(v), badKeys],
-
-  ['collection get: key', (s, v) => s.collection('coins').get(v), badKeys],
-  ['collection set: key', (s, v) => s.collection('coins').set(v, 1), badKeys],
-  ['collection set: value', (s, v) => s.collection('coins').set('user', v), badValues],
-  ['collection delete: key', (s, v) => s.collection('coins').delete(v), badKeys],
-  ['collection has: key', (s, v) => s.collection('coins').has(v), badKeys],
-  ['collection update: key', (s, v) => s.collection('coins').update(v, () => 1), badKeys],
-  [
-    'collection update: fn',
-    (s, v) => s.collection('coins').update('user', v),
-    [undefined, null, 42, 'text', {}, true].map((value) => [String(value), value, TYPE]),
-  ],
-  ['collection top: field', (s, v) => s.collection('coins').top(v), notStrings],
-  [
-    'collection top: n',
-    (s, v) => s.collection('coins').top('score', v),
-    [...given(notNumbers), ['NaN', NaN, VALUE], ['-1', -1, VALUE]],
-  ],
-  ['collection rank: key', (s, v) => s.collection('coins').rank(v, 'score'), badKeys],
-  ['collection rank: field', (s, v) => s.collection('coins').rank('user', v), notStrings],
-];
-
-for (const [what, call, cases] of calls) {
+for (const [what, call, cases] of badCalls) {
   test(`${what} refuses ${cases.length} kinds of bad input`, async (t) => {
     const unhandled = watchUnhandled(t);
-    const { place, storage, entries } = await filledPlace(t);
-    const untouched = place.open({ dataDir: path.join(place.root, 'new') });
-    const entriesBefore = await entries();
-    const before = snapshot(place.root, { times: true });
+    const { place, storage } = await filledPlace(t);
+    const empty = place.open({ dataDir: `${place.data}-empty` });
+    const before = [await entriesOf(storage), await entriesOf(empty)];
     for (const [name, value, codes] of cases) {
-      for (const each of [storage, untouched]) {
+      for (const [index, each] of [storage, empty].entries()) {
         // It must be a rejection: the caller's catch() would miss an error that is thrown at once.
         const promise = call(each, value);
         assert.equal(typeof promise?.then, 'function', `${what} ${name} returns a promise`);
@@ -135,10 +31,9 @@ for (const [what, call, cases] of calls) {
           (reason) => reason,
         );
         assertRefused(error, codes, `${what} ${name}`);
+        assert.deepEqual(await entriesOf(each), before[index], `${what} ${name} wrote an entry`);
       }
-      assert.deepEqual(snapshot(place.root, { times: true }), before, `${what} ${name} changed a file`);
     }
-    assert.deepEqual(await entries(), entriesBefore, `${what} wrote an entry`);
     assert.deepEqual(await unhandled(), []);
     // Later calls work as usual.
     assert.equal((await storage.updatePlayerStats('user', 'name', 1)).totalGames, 2);
@@ -146,37 +41,12 @@ for (const [what, call, cases] of calls) {
 }
 
 test('calls without any arguments are refused', async (t) => {
-  const { place, storage, entries } = await filledPlace(t);
-  const entriesBefore = await entries();
-  const before = snapshot(place.root, { times: true });
-  for (const name of [
-    'appendLogEntry',
-    'readLogEntries',
-    'rebuildStateFromLog',
-    'compactLog',
-    'getLogSize',
-    'needsCompaction',
-    'saveTokens',
-    'savePlayers',
-    'getPlayerStats',
-    'updatePlayerStats',
-    'updatePlayersStats',
-    'getPlayerRank',
-    'saveGameState',
-    'loadGameState',
-    'clearGameState',
-  ]) {
-    await assert.rejects(storage[name](), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }, name);
+  const { storage } = await filledPlace(t);
+  const before = await entriesOf(storage);
+  for (const [name, call] of callsWithoutArguments) {
+    await assert.rejects(call(storage), { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }, name);
   }
-  for (const name of ['get', 'set', 'delete', 'has', 'update', 'top', 'rank']) {
-    await assert.rejects(
-      storage.collection('coins')[name](),
-      { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' },
-      name,
-    );
-  }
-  assert.deepEqual(await entries(), entriesBefore);
-  assert.deepEqual(snapshot(place.root, { times: true }), before);
+  assert.deepEqual(await entriesOf(storage), before);
 });
 
 test('a bad call among good ones, none awaited, fails alone', async (t) => {
@@ -199,16 +69,9 @@ test('a bad call among good ones, none awaited, fails alone', async (t) => {
 
 test('update: an error in fn or an invalid result rejects the call, and nothing changes', async (t) => {
   const unhandled = watchUnhandled(t);
-  const { place, storage } = await filledPlace(t);
+  const { storage } = await filledPlace(t);
   const coins = storage.collection('coins');
-  // `fn` runs under the lock, so the lock's folder may change.
-  const look = () => {
-    const files = snapshot(place.data, { times: true });
-    return Object.fromEntries(
-      Object.entries(files).filter(([name]) => !name.includes('/.progressive-storage/')),
-    );
-  };
-  const before = look();
+  const before = await entriesOf(storage);
   const thrown = new RangeError('on purpose');
   await assert.rejects(
     coins.update('user', () => {
@@ -246,7 +109,7 @@ test('update: an error in fn or an invalid result rejects the call, and nothing 
     }
   }
   assert.deepEqual(await coins.entries(), [['user', { score: 1 }]]);
-  assert.deepEqual(look(), before);
+  assert.deepEqual(await entriesOf(storage), before);
   assert.deepEqual(await coins.update('user', (value) => ({ score: value.score + 1 })), { score: 2 });
   assert.deepEqual(await unhandled(), []);
 });

@@ -1,18 +1,13 @@
-// collection(name): the same engine for any other data of a bot. Every call, and that players, tokens and game_state are
+// collection(name): calls for any other data of a bot. Every call, and that players, tokens and game_state are
 // collections too. `files/collection` tests its files.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
-import { openStorage } from '../support/temp.mjs';
-
-async function openCollection(t, name = 'coins', options = {}) {
-  const opened = await openStorage(t, Storage, options);
-  return { ...opened, collection: opened.storage.collection(name) };
-}
+import { openCollection, openStorage } from '../support/temp.mjs';
 
 test('set, get, has, delete', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   assert.equal(await collection.get('a'), undefined);
   assert.equal(await collection.has('a'), false);
   assert.equal(await collection.set('a', { coins: 5 }), undefined);
@@ -25,7 +20,7 @@ test('set, get, has, delete', async (t) => {
 });
 
 test('a value is any JSON value', async (t) => {
-  const { collection, storage, dataDir } = await openCollection(t);
+  const { collection, storage, dataDir } = await openCollection(t, Storage);
   const values = [
     0,
     -1.5,
@@ -46,14 +41,14 @@ test('a value is any JSON value', async (t) => {
     assert.equal(await collection.has(`k${index}`), true);
   }
   await storage.close();
-  const again = await openCollection(t, 'coins', { dataDir });
+  const again = await openCollection(t, Storage, 'coins', { dataDir });
   for (const [index, value] of values.entries()) {
     assert.deepEqual(await again.collection.get(`k${index}`), value);
   }
 });
 
 test('values go in and come out as copies', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   const value = { list: [1] };
   const setting = collection.set('a', value);
   value.list.push(2);
@@ -64,7 +59,7 @@ test('values go in and come out as copies', async (t) => {
 });
 
 test('keys, entries and size, in the order of properties', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   assert.deepEqual(await collection.keys(), []);
   assert.deepEqual(await collection.entries(), []);
   assert.equal(await collection.size(), 0);
@@ -84,7 +79,7 @@ test('keys, entries and size, in the order of properties', async (t) => {
 });
 
 test('update reads and writes in one step', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   const seen = [];
   const add = (amount) => (current) => {
     seen.push(current);
@@ -99,7 +94,7 @@ test('update reads and writes in one step', async (t) => {
 });
 
 test('update may change the value that it is given, and return it', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   await collection.set('a', { list: [1] });
   const result = await collection.update('a', (value) => {
     value.list.push(2);
@@ -110,7 +105,7 @@ test('update may change the value that it is given, and return it', async (t) =>
 });
 
 test('updates of one key that nobody awaits all count, also between sets and deletes', async (t) => {
-  const { collection } = await openCollection(t, 'coins', { fsync: 'always' });
+  const { collection } = await openCollection(t, Storage, 'coins', { fsync: 'always' });
   const calls = [];
   for (let i = 0; i < 200; i++) calls.push(collection.update('n', (n = 0) => n + 1));
   const results = await Promise.all(calls);
@@ -132,8 +127,8 @@ test('updates of one key that nobody awaits all count, also between sets and del
 });
 
 test('updates of two objects on one folder all count', async (t) => {
-  const one = await openCollection(t);
-  const two = await openCollection(t, 'coins', { dataDir: one.dataDir });
+  const one = await openCollection(t, Storage);
+  const two = await openCollection(t, Storage, 'coins', { dataDir: one.dataDir });
   const calls = [];
   for (let i = 0; i < 50; i++) {
     calls.push(one.collection.update('n', (n = 0) => n + 1));
@@ -150,7 +145,7 @@ test('updates of two objects on one folder all count', async (t) => {
 });
 
 test('a function that throws rejects only its call, and changes nothing', async (t) => {
-  const { collection, storage } = await openCollection(t);
+  const { collection, storage } = await openCollection(t, Storage);
   await collection.set('a', 1);
   const entries = await storage.readLogEntries('coins');
   const problem = new RangeError('not enough coins');
@@ -174,7 +169,7 @@ test('a function that throws rejects only its call, and changes nothing', async 
 });
 
 test('a function must return a new value', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   await collection.set('a', 1);
   for (const change of [() => undefined, () => {}, async () => 2, () => Promise.resolve(2)]) {
     await assert.rejects(collection.update('a', change), {
@@ -188,13 +183,13 @@ test('a function must return a new value', async (t) => {
 });
 
 test('what a function returns is stored as JSON.stringify writes it', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   await collection.update('a', () => ({ at: new Date(0), gone: undefined, n: Number.NaN }));
   assert.deepEqual(await collection.get('a'), { at: '1970-01-01T00:00:00.000Z', n: null });
 });
 
 test('top and rank by a field; values without that number are left out', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   const data = {
     a: { coins: 5, wins: 1 },
     b: { coins: 9 },
@@ -229,7 +224,7 @@ test('top and rank by a field; values without that number are left out', async (
 });
 
 test('top gives ten by default', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   await Promise.all(Array.from({ length: 30 }, (_, n) => collection.set(`k${n}`, { n })));
   assert.deepEqual(
     (await collection.top('n')).map(([, value]) => value.n),
@@ -239,7 +234,7 @@ test('top gives ten by default', async (t) => {
 });
 
 test('clear removes everything, also for the next process', async (t) => {
-  const { collection, storage, dataDir } = await openCollection(t);
+  const { collection, storage, dataDir } = await openCollection(t, Storage);
   for (const key of ['a', 'b', '1']) await collection.set(key, { key });
   assert.equal(await collection.clear(), undefined);
   assert.equal(await collection.size(), 0);
@@ -248,12 +243,12 @@ test('clear removes everything, also for the next process', async (t) => {
   await collection.clear();
   await collection.set('c', 1);
   await storage.close();
-  const again = await openCollection(t, 'coins', { dataDir });
+  const again = await openCollection(t, Storage, 'coins', { dataDir });
   assert.deepEqual(await again.collection.entries(), [['c', 1]]);
 });
 
 test('its log is like the other logs of the bot', async (t) => {
-  const { collection, storage } = await openCollection(t);
+  const { collection, storage } = await openCollection(t, Storage);
   await collection.set('a', { coins: 1 });
   await collection.set('b', [1]);
   await collection.delete('a');
@@ -316,7 +311,7 @@ test('flush and close wait for an update whose function has not run yet', async 
     coins.set('b', 2).then(() => calls.push('set'));
     await storage[end]();
     assert.deepEqual(calls, ['update', 'set'], end);
-    const again = await openCollection(t, 'coins', { dataDir });
+    const again = await openCollection(t, Storage, 'coins', { dataDir });
     assert.deepEqual(Object.fromEntries(await again.collection.entries()), { a: 1, b: 2 }, end);
   }
 });

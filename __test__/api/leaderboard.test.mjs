@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
+import { BY_LEVEL, LEVELS, NO_NUMBERS } from '../support/records.mjs';
 import { openStorage } from '../support/temp.mjs';
 
 function expectedBoard(players, field) {
@@ -90,32 +91,20 @@ test('by every field of the record', async (t) => {
 
 test('by any other numeric field, where a missing or other value counts as zero', async (t) => {
   const { storage } = await openStorage(t, Storage);
-  const players = {
-    none: { userId: 'none' },
-    low: { userId: 'low', level: -1.5 },
-    text: { userId: 'text', level: '99' },
-    high: { userId: 'high', level: 12.25 },
-    empty: { userId: 'empty', level: null },
-    zero: { userId: 'zero', level: 0 },
-    list: { userId: 'list', level: [5] },
-    truth: { userId: 'truth', level: true },
-    big: { userId: 'big', level: 1e21 },
-    tiny: { userId: 'tiny', level: 5e-324 },
-  };
-  await storage.savePlayers(players);
-  await assertBoardAndRanks(storage, players, 'level');
+  await storage.savePlayers(LEVELS);
+  await assertBoardAndRanks(storage, LEVELS, 'level');
   assert.deepEqual(
     (await storage.getLeaderboard('level')).map((player) => player.userId),
-    ['big', 'high', 'tiny', 'none', 'text', 'empty', 'zero', 'list', 'truth', 'low'],
+    BY_LEVEL,
   );
-  for (const field of ['no such field', 'userId', 'constructor', '__proto__', 'toString', 'a"b', '']) {
+  for (const field of NO_NUMBERS) {
     const board = await storage.getLeaderboard(field).catch((error) => {
       // An empty field name may be refused, like any bad argument.
       assert.equal(field, '');
       assert.ok(error instanceof TypeError);
-      return Object.values(players);
+      return Object.values(LEVELS);
     });
-    assert.deepEqual(board, Object.values(players), `by ${field}: all are equal, the stored order stays`);
+    assert.deepEqual(board, Object.values(LEVELS), `by ${field}: all are equal, the stored order stays`);
   }
 });
 

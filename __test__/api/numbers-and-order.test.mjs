@@ -7,12 +7,7 @@ import { Storage } from '../../index.js';
 import { Model } from '../support/model.mjs';
 import { AWKWARD, MEANS, randomResults, TOTALS } from '../support/numbers.mjs';
 import { put, Random } from '../support/random-calls.mjs';
-import { maskedJson, openStorage } from '../support/temp.mjs';
-
-async function reopened(t, storage, dataDir) {
-  await storage.close();
-  return (await openStorage(t, Storage, { dataDir })).storage;
-}
+import { maskedJson, openStorage, reopened } from '../support/temp.mjs';
 
 test('a total prints as JavaScript prints it', async (t) => {
   const { storage } = await openStorage(t, Storage);
@@ -64,7 +59,7 @@ test('a sum beyond the largest number leaves data that can be read', async (t) =
     assert.deepEqual(await storage.getPlayerStats('u'), before);
   }
   await storage.readLogEntries('players');
-  await (await reopened(t, storage, dataDir)).loadPlayers();
+  await (await reopened(t, Storage, storage, dataDir)).loadPlayers();
 });
 
 test('values are kept as JSON.stringify wrote them', async (t) => {
@@ -113,10 +108,10 @@ test('user ids may be any string, and stay distinct', async (t) => {
     entries.map(({ key }) => key),
     AWKWARD,
   );
-  let again = await reopened(t, storage, dataDir);
+  let again = await reopened(t, Storage, storage, dataDir);
   await check(again, 'after a new start');
   await again.compactLog('players');
-  again = await reopened(t, again, dataDir);
+  again = await reopened(t, Storage, again, dataDir);
   await check(again, 'after compaction');
 });
 
@@ -158,7 +153,7 @@ test('names of players may be any string', async (t) => {
     assert.equal(record.username, name);
     assert.equal((await storage.getPlayerStats(`u${index}`)).username, name);
   }
-  const again = await reopened(t, storage, dataDir);
+  const again = await reopened(t, Storage, storage, dataDir);
   const players = await again.loadPlayers();
   for (const [index, name] of ['', ...AWKWARD].entries()) assert.equal(players[`u${index}`].username, name);
 });
@@ -182,7 +177,7 @@ test('values may contain __proto__, which changes no prototype', async (t) => {
     assert.equal({}.totalScore, undefined);
   };
   await check(storage);
-  await check(await reopened(t, storage, dataDir));
+  await check(await reopened(t, Storage, storage, dataDir));
 });
 
 test('deep values and long texts', async (t) => {
@@ -196,5 +191,5 @@ test('deep values and long texts', async (t) => {
     assert.equal((await s.loadGameState('long')).text.length, 1_500_000);
   };
   await check(storage);
-  await check(await reopened(t, storage, dataDir));
+  await check(await reopened(t, Storage, storage, dataDir));
 });

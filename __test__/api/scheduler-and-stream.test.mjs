@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CompactionScheduler, Storage, startCompactionScheduler } from '../../index.js';
+import { environmentAt } from '../support/place.mjs';
+import { startOn } from '../support/scheduler.mjs';
 import {
-  atEnd,
+  collect,
   collectGarbage,
   openStorage,
   packageUrl,
@@ -15,8 +17,6 @@ import {
   waitUntil,
 } from '../support/temp.mjs';
 
-// Shorter than a compaction, so that rounds come while one is running.
-const INTERVAL_MS = 2;
 // Three of these are over the threshold and two are not, so a log becomes due with its third entry.
 const VALUE_BYTES = 400_000;
 
@@ -47,12 +47,6 @@ async function seeOneMoreRound(storage, name) {
   const before = await compactedAt();
   await writeDeadLog(storage, name);
   await waitUntil(async () => (await compactedAt()) !== before, { what: `one more round on ${name}` });
-}
-
-function startOn(t, storage, logNames, intervalMs = INTERVAL_MS) {
-  const scheduler = storage.startCompactionScheduler(intervalMs, logNames);
-  atEnd(t, () => scheduler.stop());
-  return scheduler;
 }
 
 // --- the scheduler ---
@@ -175,6 +169,7 @@ test('it keeps its process alive until it is stopped', async (t) => {
   const cwd = await temporaryFolder(t);
   const result = await runScript(t, {
     cwd,
+    env: await environmentAt(cwd),
     source: `
       import { appendLogEntry, readLogEntries, startCompactionScheduler } from ${JSON.stringify(packageUrl)};
       const value = 'x'.repeat(${VALUE_BYTES});
@@ -199,6 +194,7 @@ test('process.exit ends a process with a running scheduler', async (t) => {
   const cwd = await temporaryFolder(t);
   const result = await runScript(t, {
     cwd,
+    env: await environmentAt(cwd),
     source: `
       import { startCompactionScheduler, updatePlayerStats } from ${JSON.stringify(packageUrl)};
       startCompactionScheduler();
@@ -213,6 +209,7 @@ test('a process that only stores something ends by itself', async (t) => {
   const cwd = await temporaryFolder(t);
   const { ended } = await startScript(t, {
     cwd,
+    env: await environmentAt(cwd),
     source: `
       import { updatePlayerStats } from ${JSON.stringify(packageUrl)};
       await updatePlayerStats('u', 'Ann', 1);
@@ -223,12 +220,6 @@ test('a process that only stores something ends by itself', async (t) => {
 });
 
 // --- streamLogEntries ---
-
-async function collect(iterable) {
-  const entries = [];
-  for await (const entry of iterable) entries.push(entry);
-  return entries;
-}
 
 test('a stream yields the entries that readLogEntries returns', async (t) => {
   const { storage } = await openStorage(t, Storage);

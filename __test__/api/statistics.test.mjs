@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
+import { LONG_HISTORY, OLD_FORM, UNKNOWN_FIELDS } from '../support/records.mjs';
 import { openStorage } from '../support/temp.mjs';
 
 const FIELDS = [
@@ -163,27 +164,15 @@ test('the history keeps the newest 50 games', async (t) => {
 });
 
 test('a longer history from elsewhere is cut with the next game', async (t) => {
-  const history = Array.from({ length: 80 }, (_, score) => ({ score, note: { kept: true } }));
-  const { storage } = await openOn(t, { u1: { userId: 'u1', gamesHistory: history } });
+  const { storage } = await openOn(t, { u1: LONG_HISTORY });
   assert.equal((await storage.getPlayerStats('u1')).gamesHistory.length, 80);
   const { gamesHistory } = await storage.updatePlayerStats('u1', 'Ann', 1);
   assert.equal(gamesHistory.length, 50);
-  assert.deepEqual(gamesHistory.slice(0, 49), history.slice(31));
+  assert.deepEqual(gamesHistory.slice(0, 49), LONG_HISTORY.gamesHistory.slice(31));
 });
 
 test('records of the old form get their missing fields', async (t) => {
-  const old = {
-    u1: {
-      userId: 'u1',
-      username: 'Veteran',
-      totalGames: 3,
-      totalWins: 1,
-      totalScore: 90,
-      averageScore: 30,
-      bestScore: 50,
-      gamesHistory: [{ date: '2023-01-01T00:00:00.000Z', score: 50, isWinner: true }],
-    },
-  };
+  const old = { u1: OLD_FORM };
   const { storage } = await openOn(t, old);
   const stats = await storage.getPlayerStats('u1');
   assert.deepEqual(Object.keys(stats), FIELDS);
@@ -207,9 +196,7 @@ test('records of the old form get their missing fields', async (t) => {
 });
 
 test('unknown fields stay, after the known ones and in their order', async (t) => {
-  const { storage } = await openOn(t, {
-    u1: { zeta: [1, { a: null }], totalScore: 5, alpha: 'x', userId: 'another id', username: 'Before' },
-  });
+  const { storage } = await openOn(t, { u1: UNKNOWN_FIELDS });
   const stats = await storage.getPlayerStats('u1');
   assert.deepEqual(Object.keys(stats), [...FIELDS, 'zeta', 'alpha']);
   assert.equal(stats.userId, 'another id', 'what is stored goes over the default');

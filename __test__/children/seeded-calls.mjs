@@ -37,6 +37,10 @@ export function* seededCalls({ seed, first, prefix, alone }) {
     [6, 'coins', 'set', (seq) => [own('key', 15), { seq, text: text() }]],
     [4, 'coins', 'update', (seq) => [own('key', 15), seq]],
     [2, 'coins', 'update', (seq) => ['shared', seq]],
+    // Amounts and items have the number of the call. What these calls write has keys of its own, so it fits.
+    [3, 'coins', 'increment', (seq) => [own('sum', 8), 'sum', seq]],
+    [3, 'coins', 'push', (seq) => [own('list', 8), 'items', { seq }, text()]],
+    [2, 'coins', 'ensure', (seq) => [own('once', 40), { seq }]],
     [3, 'coins', 'delete', () => [own('key', 15)]],
     [
       6,
@@ -93,6 +97,9 @@ export function make(storage, { log, kind, args }) {
     case 'update':
       return storage.collection(log).update(args[0], counted(args[1]));
     case 'set':
+    case 'ensure':
+    case 'increment':
+    case 'push':
     case 'delete':
     case 'clear':
       return storage.collection(log)[kind](...args);

@@ -127,7 +127,7 @@ test('a time before the oldest file is an error that names the oldest time', asy
   const { states } = await someDays(coins, storage, 5);
   await assert.rejects(storage.rebuildStateFromLog('coins', { at: states[0].at }), {
     code: 'ERR_NO_HISTORY',
-    message: /The state of 'coins\.log' at .* is not known: the oldest record that is left is of 20/,
+    message: /The state of 'coins\.log' at .* is not known: its files begin with a checkpoint of 20/,
   });
   const { at, state } = states.at(-1);
   assert.deepEqual(await storage.rebuildStateFromLog('coins', { at }), state);

@@ -1,4 +1,4 @@
-// A line of a log means the same to the old module, to the engine and to every tool. Both modules replay random logs of
+// A line of a log means the same to the old module, to the store and to every tool. Both modules replay random logs of
 // either one, with odd keys and values. Joined lines, and lines after garbage, are the same to all readers.
 //
 // A failure names its seed; MEANING_SEED=n runs only that seed.

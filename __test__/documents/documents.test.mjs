@@ -25,19 +25,31 @@ function promisedBy(code) {
   return promises.flatMap(([, text]) => (text.startsWith('{') ? [text] : text.split(', ')));
 }
 
-// A bot with the package, and with a discord.js that only knows what the examples call.
+// What the examples need of other packages, which only knows what they call.
+const OTHERS = {
+  'discord.js': 'exports.ShardingManager = class { spawn() {} };',
+  keyv: `module.exports = class {
+    constructor({ store, namespace }) {
+      Object.assign(this, { store, namespace });
+    }
+    set(key, value) {
+      return this.store.set(this.namespace + ':' + key, JSON.stringify({ value }));
+    }
+  };`,
+};
+
+// A bot with the package, and with the others.
 async function botFolder(t) {
   const folder = await temporaryFolder(t);
   const modules = path.join(folder, 'node_modules');
-  await mkdir(path.join(modules, 'discord.js'), { recursive: true });
+  for (const [name, code] of Object.entries(OTHERS)) {
+    await mkdir(path.join(modules, name), { recursive: true });
+    await writeFile(path.join(modules, name, 'index.js'), code);
+  }
   await mkdir(path.join(folder, 'services'));
   // Every bot has one, and Deno needs it to search `node_modules`.
   await writeFile(path.join(folder, 'package.json'), '{ "private": true }');
   await symlink(repositoryRoot, path.join(modules, 'progressive-storage'), 'junction');
-  await writeFile(
-    path.join(modules, 'discord.js', 'index.js'),
-    'exports.ShardingManager = class { spawn() {} };',
-  );
   return folder;
 }
 

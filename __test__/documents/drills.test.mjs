@@ -100,11 +100,18 @@ test('a copy is good, and brings a lost folder back', { skip }, async (t) => {
   const before = await contentsOf(path.join(dataDir, 'logs'));
   await carryOut(folder, 'A copy');
   assert.deepEqual(await contentsOf(path.join(folder, 'backup', 'today', 'logs')), before);
+  assert.ok(existsSync(path.join(folder, 'backup', 'today.tgz')));
   const said = await carryOut(folder, 'Is the copy good?');
   assert.match(said, /players\.log: /);
   assert.match(said, /totalScore: 10 → 20/);
   await carryOut(folder, 'The whole folder is lost');
   assert.deepEqual(await scores(t, dataDir), NOW);
+});
+
+test('a copy that another program made has the same data', { skip }, async (t) => {
+  const { folder } = await botFolder(t);
+  await carryOut(folder, 'A copy with cp');
+  assert.deepEqual(await scores(t, path.join(folder, 'backup', 'today')), NOW);
 });
 
 test('one record is wrong', { skip }, async (t) => {

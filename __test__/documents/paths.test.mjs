@@ -2,21 +2,13 @@
 // map in CONTRIBUTING, and the documents that the package has.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { filesIn, read } from '../support/sources.mjs';
 import { repositoryRoot } from '../support/temp.mjs';
 
-const read = (name) => readFileSync(path.join(repositoryRoot, name), 'utf8');
 const isThere = (name) => existsSync(path.join(repositoryRoot, name));
-
-function filesIn(folder, ending) {
-  return readdirSync(path.join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
-    const name = path.posix.join(folder, entry.name);
-    if (entry.isDirectory()) return filesIn(name, ending);
-    return name.endsWith(ending) ? [name] : [];
-  });
-}
 
 const documents = [
   'README.md',
@@ -73,11 +65,14 @@ test('source files that the documents name without a folder are there', () => {
 
 test('the map in CONTRIBUTING has the rooms, and the folders of src/files', () => {
   const map = read('CONTRIBUTING.md').split('## Map of the code')[1].split('## ')[0];
-  const [rooms, folders] = [/^ {4}(\S+)\/ /gm, /^ {8}(\S+)\/ /gm].map((line) =>
-    [...map.matchAll(line)].map(([, name]) => name),
-  );
-  for (const room of rooms) assert.ok(isThere(room), room);
-  for (const folder of folders) assert.ok(isThere(`src/files/${folder}`), folder);
+  const rooms = [];
+  const folders = [];
+  for (const [, indent, name] of map.matchAll(/^( {4}| {8})(\S+)\/ /gm)) {
+    if (indent.length === 4) rooms.push(name);
+    // A folder stands below its room.
+    else folders.push(`${rooms.at(-1)}/${name}`);
+  }
+  for (const name of [...rooms, ...folders]) assert.ok(isThere(name), name);
   const foldersIn = (parent) =>
     readdirSync(path.join(repositoryRoot, parent), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
@@ -88,7 +83,13 @@ test('the map in CONTRIBUTING has the rooms, and the folders of src/files', () =
     rooms.filter((room) => room.startsWith('src/')).sort(),
     inSource.map((name) => `src/${name}`).sort(),
   );
-  assert.deepEqual([...folders].sort(), foldersIn('src/files').sort());
+  const ofFiles = folders.filter((name) => name.startsWith('src/files/'));
+  assert.deepEqual(
+    ofFiles.sort(),
+    foldersIn('src/files')
+      .map((name) => `src/files/${name}`)
+      .sort(),
+  );
 });
 
 test('the package has every document, and no other', () => {

@@ -3,10 +3,11 @@
 // texts of its sources.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
+import { filesIn, read } from '../support/sources.mjs';
 import { repositoryRoot } from '../support/temp.mjs';
 
 const require = createRequire(import.meta.url);
@@ -14,7 +15,6 @@ const ts = require('typescript');
 const ps = require('../../index.js');
 const manifest = require('../../package.json');
 
-const read = (name) => readFileSync(path.join(repositoryRoot, name), 'utf8');
 const sorted = (names) => [...new Set(names)].sort();
 const codesIn = (text) => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
 
@@ -48,6 +48,12 @@ function interfaceOf(name) {
   return found[0];
 }
 
+// The texts of a type that is a union of them.
+function textsOf(name) {
+  const found = types.statements.find((node) => ts.isTypeAliasDeclaration(node) && node.name.text === name);
+  return found.type.types.map((member) => member.literal.text);
+}
+
 const membersOf = (name) => interfaceOf(name).members.map((member) => member.name.getText());
 const commentOf = (node) => ts.getTextOfJSDocComment(node.jsDoc?.at(-1)?.comment) ?? '';
 
@@ -62,13 +68,8 @@ function listedBy(call, words) {
   return assert.fail('an unknown name was taken');
 }
 
-function filesIn(folder, ending) {
-  return readdirSync(path.join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
-    const name = path.posix.join(folder, entry.name);
-    if (entry.isDirectory()) return ['tests', 'simulation'].includes(entry.name) ? [] : filesIn(name, ending);
-    return ending.test(entry.name) ? [name] : [];
-  });
-}
+const sourcesIn = (folder, ending) =>
+  filesIn(folder, ending).filter((name) => !/\/(tests|simulation)\//.test(name));
 
 // Rust sources end with their tests; comments are no use of a code.
 function productOf(name) {
@@ -82,9 +83,9 @@ function stringsIn(files, pattern) {
 
 // Without the generated loader, whose errors the package explains in words of its own.
 const library = [
-  ...filesIn('src', /\.rs$/),
-  ...filesIn('lib', /\.js$/).filter((name) => name !== 'lib/native.js'),
-  ...filesIn('dashboard', /\.js$/),
+  ...sourcesIn('src', '.rs'),
+  ...sourcesIn('lib', '.js').filter((name) => name !== 'lib/native.js'),
+  ...sourcesIn('dashboard', '.js'),
   'index.js',
 ];
 const ERROR_CODE = /["'](ERR_[A-Z_]+)["']/g;
@@ -142,6 +143,11 @@ test('events: codes and properties are those of the types', () => {
     const row = rows.get(event);
     const codes = commentOf(interfaceOf(type)).match(/PS_[A-Z_]+/g);
     assert.deepEqual(sorted(codesIn(row.codes)), sorted(codes), `codes of ${event}`);
+    // Its name and its codes are in the type, too, which narrows by them.
+    const [name, code] = interfaceOf(type).heritageClauses[0].types[0].typeArguments;
+    assert.equal(name.literal.text, event);
+    const typed = (code.types ?? [code]).map((each) => each.literal.text);
+    assert.deepEqual(sorted(typed), sorted(codes), `codes of the type of ${event}`);
     assert.deepEqual(codesIn(row.properties), membersOf(type), `properties of ${event}`);
   }
 });
@@ -163,11 +169,28 @@ test('errors: the table has all codes of the sources', () => {
   assert.deepEqual(sorted(documented), sorted(stringsIn(library, ERROR_CODE)));
 });
 
+test('errors: the types have all codes of the sources', () => {
+  const typed = textsOf('StorageErrorCode');
+  assert.deepEqual(typed, sorted(typed), 'sorted, and none twice');
+  assert.deepEqual(typed, sorted(errors()));
+  // Those of the system have their texts in one place.
+  const [, match] = /fn as_str\(self\)[^{]*\{\n\s*match self \{([^}]*)\}/.exec(read('src/error/code.rs'));
+  const texts = [...match.matchAll(/=> "(\w+)"/g)].map(([, text]) => text);
+  assert.ok(texts.length > 40, `${texts.length} codes`);
+  assert.deepEqual(
+    textsOf('SystemErrorCode'),
+    texts.filter((text) => !text.startsWith('ERR_')),
+  );
+  // The table behind the paragraph that ends with this line.
+  const ofSystem = column(tableOf('docs/errors.md', 'cause is gone.'), '`code`');
+  for (const code of ofSystem) assert.ok(texts.includes(code), code);
+});
+
 test('errors: the table of the program has all codes of its sources', () => {
   const documented = column(tableOf('docs/cli.md', '### Codes of errors'), '`error.code`');
   assert.equal(documented.length, new Set(documented).size, 'no code twice');
   const known = errors();
-  const own = stringsIn(filesIn('bin', /\.mjs$/), ERROR_CODE).filter(
+  const own = stringsIn(sourcesIn('bin', '.mjs'), ERROR_CODE).filter(
     // Node's own, of what reads the arguments.
     (code) => !known.includes(code) && !code.startsWith('ERR_PARSE_ARGS_'),
   );
@@ -213,6 +236,19 @@ test('exports: the reference has the methods of each class', () => {
   }
   for (const name of ['Storage', 'Collection', 'CompactionScheduler'])
     assert.ok(text.includes(`\n#### ${name}: `), `${name} has methods in the reference`);
+});
+
+test('collections: the page has every method, and names no other', () => {
+  const text = read('docs/collections.md');
+  const methods = methodsOf(ps.Collection).filter((name) => name !== 'constructor');
+  const missing = methods.filter((name) => !new RegExp(`\\b${name}\\(`).test(text));
+  assert.deepEqual(missing, []);
+  const named = sorted([...text.matchAll(/\bdata\.(\w+)\(/g)].map(([, name]) => name));
+  assert.ok(named.length >= 9, named.join());
+  assert.deepEqual(
+    named.filter((name) => !methods.includes(name)),
+    [],
+  );
 });
 
 // --- The program ---

@@ -7,15 +7,10 @@ import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Storage } from '../../index.js';
-import { logPath, mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
-
-async function openCollection(t, name = 'coins', options = {}) {
-  const opened = await openStorage(t, Storage, options);
-  return { ...opened, collection: opened.storage.collection(name) };
-}
+import { logPath, mirrorPath, openCollection, openStorage, readLogLines } from '../support/temp.mjs';
 
 test('the function of an update runs once while nobody else writes', async (t) => {
-  const { collection } = await openCollection(t);
+  const { collection } = await openCollection(t, Storage);
   const seen = [];
   const add = (amount) => (current) => {
     seen.push(current);
@@ -27,8 +22,21 @@ test('the function of an update runs once while nobody else writes', async (t) =
   assert.deepEqual(await collection.get('a'), { coins: 3 });
 });
 
+test('a function that throws runs once, also where its log is checked for a rotation', async (t) => {
+  // The first write to a log checks that.
+  const { collection } = await openCollection(t, Storage, 'coins', { rotation: { every: 'day' } });
+  assert.equal(await collection.get('a'), undefined);
+  let count = 0;
+  const failing = collection.update('a', () => {
+    count++;
+    throw new RangeError('not enough coins');
+  });
+  await assert.rejects(failing, RangeError);
+  assert.equal(count, 1);
+});
+
 test('a function that throws leaves the bytes of the log', async (t) => {
-  const { collection, dataDir } = await openCollection(t);
+  const { collection, dataDir } = await openCollection(t, Storage);
   await collection.set('a', 1);
   const lines = await readLogLines(dataDir, 'coins');
   const problem = new RangeError('not enough coins');
@@ -40,7 +48,7 @@ test('a function that throws leaves the bytes of the log', async (t) => {
 });
 
 test('a function refuses no value that another process has replaced', async (t) => {
-  const { collection, dataDir } = await openCollection(t);
+  const { collection, dataDir } = await openCollection(t, Storage);
   await collection.set('a', { count: 0 });
   const child = fileURLToPath(new URL('../children/count-up.mjs', import.meta.url));
   const added = spawnSync(process.execPath, [child, dataDir, 'coins', 'a', '1', 'await'], {
@@ -55,7 +63,7 @@ test('a function refuses no value that another process has replaced', async (t) 
 });
 
 test('a function refuses no value that an earlier call of its thread replaces', async (t) => {
-  const { collection, storage } = await openCollection(t);
+  const { collection, storage } = await openCollection(t, Storage);
   await collection.set('a', { count: 0 });
   const appended = storage.appendLogEntry('coins', { op: 'SET', key: 'a', value: { count: 1 } });
   const spent = collection.update('a', ({ count }) => {
@@ -67,7 +75,7 @@ test('a function refuses no value that an earlier call of its thread replaces', 
 });
 
 test('its files are like those of the other logs of the bot', async (t) => {
-  const { collection, dataDir } = await openCollection(t);
+  const { collection, dataDir } = await openCollection(t, Storage);
   await collection.set('a', { coins: 1 });
   await collection.set('b', [1]);
   await collection.delete('a');
@@ -84,7 +92,7 @@ test('its files are like those of the other logs of the bot', async (t) => {
 });
 
 test('either file may disappear and come back, one at a time', async (t) => {
-  const { collection, storage, dataDir } = await openCollection(t);
+  const { collection, storage, dataDir } = await openCollection(t, Storage);
   await collection.set('a', 1);
   await collection.set('b', 2);
   await unlink(mirrorPath(dataDir, 'coins'));
@@ -107,7 +115,7 @@ test('either file may disappear and come back, one at a time', async (t) => {
 });
 
 test('creating and reading a collection creates no file', async (t) => {
-  const { collection, dataDir } = await openCollection(t);
+  const { collection, dataDir } = await openCollection(t, Storage);
   assert.equal(await collection.size(), 0);
   await assert.rejects(readFile(mirrorPath(dataDir, 'coins')), { code: 'ENOENT' });
   await assert.rejects(readFile(logPath(dataDir, 'coins')), { code: 'ENOENT' });
@@ -119,20 +127,6 @@ test('a log with only appended entries gets a JSON file when it is opened as a c
   const notes = storage.collection('notes');
   await notes.set('c', 3);
   assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'notes'), 'utf8')), { a: 1, b: 2, c: 3 });
-});
-
-test('flush and close wait for an update whose function has not run yet', async (t) => {
-  for (const end of ['flush', 'close']) {
-    const { storage, dataDir } = await openStorage(t, Storage);
-    const calls = [];
-    // Nobody has read this folder yet, so the update first reads the value. The next call waits behind it.
-    const coins = storage.collection('coins');
-    coins.update('a', () => 1).then(() => calls.push('update'));
-    coins.set('b', 2).then(() => calls.push('set'));
-    await storage[end]();
-    assert.deepEqual(calls, ['update', 'set'], end);
-    assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'coins'), 'utf8')), { a: 1, b: 2 }, end);
-  }
 });
 
 test('flush and close leave the JSON file of an update whose function had not run yet', async (t) => {

@@ -9,7 +9,7 @@ import { Storage } from '../../index.js';
 import * as oldStorage from '../old-module/storage.mjs';
 import { AWKWARD, MEANS, randomResults, TOTALS } from '../support/numbers.mjs';
 import { put, Random } from '../support/random-calls.mjs';
-import { logPath, mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
+import { logPath, mirrorPath, openStorage, readLogLines, reopened } from '../support/temp.mjs';
 
 // The text of a computed field in the last line of the log.
 function fieldText(line, field) {
@@ -19,11 +19,6 @@ function fieldText(line, field) {
 async function writeMirror(dataDir, text) {
   await mkdir(dataDir, { recursive: true });
   await writeFile(mirrorPath(dataDir, 'players'), text);
-}
-
-async function reopened(t, storage, dataDir) {
-  await storage.close();
-  return (await openStorage(t, Storage, { dataDir })).storage;
 }
 
 test('a total prints as JavaScript prints it', async (t) => {
@@ -65,7 +60,7 @@ test('a sum beyond the largest number leaves whole files', async (t) => {
   await storage.updatePlayerStats('u', 'Ann', 1.7976931348623157e308).catch(() => {});
   for (const line of await readLogLines(dataDir, 'players')) JSON.parse(line);
   JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'));
-  await (await reopened(t, storage, dataDir)).loadPlayers();
+  await (await reopened(t, Storage, storage, dataDir)).loadPlayers();
 });
 
 test('numbers in old records count, however they are written', async (t) => {
@@ -149,7 +144,7 @@ test('an empty key in a file stays there', async (t) => {
   assert.deepEqual(Object.keys(await storage.loadPlayers()), ['', 'a']);
   await storage.updatePlayerStats('a', 'Ann', 1);
   await storage.compactLog('players');
-  const again = await reopened(t, storage, dataDir);
+  const again = await reopened(t, Storage, storage, dataDir);
   assert.deepEqual(Object.keys(await again.loadPlayers()), ['', 'a']);
   assert.deepEqual(JSON.parse(await readFile(mirrorPath(dataDir, 'players'), 'utf8'))[''], { totalScore: 3 });
 });
@@ -174,7 +169,7 @@ test('names of players may be any string for the old module too', async (t) => {
   for (const [index, name] of ['', ...AWKWARD].entries()) {
     await storage.updatePlayerStats(`u${index}`, name, 1);
   }
-  const players = await (await reopened(t, storage, dataDir)).loadPlayers();
+  const players = await (await reopened(t, Storage, storage, dataDir)).loadPlayers();
   process.env.OLD_DATA_DIR = dataDir;
   assert.deepEqual(await oldStorage.loadPlayers(), players, 'the old module reads the same');
 });

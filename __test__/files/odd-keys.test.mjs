@@ -5,23 +5,18 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import { oddKeys } from '../support/bad-values.mjs';
 import { scene } from '../support/durability.mjs';
+import {
+  assertPrototypesAreKeys,
+  legalLogNames,
+  playOddKeys,
+  storePrototypes,
+} from '../support/odd-keys.mjs';
 
 test('a log of any legal name is a file in the data directory', async (t) => {
   const place = scene(t);
   const storage = place.open();
-  for (const name of [
-    'x'.repeat(200),
-    'é'.repeat(100),
-    'a.b',
-    'con2',
-    'nulls',
-    'with space',
-    '-',
-    '日本',
-    '$HOME',
-  ]) {
+  for (const name of legalLogNames) {
     await storage.appendLogEntry(name, { op: 'SET', key: 'k', value: name });
     await storage.compactLog(name);
     assert.ok(fs.existsSync(place.log(name)));
@@ -31,28 +26,15 @@ test('a log of any legal name is a file in the data directory', async (t) => {
 
 test('odd keys reach nothing outside the data directory', async (t) => {
   const place = scene(t);
-  const storage = place.open();
-  const coins = storage.collection('coins');
-  for (const key of oddKeys) {
-    await coins.set(key, { polluted: key });
-    await storage.saveGameState(key, { polluted: key });
-    await storage.updatePlayerStats(key, key, 1);
-  }
-  await storage.close();
-  const again = place.open();
-  for (const key of oddKeys) {
-    assert.equal(await again.collection('coins').delete(key), true);
-    await again.clearGameState(key);
-  }
+  await playOddKeys(place);
   assert.deepEqual(fs.readdirSync(place.root), ['data']);
 });
 
 test('__proto__ in an edit by hand changes no prototype', async (t) => {
   const place = scene(t);
   const storage = place.open();
-  await storage.savePlayers(JSON.parse('{"__proto__": {"polluted": true}}'));
-  await storage.updatePlayersStats([{ userId: '__proto__', username: 'name', score: 1 }]);
-  await storage.saveGameState('channel', {});
+  await storePrototypes(storage);
+  await assertPrototypesAreKeys(storage);
   await storage.close();
   fs.writeFileSync(place.mirror(), '{"__proto__": {"polluted": true}, "a": {"totalScore": 1}}');
   const again = place.open();

@@ -6,8 +6,9 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
+import { startOn } from '../support/scheduler.mjs';
 import {
-  atEnd,
+  collect,
   logPath,
   openStorage,
   packageUrl,
@@ -16,9 +17,6 @@ import {
   temporaryFolder,
   waitUntil,
 } from '../support/temp.mjs';
-
-// Shorter than a compaction, so that rounds come while one is running.
-const INTERVAL_MS = 2;
 
 // Replaces a log by a rename: a running scheduler must never read half of it.
 async function writeLog(dataDir, name, keyOf) {
@@ -55,18 +53,6 @@ async function isCompact(dataDir, name) {
 
 async function backupsOf(dataDir, name) {
   return (await readdir(path.join(dataDir, 'logs'))).filter((file) => file.startsWith(`${name}.log.backup.`));
-}
-
-function startOn(t, storage, logNames, intervalMs = INTERVAL_MS) {
-  const scheduler = storage.startCompactionScheduler(intervalMs, logNames);
-  atEnd(t, () => scheduler.stop());
-  return scheduler;
-}
-
-async function collect(iterable) {
-  const entries = [];
-  for await (const entry of iterable) entries.push(entry);
-  return entries;
 }
 
 test('it compacts a log that is over the threshold and mostly dead', async (t) => {

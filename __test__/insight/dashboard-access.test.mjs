@@ -97,6 +97,22 @@ test('without a token, requests with the name of another site are refused', asyn
   }
 });
 
+test('another site that is open in the browser is refused, and a link to the page is not', async (t) => {
+  const place = scene(t);
+  const { dashboard } = await start(place);
+  for (const [page, site, status] of [
+    ['metrics', 'cross-site', 403],
+    ['events', 'cross-site', 403],
+    ['key?log=players&key=a', 'cross-site', 403],
+    ['', 'cross-site', 200],
+    ['metrics', 'same-origin', 200],
+    ['metrics', 'none', 200],
+  ]) {
+    const headers = { 'sec-fetch-site': site };
+    assert.equal((await ask(`${dashboard.url}${page}`, { headers })).status, status, `${page} ${site}`);
+  }
+});
+
 test('without a token it only listens on loopback, and wrong options are refused', async () => {
   for (const [options, code] of [
     [{ host: '0.0.0.0' }, 'ERR_INVALID_ARG_VALUE'],

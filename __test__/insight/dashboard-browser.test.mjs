@@ -5,41 +5,17 @@
  * SCREENSHOTS=folder keeps pictures.
  */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { fitsInWidth, noBrowser, openBrowser, WAIT } from '../support/browser.mjs';
 import { ps, range, scene } from '../support/durability.mjs';
 import { repositoryRoot } from '../support/temp.mjs';
 
-const executablePath = [
-  process.env.CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((file) => file && fs.existsSync(file) && spawnSync(file, ['--version']).status === 0);
-const isTooOld = Number(process.versions.node.split('.')[0]) < 20;
-const skip =
-  (isTooOld && 'Playwright, which drives the browser, needs Node 20') ||
-  (!executablePath && 'there is no Chromium here; set CHROMIUM to its path');
-const WAIT = { timeout: 30_000 };
-
-async function open(place, options) {
-  const { chromium } = await import('playwright-core');
-  const browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-  });
-  place.beforeEnd(() => browser.close());
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, ...options });
-  const page = await context.newPage();
-  const problems = [];
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('requestfailed', (request) => problems.push(`${request.url()} ${request.failure().errorText}`));
-  return { page, problems };
-}
+const skip = noBrowser;
+const open = (place, options) => openBrowser((close) => place.beforeEnd(close), options);
 
 async function keepPicture(page, name) {
   const folder = process.env.SCREENSHOTS;
@@ -187,8 +163,7 @@ test('a phone needs no sideways scrolling, and Tab reaches all controls', {
   await page.locator('#key').fill('1010');
   await page.getByRole('button', { name: 'Look up' }).click();
   await page.locator('#key-history td').first().waitFor(WAIT);
-  const widths = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert.ok(widths[0] <= widths[1], `${widths[0]} of ${widths[1]} pixels`);
+  assert.ok(await fitsInWidth(page));
   await keepPicture(page, 'dashboard-phone');
   await page.evaluate(() => document.activeElement.blur());
   const reached = new Set();

@@ -3,32 +3,21 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import http from 'node:http';
 import test from 'node:test';
 import { contentsOf, runCli } from '../support/cli.mjs';
-import { ask, TOKEN } from '../support/dashboard.mjs';
+import { ask, listen, startedProgram, TOKEN } from '../support/dashboard.mjs';
 import { scene, waitFor } from '../support/durability.mjs';
-import { repositoryRoot } from '../support/temp.mjs';
 
 test('the program shows a folder until it is interrupted', async (t) => {
   const place = scene(t);
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);
   await storage.close();
-  const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0'];
-  const child = spawn(process.execPath, args, { cwd: repositoryRoot });
-  place.beforeEnd(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    said += text;
-  });
-  const url = await waitFor(() => /http:\S+/.exec(said)?.[0], 'the address');
+  const { child, ended, url } = await startedProgram(t, place);
   assert.match((await ask(`${url}metrics`)).text, /progressive_storage_keys\{log="players"\} 1/);
-  const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
   child.kill('SIGINT');
-  assert.notEqual(await ended, 0);
+  assert.notEqual((await ended).code, 0);
 });
 
 test('the program takes the token from a file or the environment, and changes nothing', async (t) => {
@@ -47,20 +36,12 @@ test('the program takes the token from a file or the environment, and changes no
     // The command's own option wins.
     [['--token-file', file], { PROGRESSIVE_STORAGE_DASHBOARD_TOKEN: 'another one, which is not taken' }],
   ]) {
-    const args = ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json', ...more];
-    const child = spawn(process.execPath, args, { cwd: repositoryRoot, env: { ...process.env, ...env } });
-    place.beforeEnd(() => child.kill('SIGKILL'));
-    let said = '';
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      said += text;
-    });
-    const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
+    const { child, ended, url } = await startedProgram(t, place, more, { env });
     assert.equal((await ask(`${url}metrics`)).status, 401);
     const headers = { authorization: `Bearer ${TOKEN}` };
     assert.match((await ask(`${url}metrics`, { headers })).text, /keys\{log="coins"\} 1/);
     const { value, records } = JSON.parse((await ask(`${url}key?log=events&key=ann`, { headers })).text);
     assert.deepEqual([value, records], [1, 1]);
-    const ended = new Promise((resolve) => child.on('exit', resolve));
     child.kill('SIGINT');
     await ended;
   }
@@ -75,32 +56,9 @@ test('the program reads from the files what another process writes', async (t) =
   const storage = place.open();
   await storage.updatePlayerStats('ann', 'Ann', 1);
   await storage.compactLog('players');
-  const child = spawn(
-    process.execPath,
-    ['bin/progressive-storage.mjs', 'dashboard', place.data, '--port', '0', '--json'],
-    { cwd: repositoryRoot },
-  );
-  place.beforeEnd(() => child.kill('SIGKILL'));
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    said += text;
-  });
-  const { url } = JSON.parse(await waitFor(() => said.includes('}') && said, 'the address'));
-  const told = [];
-  const request = http.get(`${url}events`, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (piece) => {
-      text += piece;
-      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-        const [, event, data] = /event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
-        told.push({ event, ...JSON.parse(data) });
-        text = text.slice(end + 2);
-      }
-    });
-  });
-  request.on('error', () => {});
-  place.beforeEnd(() => request.destroy());
-  const last = () => told.findLast(({ event }) => event === 'now');
+  const { url } = await startedProgram(t, place);
+  const { told, last, close } = listen(url);
+  place.beforeEnd(close);
   await waitFor(() => last()?.players.length === 1, 'the player');
   const before = last();
   assert.equal(before.isOfFolder, true);

@@ -18,6 +18,7 @@ const EVENTS = [
   'lockWait',
   'backup',
   'mirrorFailed',
+  'mirrorCostly',
   'syncFailed',
   'backupFailed',
 ];

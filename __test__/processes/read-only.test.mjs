@@ -8,7 +8,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import {
-  collect,
   del,
   isRoot,
   isWindows,
@@ -22,6 +21,7 @@ import {
   set,
   snapshot,
 } from '../support/durability.mjs';
+import { collect } from '../support/temp.mjs';
 
 /** Every call that only reads. */
 async function readEverything(storage) {

@@ -1,7 +1,9 @@
-/** Helpers of the dashboard's tests: a dashboard on a storage, and requests. */
+/** Helpers of the dashboard's tests: a dashboard on a storage or of the program, and requests. */
 
 import http from 'node:http';
+import { startCli } from './cli.mjs';
 import { ps } from './durability.mjs';
+import { waitUntil } from './temp.mjs';
 
 export const TOKEN = '0123456789abcdef0123';
 
@@ -10,6 +12,48 @@ export async function start(place, options = {}) {
   const dashboard = await ps.startDashboard({ port: 0, storage, ...options });
   place.beforeEnd(() => dashboard.close());
   return { storage, dashboard };
+}
+
+/** The program with a dashboard of a place: `{ child, ended, url }` once it has printed its address. */
+export async function startedProgram(t, place, args = [], options = {}) {
+  const started = await startedDashboard(t, [place.data, ...args], options);
+  place.beforeEnd(() => {
+    started.child.kill('SIGKILL');
+    return started.ended;
+  });
+  return started;
+}
+
+/** The program with these arguments: `{ child, output, ended, url }` once it has printed its address. */
+export async function startedDashboard(t, args, options = {}) {
+  const started = await startCli(t, ['dashboard', '--port', '0', ...args], options);
+  const address = () => /http:\/\/[\w.:[\]]+\//.exec(started.output.stdout)?.[0];
+  return { ...started, url: await waitUntil(address, { what: 'the address', deadlineMs: 60_000 }) };
+}
+
+/** Opens the live events of a dashboard, as a page does: `{ told, text(), last(), close() }`. */
+export function listen(url) {
+  const told = [];
+  let all = '';
+  const request = http.get(`${url}events`, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (piece) => {
+      all += piece;
+      text += piece;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const [, event, data] = /event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        told.push({ event, ...JSON.parse(data) });
+        text = text.slice(end + 2);
+      }
+    });
+  });
+  request.on('error', () => {});
+  return {
+    told,
+    text: () => all,
+    last: () => told.findLast(({ event }) => event === 'now'),
+    close: () => request.destroy(),
+  };
 }
 
 /** A request with headers that fetch would not send. */

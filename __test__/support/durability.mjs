@@ -12,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { CHOOSING, optionsAt } from './place.mjs';
 import { crc32Hex, waitUntil } from './temp.mjs';
 
 const require = createRequire(import.meta.url);
@@ -84,7 +85,8 @@ class Scene {
   }
 
   open(options = {}) {
-    const storage = new ps.Storage({ dataDir: this.data, ...options });
+    const { dataDir = this.data, ...others } = options;
+    const storage = new ps.Storage(optionsAt(dataDir, others));
     this.#storages.push(storage);
     return storage;
   }
@@ -168,7 +170,9 @@ class Scene {
   }
   /** Runs a child to its end, which must be a success. */
   async run(script, args = [], options = {}) {
-    const result = await this.start(script, args, options).ended;
+    const child = this.start(script, args, options);
+    const result = await child.ended;
+    if (child.isOver) return result;
     assert.equal(result.signal, null, `${script} was killed: ${result.stderr}`);
     assert.equal(
       result.code,
@@ -222,7 +226,7 @@ class Scene {
   }
   async end() {
     for (const action of this.#first) await action();
-    for (const child of this.#processes) child.process.kill('SIGKILL');
+    for (const child of this.#processes) child.end();
     await Promise.all(this.#processes.map((child) => child.ended));
     for (const storage of this.#storages) await storage.close().catch(() => {});
     for (const action of this.#last) action();
@@ -234,12 +238,13 @@ class Scene {
 
 class Child {
   #waiting = [];
+  /** The scene has ended it, so its end is no failure: where a test fails before, only its own error is reported. */
+  isOver = false;
 
   constructor(script, args, { env = {}, cwd, command, nodeArgs = [] } = {}) {
     const inherited = { ...process.env };
-    // The runner's own variables, and a data directory in the environment, are not for children.
-    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'PROGRESSIVE_STORAGE_DIR'])
-      delete inherited[name];
+    // The runner's own variables, and a place in the environment, are not for children.
+    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', ...CHOOSING]) delete inherited[name];
     const file = fileURLToPath(new URL(script, CHILDREN));
     const line = [process.execPath, ...nodeArgs, file, ...args.map(String)];
     const [program, ...rest] = command ? command(line) : line;
@@ -282,10 +287,15 @@ class Child {
   /** Resolves when the child has printed that many lines. */
   async linesSeen(count) {
     while (this.lines.length < count) {
-      if (this.hasEnded)
+      if (this.hasEnded && !this.isOver)
         assert.fail(`child ended after ${this.lines.length} of ${count} lines: ${this.stderr}`);
       await new Promise((resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  end() {
+    this.isOver = true;
+    this.process.kill('SIGKILL');
   }
 }
 
@@ -444,12 +454,6 @@ export function seededRandom(seed) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   };
-}
-
-export async function collect(iterable) {
-  const items = [];
-  for await (const item of iterable) items.push(item);
-  return items;
 }
 
 export const range = (count) => Array.from({ length: count }, (_, i) => i);

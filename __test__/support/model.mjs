@@ -24,6 +24,15 @@ function isObject(value) {
   return typeof value === 'object' && value !== null;
 }
 
+function isRecord(value) {
+  return isObject(value) && !Array.isArray(value);
+}
+
+// A call that the data does not allow: it changes nothing, and rejects with this code.
+function refuse(code) {
+  throw Object.assign(new TypeError(`refused with ${code}`), { code });
+}
+
 function numberOf(value, field) {
   if (!isObject(value) || !Object.hasOwn(value, field)) return undefined;
   return typeof value[field] === 'number' ? value[field] : undefined;
@@ -258,6 +267,62 @@ class ModelCollection {
     const value = copy(change(this.get(key)));
     this.state[key] = value;
     return copy(value);
+  }
+
+  getMany(keys) {
+    const there = [...new Set(keys)].filter((key) => this.has(key));
+    return new Map(there.map((key) => [key, this.get(key)]));
+  }
+
+  setMany(entries) {
+    const pairs = typeof entries[Symbol.iterator] === 'function' ? entries : Object.entries(entries);
+    for (const [key, value] of new Map(pairs)) this.set(key, value);
+  }
+
+  deleteMany(keys) {
+    return [...new Set(keys)].filter((key) => this.delete(key)).length;
+  }
+
+  updateMany(keys, change) {
+    const values = () => Object.fromEntries(this.getMany(keys));
+    const changes = Object.entries(change(Object.setPrototypeOf(values(), null)));
+    for (const [key, value] of changes) if (value !== undefined) this.set(key, value);
+    for (const [key, value] of changes) if (value === undefined) this.delete(key);
+    return values();
+  }
+
+  ensure(key, value) {
+    return this.has(key) ? this.get(key) : this.update(key, () => value);
+  }
+
+  increment(key, field, by = 1) {
+    return this.changeField(key, field, 0, (number) => {
+      if (typeof number !== 'number') refuse('ERR_STORED_TYPE');
+      return Number.isFinite(number + by) ? number + by : refuse('ERR_INVALID_ARG_VALUE');
+    });
+  }
+
+  push(key, field, ...items) {
+    const isThere = isObject(this.get(key)) && Object.hasOwn(this.get(key), field);
+    if (items.length === 0 && (!this.has(key) || (isRecord(this.get(key)) && !isThere))) return 0;
+    const list = this.changeField(key, field, [], (old) =>
+      Array.isArray(old) ? [...old, ...items] : refuse('ERR_STORED_TYPE'),
+    );
+    return list.length;
+  }
+
+  changeField(key, field, empty, change) {
+    const record = this.update(key, (value = {}) => {
+      if (!isRecord(value)) refuse('ERR_STORED_TYPE');
+      const old = Object.hasOwn(value, field) ? value[field] : empty;
+      // A spread keeps `__proto__` as a property, and so does a computed name.
+      return { ...value, [field]: change(old) };
+    });
+    return record[field];
+  }
+
+  values() {
+    return this.entries().map(([, value]) => value);
   }
 
   entries() {

@@ -81,7 +81,7 @@ const STRINGS = [
 ];
 const NUMBERS = [0, 1, -1, 0.5, 0.1, 1e21, 1e-7, 123456789.125, -0, 2 ** 53, 5e-324, 100];
 const SCORES = [0, 1, 5, 10, 10, 20, 25, 99, -3, -7, 0.5, 2.5, 0.1, 0.2, 1e6];
-export const SORT_FIELDS = [
+const SORT_FIELDS = [
   'totalScore',
   'totalGames',
   'totalWins',
@@ -222,8 +222,8 @@ export class CallGenerator {
   anyCall() {
     const { random } = this;
     const storage = (method, args = [], writes = null) => ({ on: 'storage', method, args, writes });
-    const coins = (method, args = [], writes = null) => ({ on: 'coins', method, args, writes });
     const method = random.weighted(this.oldModule ? OLD_WEIGHTS : WEIGHTS);
+    if (method.endsWith('Many')) return this.onSeveralKeys(method.slice(6));
     switch (method) {
       case 'updatePlayerStats':
         return storage(method, this.result(), 'players');
@@ -266,30 +266,97 @@ export class CallGenerator {
       }
       case 'compactAllLogs':
         return storage(method, [], 'players');
-      case 'coins.set': {
-        const key = this.key();
-        return coins('set', [key, this.valueFor('coins', key)], 'coins');
-      }
-      case 'coins.get':
-      case 'coins.has':
-        return coins(method.slice(6), [this.key()]);
-      case 'coins.delete':
-        return coins('delete', [this.key()], 'coins');
-      case 'coins.update':
-        return coins('update', [this.key(), this.change()], 'coins');
-      case 'coins.top':
-        return coins('top', random.pick([['level'], ['level', random.below(6)]]));
-      case 'coins.rank':
-        return coins('rank', [this.key(), 'level']);
-      case 'coins.clear':
-        return coins('clear', [], 'coins');
-      case 'coins.entries':
-      case 'coins.keys':
-      case 'coins.size':
-        return coins(method.slice(6));
       default:
+        if (method.startsWith('coins.')) return this.coinsCall(method.slice('coins.'.length));
         return storage(method);
     }
+  }
+
+  // A call on the collection `coins`.
+  coinsCall(method) {
+    const { random } = this;
+    const coins = (args, writes = null) => ({ on: 'coins', method, args, writes });
+    switch (method) {
+      case 'set': {
+        const key = this.key();
+        return coins([key, this.valueFor('coins', key)], 'coins');
+      }
+      case 'get':
+      case 'has':
+        return coins([this.key()]);
+      case 'delete':
+        return coins([this.key()], 'coins');
+      case 'update':
+        return coins([this.key(), this.change()], 'coins');
+      case 'ensure': {
+        const key = this.key();
+        return coins([key, this.valueFor('coins', key)], 'coins');
+      }
+      case 'increment':
+        return coins(this.increment(), 'coins');
+      case 'push': {
+        const items = Array.from({ length: random.below(4) }, () => this.value());
+        return coins([this.key(), this.field('list'), ...items], 'coins');
+      }
+      case 'top':
+        return coins(random.pick([['level'], ['level', random.below(6)]]));
+      case 'rank':
+        return coins([this.key(), 'level']);
+      case 'clear':
+        return coins([], 'coins');
+      default:
+        return coins([]);
+    }
+  }
+
+  // A field that often is there already.
+  field(name) {
+    return this.random.chance(0.7) ? name : this.key();
+  }
+
+  // The arguments of increment(): numbers that add up to more than JSON can hold are refused.
+  increment() {
+    const { random } = this;
+    const args = [this.key(), this.field('level')];
+    if (random.chance(0.7)) args.push(random.pick([...NUMBERS, Number.MAX_VALUE, undefined]));
+    return args;
+  }
+
+  // Some keys; one may be there twice.
+  some() {
+    return Array.from({ length: this.random.below(5) }, () => this.key());
+  }
+
+  onSeveralKeys(method) {
+    const { random } = this;
+    const keys = this.some();
+    const call = (args, writes = 'coins') => ({ on: 'coins', method, args, writes });
+    if (method === 'getMany') return call([keys], null);
+    if (method === 'deleteMany') return call([keys]);
+    if (method === 'updateMany') return call([new Set(keys), this.changes()]);
+    const pairs = keys.map((key) => [key, this.valueFor('coins', key)]);
+    return call([random.pick([pairs, new Map(pairs)])]);
+  }
+
+  // A function for updateMany(), of the values of some keys: it changes those that are there, or one of them.
+  changes() {
+    const { random } = this;
+    const more = random.below(10);
+    return random.pick([
+      (values) => {
+        for (const key of Object.keys(values)) values[key] = { level: more };
+        return values;
+      },
+      (values) => Object.fromEntries(Object.keys(values).map((key) => [key, undefined])),
+      (values) => {
+        const [first, ...others] = Object.keys(values);
+        const changes = Object.create(null);
+        if (first !== undefined) changes[first] = undefined;
+        for (const key of others) changes[key] = [values[key], more];
+        return changes;
+      },
+      () => ({}),
+    ]);
   }
 
   // A function for update(): it depends on its argument alone, since it may run again.
@@ -340,10 +407,18 @@ const WEIGHTS = {
   'coins.has': 2,
   'coins.delete': 4,
   'coins.update': 8,
+  'coins.getMany': 3,
+  'coins.setMany': 4,
+  'coins.deleteMany': 2,
+  'coins.updateMany': 6,
+  'coins.ensure': 4,
+  'coins.increment': 8,
+  'coins.push': 6,
   'coins.top': 3,
   'coins.rank': 3,
   'coins.clear': 0.5,
   'coins.entries': 1,
   'coins.keys': 1,
   'coins.size': 1,
+  'coins.values': 1,
 };

@@ -8,13 +8,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import zlib from 'node:zlib';
+import { CHOOSING, optionsAt } from './place.mjs';
 
 export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url));
 export const packageUrl = pathToFileURL(path.join(repositoryRoot, 'index.js')).href;
 export const oldModuleUrl = new URL('../old-module/', import.meta.url).href;
 
 // Deadlines end a test that hangs; they measure nothing.
-const WAIT_DEADLINE_MS = 20_000;
+const WAIT_DEADLINE_MS = 60_000;
 const CHILD_DEADLINE_MS = 120_000;
 
 // Runs the garbage collector; undefined where it cannot be called.
@@ -62,13 +63,19 @@ function closersOf(t) {
   return closers;
 }
 
-// Opens a Storage in a folder (a new one when none is given) and closes it at the end of the test.
+// Opens a Storage at a folder's place (a new one when none is given) and closes it at the end of the test.
 // The default here is `fsync: 'never'`, which spares the disk in tests that do not need durability.
 export async function openStorage(t, Storage, options = {}) {
-  const dataDir = options.dataDir ?? path.join(await temporaryFolder(t), 'data');
-  const storage = new Storage({ fsync: 'never', ...options, dataDir });
+  const { dataDir = path.join(await temporaryFolder(t), 'data'), ...others } = options;
+  const storage = new Storage(optionsAt(dataDir, { fsync: 'never', ...others }));
   atEnd(t, () => closeStorage(storage));
   return { storage, dataDir };
+}
+
+// The same, with one of its collections.
+export async function openCollection(t, Storage, name = 'coins', options = {}) {
+  const opened = await openStorage(t, Storage, options);
+  return { ...opened, collection: opened.storage.collection(name) };
 }
 
 // Closes a Storage that the test may have closed already.
@@ -78,6 +85,12 @@ export async function closeStorage(storage) {
   } catch (error) {
     if (error.code !== 'ERR_STORAGE_CLOSED') throw error;
   }
+}
+
+// Closes a Storage and opens its folder again.
+export async function reopened(t, Storage, storage, dataDir) {
+  await storage.close();
+  return (await openStorage(t, Storage, { dataDir })).storage;
 }
 
 // --- Child processes ---
@@ -100,9 +113,9 @@ export async function startScript(
     await writeFile(script, source);
   }
   const childEnv = { ...process.env };
-  // A child uses the folder of its test, and none from the environment. With the runner's own variables it would report
+  // A child uses the place of its test, and none from the environment. With the runner's own variables it would report
   // in the runner's private protocol.
-  for (const name of ['PROGRESSIVE_STORAGE_DIR', 'OLD_DATA_DIR', 'NODE_TEST_CONTEXT', 'NODE_OPTIONS']) {
+  for (const name of [...CHOOSING, 'OLD_DATA_DIR', 'NODE_TEST_CONTEXT', 'NODE_OPTIONS']) {
     delete childEnv[name];
   }
   Object.assign(childEnv, env);
@@ -158,6 +171,16 @@ export async function waitUntil(
 }
 
 // --- Files of the store ---
+
+/** Whether a process lives. */
+export function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export function logPath(dataDir, logName) {
   return path.join(dataDir, 'logs', `${logName}.log`);
@@ -218,6 +241,12 @@ export function crc32ByTable(bytes) {
 }
 
 // --- Comparing ---
+
+export async function collect(iterable) {
+  const items = [];
+  for await (const item of iterable) items.push(item);
+  return items;
+}
 
 const ISO_DATE = /"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g;
 

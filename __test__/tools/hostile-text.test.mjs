@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { appendFile, cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { commandNames } from '../../bin/program.mjs';
+import { commandNames } from '../../bin/support/command-names.mjs';
 import { Terminal } from '../../bin/support/terminal.mjs';
 import { columnsOf, fit, visible, visibleJson } from '../../bin/support/visible.mjs';
 import { Storage } from '../../index.js';
@@ -79,27 +79,37 @@ const KEY = HOSTILE[0];
 const COMMANDS = {
   adopt: [['adopt', '--yes', '--accept-differences']],
   compact: [['compact']],
+  completion: [['completion', 'bash']],
   dashboard: [],
+  delete: HOSTILE.slice(0, 5).map((key) => ['delete', key, '--yes']),
   diff: [['diff'], ['diff', '--backup', 'newest'], ['diff', 'data', '../other']],
   doctor: [['doctor'], ['doctor', '--read-only']],
   export: [['export'], ['export', '-f', 'jsonl'], ['export', '--entries'], ['export', '--log', LOG]],
+  find: HOSTILE.slice(0, 5).map((text) => ['find', `username=${text}`]),
+  get: HOSTILE.map((key) => ['get', key]),
   history: HOSTILE.map((key) => ['history', key]).concat([['history', KEY, '--values']]),
   import: [['import', 'import.jsonl', '--yes']],
   inspect: [['inspect']],
+  keys: [['keys'], ['keys', '--match', '*\n*']],
   repair: [
     ['repair', '--dry-run'],
     ['repair', '--yes'],
   ],
   restore: [['restore', '--at', '2100-01-01', '--into', `restored${KEY.replace(/\0/g, '')}`, '--yes']],
   revert: [['revert', '--yes']],
+  set: HOSTILE.slice(0, 5).map((key) => ['set', key, JSON.stringify(key), '--yes']),
+  snapshot: [['snapshot', `copy${KEY.replace(/\0/g, '')}`]],
   stats: [['stats', '--top', '50']],
   tail: [['tail', '-n', '100']],
   undo: HOSTILE.slice(0, 5).map((key) => ['undo', key, '--yes']),
   verify: [['verify', '--backups']],
 };
 
+// Those that need a server are tested in `__test__/postgres`.
+const ON_SERVERS = ['migrate', 'postgres'];
+
 test('every command has its row here', () => {
-  assert.deepEqual(Object.keys(COMMANDS), commandNames());
+  assert.deepEqual([...Object.keys(COMMANDS), ...ON_SERVERS].sort(), commandNames());
 });
 
 for (const [name, lines] of Object.entries(COMMANDS)) {

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { commandNames } from '../../bin/program.mjs';
+import { commandNames } from '../../bin/support/command-names.mjs';
 import { Endings } from '../../bin/support/endings.mjs';
 import { EXIT } from '../../bin/support/errors.mjs';
 import { bytes, duration } from '../../bin/support/format.mjs';

@@ -4,7 +4,10 @@
 import {
   __napiBindingTarget,
   appendLogEntry,
+  type Change,
+  type ChangeIterator,
   Collection,
+  type CollectionIterator,
   CompactionScheduler,
   clearGameState,
   close,
@@ -45,6 +48,7 @@ import {
   saveGameState,
   savePlayers,
   saveTokens,
+  snapshot,
   startCompactionScheduler,
   startDashboard,
   streamLogEntries,
@@ -59,6 +63,9 @@ const options: StorageOptions = { dataDir: 'data', fsync: 'interval', fsyncInter
 configure(options);
 // @ts-expect-error: no such mode
 configure({ fsync: 'sometimes' });
+configure({ mirror: 'close' });
+// @ts-expect-error: no such mode
+configure({ mirror: 'never' });
 
 const record: PlayerRecord = await updatePlayerStats('1', 'Ann', 10, true, 9, 1);
 const last: GameHistoryEntry | undefined = record.gamesHistory.at(-1);
@@ -100,17 +107,51 @@ await compactAllLogs();
 const scheduler: CompactionScheduler = startCompactionScheduler(60_000, ['players']);
 scheduler.stop();
 const second = new CompactionScheduler(1000);
+second.intervalMs = 2000;
+second.intervalMs = undefined;
 const isRunning: boolean = second.isRunning;
 
-const coins: Collection = collection('coins');
+const coins: Collection<number> = collection('coins');
 await coins.set('1', 5);
-const updated: number = await coins.update('1', (value: number = 0) => value + 1);
+const updated: number = await coins.update('1', (value = 0) => value + 1);
 const wasThere: boolean = await coins.delete('1');
-const top: [string, unknown][] = await coins.top('score', 3);
+await coins.setMany({ ann: 1, ben: 2 });
+await coins.setMany(new Map([['ann', 1]]));
+await coins.setMany([['ann', 1]]);
+const pairs: Map<string, number> = await coins.getMany(new Set(['ann', 'ben']));
+const moved: { ann?: number; ben?: number } = await coins.updateMany(
+  ['ann', 'ben'],
+  ({ ann = 0, ben = 0 }) => ({
+    ann: ann - 1,
+    ben: ben + 1,
+  }),
+);
+const pairKeys: string[] = [...pairs.keys()];
+await coins.updateMany(pairKeys, (values) => ({ ...values, ann: undefined }));
+// @ts-expect-error: not one of the keys
+await coins.updateMany(['ann', 'ben'], ({ cid }) => ({ ann: cid }));
+const wereThere: number = await coins.deleteMany(pairKeys);
+const top: [string, number][] = await coins.top('score', 3);
+for await (const [coin, amount] of coins) console.log(coin.length, amount);
+const some: CollectionIterator<number> = coins.iterate({ prefix: 'a', after: 'ab', reverse: true, limit: 5 });
+const first: IteratorResult<[string, number], undefined> = await some.next();
+await some.return();
+const changes: ChangeIterator = coins.watch('1');
+for await (const change of changes) console.log(change.key, change.value, change.previous, change.timestamp);
+const endWatch: () => void = coins.watch({ prefix: 'a' }, (change: Change) => console.log(change));
+endWatch();
+// @ts-expect-error: a prefix is a string
+coins.watch({ prefix: 5 });
+// @ts-expect-error: a limit is a number
+coins.iterate({ limit: '5' });
 
 on('compaction', (event) => console.log(event));
 once('compactionFailed', () => {});
 off('corruption', () => {});
+on('mirrorCostly', ({ log, sizeBytes, durationMs, perMinuteMs }) => {
+  const numbers: number[] = [sizeBytes, durationMs, perMinuteMs];
+  console.log(log.toUpperCase(), numbers);
+});
 // @ts-expect-error: no such event
 on('nothing', () => {});
 const values = await history('players', '1');
@@ -124,6 +165,8 @@ const lines = readLogLines('data/logs/events.log');
 await using storage = new Storage({ dataDir: 'other' });
 const size: number = await storage.collection('coins').size();
 await storage.flush();
+const copied: string = (await storage.snapshot('copy')).folder;
+console.log((await snapshot(copied)).logs.map(({ damagedLines }): number => damagedLines));
 
 await flush();
 await close();
@@ -152,7 +195,10 @@ export const used = [
   isRunning,
   updated,
   wasThere,
+  moved,
+  wereThere,
   top,
+  first,
   figures,
   address,
   values,

@@ -8,6 +8,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { writtenBytes } from '../support/disk.mjs';
 import { playerId, writeFixture } from '../support/fixture.mjs';
 import { loadPackage } from '../support/package.mjs';
 import { randomFrom } from '../support/stats.mjs';
@@ -52,9 +53,4 @@ export async function run({ folder, players, perSecond, hours }) {
     logBytes,
     written: writtenBytes() - before,
   };
-}
-
-/** Bytes that this process has written to the disk. */
-function writtenBytes() {
-  return Number(/^write_bytes: (\d+)/m.exec(fs.readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN);
 }

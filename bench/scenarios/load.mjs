@@ -1,5 +1,5 @@
 /**
- * A start: the first read replays the log into the engine's state, then loadPlayers gives all of it to V8. Also the
+ * A start: the first read replays the log into the store's state, then loadPlayers gives all of it to V8. Also the
  * memory of the process after the replay, beyond that of Node.js.
  *
  * The files are in the page cache, because the fixture has just been written.

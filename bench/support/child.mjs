@@ -11,25 +11,31 @@ const SELF = fileURLToPath(import.meta.url);
 
 /**
  * Resolves to what the scenario's `run` returned, and `exitMs`: the time from its return to the end of the process.
- * Kills the process, and rejects, after `secondsMax`.
+ * Kills the process, and rejects, after `secondsMax`, and when the signal is aborted. `onStart` gets its process id.
  */
-export function inChild(scenario, options, { secondsMax = 300 } = {}) {
+export function inChild(scenario, options, { secondsMax = 300, signal: stop, onStart } = {}) {
   return new Promise((resolve, reject) => {
     const child = fork(SELF, [scenario, JSON.stringify(options)], {
       execArgv: ['--no-warnings'],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
+    onStart?.(child.pid);
     let result;
     let returned = 0;
     let problem = '';
+    let killedBecause = null;
     child.stderr.setEncoding('utf8').on('data', (text) => {
       problem = (problem + text).slice(-10_000);
     });
-    const timer = setTimeout(() => {
-      problem = `Error: not done within ${secondsMax} s`;
+    const killBecause = (reason) => {
+      killedBecause = reason;
       child.kill('SIGKILL');
-    }, secondsMax * 1000);
+    };
+    const timer = setTimeout(() => killBecause(`not done within ${secondsMax} s`), secondsMax * 1000);
+    const onAbort = () => killBecause('stopped');
+    stop?.addEventListener('abort', onAbort);
+    if (stop?.aborted) onAbort();
     child.once('message', (message) => {
       result = message;
       returned = performance.now();
@@ -37,19 +43,28 @@ export function inChild(scenario, options, { secondsMax = 300 } = {}) {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
+      stop?.removeEventListener('abort', onAbort);
       if (code === 0 && result !== undefined) {
         resolve(result === null ? null : { ...result, exitMs: performance.now() - returned });
         return;
       }
-      const reason = /^.*(Error|panicked|FATAL).*$/m.exec(problem)?.[0] ?? signal ?? `code ${code}`;
+      const reason =
+        killedBecause ?? /^.*(Error|panicked|FATAL).*$/m.exec(problem)?.[0] ?? signal ?? `code ${code}`;
       reject(new Error(`${scenario} ${JSON.stringify({ ...options, folder: undefined })}: ${reason}`));
     });
   });
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  // Whoever would get the result is gone.
+  const leave = () => process.exit(1);
+  process.once('disconnect', leave);
+  if (!process.connected) leave();
   const [scenario, options] = process.argv.slice(2);
   const { run } = await import(`../scenarios/${scenario}.mjs`);
   const result = await run(JSON.parse(options));
-  process.send(result, () => process.disconnect());
+  process.send(result, () => {
+    process.off('disconnect', leave);
+    process.disconnect();
+  });
 }

@@ -46,3 +46,8 @@ export function sequentialWrite(file, size) {
   fs.rmSync(file);
   return size / seconds;
 }
+
+/** Bytes that this process has written to the disk, as Linux counts them. */
+export function writtenBytes() {
+  return Number(/^write_bytes: (\d+)/m.exec(fs.readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN);
+}

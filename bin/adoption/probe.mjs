@@ -12,7 +12,7 @@ import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 const LOGS = ['players', 'tokens', 'game_state'];
-export const CHECK_PLAYER = 'progressive-storage-check';
+const CHECK_PLAYER = 'progressive-storage-check';
 
 // The same text for equal values, whatever the order of their properties.
 function canonical(value) {

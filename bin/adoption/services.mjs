@@ -12,7 +12,7 @@ import { checkFolder } from '../support/data-folder.mjs';
 import { placeError, usageError } from '../support/errors.mjs';
 import { dataDirOf, MARK, PACKAGE } from './service-text.mjs';
 
-export const PARTS = ['append-log', 'storage'];
+const PARTS = ['append-log', 'storage'];
 
 const USES_PACKAGE = new RegExp(`(from|import|require\\()\\s*['"]${PACKAGE}(/[^'"]*)?['"]`);
 const ENDINGS = ['.js', '.mjs', '.cjs'];

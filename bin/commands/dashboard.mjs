@@ -1,24 +1,29 @@
-// `dashboard`: serves the live page for a data folder, in a process beside the bot.
+// `dashboard`: serves the live page for a data folder or a server, in a process beside the bot.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startDashboard } from '../../dashboard/start.js';
 import api from '../../index.js';
 import { chosenLogs } from '../support/chosen-logs.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
 import { logsIn } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 
 const REFRESH_MS = 2000;
+/** A page learns soon that a server is away. */
+const READ_MS = 10_000;
 const TOKEN_VARIABLE = 'PROGRESSIVE_STORAGE_DASHBOARD_TOKEN';
 
-export const summary = 'a web page that shows what happens in a folder, live';
+export const summary = 'a web page that shows what happens in a folder or on a server, live';
 export const usage = '[path] [options]';
 export const help = `
 Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until
 Ctrl-C: entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the
 history of any key. It reads only the files. Nothing is changed, and a bot may be running. Only the bot's own
 process knows how long its calls take: to see that, call startDashboard() in the bot.
+
+Of a server it shows the logs with keys, entries, sizes and growth, top players, the history of any key, what the
+server is, and since when and why it does not answer. It asks only while a page is open, and reads only.
 
 Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in
 the environment variable ${TOKEN_VARIABLE}, not with --token.
@@ -33,26 +38,40 @@ export const options = {
     description: 'what a visitor must know; required for other addresses',
   },
   'token-file': { type: 'string', value: 'FILE', description: 'read the token from this file' },
+  ...placeOptions,
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const token = tokenOf(options, cwd);
-  const dataDir = dataFolder(positionals[0], cwd);
-  chosenLogs(dataDir);
-  const storage = new api.Storage({ dataDir });
-  atEnd?.(() => storage.close());
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  const storage = place.isServer ? place.open(atEnd, { timeoutMs: READ_MS }) : folderStorage(place, atEnd);
   const { host } = options;
   const port = options.port === undefined ? undefined : Number(options.port);
   let dashboard;
   try {
-    dashboard = await startDashboard(api, { port, host, token, storage }, { isOfFolder: true });
+    dashboard = await startDashboard(api, { port, host, token, storage }, { isBeside: true });
   } catch (error) {
     if (error instanceof TypeError)
       throw usageError(error.message, 'See `progressive-storage dashboard --help`.');
     throw error;
   }
-  atEnd?.(() => dashboard.close());
-  // Reading the size of a log updates its metrics, and does not make a plain log a collection.
+  atEnd(() => dashboard.close());
+  if (!place.isServer) await keepFresh(storage, place.dataDir, atEnd);
+  terminal.line(`The dashboard of ${place.title} is at ${dashboard.url}`);
+  terminal.line('Ctrl-C ends it.');
+  terminal.result({ ...place.report, url: dashboard.url, port: dashboard.port });
+  await new Promise(() => {});
+}
+
+function folderStorage({ dataDir }, atEnd) {
+  chosenLogs(dataDir);
+  const storage = new api.Storage({ dataDir });
+  atEnd(() => storage.close());
+  return storage;
+}
+
+// Reading the size of a log updates its metrics, and does not make a plain log a collection.
+async function keepFresh(storage, dataDir, atEnd) {
   const refresh = () =>
     Promise.allSettled(
       logsIn(dataDir)
@@ -61,11 +80,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     );
   await refresh();
   const timer = setInterval(refresh, REFRESH_MS);
-  atEnd?.(() => clearInterval(timer));
-  terminal.line(`The dashboard of ${dataDir} is at ${dashboard.url}`);
-  terminal.line('Ctrl-C ends it.');
-  terminal.result({ dataDir, url: dashboard.url, port: dashboard.port });
-  await new Promise(() => {});
+  atEnd(() => clearInterval(timer));
 }
 
 function tokenOf({ token, 'token-file': file }, cwd) {

@@ -4,43 +4,46 @@ import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
 import { chosenLogs } from '../support/chosen-logs.mjs';
 import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
-import { bytesToRead, logsIn } from '../support/log-files.mjs';
+import { bytesToRead } from '../support/log-files.mjs';
+import { givenUrl, placeOf, placeOptions, urlOf } from '../support/place.mjs';
 import { breathe } from '../support/progress.mjs';
 import { describeDifferences, equal } from '../support/values.mjs';
 
-export const summary = 'what differs between log and JSON file, log and backup, or two folders';
+export const summary = 'what differs between log and JSON file, log and backup, or two places';
 export const usage = '[path] [other] [options]';
 export const help = `
 Compares, key by key:
   diff [path]                  each log with its JSON file
   diff [path] --backup N       each log with its backup of that number, or with \`newest\` or \`oldest\`
-  diff PATH OTHER              the data of two folders, as a bot loads it
-Paths are data folders or bots' folders. Nothing is changed, and a bot may be running. Exit code 1 when
-something differs.
+  diff PATH OTHER              the data of two places, as a bot loads it
+Paths are data folders or bots' folders; in the last form also a server: postgres://…, or the word \`env\` for the
+one in PROGRESSIVE_STORAGE_URL. Nothing is changed, and a bot may be running. Exit code 1 when something differs.
 `;
 export const positionals = { max: 2 };
 export const options = {
+  schema: placeOptions.schema,
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   backup: { type: 'string', value: 'N', description: 'compare with a backup: its number, newest or oldest' },
   keys: { type: 'string', value: 'N', default: '20', description: 'show at most N keys of a log' },
 };
 
 export async function run(context) {
-  const { terminal, options, positionals, cwd } = context;
+  const { terminal, options, positionals } = context;
   const shownMax = Number(options.keys);
   if (!Number.isInteger(shownMax) || shownMax < 0)
     throw usageError(`--keys is '${options.keys}'; give a whole number.`);
   if (positionals.length === 2 && options.backup !== undefined)
     throw usageError('--backup is for one folder.', 'Give one path, or leave out --backup.');
-  const dataDir = dataFolder(positionals[0], cwd);
-  const report = { dataDir, comparisons: [], skipped: [], ok: true };
+  if (positionals.length < 2 && givenUrl({}, positionals[0]) !== undefined)
+    throw usageError('A server has no JSON files and no backups to compare with.', 'Give a second place.');
+  const place = await placeFor(context, positionals[0]);
+  const report = { ...place.report, comparisons: [], skipped: [], ok: true };
   const { pairs, skipped } =
     positionals.length === 2
-      ? await ofTwoFolders(context, dataDir, dataFolder(positionals[1], cwd))
-      : await ofOneFolder(context, dataDir);
+      ? await ofTwoPlaces(context, place, await placeFor(context, positionals[1]))
+      : await ofOneFolder(context, place.dataDir);
   report.skipped = skipped;
   for (const { name, left, right } of pairs) {
     const comparison = {
@@ -56,6 +59,12 @@ export async function run(context) {
   for (const { log, reason } of skipped) terminal.line(`  · ${log}: not compared, ${reason}`);
   terminal.result(report);
   return report.ok ? EXIT.ok : EXIT.found;
+}
+
+// `--schema` is of the server among the places.
+function placeFor({ options, cwd }, given) {
+  const isFolder = given === undefined ? !process.env.PROGRESSIVE_STORAGE_URL : urlOf(given) === undefined;
+  return placeOf({ options: isFolder ? {} : { schema: options.schema }, cwd }, given);
 }
 
 async function ofOneFolder({ terminal, options, atEnd }, dataDir) {
@@ -97,7 +106,7 @@ function nothingToCompare(options, skipped) {
 
 const numbersOf = (backups) => backups.map(({ number }) => number).join(', ') || 'none';
 
-export function chosenBackup(backups, wanted) {
+function chosenBackup(backups, wanted) {
   if (wanted === 'newest') return backups.at(-1);
   if (wanted === 'oldest') return backups[0];
   return backups.find(({ number }) => String(number) === wanted);
@@ -122,19 +131,15 @@ async function mirrorState(terminal, mirror) {
   });
 }
 
-async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
-  const known = [...new Set([...logsIn(one), ...logsIn(other)].map(({ name }) => name))];
+async function ofTwoPlaces({ terminal, options, atEnd }, one, other) {
+  const [logsOfOne, logsOfOther] = [await one.logs(), await other.logs()];
+  const known = [...new Set([...logsOfOne, ...logsOfOther].map(({ name }) => name))];
   const strange = options.log?.find((name) => !known.includes(name));
   if (strange !== undefined)
-    throw placeError(
-      'ERR_NO_LOG',
-      `Neither folder has a log '${strange}'.`,
-      `The logs: ${known.join(', ')}.`,
-    );
+    throw placeError('ERR_NO_LOG', `Neither place has a log '${strange}'.`, `The logs: ${known.join(', ')}.`);
   const names = options.log ?? known;
-  const load = async (dataDir) => {
-    const storage = openStorage(dataDir, atEnd);
-    const logs = chosenLogs(dataDir);
+  const load = async (place, logs) => {
+    const storage = place.open(atEnd);
     const states = {};
     for (const name of names) {
       const log = logs.find((found) => found.name === name);
@@ -142,14 +147,17 @@ async function ofTwoFolders({ terminal, options, atEnd }, one, other) {
     }
     return states;
   };
-  const [left, right] = [await load(one), await load(other)];
+  const [left, right] = [await load(one, logsOfOne), await load(other, logsOfOther)];
   const pairs = names.map((name) => ({
     name,
-    left: { what: path.join(one, name), state: left[name] },
-    right: { what: path.join(other, name), state: right[name] },
+    left: { what: nameAt(one, name), state: left[name] },
+    right: { what: nameAt(other, name), state: right[name] },
   }));
   return { pairs, skipped: [] };
 }
+
+const nameAt = (place, name) =>
+  place.isServer ? `${name} in the ${place.title}` : path.join(place.dataDir, name);
 
 // `{ same, equalKeys, changes }`: the keys whose values differ between two states.
 async function compare(terminal, name, from, to) {

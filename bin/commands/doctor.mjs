@@ -6,11 +6,12 @@ import { unchecked } from '../doctor/finding.mjs';
 import { folderFindings } from '../doctor/folder.mjs';
 import { logFindings } from '../doctor/logs.mjs';
 import { platformFindings } from '../doctor/platform.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
+import { SERVER_AREAS } from '../server/doctor.mjs';
 import { EXIT, failureText } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
+import { givenUrl, placeOf, placeOptions } from '../support/place.mjs';
 
-export const summary = 'what can go wrong on this machine and in this folder, and what to do about it';
+export const summary = 'what can go wrong on this machine and in this place, and what to do about it';
 export const usage = '[path] [options]';
 export const help = `
 Checks this machine and the data below path (a data folder or a bot's folder; default: the current folder):
@@ -18,22 +19,41 @@ versions, platform and binary, permissions, who uses the folder, free space, the
 is real and its data survives a restart, the clock, and every line of the logs. Each finding says what it means
 and what to do.
 
+Of a server it checks: version, encoding, encryption, syncs, what the role may do, standbys, the clock, the version
+of the tables, their size, and how far back their entries go.
+
 To try writing and syncing, it creates a file of its own in the folder and removes it again; --read-only leaves
 that out. Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to
 check, 6 when nothing is wrong but something could not be checked.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   'read-only': { type: 'boolean', description: 'do not try to write' },
 };
 
 const MARKS = { ok: '✔', info: '·', skipped: '·', unchecked: '?', warn: '!', fail: '✘' };
 
+const FOLDER_AREAS = [
+  ['Folder', folderFindings],
+  ['Disk', diskFindings],
+  ['Clock', clockFindings],
+  ['Logs', logFindings],
+];
+
+// A server without tables is checked too.
+const isServerGiven = (options, given) => givenUrl(options, given) !== undefined;
+
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
+  const askedMs = Date.now();
+  const place = await placeOf({ options, cwd }, positionals[0], {
+    mayBegin: isServerGiven(options, positionals[0]),
+  });
+  const { dataDir } = place;
+  const context = { dataDir, place, askedMs, answeredMs: Date.now(), terminal, atEnd };
   const isReadOnly = options['read-only'] === true;
-  const report = { dataDir, findings: [], ok: true };
-  terminal.title(`Data folder ${dataDir}`);
+  const report = { ...place.report, findings: [], ok: true };
+  terminal.title(place.isServer ? `The ${place.title}` : `Data folder ${dataDir}`);
   const colours = {
     ok: terminal.green,
     info: terminal.dim,
@@ -44,14 +64,11 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   };
   for (const [title, check] of [
     ['Platform', platformFindings],
-    ['Folder', folderFindings],
-    ['Disk', diskFindings],
-    ['Clock', clockFindings],
-    ['Logs', logFindings],
+    ...(place.isServer ? SERVER_AREAS : FOLDER_AREAS),
   ]) {
     terminal.line();
     terminal.title(title);
-    for (const finding of await findingsOf(title, check, { dataDir, isReadOnly, terminal, atEnd })) {
+    for (const finding of await findingsOf(title, check, { ...context, isReadOnly })) {
       report.findings.push({ area: title.toLowerCase(), ...finding });
       terminal.line(`  ${colours[finding.level](MARKS[finding.level])} ${finding.what}`);
       for (const text of [finding.meaning, finding.advice]) if (text) terminal.line(`      ${text}`);

@@ -16,27 +16,27 @@ import {
 import path from 'node:path';
 import { loadSqlite, writeSqlite } from '../formats/sqlite.mjs';
 import { writeText } from '../formats/text.mjs';
-import { chosenLogs } from '../support/chosen-logs.mjs';
-import { openStorage } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
 export const usage = '[path] [options]';
 export const help = `
-Writes the data below path (a data folder or a bot's folder; default: the current folder), as a bot loads it, to
-stdout or to --output:
+Writes the data below path (a data folder, a bot's folder or a server; default: the current folder), as a bot
+loads it, to stdout or to --output:
   json     { key: value, … }; with several logs { log: { key: value, … }, … }
   jsonl    one line { "key": …, "value": … } for each key
   csv      one row for each key: key, then a column for each property; inner objects and lists as JSON
   sqlite   a database with a table for each log: key, value (JSON), and a column for each simple property
            (needs node:sqlite, Node 22.5 or newer, and --output)
-With --entries, jsonl gives the log's entries instead. The file of --output appears only when it is complete.
-Nothing in the data folder is changed, and a bot may be running.
+Of a key that ends by itself, the value is written without that time. With --entries, jsonl gives the log's
+entries instead, which have it (_expires). The file of --output appears only when it is complete.
+Nothing of the data is changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   log: {
     type: 'string',
     multiple: true,
@@ -66,7 +66,7 @@ const ENDINGS = {
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
+  const place = await placeOf({ options, cwd }, positionals[0]);
   const output = options.output && path.resolve(cwd, options.output);
   const format =
     options.format ??
@@ -74,15 +74,15 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     'json';
   check(format, options, output);
   const names =
-    options.log ?? (format === 'sqlite' ? chosenLogs(dataDir).map(({ name }) => name) : ['players']);
-  const logs = chosenLogs(dataDir, names);
+    options.log ?? (format === 'sqlite' ? (await place.logs()).map(({ name }) => name) : ['players']);
+  const logs = await place.logs(names);
   if (names.length > 1 && (format === 'csv' || format === 'jsonl')) {
     throw usageError(
       `${format} can hold one log, not ${names.length}.`,
       'Give one --log, or use json or sqlite.',
     );
   }
-  const storage = openStorage(dataDir, atEnd);
+  const storage = place.open(atEnd);
   if (format === 'sqlite') {
     const sqlite = await loadSqlite();
     const counts = await throughTemporary(output, atEnd, (file) =>

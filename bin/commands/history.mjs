@@ -1,11 +1,9 @@
 // `history`: every recorded value of one key, when it changed, and what changed.
 
-import { chosenLog } from '../support/chosen-logs.mjs';
-import { openStorage } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 import { describeChanges } from '../support/structure.mjs';
 import { parseTime } from '../support/time.mjs';
 import { equal, short } from '../support/values.mjs';
@@ -18,11 +16,12 @@ Shows every value that KEY had in a log below path (a data folder or a bot's fol
 folder), oldest first, from the log, its backups and its archives: when, what changed, and in which file it is.
 Of a list, it counts the items that were added and removed, and shows the last one. Of the time before the
 oldest file, only the value in its checkpoint is known. On a terminal, lines are cut to its width; --values and
---json leave nothing out. Nothing is changed, and a bot may be running. Exit code 1 when the key was never seen.
+--json leave nothing out. EXPIRE stands where a key ended by itself. Nothing is changed, and a bot may be running. Exit code 1 when the key was never seen.
 `;
 export const positionals = { min: 1, max: 2 };
 const CHANGE_COLUMNS_MIN = 24;
 export const options = {
+  ...placeOptions,
   log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
   newest: { type: 'string', short: 'n', value: 'N', description: 'only the newest N' },
   values: { type: 'boolean', description: 'whole values instead of what changed' },
@@ -39,13 +38,17 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const newest = options.newest === undefined ? Number.POSITIVE_INFINITY : Number(options.newest);
   if (options.newest !== undefined && !(Number.isInteger(newest) && newest > 0))
     throw usageError(`--newest is '${options.newest}'; give a whole number, 1 or more.`);
-  const dataDir = dataFolder(folder, cwd);
-  const log = chosenLog(dataDir, options.log);
+  const place = await placeOf({ options, cwd }, folder);
+  const log = await place.log(options.log);
   const { name } = log;
   const since = options.since && parseTime(options.since, '--since').getTime();
-  const storage = openStorage(dataDir, atEnd);
+  const storage = place.open(atEnd);
   const work = storage.history(name, key);
-  const all = await terminal.waiting('Reading log and backups', work, bytesOfHistory(log));
+  const all = await terminal.waiting(
+    place.isServer ? 'Reading the entries' : 'Reading log and backups',
+    work,
+    bytesOfHistory(log),
+  );
   const found = all
     .map((item, index) => ({ item, before: all[index - 1]?.value }))
     .filter(({ item }) => since === undefined || Date.parse(item.timestamp ?? '') >= since);
@@ -60,17 +63,18 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (all.length > 0 && !equal(all.at(-1).value, now)) {
     terminal.line(`  Now it is ${short(now)}: edited in the JSON file, and logged with the next write.`);
   }
-  terminal.result({ dataDir, log: name, key, history: shown.map(({ item }) => item), now });
+  terminal.result({ ...place.report, log: name, key, history: shown.map(({ item }) => item), now });
   return all.length === 0 ? EXIT.found : EXIT.ok;
 }
 
 // Time, operation, what changed, file. Cut to the width of the terminal, except for whole values.
 function row(terminal, { item, before, isWhole }) {
-  const { timestamp, op, value, source, isExternalEdit } = item;
+  const { timestamp, op, value, expiresAt, source, isExternalEdit } = item;
   const time = timestamp ?? '(no time)'.padEnd(24);
   const head = op.padEnd(10);
   const place = `  ${source}${isExternalEdit ? ', from the JSON file' : ''}`;
-  const text = visible(isWhole ? wholeText(value) : changeText(before, value));
+  const end = expiresAt === undefined ? '' : `, until ${new Date(expiresAt).toISOString()}`;
+  const text = visible((isWhole ? wholeText(value) : changeText(before, value)) + end);
   if (isWhole) return `  ${time}  ${terminal.bold(head)}  ${text}${terminal.dim(place)}`;
   const left = terminal.width - columnsOf(`  ${time}  ${head}  `);
   if (left < CHANGE_COLUMNS_MIN) return fit(visible(`  ${time}  ${head}  ${text}`), terminal.width);

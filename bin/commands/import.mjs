@@ -4,12 +4,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { deleteAny, setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
-import { entriesOf, openStorage } from '../support/contents.mjs';
+import { entriesOf } from '../support/contents.mjs';
 import { parseCsv } from '../support/csv.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
-import { logsIn } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 import { equal } from '../support/values.mjs';
 
 export const summary = 'keys and values of a JSON, JSON lines or CSV file, as new entries';
@@ -21,11 +20,12 @@ the same; those that are the same are not written. Keys that the file lacks stay
 bot may be running. A data folder that is missing or empty is begun.
 
 The keys are written one by one, many with one sync: after an interruption some are written, and a second run
-writes the rest. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is
+writes the rest. What is written stays until somebody removes it, also where the key was to end by itself. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is
 text. A column that is text in the log stays text.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {
+  ...placeOptions,
   log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
   format: {
     type: 'string',
@@ -46,13 +46,13 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   if (!Object.values(ENDINGS).includes(format)) {
     throw usageError(`The format of '${positionals[0]}' is not known.`, 'Give --format json, jsonl or csv.');
   }
-  const dataDir = dataFolder(positionals[1], cwd, { mayBegin: true });
-  const storage = openStorage(dataDir, atEnd);
-  const log = logsIn(dataDir).find(({ name }) => name === options.log);
+  const place = await placeOf({ options, cwd }, positionals[1], { mayBegin: true });
+  const storage = place.open(atEnd);
+  const log = (await place.found()).find(({ name }) => name === options.log);
   const current = new Map(log && (await entriesOf(terminal, storage, log)));
   const plan = planOf(read(file, format, current), current, options);
-  const report = { dataDir, log: options.log, ...plan.counts, done: false };
-  showPlan(terminal, report, options);
+  const report = { ...place.report, log: options.log, ...plan.counts, done: false };
+  showPlan(terminal, { title: place.title, ...report }, options);
   const total = plan.toSet.length + plan.toDelete.length;
   if (total === 0) {
     terminal.line('There is nothing to do.');
@@ -85,8 +85,8 @@ function planOf(entries, current, { replace }) {
   return { toSet, toDelete, counts };
 }
 
-function showPlan(terminal, { dataDir, log, added, changed, same, removed }, { replace }) {
-  terminal.title(`${log} in ${dataDir}`);
+function showPlan(terminal, { title, log, added, changed, same, removed }, { replace }) {
+  terminal.title(`${log} in ${title}`);
   terminal.fact('new', count(added));
   terminal.fact('changed', count(changed));
   terminal.fact('the same', count(same));

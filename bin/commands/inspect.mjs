@@ -1,30 +1,32 @@
 // `inspect`: what the logs of a folder hold, how much of it is live, how old it is, and which files belong to them.
 
 import path from 'node:path';
-import { chosenLogs } from '../support/chosen-logs.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
+import { inspectServer } from '../server/inspect.mjs';
 import { examine } from '../support/examine.mjs';
 import { bytes, count, duration, percent, plural } from '../support/format.mjs';
 import { eachChange } from '../support/lines.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 
 export const summary = 'sizes, entries, keys, live and dead share, ages, checkpoints, backups';
 export const usage = '[path] [options]';
 export const help = `
-Shows for each log below path (a data folder or a bot's folder; default: the current folder): its size, entries
+Shows for each log below path (a data folder, a bot's folder or a server; default: the current folder): its size, entries
 and keys; which share of it is live (what its checkpoint would hold) and which is dead (older values and removed
 keys); the times of its oldest and newest entry; checkpoints, backups, and what was set aside. Nothing is
 changed, and a bot may be running.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
 };
 
 export async function run({ terminal, options, positionals, cwd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
-  const report = { dataDir, logs: [] };
-  terminal.title(dataDir);
-  for (const log of chosenLogs(dataDir, options.log)) {
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  if (place.isServer) return inspectServer(terminal, place, options.log);
+  const report = { ...place.report, logs: [] };
+  terminal.title(place.title);
+  for (const log of await place.logs(options.log)) {
     const found = await inspectLog(terminal, log);
     report.logs.push(found);
     terminal.line();
@@ -32,17 +34,19 @@ export async function run({ terminal, options, positionals, cwd }) {
   }
   if (report.logs.length === 0) terminal.line('  There are no logs.');
   terminal.result(report);
+  return undefined;
 }
 
-export async function inspectLog(terminal, log) {
+async function inspectLog(terminal, log) {
   const sizes = new Map();
+  const expiries = new Map();
   const progress = terminal.progress(`Reading ${log.name}.log`, log.log?.sizeBytes ?? 0, { unit: bytes });
   const found =
     log.log &&
     (await examine(log.log.path, {
       want: { changes: true },
       onEntry: (line) =>
-        eachChange(line, (key, value) => {
+        eachChange(line, expiries, (key, value) => {
           if (value === undefined) sizes.delete(key);
           else
             sizes.set(
@@ -50,10 +54,15 @@ export async function inspectLog(terminal, log) {
               Buffer.byteLength(JSON.stringify(value)) + Buffer.byteLength(JSON.stringify(key)) + 2,
             );
         }),
-      onRestart: () => sizes.clear(),
+      onRestart: () => {
+        sizes.clear();
+        expiries.clear();
+      },
       progress,
     }));
   progress.end();
+  // What is over is there for nobody, though no line has removed it yet.
+  for (const [key, expiresAt] of expiries) if (expiresAt <= Date.now()) sizes.delete(key);
   const liveBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const total = found?.sizeBytes ?? 0;
   const liveShare = total === 0 ? 1 : Math.min(1, liveBytes / total);

@@ -7,14 +7,13 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, stat
 import path from 'node:path';
 import { Storage } from '../../index.js';
 import { setAny } from '../support/change.mjs';
-import { chosenLogs } from '../support/chosen-logs.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
-import { entriesOf, openStorage, plainFile } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
+import { entriesOf, plainFile } from '../support/contents.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 import { parseTime } from '../support/time.mjs';
 
 export const summary = 'the data as it was at a point in time, into a new folder';
@@ -27,11 +26,12 @@ folder in the place of the old one; keep the old one.
 
 The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began
 later: its earlier data may have been only in its JSON file. With --log, only the named logs are restored; the
-new folder has no others. A key that came from a JSON file later may have been in that file at that time: the
+new folder has no others. What was to end by itself later stays there. A key that came from a JSON file later may have been in that file at that time: the
 command names such keys, and asks a question that --yes does not answer.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   at: {
     type: 'string',
     value: 'TIME',
@@ -51,22 +51,22 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const at = parseTime(options.at, '--at');
   const target = path.resolve(cwd, options.into);
   checkTarget(target);
-  const dataDir = dataFolder(positionals[0], cwd);
-  const storage = openStorage(dataDir, atEnd);
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  const storage = place.open(atEnd);
   const states = [];
-  for (const log of chosenLogs(dataDir, options.log)) {
+  for (const log of await place.counted(options.log)) {
     const { name } = log;
     const work = storage.rebuildStateFromLog(name, { at });
     const state = await terminal.waiting(`Reading ${name}`, work, bytesOfHistory(log));
-    const past = await pastOf(terminal, { storage, log, at, atEnd });
+    const past = place.isServer ? pastOnServer(log, at) : await pastOf(terminal, { storage, log, at, atEnd });
     if (!past.isReached) throw noHistory(log, at, past.begins);
     const missing = past.later.filter((key) => !Object.hasOwn(state, key));
     // A log of plain entries has no state.
-    if (log.mirror || Object.keys(state).length > 0 || missing.length > 0)
+    if (log.mirror || log.counts?.isCollection || Object.keys(state).length > 0 || missing.length > 0)
       states.push({ name, state, missing });
   }
-  const report = { dataDir, into: target, at: at.toISOString(), logs: [], done: false };
-  terminal.title(`${dataDir} at ${at.toISOString()}`);
+  const report = { ...place.report, into: target, at: at.toISOString(), logs: [], done: false };
+  terminal.title(`${place.title} at ${at.toISOString()}`);
   for (const { name, state, missing } of states) {
     const keys = Object.keys(state).length;
     report.logs.push({ name, keys, ...(missing.length > 0 && { missing }) });
@@ -80,9 +80,19 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   }
   await write(terminal, states, target, atEnd);
   report.done = true;
-  terminal.line(`Written. To use it, stop the bot and put it in the place of ${dataDir}; keep that.`);
+  terminal.line(
+    place.isServer
+      ? 'Written. `migrate` brings it to a server: into another schema, so that the one there stays.'
+      : `Written. To use it, stop the bot and put it in the place of ${place.title}; keep that.`,
+  );
   terminal.result(report);
   return EXIT.ok;
+}
+
+// On a server every key is in the entries, so nothing can be missing.
+function pastOnServer({ counts }, at) {
+  const begins = counts.oldestMs === null ? null : new Date(counts.oldestMs).toISOString();
+  return { begins, isReached: begins === null || counts.oldestMs <= at.getTime(), later: [] };
 }
 
 // How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry,

@@ -1,11 +1,12 @@
 // `stats`: what is written to the logs, how much, when, and by which keys.
 
-import { chosenLogs } from '../support/chosen-logs.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
+import { changesOf } from '../../lib/entries.mjs';
+import { storedEntries } from '../../lib/server-source.mjs';
 import { usageError } from '../support/errors.mjs';
 import { examine } from '../support/examine.mjs';
 import { bytes, count } from '../support/format.mjs';
 import { eachChange } from '../support/lines.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 
 export const summary = 'what is written, how much, when, and which keys change most';
 export const usage = '[path] [options]';
@@ -16,6 +17,7 @@ compaction has merged into a checkpoint no longer count. Nothing is changed, and
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   top: { type: 'string', value: 'N', default: '5', description: 'show N keys of each kind' },
 };
@@ -24,15 +26,15 @@ const BAR_WIDTH = 30;
 const DAYS_SHOWN = 14;
 
 export async function run({ terminal, options, positionals, cwd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
   const top = Number(options.top);
   if (!Number.isInteger(top) || top < 1)
     throw usageError(`--top is '${options.top}'; give a whole number, 1 or more.`);
-  const report = { dataDir, logs: [] };
-  terminal.title(dataDir);
-  for (const log of chosenLogs(dataDir, options.log)) {
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  const report = { ...place.report, logs: [] };
+  terminal.title(place.title);
+  for (const log of await place.logs(options.log)) {
     if (!log.log) continue;
-    const found = await statsOf(terminal, log, top);
+    const found = await statsOf(terminal, place, log, top);
     report.logs.push(found);
     terminal.line();
     show(terminal, found);
@@ -41,30 +43,54 @@ export async function run({ terminal, options, positionals, cwd }) {
   terminal.result(report);
 }
 
-async function statsOf(terminal, { name, log }, top) {
+// Calls `onEntry` with each entry of a log, as `examine` does with the lines of a file.
+async function examineServer(place, name, { onEntry, progress }) {
+  let done = 0;
+  for await (const entry of storedEntries(place, name)) {
+    const sizeBytes = Buffer.byteLength(JSON.stringify(entry));
+    const isCheckpoint = entry.op === 'CHECKPOINT';
+    onEntry({
+      entry,
+      sizeBytes,
+      isCheckpoint,
+      time: entry.timestamp,
+      changes: changesOf(entry),
+      until: entry._until,
+    });
+    done += sizeBytes;
+    progress.to(done);
+  }
+}
+
+async function statsOf(terminal, place, { name, log }, top) {
   let operations;
   let days;
   let sizes;
   let changes;
   let values;
+  let expiries;
   const begin = () => {
     operations = new Map();
     days = new Map();
     sizes = [];
     changes = new Map();
     values = new Map();
+    expiries = new Map();
   };
   begin();
   const add = (map, key, number = 1) => map.set(key, (map.get(key) ?? 0) + number);
-  const progress = terminal.progress(`Reading ${name}.log`, log.sizeBytes, { unit: bytes });
-  await examine(log.path, {
+  const progress = terminal.progress(`Reading ${name}`, log.sizeBytes, { unit: bytes });
+  const each = place.isServer
+    ? (choices) => examineServer(place, name, choices)
+    : (choices) => examine(log.path, choices);
+  await each({
     onRestart: begin,
     want: { entries: true, changes: true },
     onEntry: (line) => {
       add(operations, line.entry.op ?? '(none)');
       sizes.push(line.sizeBytes + 1);
       if (!line.isCheckpoint && typeof line.time === 'string') add(days, line.time.slice(0, 10));
-      eachChange(line, (key, value) => {
+      eachChange(line, expiries, (key, value) => {
         if (!line.isCheckpoint) add(changes, key);
         if (value === undefined) values.delete(key);
         else values.set(key, Buffer.byteLength(JSON.stringify(value)));
@@ -73,6 +99,8 @@ async function statsOf(terminal, { name, log }, top) {
     progress,
   });
   progress.end();
+  // What is over is there for nobody, though no line has removed it yet.
+  for (const [key, expiresAt] of expiries) if (expiresAt <= Date.now()) values.delete(key);
   sizes.sort((one, other) => one - other);
   const at = (share) => sizes[Math.min(sizes.length - 1, Math.floor(share * sizes.length))] ?? 0;
   const greatest = (map) => [...map].sort(([, one], [, other]) => other - one).slice(0, top);

@@ -8,12 +8,12 @@
 import { statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readLogLines } from '../../index.js';
-import { chosenLog } from '../support/chosen-logs.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
+import { tailServer } from '../server/tail.mjs';
 import { usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
 import { logsIn } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 import { short } from '../support/values.mjs';
 
 export const summary = 'the newest entries of a log; with -f, new ones as they come';
@@ -25,6 +25,7 @@ prints new entries until Ctrl-C, across compactions too.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
   lines: { type: 'string', short: 'n', value: 'N', default: '10', description: 'how many entries' },
   follow: { type: 'boolean', short: 'f', description: 'wait for new entries' },
@@ -34,13 +35,18 @@ const POLL_MS = 150;
 const REMEMBERED = 5000;
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
   const wanted = Number(options.lines);
   if (!Number.isInteger(wanted) || wanted < 0)
     throw usageError(`--lines is '${options.lines}'; give a whole number, 0 or more.`);
-  const { name, log } = chosenLog(dataDir, options.log);
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  const { dataDir } = place;
+  const { name, log } = await place.log(options.log);
   const show = (entry) =>
     terminal.json ? terminal.jsonLine(entry) : terminal.line(describe(terminal, entry));
+  if (place.isServer) {
+    const note = (text) => terminal.note(text);
+    return tailServer(place, { name, wanted, isFollowing: options.follow === true, show, note, atEnd });
+  }
   const file = log?.path;
   if (file === undefined)
     terminal.note(`note: there is no log '${name}' in '${dataDir}': only its JSON file or old logs of it.`);
@@ -60,6 +66,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   for (const entry of wanted > 0 ? last.slice(-wanted) : []) show(entry);
   if (options.follow)
     await follow({ dataDir, name, show, read, shown: last.map((entry) => JSON.stringify(entry)), atEnd });
+  return undefined;
 }
 
 function describe(terminal, entry) {

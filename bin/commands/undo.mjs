@@ -1,14 +1,12 @@
 // `undo`: sets a key to an earlier value, as a new entry.
 
-import { setUnlessChanged } from '../support/change.mjs';
-import { chosenLog } from '../support/chosen-logs.mjs';
-import { confirmed, confirmOptions } from '../support/confirm.mjs';
-import { openStorage } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
-import { EXIT, Stop, usageError } from '../support/errors.mjs';
-import { bytesOfHistory, bytesToRead } from '../support/log-files.mjs';
+import { confirmOptions } from '../support/confirm.mjs';
+import { Stop } from '../support/errors.mjs';
+import { bytesOfHistory } from '../support/log-files.mjs';
+import { keyOptions, openKey } from '../support/one-key.mjs';
+import { replaceValue } from '../support/replace-value.mjs';
 import { parseTime } from '../support/time.mjs';
-import { describeDifferences, equal, short } from '../support/values.mjs';
+import { equal } from '../support/values.mjs';
 
 export const summary = 'give a key its previous value, or the one of a time, as a new entry';
 export const usage = 'KEY [path] [options]';
@@ -16,11 +14,12 @@ export const help = `
 Sets KEY in a log below path (a data folder or a bot's folder; default: the current folder) to the value that it
 had before its last change or, with --to, at a point in time. If the key did not exist then, it is removed. The
 command shows both values and asks first. Nothing is removed from the log: the value is a new entry, so an undo
-can be undone. A bot may be running; if it changes the key after the question, nothing is written.
+can be undone. A bot may be running; if it changes the key after the question, nothing is written. A value that
+was to end by itself still does so at its time; where that is over, it stays.
 `;
 export const positionals = { min: 1, max: 2 };
 export const options = {
-  log: { type: 'string', value: 'NAME', default: 'players', description: 'which log' },
+  ...keyOptions,
   to: {
     type: 'string',
     value: 'TIME',
@@ -29,47 +28,27 @@ export const options = {
   ...confirmOptions,
 };
 
-export async function run({ terminal, options, positionals, cwd, atEnd }) {
+export async function run(context) {
+  const { terminal, options, positionals } = context;
   const [key, folder] = positionals;
-  if (key === '') throw usageError('The key is empty.');
-  const dataDir = dataFolder(folder, cwd);
-  const log = chosenLog(dataDir, options.log);
-  const { name } = log;
-  const storage = openStorage(dataDir, atEnd);
-  const collection = storage.collection(name);
-  const now = await terminal.waiting(`Reading ${name}`, collection.get(key), bytesToRead(log));
+  const { place, log, name, storage, now } = await openKey(context, key, folder);
   const work = options.to
     ? valueAt(storage, name, key, parseTime(options.to, '--to'))
     : valueBefore(storage, name, key, now);
-  const then = await terminal.waiting('Reading log and backups', work, bytesOfHistory(log));
-  const report = { dataDir, log: name, key, now, then, done: false };
-  terminal.title(`${JSON.stringify(key)} in ${name}`);
-  terminal.fact('now', short(now));
-  terminal.fact('then', short(then));
-  if (equal(now, then)) {
-    terminal.line('It has that value. There is nothing to do.');
-    terminal.result({ ...report, done: true });
-    return EXIT.ok;
-  }
-  terminal.fact('changes', describeDifferences(now, then));
-  if (!(await confirmed(terminal, options, then === undefined ? 'Remove it?' : 'Write this?'))) {
-    terminal.result(report);
-    return EXIT.ok;
-  }
-  const isDone =
-    then === undefined
-      ? await removeUnlessChanged(collection, key, now)
-      : await setUnlessChanged(storage, name, key, now, then);
-  if (!isDone) {
-    throw new Stop(`The key ${JSON.stringify(key)} changed meanwhile. Nothing was written.`, {
-      code: 'ERR_CHANGED',
-      hint: 'Check its history, and try again.',
-    });
-  }
-  report.done = true;
-  terminal.line('Done.');
-  terminal.result(report);
-  return EXIT.ok;
+  const then = await terminal.waiting(
+    place.isServer ? 'Reading the entries' : 'Reading log and backups',
+    work,
+    bytesOfHistory(log),
+  );
+  const expiresAt = then === undefined ? undefined : await endOf(storage, { name, key, value: then });
+  return replaceValue({ terminal, options, place, storage }, { name, key, now, then, expiresAt });
+}
+
+// When the value was to end that the key had last; undefined where it was not, or where that is over.
+async function endOf(storage, { name, key, value }) {
+  const history = await storage.history(name, key);
+  const end = history.findLast((record) => equal(record.value, value))?.expiresAt;
+  return end > Date.now() ? end : undefined;
 }
 
 async function valueAt(storage, name, key, at) {
@@ -101,12 +80,4 @@ function unknown(name, key, first) {
   else if (first)
     message = `No other value of ${named} is recorded: its older lines were in a backup that is gone.`;
   return new Stop(message, { code: 'ERR_NO_HISTORY', hint: 'Nothing was changed.' });
-}
-
-// A collection has no conditional removal, so this check and the removal are two steps. A change between them is
-// removed too, but stays in the log.
-async function removeUnlessChanged(collection, key, expected) {
-  if (!equal(await collection.get(key), expected)) return false;
-  await collection.delete(key);
-  return true;
 }

@@ -3,32 +3,39 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
-import { chosenLogs } from '../support/chosen-logs.mjs';
+import { verifyServer } from '../server/verify.mjs';
 import { plainFile } from '../support/contents.mjs';
-import { dataFolder } from '../support/data-folder.mjs';
 import { EXIT } from '../support/errors.mjs';
 import { describeDamage, examine } from '../support/examine.mjs';
 import { bytes, plural } from '../support/format.mjs';
 import { vanishedLogs } from '../support/log-files.mjs';
+import { placeOf, placeOptions } from '../support/place.mjs';
 
 export const summary = 'check every line and checksum; names line, offset and key of damage';
 export const usage = '[path] [options]';
 export const help = `
 Reads every line of the logs below path (a data folder or a bot's folder; default: the current folder) and
 checks its checksum. A line without one (of the old module, or yours) must be a JSON object, and so must each
-JSON file. Nothing is changed, and a bot may be running. Exit code 1 when something is damaged or torn.
+JSON file. Nothing is changed, and a bot may be running. Exit code 1 when something is damaged or torn, or
+when a log was emptied or removed: beside its backups, or together with its JSON file.
+
+On a server there are no lines. There the keys must be what the entries come to, and each key must have the version
+of its last entry.
 `;
 export const positionals = { max: 1 };
 export const options = {
+  ...placeOptions,
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   backups: { type: 'boolean', description: 'check backups and archives too' },
 };
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
-  const dataDir = dataFolder(positionals[0], cwd);
+  const place = await placeOf({ options, cwd }, positionals[0]);
+  if (place.isServer) return verifyServer({ terminal, atEnd }, place, options.log);
+  const { dataDir } = place;
   const report = { dataDir, files: [], ok: true };
   terminal.title(`Logs in ${dataDir}`);
-  for (const log of chosenLogs(dataDir, options.log)) {
+  for (const log of await place.logs(options.log)) {
     const files = [log.log, ...(options.backups ? [...log.backups, ...log.archives] : [])].filter(Boolean);
     for (const file of files) report.files.push(await verifyLog(terminal, file, atEnd));
     if (isEmptied(log)) report.files.push(showEmptied(terminal, log));

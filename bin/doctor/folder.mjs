@@ -2,6 +2,7 @@
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { markOf } from '../migration/mark.mjs';
 import { logsIn } from '../support/log-files.mjs';
 import { processesUsing } from '../support/processes.mjs';
 import { fail, info, ok, unchecked, warn } from './finding.mjs';
@@ -9,7 +10,26 @@ import { fail, info, ok, unchecked, warn } from './finding.mjs';
 const SHOWN_MAX = 5;
 
 export function folderFindings({ dataDir }) {
-  return [...accessFindings(dataDir), ...ownerFindings(dataDir, statSync(dataDir)), ...userFindings(dataDir)];
+  return [
+    ...movedFindings(dataDir),
+    ...accessFindings(dataDir),
+    ...ownerFindings(dataDir, statSync(dataDir)),
+    ...userFindings(dataDir),
+  ];
+}
+
+function movedFindings(dataDir) {
+  const mark = markOf(dataDir);
+  if (!statSync(mark, { throwIfNoEntry: false })) return [];
+  const where = may(mark, constants.R_OK) ? `: ${readFileSync(mark, 'utf8').trim()}` : '';
+  return [
+    fail(
+      'moved',
+      `The data was moved to another place${where}`,
+      'The files here are as they were then. A bot that is started here gets ERR_MOVED.',
+      `Give the bot that place. To go on here as it was, remove '${mark}'.`,
+    ),
+  ];
 }
 
 export function nearestFolder(folder) {

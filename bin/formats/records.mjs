@@ -1,6 +1,6 @@
 // Values as records: their properties become columns.
 
-export const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+import { isRecord } from '../support/values.mjs';
 
 // The names of all properties of the values, in order of appearance.
 export function fieldsOf(entries) {

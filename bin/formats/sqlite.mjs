@@ -3,7 +3,8 @@
 import { entriesOf } from '../support/contents.mjs';
 import { Stop } from '../support/errors.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
-import { fieldsOf, isRecord } from './records.mjs';
+import { isRecord } from '../support/values.mjs';
+import { fieldsOf } from './records.mjs';
 
 export async function loadSqlite() {
   try {

@@ -4,8 +4,9 @@ import { entriesOf } from '../support/contents.mjs';
 import { csvLine } from '../support/csv.mjs';
 import { bytes } from '../support/format.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
+import { isRecord } from '../support/values.mjs';
 import { visibleJson } from '../support/visible.mjs';
-import { fieldsOf, isRecord } from './records.mjs';
+import { fieldsOf } from './records.mjs';
 
 // About what a line has beyond its entry: `,"_crc":"12345678"`.
 const CHECKSUM_BYTES = 18;

@@ -43,8 +43,10 @@ export async function lossesOf(terminal, log) {
 // The damaged lines of the log, and for each key where and when the log sets it last.
 async function readLog(terminal, log) {
   let read;
+  const expiries = new Map();
   const begin = () => {
     read = { later: new Map(), deleted: new Set(), damages: [] };
+    expiries.clear();
   };
   begin();
   const progress = terminal.progress(`Reading ${log.name}.log`, log.log?.sizeBytes ?? 0, { unit: bytes });
@@ -53,7 +55,7 @@ async function readLog(terminal, log) {
     (await examine(log.log.path, {
       want: { changes: true },
       onEntry: (line) =>
-        eachChange(line, (key, value) => {
+        eachChange(line, expiries, (key, value) => {
           read.later.set(key, { line: line.line, ms: Date.parse(line.time ?? '') });
           if (value === undefined) read.deleted.add(key);
           else read.deleted.delete(key);

@@ -42,6 +42,8 @@ function whatIsWrong(error, name, command) {
   const option = named.startsWith('-') ? named : `-${named}`;
   const known = Object.keys({ ...command.options, ...COMMON_OPTIONS });
   const meant = option.startsWith('--') ? nearest(option.slice(2), known) : undefined;
+  if (option === '--url' || option === '--schema')
+    return `'${name}' works on a folder only, not on a server.`;
   const isNumber = /^-\d/.test(option);
   return [
     `There is no option '${option}' of '${name}'.`,

@@ -5,7 +5,8 @@ import { equal } from './values.mjs';
 const CHANGED = new Error('the key has another value now');
 
 // True when `value` was set; false when the key had another value than `expected`.
-export async function setUnlessChanged(storage, name, key, expected, value) {
+// A key that ends by itself goes on to do so, unless `options` say when.
+export async function setUnlessChanged(storage, name, key, expected, value, options) {
   const collection = storage.collection(name);
   if (key === '') {
     // A collection refuses the empty key, so this check and the write are two steps. A change between them stays in
@@ -15,9 +16,24 @@ export async function setUnlessChanged(storage, name, key, expected, value) {
     return true;
   }
   try {
-    await collection.update(key, (now) => {
+    const change = (now) => {
       if (!equal(now, expected)) throw CHANGED;
       return value;
+    };
+    await collection.update(key, change, options);
+    return true;
+  } catch (error) {
+    if (error === CHANGED) return false;
+    throw error;
+  }
+}
+
+// True when the key was removed; false when it had another value than `expected`.
+export async function removeUnlessChanged(storage, name, key, expected) {
+  try {
+    await storage.collection(name).updateMany([key], (now) => {
+      if (!equal(now[key], expected)) throw CHANGED;
+      return { [key]: undefined };
     });
     return true;
   } catch (error) {

@@ -1,4 +1,4 @@
-// What logs, backups and archives hold. The engine replays them; nothing here interprets an entry.
+// What logs, backups and archives hold. The store replays them; nothing here interprets an entry.
 
 import { createReadStream, createWriteStream, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

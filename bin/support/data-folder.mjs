@@ -2,13 +2,21 @@
 
 import { accessSync, closeSync, constants, openSync, readdirSync, readSync } from 'node:fs';
 import path from 'node:path';
-import { placeError } from './errors.mjs';
+import { placeError, usageError } from './errors.mjs';
 import { BOT_LOGS, LOG_FILE, MIRROR_FILE, namesIn, statOf } from './log-files.mjs';
+import { isUrl } from './url.mjs';
 
 // The given path itself, or `data` below it; by default, what the package would use. The command ends (exit code 5)
 // where the folder is missing, unreadable or has no data of ours. With `mayBegin` it may be missing or empty: a
 // command that writes can begin a store.
 export function dataFolder(given, cwd = process.cwd(), { mayBegin = false } = {}) {
+  if (given !== undefined && isUrl(given))
+    throw usageError('This works on a folder only, and a url is given.', 'Give a data folder.');
+  if (given === undefined && process.env.PROGRESSIVE_STORAGE_URL)
+    throw usageError(
+      'This works on a folder only, and PROGRESSIVE_STORAGE_URL names a server.',
+      'Give a data folder.',
+    );
   const fromEnvironment = given === undefined ? process.env.PROGRESSIVE_STORAGE_DIR : undefined;
   const base = path.resolve(cwd, given ?? (fromEnvironment || '.'));
   const data = path.join(base, 'data');

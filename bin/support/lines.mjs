@@ -1,6 +1,6 @@
 // Reads the lines of a log file in order, with their places, while a bot may be writing it.
 //
-// The engine (`readLogLines`) decides what a line is, what it says and which keys it changes. Nothing here interprets
+// The store (`readLogLines`) decides what a line is, what it says and which keys it changes. Nothing here interprets
 // an entry.
 //
 // Invariant: all lines come from one file. If a compaction replaces the log meanwhile, it is read again from its
@@ -60,7 +60,18 @@ async function tryEachLine(file, { onLine, progress, want }) {
   }
 }
 
-// Calls `onChange(key, value)` for each key that a line changes; `value` is undefined where it removes the key.
-export function eachChange({ changes }, onChange) {
-  for (const [key, value] of changes) onChange(key, value);
+// Calls `onChange(key, value)` for each key that a line changes; `value` is undefined where it removes the key. `expiries`
+// is a Map that the lines of one log keep up to date: when which key ends.
+export function eachChange({ changes, until }, expiries, onChange) {
+  for (const [key, value, expiresAt] of changes) {
+    if (expiresAt === undefined) expiries.delete(key);
+    else expiries.set(key, expiresAt);
+    onChange(key, value);
+  }
+  if (until === undefined) return;
+  for (const [key, expiresAt] of expiries) {
+    if (expiresAt > until) continue;
+    expiries.delete(key);
+    onChange(key, undefined);
+  }
 }

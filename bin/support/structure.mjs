@@ -1,9 +1,7 @@
 // What changed from one value to the next: which properties, at which path, and which items a list gained or lost. Of a
 // list of fifty games with a new one, only the new one is shown.
 
-import { equal, short } from './values.mjs';
-
-const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+import { equal, isRecord, short } from './values.mjs';
 
 // Lists longer than this are not compared item by item.
 const ITEMS_MAX = 10_000;

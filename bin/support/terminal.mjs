@@ -122,7 +122,7 @@ export class Terminal {
     return /^y(es)?$/i.test(answer.trim());
   }
 
-  // Awaits `work` of the engine with a progress bar. `total` estimates the bytes that it reads and writes; 0: unknown.
+  // Awaits `work` of the store with a progress bar. `total` estimates the bytes that it reads and writes; 0: unknown.
   async waiting(label, work, total = 0) {
     const before = movedBytes();
     const isKnown = before !== null;

@@ -1,6 +1,8 @@
-// Values as text for people: short, and what differs between two.
+// What a value is, values as short text for people, and what differs between two.
 
 const WIDTH_MAX = 70;
+
+export const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
 // JSON text of at most `width` characters; `nothing` for a missing key.
 export function short(value, width = WIDTH_MAX) {
@@ -21,7 +23,6 @@ export function equal(one, other) {
 
 // What differs between two values: the properties where both are objects, else the values themselves.
 export function differences(one, other) {
-  const isRecord = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
   if (!isRecord(one) || !isRecord(other))
     return equal(one, other) ? [] : [{ field: null, from: one, to: other }];
   const fields = [...new Set([...Object.keys(one), ...Object.keys(other)])];

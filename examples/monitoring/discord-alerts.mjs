@@ -16,6 +16,7 @@ const PROBLEMS = [
   'slowSync',
   'lockWait',
   'mirrorFailed',
+  'mirrorCostly',
   'syncFailed',
   'backupFailed',
 ];

@@ -1,5 +1,5 @@
 /**
- * One run of night.mjs as a child process, and the journal of its calls.
+ * One run of night.mjs or server-night.mjs as a child process, and the journal of its calls.
  *
  * The child writes a line into a pipe before each call, and another one after its promise has resolved. The writes
  * are synchronous, and the pipe is read to its end after a kill. So after the kill every call is known to be either
@@ -14,11 +14,25 @@ import { fileURLToPath } from 'node:url';
 const NIGHT = path.join(path.dirname(fileURLToPath(import.meta.url)), 'night.mjs');
 const PATIENCE_MS = 180_000;
 
+/** The environment of a bot whose data is at this place, whatever place this process has. */
+function placeIn(
+  { PROGRESSIVE_STORAGE_DIR: _folder, PROGRESSIVE_STORAGE_URL: _url, ...others },
+  { dataFolder, url },
+) {
+  return url
+    ? { ...others, PROGRESSIVE_STORAGE_URL: url }
+    : { ...others, PROGRESSIVE_STORAGE_DIR: dataFolder };
+}
+
 export class BotProcess {
   /** Calls without an answer, by id. */
   inFlight = new Map();
   /** Calls with an answer, in the order of the answers, each with its `ms`. */
   acked = [];
+  /** Calls that were rejected, with `code` and `isOutcomeUnknown`. */
+  failed = [];
+  /** Events of the storage, each with its `name`. */
+  events = [];
   warnings = [];
   /** The messages `ready` and `closed`, once they have come. */
   ready = null;
@@ -27,9 +41,10 @@ export class BotProcess {
   #child;
   #begun = performance.now();
 
-  constructor({ dataFolder, planFile, onMessage = () => {} }) {
-    this.#child = spawn(process.execPath, ['--no-warnings', NIGHT, planFile], {
-      env: { ...process.env, PROGRESSIVE_STORAGE_DIR: dataFolder },
+  /** The place is a folder or, with `url`, a server; `args` are the arguments of the script. */
+  constructor({ dataFolder, url, script = NIGHT, args, onMessage = () => {} }) {
+    this.#child = spawn(process.execPath, ['--no-warnings', script, ...args], {
+      env: placeIn(process.env, { dataFolder, url }),
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     });
     const stderr = [];
@@ -89,6 +104,12 @@ export class BotProcess {
     } else if (message.say === 'acked') {
       this.acked.push({ ...this.inFlight.get(message.id), ms: message.ms });
       this.inFlight.delete(message.id);
+    } else if (message.say === 'failed') {
+      const { say: _say, id, ...failure } = message;
+      this.failed.push({ ...this.inFlight.get(id), ...failure });
+      this.inFlight.delete(id);
+    } else if (message.say === 'event') {
+      this.events.push(message);
     } else if (message.say === 'warning') {
       this.warnings.push(message);
     } else if (message.say === 'ready') {

@@ -1,7 +1,9 @@
 /**
- * A trivia night over a bot's data, with a kill -9 in the middle: `npm start [-- path/to/data]`.
+ * A trivia night over a bot's data, with a kill -9 in the middle: `npm start [-- path/to/data]`. With `--server` it is
+ * played by three processes on a PostgreSQL server instead (on-server.mjs).
  *
  *     node main.mjs [path/to/data] [--keep]
+ *     node main.mjs --server
  *
  * 1. The data folder is copied, or one in the old module's format is generated. Only the copy changes.
  * 2. A child process is the bot (night.mjs). It is killed when about half of the results are recorded.
@@ -49,7 +51,11 @@ import { checkAfterKill, checkAtTheEnd, checkRecovered, stagesOnDisk } from './v
 
 const KILL_AT_SHARE = 0.45;
 
-const { given, keep } = readArguments(process.argv.slice(2));
+const { given, keep, onServer } = readArguments(process.argv.slice(2));
+if (onServer) {
+  const { playOnServer } = await import('./on-server.mjs');
+  process.exit(await playOnServer());
+}
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'trivia-night-'));
 process.exitCode = 1;
 process.once('SIGINT', () => {
@@ -121,13 +127,15 @@ async function main() {
 }
 
 function readArguments(args) {
-  const usage = 'Usage: npm start [-- path/to/data] [--keep]';
+  const usage = 'Usage: npm start [-- path/to/data] [--keep], or npm start -- --server';
   const paths = args.filter((argument) => !argument.startsWith('-'));
   const unknown = args.filter((argument) => argument.startsWith('-') && argument !== '--keep');
   if (args.includes('--help') || args.includes('-h')) {
     line(`${usage}\n\nPlays a trivia night on a copy of a bot's data folder, or on generated data.`);
+    line('With --server: three processes on a private PostgreSQL server that crashes in the middle.');
     process.exit(0);
   }
+  if (args.length === 1 && args[0] === '--server') return { onServer: true };
   if (unknown.length > 0 || paths.length > 1) refuse(`${usage} (unknown: ${args.join(' ')})`);
   if (paths.length === 0) return { given: null, keep: args.includes('--keep') };
 
@@ -165,7 +173,7 @@ async function playUntilKilled(data, planFile, plan, total) {
   let killed = false;
   const bot = new BotProcess({
     dataFolder: data,
-    planFile,
+    args: [planFile],
     onMessage(message) {
       if (message.say === 'ready') showFirst(bot);
       if (message.say === 'question' && message.channel === plan.channels[0].name && shown < 3) {
@@ -196,7 +204,7 @@ async function playUntilKilled(data, planFile, plan, total) {
 async function playToTheEnd(data, planFile, total, resultsBefore) {
   const bot = new BotProcess({
     dataFolder: data,
-    planFile,
+    args: [planFile],
     onMessage() {
       progress(`${count(resultsBefore + bot.ackedResults())} of ${count(total)} results recorded`);
     },

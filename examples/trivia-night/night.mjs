@@ -12,32 +12,14 @@
  * many games each player had. A call that the kill cuts off is on disk whole or not at all. So after a restart, a
  * player with one more game was counted already; any other player is counted then.
  *
- * Every call is reported on file descriptor 3 before it is made, and again once its promise has resolved. These are
- * synchronous writes into a pipe: the parent gets them even if the process ends at once.
+ * Every call is reported to the parent (journal.mjs).
  */
 
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { report, reported } from './journal.mjs';
 import { winnerOf } from './plan.mjs';
 import { QUESTIONS } from './questions.mjs';
-
-const CHANNEL_TO_PARENT = 3;
-
-function report(message) {
-  fs.writeSync(CHANNEL_TO_PARENT, `${JSON.stringify(message)}\n`);
-}
-
-let lastCall = 0;
-
-/** Makes a call; reports it before, and when it is acknowledged. */
-async function reported(about, call) {
-  const id = ++lastCall;
-  report({ say: 'call', id, ...about });
-  const begun = performance.now();
-  const result = await call();
-  report({ say: 'acked', id, ms: performance.now() - begun });
-  return result;
-}
 
 process.on('warning', ({ code, name, message }) => report({ say: 'warning', code, name, message }));
 

@@ -9,7 +9,8 @@
  *              answers: [ one list a question: [ { correct, points } of each player ] ] }
  *
  * `settle` says how a channel's results are recorded: one call after another, all calls of a game at once, or the
- * whole game in one call. Nobody plays in two channels, so the order of a player's games is known.
+ * whole game in one call. Nobody plays in two channels, so the order of a player's games is known; but in a shared night
+ * (`planSharedNight`) everybody plays everywhere.
  */
 
 import { personId, personName } from './names.mjs';
@@ -65,6 +66,25 @@ export function planNight(known, seed = 7) {
   return { nightId: personId(random), newcomers, channels };
 }
 
+/**
+ * A night for several processes: the same people play in all channels, so that the processes write the same records. In
+ * what order their games count is open; their sums are not.
+ */
+export function planSharedNight(people, seed = 7) {
+  const random = randomFrom(seed);
+  const players = Array.from({ length: people }, () => ({
+    userId: personId(random),
+    username: personName(random),
+  }));
+  const channels = CHANNEL_NAMES.map((name, index) => ({
+    channelId: personId(random),
+    name,
+    settle: SETTLE_WAYS[index % SETTLE_WAYS.length],
+    games: Array.from({ length: GAMES_EACH }, () => planGame(random, players)),
+  }));
+  return { nightId: personId(random), newcomers: [], channels };
+}
+
 function planGame(random, people) {
   const count = Math.min(people.length, between(random, 8, PLAYERS_EACH_MAX));
   const players = shuffled(random, people).slice(0, count);
@@ -111,7 +131,7 @@ export function expectedResults(plan) {
   return expected;
 }
 
-function resultsOf(game) {
+export function resultsOf(game) {
   const scores = Object.fromEntries(
     game.players.map(({ userId, username }, position) => {
       const answers = game.answers.map((round) => round[position]);

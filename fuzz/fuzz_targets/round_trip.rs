@@ -77,7 +77,7 @@ fn check_collection(calls: &[Call]) {
                 model.0.clear();
                 collection::clear()
             }
-            Call::Compact => Work::Compact(None),
+            Call::Compact => Work::Compact,
             Call::Reopen => {
                 session = open();
                 continue;

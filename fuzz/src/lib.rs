@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a folder on a simulated disk, an engine on it whose calls are answered at once, and the
+//! What the fuzz targets share: files on a simulated disk, a `Folder` on them whose calls are answered at once, and the
 //! checks that hold for whatever bytes a log has.
 //!
 //! Only public interfaces are used: files go in, calls are made, files and answers come out.
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use progressive_storage::store::answer::Answer;
+use progressive_storage::store::core::Core;
 use progressive_storage::files::folder::Folder;
 use progressive_storage::files::job::Job;
 use progressive_storage::data::name::LogName;
@@ -99,13 +100,13 @@ impl Place {
         let process = Arc::new(self.disk.process());
         let heard = Arc::new(Heard::default());
         let options = Options { on_corruption, ..Options::default() };
-        let engine = Folder::new(
+        let folder = Folder::new(
             Arc::clone(&process) as _,
             PathBuf::from(FOLDER),
             options,
             Arc::clone(&heard) as Arc<dyn NoticeSink>,
         );
-        Session { engine, process, heard, calls: 0, is_collection: false }
+        Session { folder, process, heard, calls: 0, is_collection: false }
     }
 }
 
@@ -137,9 +138,9 @@ impl NoticeSink for Heard {
     }
 }
 
-/// An engine whose calls are made one after the other.
+/// A `Folder` whose calls are made one after the other.
 pub struct Session {
-    engine: Folder,
+    folder: Folder,
     process: Arc<Process>,
     heard: Arc<Heard>,
     calls: usize,
@@ -161,20 +162,20 @@ impl Session {
             size_bytes: 0,
             ticket: Ticket::new(Arc::clone(&self.heard) as Arc<dyn Outlet>, self.calls),
         };
-        self.engine.run_batch(vec![request]);
+        self.folder.run_batch(vec![request]);
         self.run_jobs();
         self.heard.answers.lock().remove(&self.calls).expect("each call is answered")
     }
 
     fn run_jobs(&mut self) {
         loop {
-            let jobs: Vec<Job> = self.engine.take_jobs();
+            let jobs: Vec<Job> = self.folder.take_jobs();
             if jobs.is_empty() {
                 break;
             }
             for job in jobs {
                 if let Some(done) = job.run(&*self.process) {
-                    self.engine.job_done(done);
+                    self.folder.task_done(done);
                 }
             }
         }
@@ -215,10 +216,10 @@ impl Session {
     /// Ends it cleanly.
     ///
     /// # Errors
-    /// As the engine.
+    /// As the `Folder`.
     pub fn finish(&mut self) -> Result<()> {
         self.run_jobs();
-        self.engine.finish()
+        self.folder.finish()
     }
 
     /// Codes of what was reported.
@@ -330,7 +331,7 @@ fn check_refusal(bytes: &[u8], entries: &str, notices: &[&str]) {
             assert!(is_damaged, "{error} without damage");
             assert_refused(&error);
             assert_refused(&refusing.append("{\"op\":\"NOTE\"}").expect_err("damage is refused"));
-            assert_refused(&refusing.call(Work::Compact(None)).expect_err("damage is refused"));
+            assert_refused(&refusing.call(Work::Compact).expect_err("damage is refused"));
         }
     }
     if is_damaged {
@@ -452,7 +453,7 @@ fn skip_parts<'l>(mut line: &'l [u8], good: &mut &[u8], bad: &mut &[u8]) -> &'l 
 fn check_compaction(place: &Place, is_forged: bool) {
     let mut writer = place.open(OnCorruption::Salvage);
     let state = writer.rebuilt().expect("it reads");
-    writer.call(Work::Compact(None)).expect("compaction works");
+    writer.call(Work::Compact).expect("compaction works");
     if !is_forged {
         assert_eq!(writer.rebuilt().expect("it reads"), state, "a compaction changes no state");
         let mut again = place.open(OnCorruption::Refuse);

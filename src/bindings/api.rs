@@ -1,8 +1,8 @@
-//! What JavaScript sees: the module's functions, `Storage`, `Collection`, `CompactionScheduler`. The
-//! documentation here becomes `index.d.ts`.
+//! What the addon gives to JavaScript: the classes `Storage`, `Collection` and `LogReader`, and functions for `lib/`.
 //!
-//! Each call of the bot exists twice, as a function on the default storage and as a method of
-//! `Storage`; one table makes both.
+//! A row of the table in `calls!` makes a method of `Storage`. For each call of the bot, `lib/exports.js` binds that
+//! method to the default storage: the module's function. `scripts/declarations.mjs` takes the documentation of both from
+//! here into `index.d.ts`.
 
 #![expect(clippy::trivially_copy_pass_by_ref, reason = "napi lends the environment for the call")]
 
@@ -12,7 +12,7 @@ use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
 
-use super::arguments::{is_missing, log_name};
+use super::arguments::{filter, is_missing, log_name, selection};
 use super::calls::Calls;
 use super::environment::Environment;
 use super::handle::Handle;
@@ -20,9 +20,10 @@ use super::host::Host;
 use super::hub::{Hub, Listening, Logging};
 use super::js::{Fallible, Js, Refusal, Value, thrown};
 use super::options::Settings;
-use super::outlet::HubId;
+use super::outlet::{HubId, WatchId};
 use super::slot::Slot;
-use super::stream::LogPieces;
+use super::stream::Pieces;
+use super::watch::Watch;
 use crate::data::name::LogName;
 use crate::error::Error;
 use crate::game::{LOGS, log_name as bot_log};
@@ -113,15 +114,6 @@ impl Storage {
         promise(env, |js| self.slot.close(js, &Environment::of(js)?))
     }
 
-    /// A collection of this folder: keyed data of any kind. See `Collection`.
-    ///
-    /// Throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name.
-    /// @param name A log name; the files are `logs/NAME.log` and `NAME.json`.
-    #[napi(catch_unwind, ts_args_type = "name: string", ts_return_type = "Collection")]
-    pub fn collection<'scope>(&self, env: &'scope Env, name: Unknown<'scope>) -> napi::Result<Collection> {
-        thrown(env, |js| Ok(Collection { slot: Rc::clone(&self.slot), log: log_name(js, name.into())? }))
-    }
-
     /// What was counted of this folder since it was opened; see the module's `metrics`.
     ///
     /// Throws an error with code `ERR_STORAGE_CLOSED` after `close()`.
@@ -144,7 +136,7 @@ impl Storage {
 macro_rules! calls {
     ($(
         $(#[doc = $doc:tt])*
-        #[types($arguments:tt, $result:tt)]
+        #[types($arguments:tt, $result:tt $(, $generics:tt)?)]
         fn $name:ident($($argument:ident),*);
     )*) => {
         #[expect(clippy::too_many_arguments, reason = "the bot's own signature of `updatePlayerStats`")]
@@ -152,7 +144,7 @@ macro_rules! calls {
         impl Storage {
             $(
                 $(#[doc = $doc])*
-                #[napi(catch_unwind, ts_args_type = $arguments, ts_return_type = $result)]
+                #[napi(catch_unwind, ts_args_type = $arguments, ts_return_type = $result $(, ts_generic_types = $generics)?)]
                 pub fn $name<'scope>(&self, env: &'scope Env, $($argument: Unknown<'scope>),*) -> napi::Result<Value<'scope>> {
                     promise(env, |js| self.calls(js)?.$name($($argument.into()),*))
                 }
@@ -179,7 +171,7 @@ calls! {
     #[doc = " Every entry of a log, in order; `[]` when there is no log. For large logs see"]
     #[doc = " `streamLogEntries`."]
     #[doc = " @param logName File name of the log without its ending."]
-    #[types("logName: string", "Promise<LogEntry[]>")]
+    #[types("logName: string", "Promise<LogEntry<T>[]>", "T = unknown")]
     fn read_log_entries(log);
 
     #[doc = " The object that a log's entries come to; `{}` when there is no log. With `at`, as it was at that time,"]
@@ -192,12 +184,12 @@ calls! {
     #[doc = " const then = await rebuildStateFromLog('players', { at: new Date('2026-11-23T20:00:00Z') })"]
     #[doc = " @param logName File name of the log without its ending."]
     #[doc = " @param options `at`: a Date, milliseconds since 1970, or a text that Date reads. Default: now."]
-    #[types("logName: string, options?: RebuildOptions", "Promise<Record<string, any>>")]
+    #[types("logName: string, options?: RebuildOptions", "Promise<Record<string, T>>", "T = unknown")]
     fn rebuild_state_from_log(log, options);
 
     #[doc = " Every recorded value of one key, in the order in which it got them: from the log, its backups and its"]
-    #[doc = " archives, compressed ones included. `[]` for a key never seen. What was before the oldest file that is"]
-    #[doc = " left is told by that file's checkpoint as one value."]
+    #[doc = " archives, compressed ones included. `[]` for a key never seen. Values from before the oldest file are"]
+    #[doc = " gone, except the last of them: it is in that file's checkpoint."]
     #[doc = ""]
     #[doc = " Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong name or key."]
     #[doc = ""]
@@ -205,7 +197,7 @@ calls! {
     #[doc = " for (const { timestamp, value } of await history('players', '42')) console.log(timestamp, value.totalScore)"]
     #[doc = " @param logName File name of the log without its ending."]
     #[doc = " @param key The key, such as a player's id."]
-    #[types("logName: string, key: string", "Promise<HistoryEntry[]>")]
+    #[types("logName: string, key: string", "Promise<HistoryEntry<T>[]>", "T = unknown")]
     fn history(log, key);
 
     #[doc = " Replaces a log by its checkpoint. The old log stays as `NAME.log.backup.N`; the newest 3 backups"]
@@ -243,7 +235,7 @@ calls! {
     #[doc = " Rejects with `TypeError` when `tokens` is not an array."]
     #[doc = " @param tokens The tokens, any values that JSON can hold."]
     #[doc = " @param artistInfo Stored beside them when given. Default: null."]
-    #[types("tokens: any[], artistInfo?: any", "Promise<void>")]
+    #[types("tokens: readonly unknown[], artistInfo?: unknown", "Promise<void>")]
     fn save_tokens(tokens, artist_info);
 
     #[doc = " The token list with `lastUpdated` and `count`, or null when there is none."]
@@ -299,7 +291,7 @@ calls! {
     #[doc = ""]
     #[doc = " Rejects as `updatePlayerStats` does; then none was counted."]
     #[doc = " @param results One for each player; the parameters of `updatePlayerStats` as properties."]
-    #[types("results: PlayerResult[]", "Promise<PlayerRecord[]>")]
+    #[types("results: readonly PlayerResult[]", "Promise<PlayerRecord[]>")]
     fn update_players_stats(results);
 
     #[doc = " The best players, descending by a numeric field, ties in stored order."]
@@ -327,7 +319,7 @@ calls! {
 
     #[doc = " The state of a channel's game, or null."]
     #[doc = " @param channelId The channel's id."]
-    #[types("channelId: string", "Promise<any>")]
+    #[types("channelId: string", "Promise<T | null>", "T = unknown")]
     fn load_game_state(channel_id);
 
     #[doc = " Removes the state of a channel's game."]
@@ -336,7 +328,7 @@ calls! {
     fn clear_game_state(channel_id);
 
     #[doc = " All game states by channel id; `{}` when there are none."]
-    #[types("", "Promise<Record<string, any>>")]
+    #[types("", "Promise<Record<string, T>>", "T = unknown")]
     fn get_all_game_states();
 
     #[doc = " Resolves when all that was called before is on disk and the JSON files show it. One that a killed"]
@@ -348,11 +340,14 @@ calls! {
 /// Keyed data of any kind in one log with its JSON file. Keys are non-empty strings, values anything
 /// that JSON can hold. Made by `collection(name)`; players, tokens and `game_state` are collections too.
 ///
+/// `T` is the type of the values, `In` that of what is given to calls that write: the same, unless a schema has
+/// another one. Only a schema checks it.
+///
 /// Every method rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong
 /// argument, and with the system's code (`ENOSPC`, `EACCES`, `EIO`, …) when the disk refuses.
 ///
 /// @example
-/// const guilds = collection('guilds')
+/// const guilds = collection<{ games: number }>('guilds')
 /// await guilds.update('123', (guild = { games: 0 }) => ({ ...guild, games: guild.games + 1 }))
 #[napi]
 pub struct Collection {
@@ -368,8 +363,14 @@ impl Collection {
 
 #[napi]
 impl Collection {
+    /// A collection of a storage, for `lib/collection.js`.
+    #[napi(constructor, catch_unwind, ts_args_type = "storage: Storage, name: string")]
+    pub fn new<'scope>(env: &'scope Env, storage: &Storage, name: Unknown<'scope>) -> napi::Result<Self> {
+        thrown(env, |js| Ok(Self { slot: Rc::clone(&storage.slot), log: log_name(js, name.into())? }))
+    }
+
     /// The value of a key, or undefined.
-    #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<any>")]
+    #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<T | undefined>")]
     pub fn get<'scope>(&self, env: &'scope Env, key: Unknown<'scope>) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_get(&self.log, key.into()))
     }
@@ -381,14 +382,35 @@ impl Collection {
     }
 
     /// Sets a key. Resolves once it is on disk.
-    #[napi(catch_unwind, ts_args_type = "key: string, value: any", ts_return_type = "Promise<void>")]
+    ///
+    /// With `ttlMs` or `expiresAt`, the key ends by itself: from then on it is not there for anybody, as if it had been
+    /// deleted. `update` keeps that time; `set` without it clears it.
+    /// @param key The key.
+    /// @param value The value.
+    /// @param options When the key ends. Default: never.
+    /// @example
+    /// const cooldowns = collection('cooldowns')
+    /// await cooldowns.set('daily:123', true, { ttlMs: 24 * 60 * 60 * 1000 })
+    /// if (await cooldowns.has('daily:123')) console.log('again at', new Date(await cooldowns.expiresAt('daily:123')))
+    #[napi(
+        catch_unwind,
+        ts_args_type = "key: string, value: In, options?: ExpiryOptions",
+        ts_return_type = "Promise<void>"
+    )]
     pub fn set<'scope>(
         &self,
         env: &'scope Env,
         key: Unknown<'scope>,
         value: Unknown<'scope>,
+        options: Unknown<'scope>,
     ) -> napi::Result<Value<'scope>> {
-        promise(env, |js| self.calls(js)?.collection_set(&self.log, key.into(), value.into()))
+        promise(env, |js| self.calls(js)?.collection_set(&self.log, key.into(), value.into(), options.into()))
+    }
+
+    /// When a key ends, in milliseconds since 1970; null where it does not end by itself, or is not there.
+    #[napi(catch_unwind, ts_args_type = "key: string", ts_return_type = "Promise<number | null>")]
+    pub fn expires_at<'scope>(&self, env: &'scope Env, key: Unknown<'scope>) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.calls(js)?.collection_expires_at(&self.log, key.into()))
     }
 
     /// Removes a key. Resolves to whether it was there.
@@ -400,26 +422,117 @@ impl Collection {
     /// Reads, changes and writes a key, atomically among all callers in all processes. Resolves to the
     /// new value.
     ///
-    /// Rejects with `TypeError` (`ERR_INVALID_RETURN_VALUE`) when `fn` returns undefined or a promise, and
-    /// with the error that `fn` throws; then nothing was changed.
+    /// `fn` may be called more than once: when somebody else changed the value meanwhile, and when it threw on a
+    /// value that was not certain yet. The last call counts.
+    ///
+    /// Rejects with the error that `fn` throws in its last call. Rejects with `TypeError` when `fn` returns undefined,
+    /// a function, a symbol or a promise (`ERR_INVALID_RETURN_VALUE`), or what `JSON.stringify` refuses, such as a
+    /// `BigInt` (`ERR_INVALID_ARG_VALUE`). Nothing was changed then.
     /// @param key The key.
-    /// @param fn Gets the value, or undefined when there is none, and returns the new one. May be called again when somebody else changed the value meanwhile, so it should do nothing else.
+    /// @param fn Gets the value, or undefined when there is none, and returns the new one. It should do nothing else, because it may be called again.
+    /// @param options When the new value ends. Default: when the one before it would have ended.
     #[napi(
         catch_unwind,
-        ts_args_type = "key: string, fn: (value: any) => any",
-        ts_return_type = "Promise<any>"
+        ts_args_type = "key: string, fn: (value: T | undefined) => In, options?: ExpiryOptions",
+        ts_return_type = "Promise<T>"
     )]
     pub fn update<'scope>(
         &self,
         env: &'scope Env,
         key: Unknown<'scope>,
         function: Unknown<'scope>,
+        options: Unknown<'scope>,
     ) -> napi::Result<Value<'scope>> {
-        promise(env, |js| self.calls(js)?.collection_update(&self.log, key.into(), function.into()))
+        promise(env, |js| {
+            self.calls(js)?.collection_update(&self.log, key.into(), function.into(), options.into())
+        })
+    }
+
+    /// The values of several keys, as they were at one moment: a `Map` in the order of `keys`, without those that are
+    /// not there. Of them, `map.get(key)` is undefined.
+    ///
+    /// @example
+    /// ```js
+    /// const coins = await collection('coins').getMany(['ann', 'ben'])
+    /// console.log(coins.get('ann') ?? 0)
+    /// ```
+    /// @param keys The keys: an array, or another iterable of strings. One that is named twice counts once.
+    #[napi(catch_unwind, ts_args_type = "keys: Iterable<string>", ts_return_type = "Promise<Map<string, T>>")]
+    pub fn get_many<'scope>(&self, env: &'scope Env, keys: Unknown<'scope>) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.calls(js)?.collection_get_many(&self.log, keys.into()))
+    }
+
+    /// Sets several keys, all or none. Resolves once they are on disk. Without entries, nothing is written.
+    ///
+    /// @example
+    /// ```js
+    /// await collection('coins').setMany({ ann: 100, ben: 50 })
+    /// ```
+    /// @param entries An object by key, a `Map`, or an iterable of `[key, value]` pairs. Of a key that is there twice, the last value counts.
+    #[napi(
+        catch_unwind,
+        ts_args_type = "entries: Iterable<readonly [string, In]> | Readonly<Record<string, In>>",
+        ts_return_type = "Promise<void>"
+    )]
+    pub fn set_many<'scope>(
+        &self,
+        env: &'scope Env,
+        entries: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.calls(js)?.collection_set_many(&self.log, entries.into()))
+    }
+
+    /// Removes several keys, all or none. Resolves to how many of them were there.
+    /// @param keys The keys: an array, or another iterable of strings. One that is named twice counts once.
+    #[napi(catch_unwind, ts_args_type = "keys: Iterable<string>", ts_return_type = "Promise<number>")]
+    pub fn delete_many<'scope>(
+        &self,
+        env: &'scope Env,
+        keys: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.calls(js)?.collection_delete_many(&self.log, keys.into()))
+    }
+
+    /// Reads, changes and writes several keys, all or none, atomically among all callers in all processes. A crash at any
+    /// instant leaves all of the changes or none. Resolves to an object with the new values of `keys`.
+    ///
+    /// `fn` gets an object with the values of the keys that are there; it has no prototype, so a name such as
+    /// `'constructor'` is undefined in it. `fn` returns an object with the new values by key. A key that it leaves out
+    /// stays as it is, and undefined removes one. Where it returns `{}`, nothing is written.
+    ///
+    /// `fn` may be called more than once: when somebody else changed one of the values meanwhile, and when it threw on
+    /// values that were not certain yet. The last call counts.
+    ///
+    /// Rejects with the error that `fn` throws in its last call. Rejects with `TypeError` when `fn` returns no object by
+    /// key, a promise, a change of a key that is none of `keys`, or a function or symbol as a value
+    /// (`ERR_INVALID_RETURN_VALUE`), or what `JSON.stringify` refuses (`ERR_INVALID_ARG_VALUE`). Nothing was changed then.
+    ///
+    /// @example
+    /// ```js
+    /// await collection('coins').updateMany(['ann', 'ben'], ({ ann = 0, ben = 0 }) => {
+    ///   if (ann < 200) throw new RangeError('Ann has too few coins')
+    ///   return { ann: ann - 200, ben: ben + 200 }
+    /// })
+    /// ```
+    /// @param keys The keys: an array, or another iterable of strings, none twice.
+    /// @param fn Gets the values by key, and returns the changes by key. It should do nothing else, because it may be called again.
+    #[napi(
+        catch_unwind,
+        ts_generic_types = "K extends string",
+        ts_args_type = "keys: Iterable<K>, fn: (values: { [key in K]?: T }) => { [key in K]?: In | undefined }",
+        ts_return_type = "Promise<{ [key in K]?: T }>"
+    )]
+    pub fn update_many<'scope>(
+        &self,
+        env: &'scope Env,
+        keys: Unknown<'scope>,
+        function: Unknown<'scope>,
+    ) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.calls(js)?.collection_update_many(&self.log, keys.into(), function.into()))
     }
 
     /// All keys with their values, in JavaScript's property order.
-    #[napi(catch_unwind, ts_return_type = "Promise<Array<[string, any]>>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<Array<[string, T]>>")]
     pub fn entries<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.calls(js)?.collection_entries(&self.log))
     }
@@ -443,7 +556,7 @@ impl Collection {
     #[napi(
         catch_unwind,
         ts_args_type = "field: string, n?: number",
-        ts_return_type = "Promise<Array<[string, any]>>"
+        ts_return_type = "Promise<Array<[string, T]>>"
     )]
     pub fn top<'scope>(
         &self,
@@ -478,18 +591,30 @@ impl Collection {
     }
 }
 
-/// The pieces of a log, for `lib/stream.js`.
+/// The pieces of a log or a collection, for `lib/`.
 #[napi]
 pub struct LogReader {
-    pieces: Rc<LogPieces>,
+    pieces: Rc<Pieces>,
 }
 
 #[napi]
 impl LogReader {
-    /// The next entries; none at the end.
-    #[napi(catch_unwind, ts_return_type = "Promise<LogEntry[]>")]
+    /// The next entries or pairs; none at the end.
+    #[napi(catch_unwind, ts_return_type = "Promise<any[]>")]
     pub fn read<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
         promise(env, |js| self.pieces.read(js, &Environment::of(js)?))
+    }
+
+    /// Throws when the storage of a collection is closed.
+    #[napi(catch_unwind)]
+    pub fn check_open(&self, env: &Env) -> napi::Result<()> {
+        thrown(env, |_| Ok(self.pieces.check_open()?))
+    }
+
+    /// Reads no more, and closes the log.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        self.pieces.close();
     }
 }
 
@@ -501,6 +626,92 @@ pub fn open_log<'scope>(
     #[napi(ts_arg_type = "string")] name: Unknown<'scope>,
 ) -> napi::Result<LogReader> {
     thrown(env, |js| Ok(LogReader { pieces: storage.calls(js)?.log_pieces(name.into())? }))
+}
+
+/// The members of a collection, as they are at the first `read`.
+#[napi(catch_unwind)]
+pub fn open_members<'scope>(
+    env: &'scope Env,
+    collection: &Collection,
+    #[napi(ts_arg_type = "string | undefined")] prefix: Unknown<'scope>,
+    #[napi(ts_arg_type = "string | undefined")] after: Unknown<'scope>,
+    reverse: bool,
+    limit: Option<f64>,
+) -> napi::Result<LogReader> {
+    thrown(env, |js| {
+        let selection = selection(js, prefix.into(), after.into(), reverse, limit)?;
+        let handle = collection.slot.handle(js)?;
+        handle.store()?;
+        Ok(LogReader { pieces: Pieces::of_members(handle, collection.log.clone(), selection) })
+    })
+}
+
+/// A watch on a collection, for `lib/watch.js`.
+#[napi]
+pub struct ChangeReader {
+    watch: Rc<Watch>,
+}
+
+#[napi]
+impl ChangeReader {
+    /// What native code calls it.
+    #[napi(getter, catch_unwind)]
+    pub fn id(&self) -> WatchId {
+        self.watch.id()
+    }
+
+    /// The name of its log.
+    #[napi(getter, catch_unwind)]
+    pub fn log(&self) -> String {
+        self.watch.log().to_owned()
+    }
+
+    /// The data folder; null for a server.
+    #[napi(getter, catch_unwind)]
+    pub fn folder(&self) -> Option<String> {
+        self.watch.data_folder()
+    }
+
+    /// Whether its storage is open.
+    #[napi(catch_unwind)]
+    pub fn is_open(&self) -> bool {
+        self.watch.is_open()
+    }
+
+    /// Resolves when the place has looked for changes.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn look<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
+        promise(env, |js| self.watch.look(js, &Environment::of(js)?))
+    }
+
+    /// The next changes that wait; undefined where none do.
+    #[napi(catch_unwind, ts_return_type = "Change[] | undefined")]
+    pub fn take<'scope>(&self, env: &'scope Env) -> napi::Result<Value<'scope>> {
+        thrown(env, |js| self.watch.take(js, &Environment::of(js)?))
+    }
+
+    /// Nothing is noted any more. True where the place forgets it with one more look.
+    #[napi(catch_unwind)]
+    pub fn end(&self) -> bool {
+        self.watch.end()
+    }
+}
+
+/// Checks the key. The first look begins to watch.
+#[napi(catch_unwind)]
+pub fn open_watch<'scope>(
+    env: &'scope Env,
+    collection: &Collection,
+    #[napi(ts_arg_type = "string | undefined")] key: Unknown<'scope>,
+    #[napi(ts_arg_type = "string | undefined")] prefix: Unknown<'scope>,
+) -> napi::Result<ChangeReader> {
+    thrown(env, |js| {
+        let filter = filter(js, key.into(), prefix.into())?;
+        let handle = collection.slot.handle(js)?;
+        handle.store()?;
+        let watch = Watch::new(&*Environment::of(js)?, handle, collection.log.clone(), filter);
+        Ok(ChangeReader { watch })
+    })
 }
 
 /// Resolves after a turn of the event loop.
@@ -537,6 +748,12 @@ pub fn open_standard(env: &Env, storage: &Storage, settings: &Settings) -> napi:
 #[napi(catch_unwind)]
 pub fn hub_of(env: &Env, storage: &Storage) -> napi::Result<HubId> {
     thrown(env, |js| Ok(storage.slot.handle(js)?.hub.id()))
+}
+
+/// Copies all data of a storage's folder, as it is at one moment, to a folder that is there and empty.
+#[napi(catch_unwind, ts_return_type = "Promise<{ logs: SnapshotLog[] }>")]
+pub fn copy_data<'scope>(env: &'scope Env, storage: &Storage, folder: String) -> napi::Result<Value<'scope>> {
+    promise(env, |js| storage.calls(js)?.copy_data(folder))
 }
 
 /// Throws when the storage is closed.

@@ -16,6 +16,9 @@ use crate::data::name::LogName;
 use crate::data::name::check_key;
 use crate::data::time::push_iso;
 use crate::error::Error;
+use crate::store::expiry::Expiry;
+use crate::store::selection::{Prefix, Selection};
+use crate::store::watch::Filter;
 
 /// What a value is, for messages.
 pub fn describe<'scope>(js: Js<'scope>, value: Value<'scope>) -> String {
@@ -73,6 +76,25 @@ pub fn key<'scope>(js: Js<'scope>, value: Value<'scope>, argument: &str) -> Fall
     Ok(literal)
 }
 
+/// Keys as their JSON literals, from an array.
+pub fn keys<'scope>(js: Js<'scope>, list: Value<'scope>) -> Fallible<'scope, Vec<String>> {
+    (0..js.length(list)?).map(|index| key(js, js.element(list, index)?, &format!("keys[{index}]"))).collect()
+}
+
+/// Keys and values, from an array of both in turn.
+pub fn members<'scope>(
+    js: Js<'scope>,
+    json_of: &Json,
+    list: Value<'scope>,
+) -> Fallible<'scope, Vec<(String, String)>> {
+    let of_key = |index: u32| {
+        let literal = key(js, js.element(list, index)?, &format!("entries[{}][0]", index / 2))?;
+        let text = json(js, json_of, js.element(list, index + 1)?, &format!("entries[{literal}]"))?;
+        Ok((literal, text))
+    };
+    (0..js.length(list)?).step_by(2).map(of_key).collect()
+}
+
 /// The option `at` of `{ at }`, in milliseconds since 1970: a date, a number, or a text that `Date` reads.
 pub fn point_in_time<'scope>(js: Js<'scope>, options: Value<'scope>) -> Fallible<'scope, Option<i64>> {
     if is_missing(js, options)? {
@@ -105,6 +127,45 @@ pub fn point_in_time<'scope>(js: Js<'scope>, options: Value<'scope>) -> Fallible
     #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
     let time_ms = time_ms.floor() as i64;
     Ok(Some(time_ms))
+}
+
+/// The options `{ ttlMs }` or `{ expiresAt }`.
+pub fn expiry<'scope>(js: Js<'scope>, options: Value<'scope>) -> Fallible<'scope, Option<Expiry>> {
+    if is_missing(js, options)? {
+        return Ok(None);
+    }
+    if js.type_of(options)? != ValueType::Object || js.is_array(options)? {
+        return Err(wrong_type(js, "options", "an object", options).into());
+    }
+    let (ttl, at) = (js.get(options, "ttlMs")?, js.get(options, "expiresAt")?);
+    match (is_missing(js, ttl)?, is_missing(js, at)?) {
+        (true, true) => Ok(None),
+        (false, false) => {
+            let text = "The options 'ttlMs' and 'expiresAt' say the same in two ways; give one of them";
+            Err(Error::wrong_value(text).into())
+        }
+        (false, true) => {
+            let ttl_ms = finite(js, ttl, "options.ttlMs")?;
+            let wanted = "above 0; to remove a key, use delete(); one that never ends has no such option";
+            whole_ms(ttl_ms, ttl_ms > 0.0, "ttlMs", wanted).map(|ms| Some(Expiry::After(ms)))
+        }
+        (true, false) => {
+            let time_ms = finite(js, at, "options.expiresAt")?;
+            let wanted = "a time that a Date can hold, in milliseconds since 1970";
+            whole_ms(time_ms, time_ms >= 0.0, "expiresAt", wanted).map(|ms| Some(Expiry::At(ms)))
+        }
+    }
+}
+
+/// Milliseconds; what is between two of them counts as the later one, so that nothing ends too early.
+fn whole_ms<'scope>(number: f64, is_positive: bool, option: &str, wanted: &str) -> Fallible<'scope, i64> {
+    if !is_positive || number > 8.64e15 {
+        let text = format!("The option '{option}' must be {wanted}, not {number}");
+        return Err(Error::wrong_value(text).into());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
+    let ms = number.ceil() as i64;
+    Ok(ms)
 }
 
 /// A player's name as JSON text: a string, or null.
@@ -162,6 +223,36 @@ pub fn limit<'scope>(js: Js<'scope>, value: Value<'scope>, argument: &str) -> Fa
     )]
     let whole = number as usize;
     Ok(whole)
+}
+
+/// Which members an iteration gives. `lib/iterate.js` has checked all but the key to go on behind.
+pub fn selection<'scope>(
+    js: Js<'scope>,
+    prefix: Value<'scope>,
+    after: Value<'scope>,
+    is_reverse: bool,
+    limit: Option<f64>,
+) -> Fallible<'scope, Selection> {
+    let prefix = if is_missing(js, prefix)? { None } else { Some(Prefix::new(&js.utf16(prefix)?)) };
+    let after = if is_missing(js, after)? { None } else { Some(key(js, after, "after")?) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a natural number")]
+    let limit = limit.map(|limit| limit as usize);
+    Ok(Selection { prefix, after, is_reverse, limit })
+}
+
+/// Which keys are watched. `lib/watch.js` has checked all but the key.
+pub fn filter<'scope>(
+    js: Js<'scope>,
+    key_value: Value<'scope>,
+    prefix: Value<'scope>,
+) -> Fallible<'scope, Filter> {
+    if !is_missing(js, key_value)? {
+        return Ok(Filter::Key(key(js, key_value, "keyOrPrefix")?));
+    }
+    if is_missing(js, prefix)? {
+        return Ok(Filter::All);
+    }
+    Ok(Filter::Prefix(Prefix::new(&js.utf16(prefix)?)))
 }
 
 /// The name of a field, as its JSON literal.

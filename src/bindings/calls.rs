@@ -6,14 +6,15 @@
 //! Invariant: a call checks all of its arguments before it touches anything.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use napi::ValueType;
 
 use super::arguments::{
-    describe, entry, field, finite, finite_or, is_missing, json, key, limit, log_name, object,
-    object_of_any_size, point_in_time, username,
+    describe, entry, expiry, field, finite, finite_or, is_missing, json, key, keys, limit, log_name, members,
+    object, object_of_any_size, point_in_time, username,
 };
 use super::environment::{Environment, Then};
 use super::handle::Handle;
@@ -21,14 +22,17 @@ use super::hub::Hub;
 use super::js::{Fallible, Js, Value};
 use super::rotation::{Rotating, Rotation};
 use super::store::Store;
-use super::stream::LogPieces;
-use super::update::update;
+use super::stream::Pieces;
+use super::update::{Asked, update};
+use super::updater::Updater;
 use crate::data::name::LogName;
+use crate::data::state::Member;
 use crate::error::Error;
 use crate::game::{self, ClearGame, GameResult, GameResults, LOGS, SaveGame, SavePlayers, SaveTokens};
 use crate::store::answer::Answer;
 use crate::store::collection;
 use crate::store::event::COMPACTION_FAILED;
+use crate::store::expiry::Expiry;
 use crate::store::query::{Listed, Query, Rank, Top};
 use crate::store::report::Report;
 use crate::store::request::Maintenance;
@@ -184,7 +188,7 @@ impl<'scope> Calls<'scope> {
 
     fn compact_one(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {
         let (deferred, promise) = self.js.promise()?;
-        self.request(log, Usage::Entries, Work::Compact(None), Then::SettleUndefined(deferred));
+        self.request(log, Usage::Entries, Work::Compact, Then::SettleUndefined(deferred));
         Ok(promise)
     }
 
@@ -208,9 +212,9 @@ impl<'scope> Calls<'scope> {
         Ok(promise)
     }
 
-    pub fn log_pieces(&self, log: Value<'scope>) -> Fallible<'scope, Rc<LogPieces>> {
+    pub fn log_pieces(&self, log: Value<'scope>) -> Fallible<'scope, Rc<Pieces>> {
         let log = log_name(self.js, log)?;
-        Ok(LogPieces::new(Rc::clone(&self.store), log))
+        Ok(Pieces::of_log(Rc::clone(&self.store), log))
     }
 
     // Tokens.
@@ -402,7 +406,7 @@ impl<'scope> Calls<'scope> {
                     js.settle(deferred, js.undefined());
                 }
             }));
-            self.request(&game::log_name(name), Usage::Collection, Work::Compact(None), then);
+            self.request(&game::log_name(name), Usage::Collection, Work::Compact, then);
         }
         Ok(promise)
     }
@@ -415,6 +419,15 @@ impl<'scope> Calls<'scope> {
         let (deferred, promise) = self.js.promise()?;
         let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
         self.store.backend.flush(ticket);
+        Ok(promise)
+    }
+
+    /// Copies the folder behind all earlier calls.
+    pub fn copy_data(&self, folder: String) -> Fallible<'scope, Value<'scope>> {
+        let (deferred, promise) = self.js.promise()?;
+        // It is of no log, and is sorted out before the logs get theirs.
+        let log = game::log_name(LOGS[0]);
+        self.request(&log, Usage::Entries, Work::Copy(folder.into()), Then::Settle(deferred));
         Ok(promise)
     }
 
@@ -493,15 +506,26 @@ impl<'scope> Calls<'scope> {
         self.ask(log, Query::Has(key))
     }
 
+    pub fn collection_expires_at(
+        &self,
+        log: &LogName,
+        key_value: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let key = key(self.js, key_value, "key")?;
+        self.ask(log, Query::ExpiresAt(key))
+    }
+
     pub fn collection_set(
         &self,
         log: &LogName,
         key_value: Value<'scope>,
         value: Value<'scope>,
+        options: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
+        let expiry = expiry(self.js, options)?;
         let text = json(self.js, &self.environment.json, value, "value")?;
-        let work = collection::set(&key, &text);
+        let work = collection::set_expiring(&key, &text, expiry);
         let size_bytes = text.len();
         self.store.predicted.set(log, key, Some(text));
         self.send_text(log, Usage::Collection, work, size_bytes)
@@ -527,16 +551,95 @@ impl<'scope> Calls<'scope> {
         log: &LogName,
         key_value: Value<'scope>,
         function: Value<'scope>,
+        options: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
+        let expiry = expiry(self.js, options)?;
+        self.update(log, Updater::One([key]), function, expiry)
+    }
+
+    fn update(
+        &self,
+        log: &LogName,
+        updater: Updater,
+        function: Value<'scope>,
+        expiry: Option<Expiry>,
+    ) -> Fallible<'scope, Value<'scope>> {
         if self.js.type_of(function)? != ValueType::Function {
             let found = describe(self.js, function);
             return Err(
                 Error::wrong_type(format!("The argument 'fn' must be a function, not {found}")).into()
             );
         }
+        let asked = Asked::of(&self.store, log, updater, expiry);
         self.rotate_where_due(log);
-        update(self.js, &self.environment, &self.store, log, key, function)
+        update(self.js, &self.environment, &self.store, asked, function)
+    }
+
+    // Several keys of a collection.
+
+    fn keys(&self, given: Value<'scope>) -> Fallible<'scope, Vec<String>> {
+        keys(self.js, self.environment.host()?.key_list(self.js, given)?)
+    }
+
+    /// The keys in their order, those that are named twice once.
+    fn distinct_keys(&self, given: Value<'scope>) -> Fallible<'scope, Vec<String>> {
+        let mut keys = self.keys(given)?;
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+        Ok(keys)
+    }
+
+    pub fn collection_get_many(&self, log: &LogName, keys: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
+        let keys = self.distinct_keys(keys)?;
+        let pairs = self.ask(log, Query::GetMany(keys))?;
+        self.environment.host()?.map_of(self.js, pairs)
+    }
+
+    pub fn collection_set_many(
+        &self,
+        log: &LogName,
+        entries: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let list = self.environment.host()?.entry_list(self.js, entries)?;
+        let entries = members(self.js, &self.environment.json, list)?;
+        let size_bytes = entries.iter().map(|(_, text)| text.len()).sum();
+        let of_entry = |(key, text): (String, String)| {
+            let member = Member::new(&key, &text);
+            self.store.predicted.set(log, key, Some(text));
+            member
+        };
+        let work = collection::set_many(entries.into_iter().map(of_entry).collect());
+        self.send_text(log, Usage::Collection, work, size_bytes)
+    }
+
+    pub fn collection_delete_many(
+        &self,
+        log: &LogName,
+        keys: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let keys = self.distinct_keys(keys)?;
+        for key in &keys {
+            self.store.predicted.set(log, key.clone(), None);
+        }
+        self.send(log, Usage::Collection, collection::delete_many(keys))
+    }
+
+    pub fn collection_update_many(
+        &self,
+        log: &LogName,
+        given: Value<'scope>,
+        function: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let keys = self.keys(given)?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = keys.iter().find(|key| !seen.insert(key.as_str())) {
+            return Err(Error::wrong_value(format!(
+                "The argument 'keys' names {twice} twice; name each key once"
+            ))
+            .into());
+        }
+        self.update(log, Updater::Many(keys), function, None)
     }
 
     pub fn collection_entries(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {

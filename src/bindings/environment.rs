@@ -8,7 +8,7 @@
 //! calls are waiting. What a turn and a slice are is told in `turns.rs`.
 //!
 //! Invariant: `waiting_count` is the number of calls that were queued and not settled; the threadsafe
-//! function holds the event loop if and only if it is not zero.
+//! function holds the event loop if and only if it is not zero. While anything is due later, a turn is planned.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -207,7 +207,7 @@ impl Environment {
     /// A ticket for a call on `store`; `then` says what happens with its answer.
     pub fn ticket(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
         let waiting = Waiting { store: Rc::clone(store), then };
-        store.pending.set(store.pending.get() + 1);
+        let is_first = store.pending.replace(store.pending.get() + 1) == 0;
         self.one_more_waits(js);
         let mut all = self.waiting.borrow_mut();
         let id = if let Some(id) = self.free.borrow_mut().pop() {
@@ -217,7 +217,11 @@ impl Environment {
             all.push(Some(waiting));
             all.len() - 1
         };
-        Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id)
+        let mut ticket = Ticket::new(Arc::clone(&self.outlet) as Arc<dyn Outlet>, id);
+        if is_first {
+            ticket.follow_nothing();
+        }
+        ticket
     }
 
     fn one_more_waits(&self, js: Js<'_>) {
@@ -297,8 +301,13 @@ impl Environment {
         self.turns.may_answer_now(js, weight) && self.later_count.get() == 0
     }
 
-    /// Does this after a turn of the event loop.
-    pub fn later(&self, js: Js<'_>, weight: u32, later: Later) {
+    /// Does this after a turn of the event loop, and plans that turn: where nothing is under way, no other wake-up comes.
+    /// Where there are no turns any more, as the thread ends, does it at once.
+    pub fn later(self: &Rc<Self>, js: Js<'_>, weight: u32, later: Later) {
+        if !self.turns.plan(js) {
+            later(self, js);
+            return;
+        }
         self.one_more_waits(js);
         self.later_count.set(self.later_count.get() + 1);
         self.backlog.borrow_mut().push_back(Due::Later(later, weight));

@@ -1,6 +1,7 @@
 //! A folder that a `Storage` object has open, until it is closed.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Handle {
     pub hub: Arc<Hub>,
     /// When the logs are rotated.
     pub rotation: Option<Rc<Rotating>>,
+    /// Where the files are; `None` for a server.
+    pub data_folder: Option<PathBuf>,
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
 }
@@ -35,7 +38,8 @@ impl Handle {
         let store = environment.store_of(backend, &hub);
         store.more_handles();
         let rotation = config.rotation.clone().map(Rotating::new).map(Rc::new);
-        Ok(Rc::new(Self { hub, rotation, store: RefCell::new(Some(store)) }))
+        let data_folder = config.place.data_folder().map(Path::to_owned);
+        Ok(Rc::new(Self { hub, rotation, data_folder, store: RefCell::new(Some(store)) }))
     }
 
     /// The store, unless this handle was closed.

@@ -1,12 +1,12 @@
-//! The functions of `lib/` that native code calls on this thread: `events.js` and `time-zone.js` give them once, when
-//! the package is loaded.
+//! The functions of `lib/` that native code calls on this thread: `events.js`, `time-zone.js` and `several-keys.js` give
+//! them once, when the package is loaded.
 
 use super::js::{Fallible, Js, Kept, Value};
-use super::outlet::{ForThread, HubId};
+use super::outlet::{ForThread, HubId, Reason, WatchId};
 use crate::error::Error;
 use crate::store::event::{Class, Notice};
 
-/// An object with the methods `heard`, `warn`, `closed` and `offsetMs`.
+/// An object with a method for each of these functions.
 pub struct Host(Kept);
 
 /// Whether a thread uses a folder after one of its storages was closed.
@@ -42,6 +42,11 @@ impl Host {
                     js.uncaught(refusal);
                 }
             }
+            ForThread::Watched(watch, reason) => {
+                if let Err(refusal) = self.watched(js, *watch, *reason) {
+                    js.uncaught(refusal);
+                }
+            }
             ForThread::Printed(notice) => {
                 if self.warn(js, notice).is_err() {
                     eprintln!("progressive-storage: {}: {}", notice.kind.code, notice.message);
@@ -53,10 +58,19 @@ impl Host {
     fn heard<'scope>(&self, js: Js<'scope>, hub: HubId, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
         let kind = js.string(if notice.kind.class == Class::News { "info" } else { "warn" })?;
         let text = js.string(&format!("progressive-storage: [{}] {}", notice.kind.code, notice.message))?;
-        #[expect(clippy::cast_precision_loss, reason = "one of eleven")]
+        #[expect(clippy::cast_precision_loss, reason = "one of fifteen")]
         let event = js.number(notice.kind.name.index() as f64)?;
         let payload = js.string(&notice.payload)?;
         self.call(js, "heard", &[js.number(hub.into())?, event, payload, kind, text])
+    }
+
+    fn watched<'scope>(
+        &self,
+        js: Js<'scope>,
+        watch: WatchId,
+        reason: Reason,
+    ) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "watched", &[js.number(watch.into())?, js.bool(reason == Reason::Look)?])
     }
 
     fn warn<'scope>(&self, js: Js<'scope>, notice: &Notice) -> Fallible<'scope, Value<'scope>> {
@@ -71,6 +85,39 @@ impl Host {
         its_use: Use,
     ) -> Fallible<'scope, Value<'scope>> {
         self.call(js, "closed", &[js.number(hub.into())?, js.bool(its_use == Use::Ends)?])
+    }
+
+    /// The keys that a caller gives, as an array.
+    pub fn key_list<'scope>(&self, js: Js<'scope>, keys: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "keyList", &[keys])
+    }
+
+    /// The keys and values that a caller gives, as an array of both in turn.
+    pub fn entry_list<'scope>(
+        &self,
+        js: Js<'scope>,
+        entries: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "entryList", &[entries])
+    }
+
+    /// The keys and values of an object, as an array of both in turn; undefined for anything else.
+    pub fn change_list<'scope>(
+        &self,
+        js: Js<'scope>,
+        changes: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "changeList", &[changes])
+    }
+
+    /// The object, without a prototype.
+    pub fn bare<'scope>(&self, js: Js<'scope>, object: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "bare", &[object])
+    }
+
+    /// A promise of a `Map`, from one of pairs.
+    pub fn map_of<'scope>(&self, js: Js<'scope>, pairs: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
+        self.call(js, "mapOf", &[pairs])
     }
 
     /// How far the clock on the wall is ahead of UTC, in a zone or where the process is.

@@ -538,6 +538,9 @@ impl<'scope> Js<'scope> {
         if let Some(path) = error.path() {
             self.set(object, "path", self.string(path)?)?;
         }
+        if let Some(is_unknown) = error.is_outcome_unknown() {
+            self.set(object, "isOutcomeUnknown", self.bool(is_unknown)?)?;
+        }
         Ok(object)
     }
 

@@ -1,7 +1,7 @@
 //! JavaScript in, JavaScript out: arguments, promises, errors, exit. The only room that knows Node-API.
 //!
 //! ```text
-//! api ─> calls, update, stream ─> handle ─> environment ─> turns, outlet ─> js
+//! api ─> calls, update, updater, stream ─> handle ─> environment ─> turns, outlet ─> js
 //!          └─> arguments ─> json                └─> store ─> hub ─> outlet
 //! ```
 //!
@@ -25,8 +25,14 @@ mod options;
 mod outlet;
 mod predicted;
 mod rotation;
+#[cfg(feature = "postgres")]
+mod server_choice;
+#[cfg(feature = "postgres")]
+mod server_tools;
 mod slot;
 mod store;
 mod stream;
 mod turns;
 mod update;
+mod updater;
+mod watch;

@@ -1,4 +1,4 @@
-//! A data folder and how it is used, as `lib/options.js` has checked it.
+//! Where the data is kept and how, as `lib/options.js` has checked it.
 
 #![expect(clippy::trivially_copy_pass_by_ref, reason = "napi lends the environment for the call")]
 
@@ -11,8 +11,11 @@ use parking_lot::Mutex;
 
 use super::js::thrown;
 use super::rotation::Rotation;
+#[cfg(feature = "postgres")]
+use super::server_choice::ServerChoice;
 use crate::error::{Error, Result};
 use crate::files::options::FsyncMode;
+use crate::files::options::MirrorMode;
 use crate::files::options::OnCorruption;
 use crate::files::options::Options;
 use crate::files::past::schedule::Schedule;
@@ -20,26 +23,56 @@ use crate::files::retention::Retention;
 
 static CONFIGURED: Mutex<Option<Config>> = Mutex::new(None);
 
-/// A data folder and how it is used.
+/// Where the data is kept and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Absolute.
-    pub data_folder: PathBuf,
-    /// The user's choices.
-    pub options: Options,
+    /// The place.
+    pub place: Place,
     /// When logs are rotated.
     pub rotation: Option<Rotation>,
+}
+
+/// A place with what was chosen for it. Two that are equal share a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A folder.
+    Folder {
+        /// Absolute.
+        data_folder: PathBuf,
+        /// The user's choices.
+        options: Options,
+    },
+    /// A server.
+    #[cfg(feature = "postgres")]
+    Server(ServerChoice),
+}
+
+impl Place {
+    /// The folder; `None` for a server.
+    pub fn data_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { data_folder, .. } => Some(data_folder),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => None,
+        }
+    }
 }
 
 /// All options, checked and with their defaults.
 #[napi(object, object_to_js = false)]
 pub struct CheckedOptions {
+    /// Missing: the data is in a folder.
+    pub url: Option<String>,
+    pub schema: String,
+    pub timeout_ms: f64,
     pub data_dir: String,
     /// `always`, `interval` or `never`.
     pub fsync: String,
     pub fsync_interval_ms: f64,
     /// `salvage` or `refuse`.
     pub on_corruption: String,
+    /// `follow` or `close`.
+    pub mirror: String,
     pub backups: f64,
     pub archives: f64,
     pub compress_backups: bool,
@@ -83,6 +116,9 @@ impl From<CheckedRotation> for Rotation {
 
 impl Config {
     fn new(given: CheckedOptions) -> Result<Self> {
+        if let Some(url) = &given.url {
+            return Ok(Self { place: server(url, &given)?, rotation: None });
+        }
         let options = Options {
             fsync: match given.fsync.as_str() {
                 "never" => FsyncMode::Never,
@@ -93,6 +129,10 @@ impl Config {
                 "refuse" => OnCorruption::Refuse,
                 _ => OnCorruption::Salvage,
             },
+            mirror: match given.mirror.as_str() {
+                "close" => MirrorMode::Close,
+                _ => MirrorMode::Follow,
+            },
             retention: Retention {
                 backups: count(given.backups),
                 archives: count(given.archives),
@@ -102,11 +142,23 @@ impl Config {
         };
         let data_folder = std::path::absolute(&given.data_dir)
             .map_err(|error| Error::io(&error, "getcwd", Path::new(&given.data_dir)))?;
-        Ok(Self { data_folder, options, rotation: given.rotation.map(Into::into) })
+        Ok(Self { place: Place::Folder { data_folder, options }, rotation: given.rotation.map(Into::into) })
     }
 }
 
-/// A data folder and how it is used, for `lib/`.
+#[cfg(feature = "postgres")]
+fn server(url: &str, given: &CheckedOptions) -> Result<Place> {
+    ServerChoice::new(url, &given.schema, whole(given.timeout_ms), count(given.backups)).map(Place::Server)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn server(_: &str, _: &CheckedOptions) -> Result<Place> {
+    Err(Error::wrong_value(
+        "The option 'url' needs a build with the feature 'postgres'; use the published package, or a folder",
+    ))
+}
+
+/// Where the data is kept and how, for `lib/`.
 #[napi]
 pub struct Settings {
     pub(super) config: Config,
@@ -114,7 +166,7 @@ pub struct Settings {
 
 #[napi]
 impl Settings {
-    /// Finds the folder from the current directory.
+    /// Finds the folder from the current directory, or the server from its url and the environment.
     #[napi(constructor, catch_unwind)]
     pub fn new(env: &Env, options: CheckedOptions) -> napi::Result<Self> {
         thrown(env, |_| Ok(Self { config: Config::new(options)? }))

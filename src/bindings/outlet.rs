@@ -45,10 +45,24 @@ pub enum ForThread {
     Heard(HubId, Arc<Notice>),
     /// Nobody hears it: this thread prints it.
     Printed(Arc<Notice>),
+    /// Changes wait for a watch of this thread, or it is to look for some.
+    Watched(WatchId, Reason),
 }
 
 /// Names a hub in JavaScript.
 pub type HubId = u32;
+
+/// Names a watch in JavaScript.
+pub type WatchId = u32;
+
+/// Why a watch is woken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Changes wait.
+    Changes,
+    /// There may be some that the place has not looked for.
+    Look,
+}
 
 /// Answers and events on their way to the JavaScript thread.
 pub struct EnvironmentOutlet {
@@ -149,9 +163,11 @@ impl EnvironmentOutlet {
     }
 }
 
-/// Makes a thread one of those that print warnings.
+/// Makes a thread one of those that print warnings; those that have ended are none any more.
 pub fn join_threads(outlet: &Arc<EnvironmentOutlet>) {
-    THREADS.lock().push(Arc::downgrade(outlet));
+    let mut threads = THREADS.lock();
+    threads.retain(|thread| thread.strong_count() > 0);
+    threads.push(Arc::downgrade(outlet));
 }
 
 /// The threads that use this package, the oldest first, which is the main one as a rule.

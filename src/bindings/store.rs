@@ -5,23 +5,21 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
 
 use super::hub::{Hub, Sink};
-use super::options::Config;
+use super::options::{Config, Place};
 use super::predicted::Predicted;
 use crate::error::Result;
-use crate::files::options::Options;
 use crate::files::place::{self, Opening};
 use crate::game::{LOGS, log_name};
 use crate::store::backend::Backend;
 use crate::vfs::RealFileSystem;
 
-type Backends = HashMap<(PathBuf, Options), (Weak<dyn Backend>, Arc<Hub>)>;
+type Backends = HashMap<Place, (Weak<dyn Backend>, Arc<Hub>)>;
 
 static BACKENDS: LazyLock<Mutex<Backends>> = LazyLock::new(Mutex::default);
 
@@ -66,34 +64,51 @@ impl Store {
     }
 }
 
-fn open(opening: Opening, sink: Arc<Sink>) -> Result<Arc<dyn Backend>> {
+fn open_folder(opening: Opening, sink: Arc<Sink>) -> Result<Arc<dyn Backend>> {
     #[cfg(feature = "memory-place")]
     if let Some(seed) = crate::memory::place::wanted_seed() {
-        let place = crate::memory::place::open(&opening.data_folder, opening.files, seed)?;
+        let place = crate::memory::place::open(&opening.data_folder, seed)?;
         return Ok(Arc::new(place));
     }
     Ok(Arc::new(place::open(opening, sink)?))
 }
 
-/// The backend of a folder, opened or known, and its hub.
+fn open(place: &Place, sink: Arc<Sink>) -> Result<Arc<dyn Backend>> {
+    match place {
+        Place::Folder { data_folder, options } => {
+            let opening = Opening {
+                files: Arc::new(RealFileSystem::new()),
+                data_folder: data_folder.clone(),
+                options: *options,
+                mirrored: LOGS.iter().map(|name| log_name(name)).collect(),
+            };
+            open_folder(opening, sink)
+        }
+        #[cfg(feature = "postgres")]
+        Place::Server(choice) => {
+            let opening = crate::postgres::place::Opening {
+                target: choice.target(),
+                schema: choice.schema().clone(),
+                timeout_ms: choice.timeout_ms(),
+                backups: choice.backups(),
+                clock: Arc::new(RealFileSystem::new()),
+            };
+            Ok(Arc::new(crate::postgres::place::open(opening, sink)?))
+        }
+    }
+}
+
+/// The backend of a place, opened or known, and its hub.
 pub fn backend_for(config: &Config) -> Result<(Arc<dyn Backend>, Arc<Hub>)> {
-    let key = (config.data_folder.clone(), config.options);
     let mut backends = BACKENDS.lock();
-    if let Some((backend, hub)) = backends.get(&key)
+    if let Some((backend, hub)) = backends.get(&config.place)
         && let Some(backend) = backend.upgrade()
     {
         return Ok((backend, Arc::clone(hub)));
     }
     let hub = Hub::new();
-    let sink = Arc::new(Sink(Arc::clone(&hub)));
-    let opening = Opening {
-        files: Arc::new(RealFileSystem::new()),
-        data_folder: config.data_folder.clone(),
-        options: config.options,
-        mirrored: LOGS.iter().map(|name| log_name(name)).collect(),
-    };
-    let backend = open(opening, sink)?;
+    let backend = open(&config.place, Arc::new(Sink(Arc::clone(&hub))))?;
     backends.retain(|_, (backend, _)| backend.strong_count() > 0);
-    backends.insert(key, (Arc::downgrade(&backend), Arc::clone(&hub)));
+    backends.insert(config.place.clone(), (Arc::downgrade(&backend), Arc::clone(&hub)));
     Ok((backend, hub))
 }

@@ -1,22 +1,26 @@
-//! `collection.update(key, fn)`: read, change, write, atomically among all callers.
+//! `collection.update(key, fn)` and `collection.updateMany(keys, fn)`: read, change, write, atomically among all callers.
 //!
-//! The function runs here, on the JavaScript thread, with the value that the key will have once the
-//! earlier calls of this thread are done; the result is written only if the key has that very value when
-//! the writer comes to it. If not (somebody else wrote), the writer answers with the value that it has,
-//! lets this thread's later calls wait, and the function runs again.
+//! The function runs here, on the JavaScript thread, with the values that the keys are believed to have once the earlier
+//! calls of this thread are done. The result is written only if all of them have those very values when the writer comes
+//! to it. If not (somebody else wrote), the writer answers with the values that they have, holds this thread's later
+//! calls, and the function runs again.
 //!
-//! Invariant: a result is written only over the very value that its function was given.
+//! If the function throws, and the values were not certain, the writer is asked for them, and the function runs again
+//! with those: it may have refused a value that a key does not have.
+//!
+//! Invariant: a result is written only over the very values that its function was given. An error of the function rejects
+//! the promise only if the keys had those values.
 
 use std::rc::Rc;
 
-use napi::ValueType;
-
 use super::environment::{Environment, Then};
-use super::js::{Deferred, Fallible, Js, Kept, Value};
+use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
 use super::store::Store;
+use super::updater::{Made, Updater};
 use crate::data::name::LogName;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::answer::Answer;
+use crate::store::expiry::Expiry;
 use crate::store::request::Belief;
 use crate::store::request::Expected;
 use crate::store::request::Replace;
@@ -27,16 +31,55 @@ use crate::store::request::Work;
 struct Update {
     store: Rc<Store>,
     log: LogName,
-    key: String,
+    updater: Updater,
     function: Kept,
+    expiry: Option<Expiry>,
     deferred: Deferred,
 }
 
-/// One way through the function: what it was given, and what it gave.
+/// What is to be updated, and what its keys are believed to have.
+pub struct Asked {
+    log: LogName,
+    updater: Updater,
+    expiry: Option<Expiry>,
+    belief: Option<Belief>,
+}
+
+impl Asked {
+    /// Before this call has anything else done: what that changes, or that it is under way, is no part of the belief.
+    pub fn of(store: &Store, log: &LogName, updater: Updater, expiry: Option<Expiry>) -> Self {
+        let belief = belief(store, log, updater.keys());
+        Self { log: log.clone(), updater, expiry, belief }
+    }
+}
+
+/// What keys have once the calls of this thread that are under way are done. They may change what the place is certain
+/// of now. `None` where nothing is known of one of them.
+fn belief(store: &Store, log: &LogName, keys: &[String]) -> Option<Belief> {
+    let own: Vec<_> = keys.iter().map(|key| store.predicted.get(log, key)).collect();
+    if own.iter().all(Option::is_none) {
+        return match store.backend.guess(log, keys) {
+            Some(Belief::Certain(values)) if store.pending.get() > 0 => Some(Belief::Likely(values)),
+            belief => belief,
+        };
+    }
+    let others: Vec<String> =
+        keys.iter().zip(&own).filter(|(_, own)| own.is_none()).map(|(key, _)| key.clone()).collect();
+    let guessed = if others.is_empty() {
+        Vec::new()
+    } else {
+        let (Belief::Certain(values) | Belief::Likely(values)) = store.backend.guess(log, &others)?;
+        values
+    };
+    let mut guessed = guessed.into_iter();
+    Some(Belief::Likely(own.into_iter().map(|own| own.unwrap_or_else(|| guessed.next().flatten())).collect()))
+}
+
+/// One way through the function: what it was given, and what it made of that.
 struct Attempt {
     expected: Expected,
-    result: String,
-    /// The value was another one before.
+    made: Made,
+    /// The values were others before.
     is_again: bool,
 }
 
@@ -45,28 +88,25 @@ pub fn update<'scope>(
     js: Js<'scope>,
     environment: &Rc<Environment>,
     store: &Rc<Store>,
-    log: &LogName,
-    key: String,
+    asked: Asked,
     function: Value<'scope>,
 ) -> Fallible<'scope, Value<'scope>> {
     let (deferred, promise) = js.promise()?;
-    let own = store.predicted.get(log, &key).map(Belief::Likely);
-    let belief = own.or_else(|| store.backend.guess(log, &key));
-    // Earlier calls of this thread may change what it was certain of.
-    let is_certain = matches!(belief, Some(Belief::Certain(_))) && store.pending.get() == 0;
-    let update =
-        Update { store: Rc::clone(store), log: log.clone(), key, function: js.keep(function)?, deferred };
-    let unknown = || Attempt { expected: Expected::Unknown, result: String::new(), is_again: false };
+    let Asked { log, updater, expiry, belief } = asked;
+    let is_certain = matches!(belief, Some(Belief::Certain(_)));
+    let function = js.keep(function)?;
+    let update = Update { store: Rc::clone(store), log, updater, function, expiry, deferred };
+    let unknown = || Attempt { expected: Expected::Unknown, made: Made::default(), is_again: false };
     match belief {
         None => update.send(js, environment, unknown()),
-        Some(Belief::Certain(value) | Belief::Likely(value)) => {
-            match run(js, environment, &update.function, value.as_deref()) {
-                Ok(result) => {
-                    let attempt = Attempt { expected: Expected::Value(value), result, is_again: false };
+        Some(Belief::Certain(values) | Belief::Likely(values)) => {
+            match update.run(js, environment, &values) {
+                Ok(made) => {
+                    let attempt = Attempt { expected: Expected::Values(values), made, is_again: false };
                     update.send(js, environment, attempt);
                 }
                 Err(refusal) if is_certain => js.settle(update.deferred, Err(refusal)),
-                // The function may refuse a value that the key does not have: it gets the real one.
+                // The function may refuse a value that a key does not have: it gets the real ones.
                 Err(_) => update.send(js, environment, unknown()),
             }
         }
@@ -75,14 +115,25 @@ pub fn update<'scope>(
 }
 
 impl Update {
+    fn run<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Environment,
+        values: &[Option<String>],
+    ) -> std::result::Result<Made, Refusal<'scope>> {
+        self.updater.run(js, environment, &self.function, values)
+    }
+
     fn send(self, js: Js<'_>, environment: &Rc<Environment>, attempt: Attempt) {
-        let Attempt { expected, result, is_again } = attempt;
-        if matches!(expected, Expected::Value(_)) {
-            self.store.predicted.set(&self.log, self.key.clone(), Some(result.clone()));
+        let Attempt { expected, made, is_again } = attempt;
+        let Made { changed, changes, result } = made;
+        let size_bytes = changed.iter().filter_map(|(_, value)| value.as_ref()).map(String::len).sum();
+        for (place, value) in changed {
+            self.store.predicted.set(&self.log, self.updater.keys()[place].clone(), value);
         }
         let (store, log) = (Rc::clone(&self.store), self.log.clone());
-        let size_bytes = result.len();
-        let replace = Replace { key: self.key.clone(), expected, value: Some(result.clone()), is_again };
+        let keys = self.updater.keys().to_vec();
+        let replace = Replace { keys, expected, changes: Some(changes), expiry: self.expiry, is_again };
         let then = Then::Do(Box::new(move |environment, js, answer| {
             self.answered(js, environment, answer, &result);
         }));
@@ -98,9 +149,9 @@ impl Update {
 
     fn answered(self, js: Js<'_>, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
         let settled = match answer {
-            Ok(Answer::Conflict(value)) => match run(js, environment, &self.function, value.as_deref()) {
-                Ok(result) => {
-                    let attempt = Attempt { expected: Expected::Value(value), result, is_again: true };
+            Ok(Answer::Conflict(values)) => match self.run(js, environment, &values) {
+                Ok(made) => {
+                    let attempt = Attempt { expected: Expected::Values(values), made, is_again: true };
                     return self.send(js, environment, attempt);
                 }
                 Err(refusal) => {
@@ -116,8 +167,9 @@ impl Update {
 
     /// Lets the calls go on that wait for this one.
     fn give_up(&self, js: Js<'_>, environment: &Rc<Environment>) {
-        let key = self.key.clone();
-        let replace = Replace { key, expected: Expected::Unknown, value: None, is_again: true };
+        let keys = self.updater.keys().to_vec();
+        let replace =
+            Replace { keys, expected: Expected::Unknown, changes: None, expiry: None, is_again: true };
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
         let log = self.log.clone();
         self.store.backend.call(Request {
@@ -128,28 +180,4 @@ impl Update {
             ticket,
         });
     }
-}
-
-/// Calls the function with the value; its result as text.
-fn run<'scope>(
-    js: Js<'scope>,
-    environment: &Environment,
-    function: &Kept,
-    value: Option<&str>,
-) -> Fallible<'scope, String> {
-    let argument = value.map_or_else(|| js.undefined(), |text| environment.json.parse(js, text))?;
-    let result = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
-    let is_object = js.type_of(result)? == ValueType::Object;
-    let is_promise = is_object && js.type_of(js.get(result, "then")?)? == ValueType::Function;
-    if is_promise {
-        // Should it reject, nobody else handles that; our own error says what is wrong.
-        let nothing = js.function("ignore", |_| {})?;
-        js.call(js.get(result, "then")?, result, &[nothing, nothing])?;
-    }
-    let text = if is_promise { None } else { environment.json.stringify(js, result, &"The result of fn")? };
-    let what =
-        if is_promise { "a promise; it must work without waiting" } else { "nothing that JSON can hold" };
-    Ok(text.ok_or_else(|| {
-        Error::wrong_return(format!("The function given to update() returned {what}. Return the new value"))
-    })?)
 }

@@ -5,15 +5,22 @@
 //! {"timestamp":ISO,"op":"SET","data":{…}}             several keys
 //! {"timestamp":ISO,"op":"DELETE","key":K}             a key is removed
 //! {"op":"CHECKPOINT","state":{…},"compactedAt":ISO}   a state is merged
+//! {"timestamp":ISO,"op":"EXPIRE","_until":ms}         whatever is over by then is removed
 //! ```
+//!
+//! What ends by itself has `"_expires":ms` behind its value, and behind several values `"_expires":{"key":ms,…}`. A SET
+//! without it clears it. Readers that do not know these two properties ignore them.
 //!
 //! Any other `op`, or none, changes nothing.
 //!
-//! Invariant: `changes` is the one place that says what an entry means.
+//! Invariant: `changes` is the one place that says what an entry means, and `apply` what that does to a state.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use crate::data::json;
+use crate::data::state::{Member, State};
 
 /// How a checkpoint begins that we wrote; with a checksum, nothing else begins so.
 pub(crate) const CHECKPOINT_START: &str = "{\"op\":\"CHECKPOINT\",\"state\":";
@@ -23,13 +30,101 @@ pub const OWN_PROPERTIES: [&str; 5] = ["\"_crc\"", "\"_edit\"", "\"_memory\"", "
 /// Stands in the line that ends an operation.
 pub(crate) const END_PROPERTY: &str = "\"_end\"";
 
-/// What an entry does to one key.
+/// Behind what ends by itself: when.
+pub(crate) const EXPIRES_START: &str = ",\"_expires\":";
+/// In the line that removes what is over: until when.
+pub(crate) const UNTIL_START: &str = ",\"_until\":";
+
+/// What an entry does to one key, or to those that are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyChange<'a> {
-    /// Key literal, compact value.
-    Set(&'a str, &'a str),
+    /// Key literal, compact value, when it is over.
+    Set(&'a str, &'a str, Option<i64>),
     /// Key literal.
     Delete(&'a str),
+    /// All keys whose time is over by then are removed.
+    Expire(i64),
+}
+
+impl KeyChange<'_> {
+    /// Does it to a state.
+    pub fn apply(self, state: &mut State) {
+        match self {
+            Self::Set(key, value, expires_ms) => state.set(Member::expiring(key, value, expires_ms)),
+            Self::Delete(key) => {
+                state.remove(key);
+            }
+            Self::Expire(until_ms) => state.expire(until_ms),
+        }
+    }
+
+    /// What it makes of one key that has `before`: the member, `None` where it is removed. The outer `None`: it does not
+    /// touch the key.
+    #[must_use]
+    pub fn of_key(self, key: &str, before: Option<&Member>) -> Option<Option<Member>> {
+        match self {
+            Self::Set(changed, value, expires_ms) if changed == key => {
+                Some(Some(Member::expiring(key, value, expires_ms)))
+            }
+            Self::Delete(changed) if changed == key => Some(None),
+            Self::Expire(until_ms) if before.is_some_and(|before| before.is_over(until_ms)) => Some(None),
+            _ => None,
+        }
+    }
+}
+
+/// What stands behind several members that end by themselves: nothing where none does.
+#[must_use]
+pub(crate) fn expiries_text(members: &[Member]) -> String {
+    let mut text = String::new();
+    for (member, expires_ms) in members.iter().filter_map(|member| Some((member, member.expires_ms()?))) {
+        text.push_str(if text.is_empty() { EXPIRES_START } else { "," });
+        if text.ends_with(':') {
+            text.push('{');
+        }
+        let _ = write!(text, "{}:{expires_ms}", member.key());
+    }
+    if !text.is_empty() {
+        text.push('}');
+    }
+    text
+}
+
+/// A value and its expiry, as a record of a history has them.
+#[must_use]
+pub(crate) fn shown_of(member: &Member) -> String {
+    let expiry = member.expires_ms().map(|expires_ms| format!(",\"expiresAt\":{expires_ms}"));
+    format!(",\"value\":{}{}", member.value(), expiry.unwrap_or_default())
+}
+
+/// When the keys of an entry are over.
+enum Expiries<'a> {
+    Nothing,
+    One(i64),
+    Several(HashMap<Cow<'a, str>, i64>),
+}
+
+impl<'a> Expiries<'a> {
+    /// From the text of `_expires`.
+    fn of(text: Option<&'a str>) -> Self {
+        match text {
+            None => Self::Nothing,
+            Some(text) if text.starts_with('{') => {
+                let time =
+                    |(key, text): (&'a str, &str)| Some((json::canonical_key(key), text.parse().ok()?));
+                Self::Several(json::Members::of(text).filter_map(time).collect())
+            }
+            Some(text) => text.parse().map_or(Self::Nothing, Self::One),
+        }
+    }
+
+    fn of_one(&self) -> Option<i64> {
+        if let Self::One(expires_ms) = self { Some(*expires_ms) } else { None }
+    }
+
+    fn of_key(&self, key: &str) -> Option<i64> {
+        if let Self::Several(expiries) = self { expiries.get(key).copied() } else { None }
+    }
 }
 
 /// Who wrote an entry.
@@ -89,6 +184,7 @@ impl<'a> EntryText<'a> {
     /// SET         if (!key) Object.assign(state, data); else if (value === undefined) delete state[key]; else state[key] = value
     /// DELETE      delete state[key]
     /// CHECKPOINT  Object.assign(state, state of the entry)
+    /// EXPIRE      for (const key in state) if (expiry of key <= _until) delete state[key]
     /// ```
     ///
     /// except that `__proto__` is an ordinary key, and that a key which JavaScript refuses (an object whose own
@@ -98,10 +194,17 @@ impl<'a> EntryText<'a> {
             && let Some(state) = self.open.strip_prefix(CHECKPOINT_START)
             && state.starts_with('{')
         {
-            // The members are handed on as they are found: its end need not be looked for first.
-            return self.assign(state, &mut apply);
+            // The members are handed on as they are found: its end need not be looked for first. No string holds the
+            // text between: its quotation marks would be escaped.
+            let expiries = if state.ends_with('}') {
+                state.rfind(EXPIRES_START).map(|at| &state[at + EXPIRES_START.len()..])
+            } else {
+                None
+            };
+            return self.assign(state, &Expiries::of(expiries), &mut apply);
         }
         let (mut op, mut key, mut value, mut data, mut state) = (None, None, None, None, None);
+        let (mut expires, mut until) = (None, None);
         for (name, text) in self.members() {
             match &*json::canonical_key(name) {
                 "\"op\"" => op = Some(text),
@@ -109,42 +212,51 @@ impl<'a> EntryText<'a> {
                 "\"value\"" => value = Some(text),
                 "\"data\"" => data = Some(text),
                 "\"state\"" => state = Some(text),
+                "\"_expires\"" => expires = Some(text),
+                "\"_until\"" => until = Some(text),
                 _ => {}
             }
         }
+        let expiries = Expiries::of(expires);
         match op.map(json::canonical_key).as_deref() {
             Some("\"SET\"") => match (key.filter(|key| json::is_truthy(key)), value) {
                 (Some(key), Some(value)) => {
                     if let Some(key) = json::property_key(key) {
-                        apply(KeyChange::Set(&key, &self.compact(value)));
+                        apply(KeyChange::Set(&key, &self.compact(value), expiries.of_one()));
                     }
                 }
                 (Some(key), None) => delete(key, &mut apply),
-                (None, _) => self.assign(data.unwrap_or_default(), &mut apply),
+                (None, _) => self.assign(data.unwrap_or_default(), &expiries, &mut apply),
             },
             Some("\"DELETE\"") => delete(key.unwrap_or("undefined"), &mut apply),
-            Some("\"CHECKPOINT\"") => self.assign(state.unwrap_or_default(), &mut apply),
+            Some("\"CHECKPOINT\"") => self.assign(state.unwrap_or_default(), &expiries, &mut apply),
+            Some("\"EXPIRE\"") => {
+                if let Some(until_ms) = until.and_then(|text| text.parse().ok()) {
+                    apply(KeyChange::Expire(until_ms));
+                }
+            }
             _ => {}
         }
     }
 
     /// `Object.assign(state, value)`: the members of an object, the items of an array, the characters of a string.
-    fn assign(&self, value: &'a str, apply: &mut impl FnMut(KeyChange)) {
+    fn assign(&self, value: &'a str, expiries: &Expiries, apply: &mut impl FnMut(KeyChange)) {
         let index = |number: usize| format!("\"{number}\"");
         match value.as_bytes().first() {
             Some(b'{') => {
                 for (key, value) in json::Members::of(value) {
-                    apply(KeyChange::Set(&json::canonical_key(key), &self.compact(value)));
+                    let key = json::canonical_key(key);
+                    apply(KeyChange::Set(&key, &self.compact(value), expiries.of_key(&key)));
                 }
             }
             Some(b'[') => {
                 for (number, item) in json::elements(value).enumerate() {
-                    apply(KeyChange::Set(&index(number), &self.compact(item)));
+                    apply(KeyChange::Set(&index(number), &self.compact(item), None));
                 }
             }
             Some(b'"') => {
                 for (number, unit) in json::unquote_utf16(value).into_iter().enumerate() {
-                    apply(KeyChange::Set(&index(number), &json::quote_utf16(&[unit])));
+                    apply(KeyChange::Set(&index(number), &json::quote_utf16(&[unit]), None));
                 }
             }
             _ => {}

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod entry_text;
 pub mod json;
+pub mod member;
 pub mod name;
 pub mod state;
 pub mod text;

@@ -157,7 +157,7 @@ mod tests {
             long.as_str(),
         ] {
             let error = LogName::new(bad).unwrap_err();
-            assert!(error.code() == Code::InvalidArgValue, "{bad}");
+            assert!(error.is_type_error() && error.code() == Code::InvalidArgValue, "{bad}");
         }
     }
 }

@@ -5,84 +5,27 @@
 //! slots     [ "b":{…} | hole | "7":{…} | "a":{…} ]     in order of insertion
 //! integers  7 → 2                                       array indices, ascending
 //! fields    "totalScore" → [ 12, -, 3, 40 ]             one number for each slot, for leaderboards
+//! expiries  (1795446000000, 3), …                        when which slot is over, ascending; empty where nothing expires
 //! ```
 //!
 //! A slot holds the member as JSON has it: key and value in one shared text. So a snapshot is a list of pointers, and a
 //! whole state is joined without escaping anything again.
 //!
+//! A key whose time is over stays until a line of the log removes it (`expire`), so that the state is a function of the log
+//! alone. Who answers a caller, or writes what a person reads, leaves it out: `live`, `get_live`, `top`, `rank`.
+//!
 //! Invariant: iteration gives array indices first, ascending, then the other keys in the order in which they were set. A
 //! key that is set again keeps its place.
 
-use std::cell::RefCell;
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::data::json;
-
-/// The most that a thread keeps of the buffer in which it joins texts.
-const KEPT_TEXT_BYTES: usize = 64 << 10;
-/// Length of the longest key literal that JavaScript orders by number, `"4294967294"`.
-const ARRAY_INDEX_BYTES_MAX: u32 = 12;
-
-/// One key and its value, as the JSON text `"key":value`. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    text: Arc<str>,
-    key_bytes: u32,
-}
-
-impl Member {
-    /// From a key literal in its one spelling and a compact value.
-    #[must_use]
-    pub fn new(key: &str, value: &str) -> Self {
-        thread_local! {
-            // A text is joined here, then copied once into memory of its size.
-            static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
-        }
-        TEXT.with_borrow_mut(|text| {
-            text.clear();
-            text.push_str(key);
-            text.push(':');
-            text.push_str(value);
-            let member = Self {
-                text: text.as_str().into(),
-                // A key literal over 4 GiB cannot exist: V8's longest string is shorter.
-                key_bytes: u32::try_from(key.len()).unwrap_or(u32::MAX),
-            };
-            text.shrink_to(KEPT_TEXT_BYTES);
-            member
-        })
-    }
-
-    /// The key literal.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.text[..self.key_bytes as usize]
-    }
-
-    /// The value.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        &self.text[self.key_bytes as usize + 1..]
-    }
-
-    /// `"key":value`.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The number by which JavaScript orders the key, if it is an array index.
-    fn array_index(&self) -> Option<u32> {
-        // Most keys are longer, so a pass over the slots does not fetch their texts from memory.
-        if self.key_bytes > ARRAY_INDEX_BYTES_MAX { None } else { json::array_index(self.key()) }
-    }
-}
+pub use crate::data::member::Member;
 
 /// All members in order: pointers, not bytes.
 pub type Snapshot = Vec<Member>;
@@ -96,6 +39,7 @@ pub struct State {
     integers: BTreeMap<u32, u32>,
     live_bytes: u64,
     fields: HashMap<String, Vec<f64>>,
+    expiries: BTreeSet<(i64, u32)>,
 }
 
 impl State {
@@ -137,7 +81,8 @@ impl State {
     /// # Panics
     /// With 2^32 keys.
     pub fn set(&mut self, member: Member) {
-        self.live_bytes += member.text.len() as u64 + 1;
+        self.live_bytes += member.text_bytes() as u64 + 1;
+        let expires_ms = member.expires_ms();
         let (slots, hasher) = (&self.slots, &self.hasher);
         let key_of = |slot: &u32| slots[*slot as usize].as_ref().map_or("", Member::key);
         let hash = hasher.hash_one(member.key());
@@ -156,9 +101,12 @@ impl State {
         }
         match place {
             Entry::Occupied(known) => {
-                if let Some(old) = self.slots[*known.get() as usize].replace(member) {
-                    self.live_bytes -= old.text.len() as u64 + 1;
+                let slot = *known.get();
+                if let Some(old) = self.slots[slot as usize].replace(member) {
+                    self.live_bytes -= old.text_bytes() as u64 + 1;
+                    old.expires_ms().map(|old_ms| self.expiries.remove(&(old_ms, slot)));
                 }
+                expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
             }
             Entry::Vacant(place) => {
                 let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 keys fit in memory");
@@ -167,6 +115,7 @@ impl State {
                     self.integers.insert(index, slot);
                 }
                 self.slots.push(Some(member));
+                expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
             }
         }
     }
@@ -183,7 +132,8 @@ impl State {
             self.integers.remove(&index);
         }
         if let Some(old) = self.slots[slot as usize].take() {
-            self.live_bytes -= old.text.len() as u64 + 1;
+            self.live_bytes -= old.text_bytes() as u64 + 1;
+            old.expires_ms().map(|old_ms| self.expiries.remove(&(old_ms, slot)));
         }
         for numbers in self.fields.values_mut() {
             numbers[slot as usize] = f64::NAN;
@@ -210,6 +160,10 @@ impl State {
         for slot in self.index.iter_mut().chain(self.integers.values_mut()) {
             *slot = new_slots[*slot as usize].unwrap_or(0);
         }
+        self.expiries = std::mem::take(&mut self.expiries)
+            .into_iter()
+            .map(|(expires_ms, slot)| (expires_ms, new_slots[slot as usize].unwrap_or(0)))
+            .collect();
         for numbers in self.fields.values_mut() {
             let mut at = 0;
             numbers.retain(|_| {
@@ -238,6 +192,49 @@ impl State {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.iter().cloned().collect()
+    }
+
+    /// Whether the time of a key is over that is still here.
+    #[must_use]
+    pub fn has_over(&self, now_ms: i64) -> bool {
+        self.expiries.first().is_some_and(|(expires_ms, _)| *expires_ms <= now_ms)
+    }
+
+    /// The keys whose time is over.
+    pub fn over(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
+        let over = self.expiries.iter().take_while(move |(expires_ms, _)| *expires_ms <= now_ms);
+        over.filter_map(|(_, slot)| self.slots[*slot as usize].as_ref())
+    }
+
+    /// All members that are not over, in JavaScript's order.
+    pub fn live(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
+        self.iter().filter(move |member| !member.is_over(now_ms))
+    }
+
+    /// The same, as they are at this moment.
+    #[must_use]
+    pub fn live_snapshot(&self, now_ms: i64) -> Snapshot {
+        self.live(now_ms).cloned().collect()
+    }
+
+    /// The member of the key literal `key`, if it is not over.
+    #[must_use]
+    pub fn get_live(&self, key: &str, now_ms: i64) -> Option<&Member> {
+        self.get(key).filter(|member| !member.is_over(now_ms))
+    }
+
+    /// Number of keys that are not over.
+    #[must_use]
+    pub fn live_len(&self, now_ms: i64) -> usize {
+        self.len() - self.over(now_ms).count()
+    }
+
+    /// Removes what is over at `until_ms`: what the line of the log does that says so.
+    pub fn expire(&mut self, until_ms: i64) {
+        while self.has_over(until_ms) {
+            let key = self.over(until_ms).next().map(|member| member.key().to_owned());
+            key.map(|key| self.remove(&key));
+        }
     }
 
     /// The state that an object's text (compact) describes.
@@ -278,11 +275,11 @@ impl State {
     }
 
     /// The `limit` members with the greatest numbers in `field`, descending, ties in stored order.
-    /// A member without that number counts as `missing`, or is left out.
+    /// A member without that number counts as `missing`, or is left out; one that is over is left out.
     #[must_use]
-    pub fn top(&self, field: &str, limit: usize, missing: Option<f64>) -> Vec<&Member> {
+    pub fn top(&self, field: &str, limit: usize, missing: Option<f64>, now_ms: i64) -> Vec<&Member> {
         let mut best = BinaryHeap::with_capacity(limit.min(self.len()) + 1);
-        for (order, (slot, number)) in self.numbers(field, missing).enumerate() {
+        for (order, (slot, number)) in self.numbers(field, missing, now_ms).enumerate() {
             // The heap's top is the worst of the best: smallest number, then latest place.
             let candidate = (Reverse(Number(number)), order, slot);
             if best.len() < limit {
@@ -298,11 +295,11 @@ impl State {
 
     /// Place of `key` in the whole of `top` (1 is the first), and how many are in it.
     #[must_use]
-    pub fn rank(&self, key: &str, field: &str, missing: Option<f64>) -> Option<(usize, usize)> {
+    pub fn rank(&self, key: &str, field: &str, missing: Option<f64>, now_ms: i64) -> Option<(usize, usize)> {
         let own_slot = self.slot_of(key)?;
-        let (_, own) = self.numbers(field, missing).find(|(slot, _)| *slot == own_slot)?;
+        let (_, own) = self.numbers(field, missing, now_ms).find(|(slot, _)| *slot == own_slot)?;
         let (mut above, mut of, mut own_passed) = (0, 0, false);
-        for (slot, number) in self.numbers(field, missing) {
+        for (slot, number) in self.numbers(field, missing, now_ms) {
             own_passed |= slot == own_slot;
             above += usize::from(match number.partial_cmp(&own) {
                 Some(Ordering::Greater) => true,
@@ -314,9 +311,18 @@ impl State {
         Some((above + 1, of))
     }
 
-    fn numbers<'a>(&'a self, field: &'a str, missing: Option<f64>) -> impl Iterator<Item = (u32, f64)> + 'a {
+    fn numbers<'a>(
+        &'a self,
+        field: &'a str,
+        missing: Option<f64>,
+        now_ms: i64,
+    ) -> impl Iterator<Item = (u32, f64)> + 'a {
         let known = self.fields.get(field);
-        self.ordered_slots().filter_map(move |slot| {
+        let has_over = self.has_over(now_ms);
+        let is_over = move |slot: u32| {
+            has_over && self.slots[slot as usize].as_ref().is_some_and(|member| member.is_over(now_ms))
+        };
+        self.ordered_slots().filter(move |slot| !is_over(*slot)).filter_map(move |slot| {
             let number = match known {
                 Some(numbers) => numbers[slot as usize],
                 None => json::number_of_field(self.slots[slot as usize].as_ref()?.value(), field)
@@ -382,7 +388,7 @@ mod tests {
         assert_eq!(state.len(), 100);
         assert!(state.slots.len() <= 200);
         assert_eq!(
-            state.top("\"n\"", 2, None).iter().map(|m| m.key()).collect::<Vec<_>>(),
+            state.top("\"n\"", 2, None, 0).iter().map(|m| m.key()).collect::<Vec<_>>(),
             ["\"k495\"", "\"k490\""]
         );
         assert_eq!(keys(&state)[..2], ["\"k0\"", "\"k5\""]);
@@ -404,15 +410,15 @@ mod tests {
         }
         let look = |state: &State| {
             let names = |limit, missing| {
-                state.top("\"s\"", limit, missing).iter().map(|m| m.key().to_owned()).collect::<Vec<_>>()
+                state.top("\"s\"", limit, missing, 0).iter().map(|m| m.key().to_owned()).collect::<Vec<_>>()
             };
             assert_eq!(names(2, None), ["\"b\"", "\"d\""]);
             assert_eq!(names(9, None), ["\"b\"", "\"d\"", "\"a\"", "\"5\""]);
             assert_eq!(names(9, Some(0.0)), ["\"b\"", "\"d\"", "\"a\"", "\"c\"", "\"e\"", "\"5\""]);
-            assert_eq!(state.rank("\"d\"", "\"s\"", Some(0.0)), Some((2, 6)));
-            assert_eq!(state.rank("\"5\"", "\"s\"", None), Some((4, 4)));
-            assert_eq!(state.rank("\"c\"", "\"s\"", None), None);
-            assert_eq!(state.rank("\"z\"", "\"s\"", None), None);
+            assert_eq!(state.rank("\"d\"", "\"s\"", Some(0.0), 0), Some((2, 6)));
+            assert_eq!(state.rank("\"5\"", "\"s\"", None, 0), Some((4, 4)));
+            assert_eq!(state.rank("\"c\"", "\"s\"", None, 0), None);
+            assert_eq!(state.rank("\"z\"", "\"s\"", None, 0), None);
             assert!(names(0, None).is_empty());
         };
         look(&state);
@@ -421,6 +427,44 @@ mod tests {
         look(&state);
         state.set(Member::new("\"f\"", "{\"s\":100}"));
         state.set(Member::new("\"a\"", "{\"s\":101}"));
-        assert_eq!(state.rank("\"f\"", "\"s\"", None), Some((2, 5)));
+        assert_eq!(state.rank("\"f\"", "\"s\"", None, 0), Some((2, 5)));
+    }
+
+    #[test]
+    fn what_is_over_stays_until_it_is_removed_and_is_no_answer() {
+        let mut state = State::default();
+        for number in 0..200 {
+            let expires_ms = (number % 2 == 0).then_some(100 + number / 20);
+            let (key, value) = (format!("\"k{number}\""), format!("{{\"n\":{number}}}"));
+            state.set(Member::expiring(&key, &value, expires_ms));
+        }
+        let without = State::from_object("{\"k1\":1}").live_bytes();
+        assert_eq!(State::from_object("{\"k1\":1}").live(0).count(), 1);
+        assert!(!state.has_over(99) && state.has_over(100));
+        assert_eq!(
+            (state.len(), state.live_len(99), state.live_len(100), state.live_len(200)),
+            (200, 200, 190, 100)
+        );
+        assert_eq!(state.top("\"n\"", 1, None, 109)[0].key(), "\"k199\"");
+        assert_eq!(state.rank("\"k1\"", "\"n\"", None, 100), Some((190, 190)));
+        assert_eq!(state.rank("\"k0\"", "\"n\"", None, 100), None);
+        assert_eq!(state.get_live("\"k0\"", 100), None);
+        assert_eq!(state.get("\"k0\"").and_then(Member::expires_ms), Some(100));
+        // Set again without one, and with a later one.
+        state.set(Member::new("\"k0\"", "5"));
+        state.set(Member::expiring("\"k2\"", "5", Some(300)));
+        state.expire(109);
+        assert_eq!(state.len(), 102);
+        assert_eq!(state.live(250).count(), 102);
+        assert_eq!(keys(&state)[..4], ["\"k0\"", "\"k1\"", "\"k2\"", "\"k3\""]);
+        // The holes are closed where enough of them are there; the rest is still known by its slot.
+        for number in (3..200).step_by(2) {
+            state.remove(&format!("\"k{number}\""));
+        }
+        state.expire(300);
+        assert_eq!(keys(&state), ["\"k0\"", "\"k1\""]);
+        state.remove("\"k0\"");
+        state.set(Member::new("\"k1\"", "1"));
+        assert_eq!(state.live_bytes(), without, "an expiry is no part of the text");
     }
 }

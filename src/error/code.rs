@@ -26,12 +26,36 @@ pub enum Code {
     LogCorrupt,
     /// Another program removed or replaced a log.
     LogReplaced,
+    /// The data was moved to another place.
+    Moved,
     /// No file shows the state at that time.
     NoHistory,
     /// Too many calls wait.
     QueueFull,
+    /// The tables of the schema are not those of this package.
+    SchemaChanged,
+    /// The schema is of a version that this package does not know.
+    SchemaVersion,
+    /// A server refused a statement.
+    Server,
+    /// A server has no such database.
+    ServerDatabase,
+    /// A database does not keep its text as UTF-8.
+    ServerEncoding,
+    /// A server refused the user or the password.
+    ServerLogin,
+    /// The role may not do this.
+    ServerRights,
+    /// No trusted connection by TLS.
+    ServerTls,
+    /// No server answers.
+    ServerUnreachable,
+    /// A server is too old.
+    ServerVersion,
     /// The storage is closed.
     StorageClosed,
+    /// A call was not settled in its time.
+    Timeout,
 
     /// Permission denied.
     Eacces,
@@ -109,9 +133,21 @@ impl Code {
             Self::Locked => "ERR_LOCKED",
             Self::LogCorrupt => "ERR_LOG_CORRUPT",
             Self::LogReplaced => "ERR_LOG_REPLACED",
+            Self::Moved => "ERR_MOVED",
             Self::NoHistory => "ERR_NO_HISTORY",
             Self::QueueFull => "ERR_QUEUE_FULL",
+            Self::SchemaChanged => "ERR_SCHEMA_CHANGED",
+            Self::SchemaVersion => "ERR_SCHEMA_VERSION",
+            Self::Server => "ERR_SERVER",
+            Self::ServerDatabase => "ERR_SERVER_DATABASE",
+            Self::ServerEncoding => "ERR_SERVER_ENCODING",
+            Self::ServerLogin => "ERR_SERVER_LOGIN",
+            Self::ServerRights => "ERR_SERVER_RIGHTS",
+            Self::ServerTls => "ERR_SERVER_TLS",
+            Self::ServerUnreachable => "ERR_SERVER_UNREACHABLE",
+            Self::ServerVersion => "ERR_SERVER_VERSION",
             Self::StorageClosed => "ERR_STORAGE_CLOSED",
+            Self::Timeout => "ERR_TIMEOUT",
             Self::Eacces => "EACCES",
             Self::Eagain => "EAGAIN",
             Self::Ebusy => "EBUSY",

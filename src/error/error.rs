@@ -20,6 +20,19 @@ pub struct Error {
     message: String,
     syscall: Option<&'static str>,
     path: Option<String>,
+    outcome: Outcome,
+}
+
+/// Whether a call that failed may have changed the data all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It changed nothing, as with most failures.
+    #[default]
+    Unchanged,
+    /// It changed nothing, where it might have been otherwise.
+    KnownUnchanged,
+    /// Nobody knows yet: the change may still be there.
+    Unknown,
 }
 
 /// Who holds a lock.
@@ -58,6 +71,16 @@ impl Error {
         self.path.as_deref()
     }
 
+    /// Whether the change may be there in spite of the failure; `None` where that is no question.
+    #[must_use]
+    pub const fn is_outcome_unknown(&self) -> Option<bool> {
+        match self.outcome {
+            Outcome::Unchanged => None,
+            Outcome::KnownUnchanged => Some(false),
+            Outcome::Unknown => Some(true),
+        }
+    }
+
     /// True for what the caller gave wrongly: JavaScript gets a `TypeError`.
     #[must_use]
     pub const fn is_type_error(&self) -> bool {
@@ -77,8 +100,13 @@ impl Error {
         self
     }
 
-    fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), syscall: None, path: None }
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), syscall: None, path: None, outcome: Outcome::Unchanged }
+    }
+
+    pub(super) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
     }
 
     fn at(mut self, path: &Path) -> Self {
@@ -142,6 +170,25 @@ impl Error {
         Self::new(Code::InvalidArgValue, message)
     }
 
+    /// An iteration is to go on behind a key that is not there.
+    #[must_use]
+    pub fn no_key_after(key: impl Display) -> Self {
+        let message = format!(
+            "The option 'after' is {key}, and that key is not in the collection; go on behind one that is, or begin anew"
+        );
+        Self::new(Code::InvalidArgValue, message)
+    }
+
+    /// A server no longer has what a key had when an iteration began.
+    #[must_use]
+    pub fn iteration_too_old(log: impl Display, key: impl Display) -> Self {
+        let message = format!(
+            "The value that {key} in '{log}' had when the iteration began is no longer on the server: it was changed since, \
+             and the entries of that time were removed. Begin the iteration anew"
+        );
+        Self::new(Code::NoHistory, message)
+    }
+
     /// A function given by the caller returned what cannot be stored.
     #[must_use]
     pub fn wrong_return(message: impl Into<String>) -> Self {
@@ -166,12 +213,13 @@ impl Error {
         Self::new(Code::StorageClosed, "This storage is closed; make a new Storage to use the data again")
     }
 
-    /// More calls wait than memory should hold.
+    /// More calls wait than memory should hold: their text, and what each of them takes beside it.
     #[must_use]
     pub fn queue_full() -> Self {
         Self::new(
             Code::QueueFull,
-            "Over 1 GiB of entries wait to be written; await some of the calls before making more",
+            "Over 1 GiB of calls waits for the disk (their text, and 256 bytes for each); await some of them before \
+             making more",
         )
     }
 
@@ -217,6 +265,17 @@ impl Error {
         Self::new(Code::Locked, message)
     }
 
+    /// `progressive-storage migrate` moved the data to another place; `mark` is the file that says so.
+    #[must_use]
+    pub fn moved(mark: &Path) -> Self {
+        let message = format!(
+            "The data of this folder was moved to another place, which '{}' names. Nothing was written; use that place, \
+             or remove that file to go on with this folder as it was",
+            mark.display()
+        );
+        Self::new(Code::Moved, message).at(mark)
+    }
+
     /// The option `onCorruption` is `'refuse'`, and `log` is damaged: `damage` is the sentence that says how.
     #[must_use]
     pub fn log_corrupt(log: &Path, damage: &str) -> Self {
@@ -255,6 +314,33 @@ impl Error {
         Self::new(Code::LogReplaced, message)
     }
 
+    /// A folder is to be copied by somebody who may not take its lock.
+    #[must_use]
+    pub fn copy_without_lock(data_folder: &Path) -> Self {
+        let message = format!(
+            "'{}' cannot be copied while others may write to it: this user may not use its lock. Run this as the \
+             user of the bot",
+            data_folder.display()
+        );
+        Self::new(Code::Eacces, message)
+    }
+
+    /// Another program changed `file` while it was copied.
+    #[must_use]
+    pub fn changed_while_copied(file: &Path) -> Self {
+        let message =
+            format!("'{}' was changed by another program while it was copied; try again", file.display());
+        Self::new(Code::LogReplaced, message)
+    }
+
+    /// A file was copied, and the copy is not what was written.
+    #[must_use]
+    pub fn copied_wrongly(copy: &Path) -> Self {
+        let message =
+            format!("The copy '{}' reads back as something else; its disk may fail", copy.display());
+        Self::new(Code::BackupCorrupt, message)
+    }
+
     /// An old log cannot be uncompressed.
     #[must_use]
     pub fn backup_corrupt(old_log: &Path, error: &io::Error) -> Self {
@@ -279,9 +365,8 @@ impl Error {
     #[must_use]
     pub fn no_history(log: impl Display, at: impl Display, oldest: impl Display) -> Self {
         let message = format!(
-            "The state of '{log}' at {at} is not known: the oldest record that is left is of {oldest}, a checkpoint, \
-             and what was before it is in no file. Give a later time; to look further back, keep more backups or \
-             archives"
+            "The state of '{log}' at {at} is not known: its files begin with a checkpoint of {oldest}. Give a later \
+             time. To reach further back in future, keep more backups or archives"
         );
         Self::new(Code::NoHistory, message)
     }

@@ -3,6 +3,8 @@
 mod code;
 #[expect(clippy::module_inception, reason = "a file has the name of its type")]
 mod error;
+#[cfg(feature = "postgres")]
+mod server;
 
 pub use code::Code;
-pub use error::{Error, Holder, Result};
+pub use error::{Error, Holder, Outcome, Result};

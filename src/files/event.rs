@@ -35,6 +35,8 @@ pub enum Event<'a> {
     MirrorFailed { error: &'a Error },
     /// The mirror is written in place, as the system refuses to replace it.
     MirrorInPlace { refused: &'a Error },
+    /// Writing the mirror takes much of the disk's time.
+    MirrorCostly { size_bytes: u64, duration_ms: u64, per_minute_ms: u64 },
     /// The record of the mirror cannot be read.
     RecordFailed { error: &'a Error },
     /// The log was compacted.
@@ -71,6 +73,7 @@ impl Event<'_> {
             Self::ForeignEdit { .. } => ("PS_FOREIGN_EDIT", EventName::ExternalEdit, Finding),
             Self::MirrorFailed { .. } => ("PS_MIRROR_FAILED", EventName::MirrorFailed, Problem),
             Self::MirrorInPlace { .. } => ("PS_MIRROR_IN_PLACE", EventName::MirrorFailed, Finding),
+            Self::MirrorCostly { .. } => ("PS_MIRROR_COSTLY", EventName::MirrorCostly, Problem),
             Self::RecordFailed { .. } => ("PS_RECORD_FAILED", EventName::MirrorFailed, Problem),
             Self::Compacted { .. } => ("PS_COMPACTION", EventName::Compaction, News),
             Self::CompactionFailed { .. } => return COMPACTION_FAILED,
@@ -97,7 +100,7 @@ impl Event<'_> {
             | Self::RecoveredFromMirror { hash, .. }
             | Self::ForeignEdit { hash, .. } => with(&paths.mirror, hash),
             Self::MirrorFailed { error } => with(&paths.mirror, error.code()),
-            Self::MirrorInPlace { .. } => paths.mirror.display().to_string(),
+            Self::MirrorInPlace { .. } | Self::MirrorCostly { .. } => paths.mirror.display().to_string(),
             Self::RecordFailed { error } => with(&paths.record, error.code()),
             Self::Compacted { .. }
             | Self::BackupMade { .. }
@@ -123,9 +126,10 @@ impl Event<'_> {
             Self::MirrorBroken { .. } | Self::RecoveredFromMirror { .. } | Self::ForeignEdit { .. } => {
                 self.message_of_found_mirror(paths)
             }
-            Self::MirrorFailed { .. } | Self::MirrorInPlace { .. } | Self::RecordFailed { .. } => {
-                self.message_of_written_mirror(paths)
-            }
+            Self::MirrorFailed { .. }
+            | Self::MirrorInPlace { .. }
+            | Self::MirrorCostly { .. }
+            | Self::RecordFailed { .. } => self.message_of_written_mirror(paths),
             _ => self.message_of_old_logs(paths),
         }
     }
@@ -170,8 +174,8 @@ impl Event<'_> {
             Self::MirrorBroken { .. } => {
                 let mirror = paths.mirror.display();
                 format!(
-                    "'{mirror}' is not a JSON object. The log is used instead; the next write moves the file to \
-                     '{mirror}.corrupt.N' and writes it anew"
+                    "'{mirror}' is not a JSON object. The log is used instead; before the file is written anew, it is \
+                     moved to '{mirror}.corrupt.N'"
                 )
             }
             Self::RecoveredFromMirror { keys, .. } => format!(
@@ -205,6 +209,13 @@ impl Event<'_> {
                  after a power cut. Mount the data folder as a whole, not this file by itself",
                 paths.mirror.display(),
                 refused.message()
+            ),
+            Self::MirrorCostly { size_bytes, duration_ms, per_minute_ms } => format!(
+                "Writing the mirror '{}' ({}) takes {duration_ms} ms each time, and took {per_minute_ms} ms of a minute. \
+                 The log has all data without it: with the option mirror: 'close' the file is written only by flush() \
+                 and close(), at exit, and by compactions",
+                paths.mirror.display(),
+                plural(*size_bytes, "byte")
             ),
             Self::RecordFailed { error } => format!(
                 "'{}' cannot be read: {}. It only helps to tell an edit from an old mirror; the log tells that as well, \
@@ -267,6 +278,11 @@ impl Event<'_> {
             Self::MirrorFailed { error } | Self::MirrorInPlace { refused: error } => {
                 details.path("path", &paths.mirror).text("reason", error.code().as_str())
             }
+            Self::MirrorCostly { size_bytes, duration_ms, per_minute_ms } => details
+                .path("path", &paths.mirror)
+                .number("sizeBytes", *size_bytes)
+                .number("durationMs", *duration_ms)
+                .number("perMinuteMs", *per_minute_ms),
             Self::RecordFailed { error } => {
                 details.path("path", &paths.record).text("reason", error.code().as_str())
             }
@@ -353,4 +369,88 @@ pub fn describe_damage(paths: &LogPaths, first: &Damage, count: usize) -> String
 /// `1 key`, `2 keys`.
 fn plural(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::name::LogName;
+    use crate::files::log::entry::Invalid;
+
+    fn damage() -> Damage {
+        Damage {
+            offset: 0,
+            size_bytes: 1,
+            line: 1,
+            key: None,
+            reason: Invalid::NotAnObject,
+            has_break: true,
+            is_checkpoint: false,
+            ends_operation: false,
+        }
+    }
+
+    #[test]
+    fn each_event_has_its_code_its_name_and_its_class() {
+        use Class::{Finding, News, Problem, Rejection};
+        let (error, first, path) = (&Error::queue_full(), &damage(), Path::new("old"));
+        let rows = [
+            (Event::SlowSync { duration_ms: 1000 }, "PS_SLOW_SYNC", EventName::SlowSync, Problem),
+            (Event::SyncFailed { error }, "PS_SYNC_FAILED", EventName::SyncFailed, Problem),
+            (Event::TornTail { end: 1, torn_bytes: 1 }, "PS_TORN_TAIL", EventName::Recovery, Finding),
+            (
+                Event::LogDamaged { first, count: 1, backup: None },
+                "PS_LOG_DAMAGED",
+                EventName::Corruption,
+                Finding,
+            ),
+            (Event::LogLost { loss: "cut".to_owned(), keys: 1 }, "PS_LOG_LOST", EventName::Recovery, Finding),
+            (Event::MirrorBroken { hash: 1 }, "PS_MIRROR_BROKEN", EventName::Corruption, Finding),
+            (
+                Event::RecoveredFromMirror { hash: 1, keys: 1 },
+                "PS_RECOVERED_FROM_MIRROR",
+                EventName::Recovery,
+                Finding,
+            ),
+            (
+                Event::ForeignEdit { hash: 1, keys: 1, ambiguous: &[] },
+                "PS_FOREIGN_EDIT",
+                EventName::ExternalEdit,
+                Finding,
+            ),
+            (Event::MirrorFailed { error }, "PS_MIRROR_FAILED", EventName::MirrorFailed, Problem),
+            (Event::MirrorInPlace { refused: error }, "PS_MIRROR_IN_PLACE", EventName::MirrorFailed, Finding),
+            (
+                Event::MirrorCostly { size_bytes: 1, duration_ms: 1, per_minute_ms: 1 },
+                "PS_MIRROR_COSTLY",
+                EventName::MirrorCostly,
+                Problem,
+            ),
+            (Event::RecordFailed { error }, "PS_RECORD_FAILED", EventName::MirrorFailed, Problem),
+            (
+                Event::Compacted { before_bytes: 2, after_bytes: 1, duration_ms: 1 },
+                "PS_COMPACTION",
+                EventName::Compaction,
+                News,
+            ),
+            (
+                Event::CompactionFailed { error },
+                "PS_COMPACTION_FAILED",
+                EventName::CompactionFailed,
+                Rejection,
+            ),
+            (Event::BackupMade { path, size_bytes: 1, action: "made" }, "PS_BACKUP", EventName::Backup, News),
+            (Event::BackupRemoved { path, size_bytes: 1 }, "PS_BACKUP", EventName::Backup, News),
+            (Event::BackupCompressed { path, size_bytes: 1 }, "PS_BACKUP", EventName::Backup, News),
+            (Event::BackupFailed { error }, "PS_BACKUP_FAILED", EventName::BackupFailed, Problem),
+        ];
+        let paths = LogPaths::new(Path::new("data"), &LogName::new("players").unwrap());
+        for (event, code, name, class) in rows {
+            let described = event.describe(&paths);
+            assert_eq!(described.kind, Kind { code, name, class });
+            assert!(!described.message.is_empty(), "{code}");
+        }
+        let kind = Kind { code: "PS_LOCK_WAIT", name: EventName::LockWait, class: Problem };
+        assert_eq!(lock_wait(Path::new("data"), 1000).kind, kind);
+    }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::data::name::LogName;
 use crate::error::{Code, Error, Result};
 use crate::files::context::Context;
+use crate::files::folder_copy::FolderCopy;
 use crate::files::job::{Job, JobDone};
 use crate::files::left::Left;
 use crate::files::lock::{DirectoryLock, Purpose};
@@ -43,6 +44,9 @@ pub struct Folder {
     left: Left,
     /// These logs have a mirror in any case.
     mirrored: Vec<LogName>,
+    /// Says that the data was moved to another place, where it is there.
+    moved_mark: PathBuf,
+    was_moved: bool,
     /// What killed processes left was removed.
     is_swept: bool,
 }
@@ -65,6 +69,8 @@ impl Folder {
             logs: Logs::default(),
             left: Left::default(),
             mirrored: Vec::new(),
+            moved_mark: own_folder.join("moved"),
+            was_moved: false,
             is_swept: false,
         }
     }
@@ -95,6 +101,7 @@ impl Folder {
             self.logs.lock_was_others();
         }
         taken?;
+        self.refuse_where_moved()?;
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
         self.context.lock_wait_took(waited_us);
@@ -104,6 +111,26 @@ impl Folder {
             sweep(&*context.files, &[&context.data_folder, &context.data_folder.join("logs")]);
         }
         Ok(())
+    }
+
+    /// Gives the lock back where the data was moved to another place. That was another process, which had the lock.
+    fn refuse_where_moved(&mut self) -> Result<()> {
+        if !self.lock.was_others() && !self.was_moved {
+            return Ok(());
+        }
+        let mark = self.context.files.stamp(&self.moved_mark);
+        self.was_moved = !matches!(mark, Ok(None));
+        match mark {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => {
+                self.release();
+                Err(Error::moved(&self.moved_mark))
+            }
+            Err(error) => {
+                self.release();
+                Err(error)
+            }
+        }
     }
 
     /// What is counted of the folder.
@@ -124,48 +151,9 @@ impl Folder {
         self.context.is_locked.set(false);
     }
 
-    /// Does what is asked, in order, and answers. One sync a log, however many requests.
-    pub fn run_batch(&mut self, requests: Vec<Request>) {
-        self.context.metrics.batch_calls.record(requests.len() as u64);
-        self.commit_batch(requests);
-        self.release();
-        self.logs.flush_outlets();
-    }
-
-    /// Takes the result of a job.
-    pub fn job_done(&mut self, done: JobDone) {
-        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
-        self.logs.job_done(&self.context, done, ready);
-        self.release();
-        self.logs.flush_outlets();
-    }
-
     /// Jobs that are to be run, in this order, on another thread.
     pub fn take_jobs(&mut self) -> Vec<Job> {
         self.logs.take_jobs()
-    }
-
-    /// True while a compaction or a mirror is under way.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.logs.is_busy()
-    }
-
-    /// Milliseconds (of the clock that never jumps) at which `tick` has something to do.
-    #[must_use]
-    pub fn next_due_ms(&self) -> Option<u64> {
-        self.logs.next_due_ms()
-    }
-
-    /// Starts what is due.
-    pub fn tick(&mut self) {
-        let now_ms = self.context.files.monotonic_ms();
-        if self.logs.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
-            return;
-        }
-        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
-        self.logs.tick(&self.context, now_ms, &ready);
-        self.release();
     }
 
     /// Makes everything durable, the mirrors current, and leaves the record of a clean end. Logs that were
@@ -234,13 +222,6 @@ impl Folder {
         self.release();
         result
     }
-
-    /// After a panic: nothing in memory is trusted, all is read again from the files.
-    pub fn distrust_memory(&mut self) {
-        self.release();
-        self.logs.distrust();
-        self.logs.flush_outlets();
-    }
 }
 
 /// The requests of a batch.
@@ -268,11 +249,10 @@ impl Folder {
 
     fn purpose_of(&self, requests: &[Request]) -> Purpose {
         let is_write = |request: &Request| match &request.work {
-            Work::Append(_) | Work::Write(_) | Work::Compact(None) => true,
+            Work::Append(_) | Work::Write(_) | Work::Compact => true,
             Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
-            Work::Compact(Some(threshold_bytes)) => self.is_log_over(&request.log, *threshold_bytes),
-            Work::Replace(replace) => matches!(replace.expected, Expected::Value(_)),
-            _ => false,
+            Work::Replace(replace) => matches!(replace.expected, Expected::Values(_)),
+            Work::Read(_) | Work::Copy(_) => false,
         };
         if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read }
     }
@@ -300,7 +280,12 @@ impl Folder {
     /// Gives the requests that could not be done since the lock was lost.
     fn run_by_log(&mut self, requests: Vec<Request>) -> Vec<Request> {
         let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
+        let mut copies = Vec::new();
         for request in requests {
+            if matches!(request.work, Work::Copy(_)) {
+                copies.push(request);
+                continue;
+            }
             match by_log.iter_mut().find(|(name, _)| *name == request.log) {
                 Some((_, requests)) => requests.push(request),
                 None => by_log.push((request.log.clone(), vec![request])),
@@ -314,13 +299,36 @@ impl Folder {
             }
             again = self.logs.run(&self.context, &self.lock, &name, requests);
         }
+        if !again.is_empty() {
+            again.extend(copies);
+            return again;
+        }
+        for Request { work, ticket, .. } in copies {
+            if let Work::Copy(target) = work {
+                match self.begin_copy(target) {
+                    Ok(copy) => self.logs.add_job(Job::Copy(copy, ticket)),
+                    Err(error) => ticket.answer(Err(error)).flush(),
+                }
+            }
+        }
         again
+    }
+
+    /// A copy of the folder with all that was written before.
+    fn begin_copy(&self, target: PathBuf) -> Result<FolderCopy> {
+        let Context { files, data_folder, .. } = &self.context;
+        if !self.lock.is_held() && self.lock.is_there(&**files)? {
+            return Err(Error::copy_without_lock(data_folder));
+        }
+        let mut names = logs_in(&**files, &data_folder.join("logs"))?;
+        names.extend(self.mirrored.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+        FolderCopy::begin(&**files, data_folder, &names, target, self.context.syncing())
     }
 
     /// Answers with the error that kept them from beginning.
     fn refuse_all(&mut self, requests: Vec<Request>, error: &Error) {
         for request in requests {
-            if matches!(request.work, Work::Compact(_) | Work::Maintain(_)) {
+            if matches!(request.work, Work::Compact | Work::Maintain(_)) {
                 let paths = LogPaths::new(&self.context.data_folder, &request.log);
                 self.context.compaction_failed(&paths, error);
             }
@@ -370,27 +378,16 @@ impl Folder {
         }
         passed
     }
-
-    /// Whether calls of this one's caller are held.
-    #[must_use]
-    pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
-        self.logs.holds_calls_of(ticket)
-    }
-
-    /// A JavaScript thread will not try again what it left unfinished: its waiting calls go on.
-    pub fn abandon(&mut self, outlet: &Arc<dyn Outlet>) {
-        let released = self.logs.release_held(outlet);
-        if !released.is_empty() {
-            self.run_batch(released);
-        }
-    }
 }
 
 impl Core for Folder {
     type Done = JobDone;
 
     fn run_batch(&mut self, requests: Vec<Request>) {
-        Self::run_batch(self, requests);
+        self.context.metrics.batch_calls.record(requests.len() as u64);
+        self.commit_batch(requests);
+        self.release();
+        self.logs.flush_outlets();
     }
 
     fn take_tasks(&mut self, phase: Phase) -> Vec<Task<JobDone>> {
@@ -411,27 +408,39 @@ impl Core for Folder {
     }
 
     fn task_done(&mut self, done: JobDone) {
-        self.job_done(done);
+        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
+        self.logs.job_done(&self.context, done, ready);
+        self.release();
+        self.logs.flush_outlets();
     }
 
     fn next_due_ms(&self) -> Option<u64> {
-        Self::next_due_ms(self)
+        self.logs.next_due_ms()
     }
 
     fn tick(&mut self) {
-        Self::tick(self);
+        let now_ms = self.context.files.monotonic_ms();
+        if self.logs.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
+            return;
+        }
+        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
+        self.logs.tick(&self.context, now_ms, &ready);
+        self.release();
     }
 
     fn is_busy(&self) -> bool {
-        Self::is_busy(self)
+        self.logs.is_busy()
     }
 
-    fn holds_calls_of(&self, ticket: &Ticket) -> bool {
-        Self::holds_calls_of(self, ticket)
+    fn has_calls_before(&self, end: &Ticket) -> bool {
+        self.logs.holds_calls_of(end)
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
-        Self::abandon(self, caller);
+        let released = self.logs.release_held(caller);
+        if !released.is_empty() {
+            self.run_batch(released);
+        }
     }
 
     fn finish(&mut self, Finish { left_us, renewal }: Finish) -> Result<()> {
@@ -441,6 +450,8 @@ impl Core for Folder {
     }
 
     fn distrust_memory(&mut self) {
-        Self::distrust_memory(self);
+        self.release();
+        self.logs.distrust();
+        self.logs.flush_outlets();
     }
 }

@@ -2,11 +2,12 @@
 //! as a result.
 //!
 //! Invariant: a job makes and changes only files that no other process knows (temporary ones), and
-//! removes them when it fails.
+//! removes them when it fails; a copy of the folder, in the folder that was given for it.
 
 use crate::data::name::LogName;
 use crate::error::Error;
 use crate::files::compact::job::{CompactDone, CompactJob};
+use crate::files::folder_copy::FolderCopy;
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::past::compress::{CompressDone, CompressJob};
 use crate::files::read_job::ReadJob;
@@ -17,6 +18,8 @@ use crate::vfs::FileSystem;
 pub enum Job {
     /// Answer a read.
     Read(ReadJob, Ticket),
+    /// Copy the folder.
+    Copy(FolderCopy, Ticket),
     /// Write a mirror beside its place.
     Mirror(MirrorJob),
     /// Write a compacted log beside its place.
@@ -36,11 +39,15 @@ pub enum JobDone {
 }
 
 impl Job {
-    /// Does the work. Answers reads; other results go to the writer.
+    /// Does the work. Answers reads and copies; other results go to the writer.
     pub fn run(self, files: &dyn FileSystem) -> Option<JobDone> {
         match self {
             Self::Read(job, ticket) => {
                 ticket.answer(job.run(files)).flush();
+                None
+            }
+            Self::Copy(copy, ticket) => {
+                ticket.answer(copy.run(files)).flush();
                 None
             }
             Self::Mirror(job) => Some(JobDone::Mirror(job.run(files))),
@@ -49,12 +56,12 @@ impl Job {
         }
     }
 
-    /// What the writer hears of this job should it panic; a read's ticket answers for itself.
+    /// What the writer hears of this job should it panic; a ticket answers for itself.
     #[must_use]
     pub fn lost(&self) -> Option<JobDone> {
         let error = || Error::internal("work beside the calls was broken off");
         match self {
-            Self::Read(..) => None,
+            Self::Read(..) | Self::Copy(..) => None,
             Self::Mirror(job) => Some(JobDone::Mirror(MirrorDone {
                 log: job.log.clone(),
                 generation: job.generation,

@@ -17,8 +17,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::data::change::Change;
-use crate::data::state::{Member, State};
+use crate::data::state::State;
 use crate::error::{Error, Result};
 use crate::files::compact::compaction::{Compaction, StepOutcome, failed};
 use crate::files::context::Context;
@@ -28,17 +27,16 @@ use crate::files::open::open_log::OpenLog;
 use crate::files::past::old_logs::OldLogKind;
 use crate::files::past::retain::Retainer;
 use crate::files::past::rotation::Rotated;
-use crate::files::policy::is_compaction_due;
 use crate::files::read_job::{Reading, begin};
 use crate::files::shelf::Shelf;
-use crate::files::write::batch::{StagedCall, again};
+use crate::files::write::batch::{Batch, StagedCall, again};
 use crate::files::write::commit::commit;
 use crate::files::write::log_writer::LogWriter;
 use crate::files::write::run::Run;
 use crate::store::answer::Answer;
 use crate::store::held::Held;
 use crate::store::query::Query;
-use crate::store::request::{Expected, Maintenance, Replace, Request, Work};
+use crate::store::request::{Maintenance, Replace, Request, Work};
 use crate::store::rule::{Outcome, Reads, Rule};
 use crate::store::ticket::{Outlet, Ticket};
 
@@ -72,7 +70,7 @@ impl KeyedLog {
             self.writer.log_mut().want_mirror();
         }
         if let Err(error) = self.writer.log_mut().catch_up(context) {
-            if requests.iter().any(|request| matches!(request.work, Work::Compact(_) | Work::Maintain(_))) {
+            if requests.iter().any(|request| matches!(request.work, Work::Compact | Work::Maintain(_))) {
                 failed(context, self.writer.log(), &error);
             }
             return self.refuse(requests, &error, run);
@@ -132,12 +130,15 @@ impl KeyedLog {
         match work {
             Work::Replace(replace) => self.stage_replace(context, replace, ticket, run),
             Work::Append(open) => {
-                run.batch.append(&open);
+                // Nothing that is over is removed here: whoever copies entries appends all of them, and none must come
+                // between.
+                run.batch.append(self.writer.log().shelf(), &open);
                 run.batch.waiting.push((ticket, StagedCall::Appended(open)));
             }
             Work::Write(rule) => self.stage_write(context, rule, ticket, run),
             Work::Read(query) if query.is_of_keys() => {
-                let answer = run.batch.answer_of_key(self.writer.log().shelf(), &query);
+                let now_ms = context.files.now_ms();
+                let answer = run.batch.answer_of_keys(self.writer.log().shelf(), &query, now_ms);
                 run.batch.waiting.push((ticket, StagedCall::Read(answer, query)));
             }
             other => return Some((other, ticket)),
@@ -146,17 +147,27 @@ impl KeyedLog {
     }
 
     fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
-        let Some(value) = &replace.value else { return run.answer(ticket, Ok(Answer::Undefined)) };
+        if replace.changes.is_none() {
+            return run.answer(ticket, Ok(Answer::Undefined));
+        }
         let shelf = self.writer.log().shelf();
-        let found = run.batch.view(shelf, |view| view.get(&replace.key).map(str::to_owned));
-        if matches!(&replace.expected, Expected::Value(expected) if *expected == found) {
-            run.batch.write(context.files.now_ms(), vec![Change::Set(Member::new(&replace.key, value))]);
+        let now_ms = context.files.now_ms();
+        let changes = run.batch.view(shelf, now_ms, |view| {
+            let is_as_expected = replace.is_as_expected(|key| view.member(key));
+            is_as_expected.then(|| replace.changes_from(|key| view.member(key), now_ms))
+        });
+        if let Some(changes) = changes {
+            if !changes.is_empty() {
+                run.batch.expire(shelf, now_ms);
+            }
+            run.batch.write(now_ms, changes);
             // What waited for this try is in the batch behind it by now.
             let work = Work::Replace(Replace { is_again: false, ..replace });
             run.batch.waiting.push((ticket, StagedCall::Written(Ok(Answer::Undefined), work)));
         } else {
+            let found = run.batch.view(shelf, now_ms, |view| replace.found(|key| view.member(key)));
             // At once: the caller's next try may make it into the next batch.
-            self.held.begin(ticket.outlet());
+            self.held.begin(&ticket);
             ticket.answer(Ok(Answer::Conflict(found))).flush();
         }
     }
@@ -168,9 +179,12 @@ impl KeyedLog {
         let now_ms = context.files.now_ms();
         let shelf = self.writer.log().shelf();
         let staged =
-            catch_unwind(AssertUnwindSafe(|| run.batch.view(shelf, |view| rule.apply(view, now_ms))))
+            catch_unwind(AssertUnwindSafe(|| run.batch.view(shelf, now_ms, |view| rule.apply(view, now_ms))))
                 .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
         let answer = staged.map(|Outcome { changes, answer }| {
+            if !changes.is_empty() {
+                run.batch.expire(shelf, now_ms);
+            }
             run.batch.write(now_ms, changes);
             answer
         });
@@ -187,16 +201,14 @@ impl KeyedLog {
         jobs: &mut Vec<Job>,
     ) {
         match work {
-            Work::Read(query) => self.answer_query(context, query, ticket, run, jobs),
-            Work::Compact(threshold_bytes) => {
-                if self.is_compaction_wanted(threshold_bytes) {
-                    self.compact_as(context, OldLogKind::Backup, ticket, run, jobs);
-                } else {
-                    run.answer(ticket, Ok(Answer::Bool(false)));
-                }
+            Work::Read(Query::Changes(watcher)) => {
+                self.writer.log_mut().watch(&watcher.0);
+                run.answer(ticket, Ok(Answer::Undefined));
             }
+            Work::Read(query) => self.answer_query(context, query, ticket, run, jobs),
+            Work::Compact => self.compact_as(context, OldLogKind::Backup, ticket, run, jobs),
             Work::Maintain(wanted) => self.maintain(context, wanted, ticket, run, jobs),
-            Work::Append(_) | Work::Write(_) | Work::Replace(_) => {
+            Work::Append(_) | Work::Write(_) | Work::Replace(_) | Work::Copy(_) => {
                 run.answer(ticket, Err(Error::internal("a request went the wrong way")));
             }
         }
@@ -220,15 +232,6 @@ impl KeyedLog {
 
 /// Compaction and old logs.
 impl KeyedLog {
-    /// Whether to compact: without a threshold, always.
-    fn is_compaction_wanted(&self, threshold_bytes: Option<u64>) -> bool {
-        let log = self.writer.log();
-        let live_bytes = log.shelf().with_state(State::live_bytes);
-        threshold_bytes.is_none_or(|threshold_bytes| {
-            !self.compaction.is_running() && is_compaction_due(log.end(), live_bytes, threshold_bytes)
-        })
-    }
-
     /// Compacts the log; the old one becomes a backup or an archive.
     fn compact_as(
         &mut self,
@@ -238,7 +241,8 @@ impl KeyedLog {
         run: &mut Run,
         jobs: &mut Vec<Job>,
     ) {
-        match self.writer.mend(context).and_then(|()| self.writer.log_pending_edit(context)) {
+        let ready = self.writer.mend(context).and_then(|()| self.writer.log_pending_edit(context));
+        match ready.and_then(|()| self.remove_over(context)) {
             Ok(()) => {
                 let job = self.compaction.ask(context, self.writer.log(), kind, ticket);
                 jobs.extend(job.map(Job::Compact));
@@ -248,6 +252,16 @@ impl KeyedLog {
                 run.answer(ticket, Err(error));
             }
         }
+    }
+
+    /// A checkpoint need not hold what is over.
+    fn remove_over(&mut self, context: &Context) -> Result<()> {
+        let mut batch = Batch::default();
+        batch.expire(self.writer.log().shelf(), context.files.now_ms());
+        if batch.changes.is_empty() {
+            return Ok(());
+        }
+        self.writer.append_and_publish(context, &batch.lines, &batch.changes).map(|_| ())
     }
 
     /// What the scheduler asks for: a rotation or a compaction if it is due, else care for the old logs.
@@ -292,7 +306,7 @@ impl KeyedLog {
             let log = self.writer.log_mut();
             catch_unwind(AssertUnwindSafe(|| log.catch_up(context))).unwrap_or_else(|_| {
                 self.writer.log_mut().distrust();
-                Err(Error::internal("the files could not be looked at"))
+                Err(Error::internal("the files could not be checked"))
             })
         });
         match done {

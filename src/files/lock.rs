@@ -86,7 +86,7 @@ impl DirectoryLock {
             return Err(error);
         }
         self.is_held = true;
-        patience.has_lock();
+        patience.succeeded();
         Ok(())
     }
 
@@ -114,6 +114,11 @@ impl DirectoryLock {
     /// Whether the lock is taken.
     pub fn is_held(&self) -> bool {
         self.is_held
+    }
+
+    /// Whether there is a lock file: without one, nobody has ever written here.
+    pub fn is_there(&self, files: &dyn FileSystem) -> Result<bool> {
+        Ok(files.stamp(&self.main.path)?.is_some())
     }
 
     /// Whether the locked file still is the one at its path. Where somebody removed it, another process may have made

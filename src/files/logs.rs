@@ -100,6 +100,11 @@ impl Logs {
         self.by_name.values_mut().flat_map(|log| log.release_held(caller)).collect()
     }
 
+    /// Has this be done beside as well.
+    pub fn add_job(&mut self, job: Job) {
+        self.jobs.push(job);
+    }
+
     /// Long work that is to be done beside.
     pub fn take_jobs(&mut self) -> Vec<Job> {
         std::mem::take(&mut self.jobs)

@@ -21,6 +21,8 @@ use crate::vfs::FileSystemRef;
 
 /// Up to this size, a whole state is answered on the caller's thread.
 const SMALL_STATE_BYTES: u64 = 256 << 10;
+/// The values of up to this number of keys are, if they come to no more than that.
+const QUICK_KEYS_MAX: usize = 256;
 
 /// See the header of this file.
 pub struct FolderMemory {
@@ -49,23 +51,26 @@ impl FolderMemory {
 impl Memory for FolderMemory {
     fn answer_now(&self, log: &LogName, query: &Query) -> Option<Answer> {
         self.shelf(log)?.read(&*self.files, Edits::Counted, |state| {
-            is_quick(query, state).then(|| query.of_state(state)).flatten()
+            is_quick(query, state).then(|| query.of_state(state, self.files.now_ms())).flatten()
         })
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
+    fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief> {
         let shelf = self.shelf(log)?;
-        let value = |state: &State| Some(state.get(key).map(|member| member.value().to_owned()));
+        let now_ms = self.files.now_ms();
+        let value_of =
+            |state: &State, key: &String| state.get_live(key, now_ms).map(|member| member.value().to_owned());
+        let values = |state: &State| Some(keys.iter().map(|key| value_of(state, key)).collect());
         // While others write, the files are never as they were. An update that had to ask for its value would keep all
         // later ones waiting. That a key is not there is no guess: functions do not expect it of one that is.
-        let certain = shelf.read(&*self.files, Edits::Counted, value).map(Belief::Certain);
-        certain.or_else(|| shelf.guess(key).map(|value| Belief::Likely(Some(value))))
+        let certain = shelf.read(&*self.files, Edits::Counted, values).map(Belief::Certain);
+        certain.or_else(|| shelf.guess(keys, now_ms).map(Belief::Likely))
     }
 
     fn report(&self) -> Box<dyn PlaceReport> {
         let now_ms = self.files.monotonic_ms();
         let mut logs: Vec<LogReport> =
-            self.shelves.read().values().map(|shelf| shelf.report(now_ms)).collect();
+            self.shelves.read().values().map(|shelf| shelf.report(now_ms, self.files.now_ms())).collect();
         logs.sort_by(|one, other| one.name.cmp(&other.name));
         Box::new(FolderReport {
             data_folder: self.data_folder.display().to_string(),
@@ -79,10 +84,15 @@ impl Memory for FolderMemory {
 /// Whether the answer takes so little time that it is made on the caller's thread.
 fn is_quick(query: &Query, state: &State) -> bool {
     let is_small = state.live_bytes() <= SMALL_STATE_BYTES;
-    match query.field() {
-        Some(field) => is_small || state.has_field(field),
-        None => is_small || !query.is_of_all(),
-    }
+    is_small
+        || match (query, query.field()) {
+            (Query::GetMany(keys), _) => {
+                let size = |key: &String| state.get(key).map_or(0, |member| member.text().len() as u64);
+                keys.len() <= QUICK_KEYS_MAX && keys.iter().map(size).sum::<u64>() <= SMALL_STATE_BYTES
+            }
+            (_, Some(field)) => state.has_field(field),
+            (_, None) => !query.is_of_all(),
+        }
 }
 
 /// The clock of the file system.

@@ -10,6 +10,7 @@ pub(crate) mod compact;
 pub(crate) mod context;
 pub(crate) mod event;
 pub mod folder;
+pub(crate) mod folder_copy;
 pub mod job;
 pub(crate) mod keyed_log;
 pub(crate) mod left;

@@ -22,6 +22,15 @@ pub enum OnCorruption {
     Refuse,
 }
 
+/// When mirrors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MirrorMode {
+    /// A small one with each change, a large one soon after it.
+    Follow,
+    /// By flush, close and exit, and before a compaction. A change alone writes none.
+    Close,
+}
+
 /// Choices for one data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -29,6 +38,8 @@ pub struct Options {
     pub fsync: FsyncMode,
     /// What to do with damaged lines.
     pub on_corruption: OnCorruption,
+    /// When mirrors are written.
+    pub mirror: MirrorMode,
     /// What becomes of old logs.
     pub retention: Retention,
 }
@@ -38,6 +49,7 @@ impl Default for Options {
         Self {
             fsync: FsyncMode::Always,
             on_corruption: OnCorruption::Salvage,
+            mirror: MirrorMode::Follow,
             retention: Retention::default(),
         }
     }

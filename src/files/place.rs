@@ -9,7 +9,7 @@ use crate::files::folder::Folder;
 use crate::files::memory::{FileClock, FolderMemory};
 use crate::files::options::Options;
 use crate::store::event::NoticeSink;
-use crate::store::writer::{Surroundings, Writer};
+use crate::store::writer::{Surroundings, Timing, Writer};
 use crate::vfs::FileSystemRef;
 
 /// A folder that is to be opened.
@@ -37,6 +37,7 @@ pub fn open(opening: Opening, notices: Arc<dyn NoticeSink>) -> Result<Writer<Fol
         memory: Arc::new(memory),
         clock: Arc::new(FileClock(files)),
         patience: folder.patience(),
+        timing: Timing::Sampled,
     };
     Writer::start(folder, surroundings)
 }

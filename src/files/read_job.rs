@@ -1,6 +1,6 @@
 //! A query of a whole log: answered from memory, or beside the writer where that takes long.
 
-use crate::data::state::{Snapshot, State};
+use crate::data::state::Snapshot;
 use crate::data::text::object_of;
 use crate::error::{Error, Result};
 use crate::files::context::Context;
@@ -11,6 +11,7 @@ use crate::files::past::history::Past;
 use crate::files::past::old_logs::old_logs;
 use crate::files::shelf::Shelf;
 use crate::store::answer::Answer;
+use crate::store::member_cursor::MemberCursor;
 use crate::store::query::Query;
 use crate::vfs::{File, FileSystem};
 
@@ -33,8 +34,8 @@ pub enum ReadJob {
     Cursor(Box<LogCursor>),
     /// An answer from a whole state.
     Whole(Snapshot, Query),
-    /// The object that the log up to this end comes to.
-    Rebuild(Option<Box<dyn File>>, u64),
+    /// The object that the log up to this end comes to at this time.
+    Rebuild(Option<Box<dyn File>>, u64, i64),
     /// The object that the log came to at this point in time.
     StateAt(Past, i64),
     /// Every recorded value of a key literal.
@@ -48,17 +49,24 @@ pub fn begin(context: &Context, log: &OpenLog, query: Query) -> Result<Reading> 
     if let Some(field) = query.field() {
         keep_field(log.shelf(), field);
     }
+    let now_ms = context.files.now_ms();
     let open = || context.files.open_read(&log.paths().log);
     let job = match query {
-        Query::Rebuild => ReadJob::Rebuild(open()?, log.end()),
+        Query::Rebuild => ReadJob::Rebuild(open()?, log.end(), now_ms),
         Query::StateAt(at_ms) => ReadJob::StateAt(past(context, log)?, at_ms),
         Query::History(key) => ReadJob::History(past(context, log)?, key),
         Query::LogEntries => ReadJob::Entries(open()?, log.end()),
         Query::LogCursor => ReadJob::Cursor(Box::new(LogCursor::new(open()?, log.end()))),
+        Query::MemberCursor(selection) => {
+            let members = log.shelf().with_state(|state| selection.of_state(state, now_ms))?;
+            return Ok(Reading::Answered(Answer::Cursor(Box::new(MemberCursor::new(members)))));
+        }
         Query::LogSize => return size(context, log).map(Reading::Answered),
-        query if query.is_of_all() => ReadJob::Whole(log.shelf().with_state(State::snapshot), query),
+        query if query.is_of_all() => {
+            ReadJob::Whole(log.shelf().with_state(|state| state.live_snapshot(now_ms)), query)
+        }
         query => {
-            let answer = log.shelf().with_state(|state| query.of_state(state));
+            let answer = log.shelf().with_state(|state| query.of_state(state, now_ms));
             let answer = answer.ok_or_else(|| Error::internal("a query went the wrong way"));
             return answer.map(Reading::Answered);
         }
@@ -102,10 +110,10 @@ impl ReadJob {
         match self {
             Self::Cursor(cursor) => Ok(Answer::Cursor(cursor)),
             Self::Whole(snapshot, query) => Ok(query.of_members(snapshot.iter())),
-            Self::Rebuild(None, _) => Ok(Answer::Texts(object_of([].iter()))),
-            Self::Rebuild(Some(mut log), end) => {
+            Self::Rebuild(None, ..) => Ok(Answer::Texts(object_of([].iter()))),
+            Self::Rebuild(Some(mut log), end, now_ms) => {
                 let replayed = replay(&mut *log, end)?;
-                Ok(Answer::Texts(object_of(replayed.state.iter())))
+                Ok(Answer::Texts(object_of(replayed.state.live(now_ms))))
             }
             Self::StateAt(past, at_ms) => past.state_at(files, at_ms).map(Answer::Texts),
             Self::History(past, key) => past.of_key(files, &key).map(Answer::Texts),

@@ -99,14 +99,14 @@ impl Shelf {
         self.published.write().stamps = stamps;
     }
 
-    /// What was counted, and what there is. `now_ms` is of the clock that never jumps.
+    /// What was counted, and what there is. `now_ms` is of the clock that never jumps, `wall_ms` since 1970.
     #[must_use]
-    pub fn report(&self, now_ms: u64) -> LogReport {
+    pub fn report(&self, now_ms: u64, wall_ms: i64) -> LogReport {
         let metrics = &self.metrics;
         let (size_bytes, live_bytes, keys) = {
             let published = self.published.read();
             let size_bytes = published.stamps.log.map_or(0, |stamp| stamp.size_bytes);
-            (size_bytes, published.state.live_bytes(), published.state.len() as u64)
+            (size_bytes, published.state.live_bytes(), published.state.live_len(wall_ms) as u64)
         };
         LogReport {
             name: self.paths.name.as_str().to_owned(),
@@ -131,10 +131,14 @@ impl Shelf {
         }
     }
 
-    /// The last known value of a key literal, whether or not the files are as they were. A guess.
+    /// The last known values of key literals, whether or not the files are as they were. A guess; none where one of the
+    /// keys is not there.
     #[must_use]
-    pub fn guess(&self, key: &str) -> Option<String> {
-        self.published.read().state.get(key).map(|member| member.value().to_owned())
+    pub fn guess(&self, keys: &[String], now_ms: i64) -> Option<Vec<Option<String>>> {
+        let published = self.published.read();
+        keys.iter()
+            .map(|key| published.state.get_live(key, now_ms).map(|member| Some(member.value().to_owned())))
+            .collect()
     }
 
     /// Answers from memory while the files are as they were; `None` when the writer must check first.

@@ -1,13 +1,16 @@
 //! Temporary files: their names, making one that other processes leave alone, and how fast a large one is written.
 //!
 //! ```text
-//! .players.json.0123456789abcdef-7.tmp      beside players.json; the middle is this process's own
+//! .players.json.0123456789abcdef-7.tmp      beside players.json; the 16 digits are this process's own, the number behind
+//!                                           them is that of the file
+//! players.log.mended.tmp                    a log that is written anew (`log::rewrite`), the same name in each process
 //! ```
 //!
 //! Of a long name only the beginning is used, so that the whole is no longer than a file's name may be.
 //!
-//! Invariant: no two processes use the same name for a temporary file, and one that is being written is locked where
-//! the file system has locks.
+//! Invariant: no two processes write to the same temporary file. What is written beside the writer has a name of this
+//! process and, where the file system has locks, is locked (`create_held`); all else is written while the folder's lock
+//! is held. So who holds that lock may remove every temporary file that they can lock.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,25 +116,61 @@ impl Pace {
 }
 
 /// Makes a temporary file, to take the place of `like`, that other processes leave alone while it is open.
+///
+/// ```text
+/// here       create ──── lock refused, wait ──── create ── lock ── still at its path: ours
+/// a sweeper         lock ───── remove ── unlock
+/// ```
 pub fn create_held(files: &dyn FileSystem, path: &Path, like: &Path) -> Result<Box<dyn File>> {
-    const TRIES_MAX: usize = 10;
-    let mut tries = 0;
+    const TRIES_MAX: usize = 40;
+    const PAUSE_US_MAX: u64 = 50_000;
+    let (mut tries, mut pause_us) = (1, 100);
     loop {
         let mut file = files.create_like(path, like)?;
-        // Where files cannot be locked, nobody else can find out that this one is not locked either.
-        let _ = file.try_lock();
-        // Between the two somebody may have swept it away.
+        // Where files cannot be locked, nobody else can find out that this one is not locked either. One that somebody
+        // else has locked is being swept away, though it may still be at its path.
+        let is_being_swept = file.try_lock() == Ok(false);
         let found = files.stamp(path)?.map(|stamp| stamp.id);
-        tries += 1;
-        if found == Some(file.stamp()?.id) || tries == TRIES_MAX {
+        if (!is_being_swept && found == Some(file.stamp()?.id)) || tries == TRIES_MAX {
             return Ok(file);
         }
+        drop(file);
+        if is_being_swept {
+            files.sleep_us(pause_us);
+            pause_us = (pause_us * 2).min(PAUSE_US_MAX);
+        }
+        tries += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::vfs::RealFileSystem;
+
+    /// Between making the file and locking it, a process that starts finds it unlocked and sweeps it away.
+    #[test]
+    fn a_file_that_is_being_swept_away_is_made_anew() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (files, path) =
+            (Arc::new(RealFileSystem::new()), folder.path().join(".log.0123456789abcdef-1.tmp"));
+        let mut sweeper = files.create(&path).expect("a file");
+        assert_eq!(sweeper.try_lock(), Ok(true));
+        let (its_files, its_path) = (Arc::clone(&files), path.clone());
+        let sweeping = std::thread::spawn(move || {
+            its_files.sleep_us(20_000);
+            its_files.remove(&its_path).expect("removed");
+            drop(sweeper);
+        });
+        let held = create_held(&*files, &path, &folder.path().join("log")).expect("a file");
+        sweeping.join().expect("swept");
+        let at_path = files.stamp(&path).expect("a stamp").map(|stamp| stamp.id);
+        assert_eq!(at_path, Some(held.stamp().expect("a stamp").id));
+        let mut other = files.open_in_place(&path, Missing::Leave).expect("opened").expect("there");
+        assert_eq!(other.try_lock(), Ok(false));
+    }
 
     #[test]
     fn a_temporary_name_is_as_long_as_a_name_may_be_and_is_told_from_others() {

@@ -204,7 +204,7 @@ impl Rule for GameResult {
 
     fn apply(&self, view: &View, now_ms: i64) -> Result<Outcome> {
         let record = after_game(view.get(&self.user_id), self, now_ms);
-        let change = Change::Set(Member::new(&self.user_id, &record));
+        let change = Change::Set(view.changed(&self.user_id, &record));
         Ok(Outcome { changes: vec![change], answer: Answer::Json(record) })
     }
 }
@@ -232,7 +232,7 @@ impl Rule for GameResults {
             newest.insert(id, record);
         }
         let members: Vec<Member> =
-            order.iter().filter_map(|id| newest.get(id).map(|record| Member::new(id, record))).collect();
+            order.iter().filter_map(|id| newest.get(id).map(|record| view.changed(id, record))).collect();
         let changes = if members.is_empty() { Vec::new() } else { vec![Change::SetMany(members)] };
         Ok(Outcome { changes, answer: Answer::Json(format!("[{}]", records.join(","))) })
     }
@@ -247,7 +247,7 @@ impl Rule for SavePlayers {
     }
 
     fn apply(&self, view: &View, _: i64) -> Result<Outcome> {
-        let changes = replacement(view.state(), &State::from_object(&self.0));
+        let changes = replacement(&view.state(), &State::from_object(&self.0));
         Ok(Outcome { changes, answer: Answer::Undefined })
     }
 }
@@ -266,6 +266,8 @@ fn replacement(state: &State, new: &State) -> Vec<Change> {
     let mut members = Vec::new();
     for member in new.iter() {
         let old = state.get(member.key());
+        // What a player had of an expiry stays.
+        let member = &member.clone().with_expiry(old.and_then(Member::expires_ms));
         if !is_ordered_by_number(&member) {
             is_in_place = is_in_place && kept.next().is_none_or(|next| next.key() == member.key());
             if !is_in_place && old.is_some() {

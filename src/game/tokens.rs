@@ -33,7 +33,7 @@ impl Rule for SaveTokens {
             Member::new("\"tokens\"", &self.tokens),
         ];
         members.extend(self.artist_info.as_deref().map(|text| Member::new("\"artistInfo\"", text)));
-        Ok(Outcome { changes: replacement(view.state(), members), answer: Answer::Undefined })
+        Ok(Outcome { changes: replacement(&view.state(), members), answer: Answer::Undefined })
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
         let save = |state: &State, artist_info: Option<&str>| {
             let artist_info = artist_info.map(str::to_owned);
             let rule = SaveTokens { tokens: "[]".to_owned(), count: 0, artist_info };
-            rule.apply(&View::of(state), 0).expect("a list is saved").changes
+            rule.apply(&View::of(state, 0), 0).expect("a list is saved").changes
         };
         let changes = save(&state, None);
         assert_eq!(

@@ -4,7 +4,8 @@
 //!    discarded, as if another host had written meanwhile. Then it is applied to the real values, at times twice.
 //! 2. A rule with declared keys gets a state that holds those keys alone.
 //! 3. An update meets a conflict although nobody else writes.
-//! 4. Nothing is answered at once, batches are late, and a guess may be a value that the key had before.
+//! 4. No query is answered at once, and batches are late. Of a key, callers learn nothing or guess, and the guess may be
+//!    a value that the key had before.
 //!
 //! Invariant: only the last outcome of a rule counts.
 
@@ -13,10 +14,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::data::change::Change;
 use crate::data::name::LogName;
 use crate::data::state::{Member, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::chance::Chance;
 use crate::memory::log::MemoryLog;
 use crate::store::answer::Answer;
@@ -26,10 +26,10 @@ use crate::store::held::Held;
 use crate::store::metrics::Distribution;
 use crate::store::query::Query;
 use crate::store::report::PlaceReport;
-use crate::store::request::{Belief, Expected, Replace, Request, Work};
+use crate::store::request::{Belief, Replace, Request, Work};
 use crate::store::rule::{Outcome, Reads, Rule, View};
 use crate::store::ticket::{Outlet, Ticket};
-use crate::vfs::FileSystemRef;
+use crate::vfs::{now_ms, sleep_us};
 
 /// The logs of a place, shared by all who opened it.
 pub type Logs = Arc<Mutex<BTreeMap<LogName, MemoryLog>>>;
@@ -38,14 +38,13 @@ pub type Logs = Arc<Mutex<BTreeMap<LogName, MemoryLog>>>;
 pub struct MemoryCore {
     logs: Logs,
     held: BTreeMap<LogName, Held>,
-    clock: FileSystemRef,
     chance: Chance,
 }
 
 impl MemoryCore {
-    /// The core of these logs. `clock` is read; no file is.
-    pub fn new(logs: Logs, clock: FileSystemRef, seed: u64) -> Self {
-        Self { logs, held: BTreeMap::new(), clock, chance: Chance::new(seed) }
+    /// The core of these logs.
+    pub fn new(logs: Logs, seed: u64) -> Self {
+        Self { logs, held: BTreeMap::new(), chance: Chance::new(seed) }
     }
 
     fn run(&mut self, name: &LogName, requests: Vec<Request>) {
@@ -54,9 +53,9 @@ impl MemoryCore {
         while let Some(Request { work, ticket, .. }) = held.next(&mut requests) {
             let answer = match work {
                 Work::Replace(replace) => {
-                    let answer = self.replace(name, replace);
+                    let answer = self.replace(name, &replace);
                     if matches!(answer, Answer::Conflict(_)) {
-                        held.begin(ticket.outlet());
+                        held.begin(&ticket);
                     }
                     Ok(answer)
                 }
@@ -68,31 +67,42 @@ impl MemoryCore {
         self.held.insert(name.clone(), held);
     }
 
-    fn replace(&mut self, name: &LogName, replace: Replace) -> Answer {
-        let Some(value) = replace.value else { return Answer::Undefined };
+    fn replace(&mut self, name: &LogName, replace: &Replace) -> Answer {
+        if replace.changes.is_none() {
+            return Answer::Undefined;
+        }
         let mut logs = self.logs.lock();
         let log = logs.entry(name.clone()).or_default();
-        let found = log.state().get(&replace.key).map(|member| member.value().to_owned());
-        let is_as_expected = matches!(&replace.expected, Expected::Value(expected) if *expected == found);
-        if !is_as_expected || self.chance.once_in(3) {
-            return Answer::Conflict(found);
+        let now_ms = now_ms();
+        let member_of = |key: &str| log.state().get_live(key, now_ms);
+        if !replace.is_as_expected(member_of) || self.chance.once_in(3) {
+            return Answer::Conflict(replace.found(member_of));
         }
-        log.change(self.clock.now_ms(), &Change::Set(Member::new(&replace.key, &value)));
+        let changes = replace.changes_from(member_of, now_ms);
+        if !changes.is_empty() {
+            log.expire(now_ms);
+        }
+        for change in &changes {
+            log.change(now_ms, change);
+        }
         Answer::Undefined
     }
 
     fn write(&mut self, name: &LogName, rule: &dyn Rule) -> Result<Answer> {
-        let now_ms = self.clock.now_ms();
+        let now_ms = now_ms();
         let mut logs = self.logs.lock();
         let log = logs.entry(name.clone()).or_default();
         let seen = seen_by(rule, log.state());
         // Its outcome is discarded, whatever it is.
-        let _ = rule.apply(&View::of(&other_than(&seen, &rule.reads())), now_ms - 1);
-        let mut outcome = rule.apply(&View::of(&seen), now_ms)?;
+        let _ = rule.apply(&View::of(&other_than(&seen, &rule.reads()), now_ms - 1), now_ms - 1);
+        let mut outcome = rule.apply(&View::of(&seen, now_ms), now_ms)?;
         if self.chance.once_in(2) {
-            outcome = rule.apply(&View::of(&seen), now_ms)?;
+            outcome = rule.apply(&View::of(&seen, now_ms), now_ms)?;
         }
         let Outcome { changes, answer } = outcome;
+        if !changes.is_empty() {
+            log.expire(now_ms);
+        }
         for change in &changes {
             log.change(now_ms, change);
         }
@@ -107,21 +117,23 @@ impl MemoryCore {
                 log.append(&open);
                 Ok(Answer::Written(open))
             }
-            Work::Read(query) => log.answer(&query),
-            Work::Compact(threshold_bytes) => {
-                let is_due = threshold_bytes.is_none_or(|threshold| is_due(log, threshold));
-                if is_due {
-                    log.compact(self.clock.now_ms());
-                }
-                Ok(Answer::Bool(is_due))
+            Work::Read(Query::Changes(watcher)) => {
+                log.watch(&watcher.0);
+                Ok(Answer::Undefined)
+            }
+            Work::Read(query) => log.answer(&query, now_ms()),
+            Work::Compact => {
+                log.compact(now_ms());
+                Ok(Answer::Bool(true))
             }
             Work::Maintain(wanted) => {
                 let is_due = is_due(log, wanted.threshold_bytes);
                 if is_due {
-                    log.compact(self.clock.now_ms());
+                    log.compact(now_ms());
                 }
                 Ok(Answer::Bool(is_due))
             }
+            Work::Copy(_) => Err(Error::internal("only a folder can be copied")),
             Work::Write(_) | Work::Replace(_) => Ok(Answer::Undefined),
         }
     }
@@ -165,7 +177,7 @@ impl Core for MemoryCore {
 
     fn run_batch(&mut self, requests: Vec<Request>) {
         if self.chance.once_in(4) {
-            self.clock.sleep_us(self.chance.below(2000));
+            sleep_us(self.chance.below(2000));
         }
         let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
         for request in requests {
@@ -195,8 +207,8 @@ impl Core for MemoryCore {
         false
     }
 
-    fn holds_calls_of(&self, ticket: &Ticket) -> bool {
-        self.held.values().any(|held| held.holds_calls_of(ticket))
+    fn has_calls_before(&self, end: &Ticket) -> bool {
+        self.held.values().any(|held| held.holds_calls_of(end))
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
@@ -213,7 +225,8 @@ impl Core for MemoryCore {
     }
 }
 
-/// What callers on other threads may read: at times a guess, and that one at times old.
+/// What callers on other threads learn at once: never an answer. Of a key in a log that exists, nothing or a guess, which
+/// is likely and never certain: what the key has now, or any value that it has or had.
 pub struct SharedMemory {
     logs: Logs,
     chance: Mutex<Chance>,
@@ -231,27 +244,32 @@ impl Memory for SharedMemory {
         None
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
+    fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief> {
         let mut chance = self.chance.lock();
         if chance.once_in(3) {
             return None;
         }
         let logs = self.logs.lock();
         let log = logs.get(log)?;
-        if chance.once_in(3) {
-            let mut former = log.values_of(key);
-            if !former.is_empty() {
-                #[expect(clippy::cast_possible_truncation, reason = "below the number of values")]
-                let place = chance.below(former.len() as u64) as usize;
-                return Some(Belief::Likely(Some(former.swap_remove(place))));
-            }
-        }
-        Some(Belief::Likely(log.state().get(key).map(|member| member.value().to_owned())))
+        Some(Belief::Likely(keys.iter().map(|key| has_or_had(log, key, &mut chance)).collect()))
     }
 
     fn report(&self) -> Box<dyn PlaceReport> {
         Box::new(NoReport(Distribution::default()))
     }
+}
+
+/// What the key has, or at times a value that it had.
+fn has_or_had(log: &MemoryLog, key: &str, chance: &mut Chance) -> Option<String> {
+    if chance.once_in(3) {
+        let mut former = log.values_of(key);
+        if !former.is_empty() {
+            #[expect(clippy::cast_possible_truncation, reason = "below the number of values")]
+            let place = chance.below(former.len() as u64) as usize;
+            return Some(former.swap_remove(place));
+        }
+    }
+    log.state().get_live(key, now_ms()).map(|member| member.value().to_owned())
 }
 
 /// A place in memory measures nothing.

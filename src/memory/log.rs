@@ -2,8 +2,12 @@
 //!
 //! Invariant: `state` is what replaying `entries` gives.
 
+use std::sync::Arc;
+
 use crate::data::change::Change;
-use crate::data::entry_text::{EntryText, KeyChange, Spelling};
+use crate::data::entry_text::{
+    EXPIRES_START, EntryText, KeyChange, Spelling, UNTIL_START, expiries_text, shown_of,
+};
 use crate::data::json::{self, elements, quote};
 use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
@@ -11,7 +15,9 @@ use crate::data::time::iso;
 use crate::error::Result;
 use crate::store::answer::Answer;
 use crate::store::cursor::{Cursor, EntryPiece};
+use crate::store::member_cursor::MemberCursor;
 use crate::store::query::Query;
+use crate::store::watch::{Watched, Watcher};
 
 /// Size of a checkpoint's entries.
 const CHECKPOINT_BYTES: usize = 1 << 20;
@@ -19,7 +25,7 @@ const CHECKPOINT_BYTES: usize = 1 << 20;
 const PIECE_ENTRIES: usize = 1000;
 
 /// See the header of this file.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct MemoryLog {
     state: State,
     /// JSON objects.
@@ -27,6 +33,7 @@ pub struct MemoryLog {
     /// What compactions replaced, oldest first.
     older: Vec<String>,
     is_begun: bool,
+    watched: Watched,
 }
 
 impl MemoryLog {
@@ -39,8 +46,16 @@ impl MemoryLog {
     /// Appends an entry: its text without the closing brace.
     pub fn append(&mut self, open: &str) {
         apply(&mut self.state, open);
+        let entry = EntryText::new(open, Spelling::Ours);
+        let time = entry.time().unwrap_or("null").into();
+        entry.changes(|change| self.watched.note(change, &time, &self.state));
         self.entries.push(format!("{open}}}"));
         self.is_begun = true;
+    }
+
+    /// From now on, changes are for this watcher, too; those who have ended are forgotten.
+    pub fn watch(&mut self, watcher: &Arc<Watcher>) {
+        self.watched.add(watcher, &self.state);
     }
 
     /// Appends the entry of a change.
@@ -48,18 +63,30 @@ impl MemoryLog {
         let time = format!("{{\"timestamp\":{}", quote(&iso(now_ms)));
         self.append(&match change {
             Change::Set(member) => {
-                format!("{time},\"op\":\"SET\",\"key\":{},\"value\":{}", member.key(), member.value())
+                let expiry = member.expires_ms().map(|expires_ms| format!("{EXPIRES_START}{expires_ms}"));
+                let expiry = expiry.unwrap_or_default();
+                format!("{time},\"op\":\"SET\",\"key\":{},\"value\":{}{expiry}", member.key(), member.value())
             }
             Change::SetMany(members) => {
                 let data: Vec<&str> = members.iter().map(Member::text).collect();
-                format!("{time},\"op\":\"SET\",\"data\":{{{}}}", data.join(","))
+                let expiries = expiries_text(members);
+                format!("{time},\"op\":\"SET\",\"data\":{{{}}}{expiries}", data.join(","))
             }
             Change::Delete(key) => format!("{time},\"op\":\"DELETE\",\"key\":{key}"),
         });
     }
 
+    /// Appends the entry that removes what is over, if something is.
+    pub fn expire(&mut self, now_ms: i64) {
+        if self.state.has_over(now_ms) {
+            let time = quote(&iso(now_ms));
+            self.append(&format!("{{\"timestamp\":{time},\"op\":\"EXPIRE\"{UNTIL_START}{now_ms}"));
+        }
+    }
+
     /// Replaces the entries by a checkpoint.
     pub fn compact(&mut self, now_ms: i64) {
+        self.expire(now_ms);
         self.older.append(&mut self.entries);
         let compacted_at = quote(&iso(now_ms));
         let mut texts: Vec<String> = vec![String::new()];
@@ -78,7 +105,13 @@ impl MemoryLog {
         self.entries = texts
             .iter()
             .map(|state| {
-                format!("{{\"op\":\"CHECKPOINT\",\"state\":{{{state}}},\"compactedAt\":{compacted_at}}}")
+                let state_of = State::from_object(&format!("{{{state}}}"));
+                let members: Vec<Member> =
+                    state_of.iter().filter_map(|member| self.state.get(member.key()).cloned()).collect();
+                let expiries = expiries_text(&members);
+                format!(
+                    "{{\"op\":\"CHECKPOINT\",\"state\":{{{state}}},\"compactedAt\":{compacted_at}{expiries}}}"
+                )
             })
             .collect();
         self.is_begun = true;
@@ -93,13 +126,13 @@ impl MemoryLog {
     /// The answer to a query.
     ///
     /// # Errors
-    /// None here; a place may have some.
-    pub fn answer(&self, query: &Query) -> Result<Answer> {
+    /// Where an iteration is to go on behind a key that is not there.
+    pub fn answer(&self, query: &Query, now_ms: i64) -> Result<Answer> {
         Ok(match query {
-            Query::Rebuild => Answer::Texts(object_of(self.replayed(&self.entries, i64::MAX).iter())),
+            Query::Rebuild => Answer::Texts(object_of(self.replayed(&self.entries, i64::MAX).live(now_ms))),
             Query::StateAt(at_ms) => {
                 let all: Vec<String> = self.all().cloned().collect();
-                Answer::Texts(object_of(self.replayed(&all, *at_ms).iter()))
+                Answer::Texts(object_of(self.replayed(&all, *at_ms).live(*at_ms)))
             }
             Query::History(key) => Answer::Texts(self.history(key)),
             Query::LogEntries => {
@@ -110,9 +143,12 @@ impl MemoryLog {
             Query::LogCursor => {
                 Answer::Cursor(Box::new(MemoryCursor { entries: self.entries.clone(), position: 0 }))
             }
+            Query::MemberCursor(selection) => {
+                Answer::Cursor(Box::new(MemberCursor::new(selection.of_state(&self.state, now_ms)?)))
+            }
             #[expect(clippy::cast_precision_loss, reason = "memory is smaller than 2^53 bytes")]
             Query::LogSize => Answer::Number(self.size_bytes() as f64),
-            query => query.of_state(&self.state).unwrap_or(Answer::Undefined),
+            query => query.of_state(&self.state, now_ms).unwrap_or(Answer::Undefined),
         })
     }
 
@@ -140,7 +176,7 @@ impl MemoryLog {
         let mut values = Vec::new();
         for text in self.all() {
             EntryText::new(&text[..text.len() - 1], Spelling::Ours).changes(|change| match change {
-                KeyChange::Set(changed, value) if changed == key => values.push(value.to_owned()),
+                KeyChange::Set(changed, value, _) if changed == key => values.push(value.to_owned()),
                 _ => {}
             });
         }
@@ -149,17 +185,17 @@ impl MemoryLog {
 
     fn history(&self, key: &str) -> Texts {
         let mut list = TextBuilder::new(TextKind::Array);
+        let mut member: Option<Member> = None;
         for text in self.all() {
             let entry = EntryText::new(&text[..text.len() - 1], Spelling::Ours);
-            let mut found = None;
-            entry.changes(|change| match change {
-                KeyChange::Set(changed, value) if changed == key => {
-                    found = Some(format!(",\"value\":{value}"));
+            let mut is_touched = false;
+            entry.changes(|change| {
+                if let Some(after) = change.of_key(key, member.as_ref()) {
+                    (member, is_touched) = (after, true);
                 }
-                KeyChange::Delete(changed) if changed == key => found = Some(String::new()),
-                _ => {}
             });
-            if let (Some(value), false) = (found, entry.is_checkpoint()) {
+            if is_touched && !entry.is_checkpoint() {
+                let value = member.as_ref().map(shown_of).unwrap_or_default();
                 let (time, op) = (entry.time().unwrap_or("null"), entry.op());
                 list.push(&["{\"timestamp\":", time, ",\"op\":", op, &value, ",\"source\":\"memory\"}"]);
             }
@@ -169,12 +205,7 @@ impl MemoryLog {
 }
 
 fn apply(state: &mut State, open: &str) {
-    EntryText::new(open, Spelling::Ours).changes(|change| match change {
-        KeyChange::Set(key, value) => state.set(Member::new(key, value)),
-        KeyChange::Delete(key) => {
-            state.remove(key);
-        }
-    });
+    EntryText::new(open, Spelling::Ours).changes(|change| change.apply(state));
 }
 
 /// Reads the entries that were there when it was made.
@@ -194,7 +225,10 @@ impl Cursor for MemoryCursor {
         let end = self.entries.len().min(self.position + PIECE_ENTRIES);
         let text = format!("[{}]", self.entries[self.position..end].join(","));
         debug_assert_eq!(elements(&text).count(), end - self.position);
+        if end == self.position {
+            return Ok(EntryPiece { text, cursor: None });
+        }
         self.position = end;
-        Ok(EntryPiece { text, cursor: self })
+        Ok(EntryPiece { text, cursor: Some(self) })
     }
 }

@@ -2,6 +2,7 @@
 //! is applied more often than once, updates meet conflicts, and batches are late. See `core`.
 
 pub mod chance;
+pub mod clock;
 pub mod core;
 pub mod log;
 pub mod place;

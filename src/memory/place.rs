@@ -7,11 +7,10 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::Mutex;
 
 use crate::error::Result;
-use crate::files::memory::FileClock;
+use crate::memory::clock::SystemClock;
 use crate::memory::core::{Logs, MemoryCore, SharedMemory};
 use crate::store::patience::Patience;
-use crate::store::writer::{Surroundings, Writer};
-use crate::vfs::FileSystemRef;
+use crate::store::writer::{Surroundings, Timing, Writer};
 
 static PLACES: LazyLock<Mutex<HashMap<PathBuf, Logs>>> = LazyLock::new(Mutex::default);
 
@@ -25,12 +24,13 @@ pub fn wanted_seed() -> Option<u64> {
 ///
 /// # Errors
 /// `EAGAIN` when the system gives no thread.
-pub fn open(name: &Path, clock: FileSystemRef, seed: u64) -> Result<Writer<MemoryCore>> {
+pub fn open(name: &Path, seed: u64) -> Result<Writer<MemoryCore>> {
     let logs = Arc::clone(PLACES.lock().entry(name.to_owned()).or_default());
     let surroundings = Surroundings {
         memory: Arc::new(SharedMemory::new(Arc::clone(&logs), seed)),
-        clock: Arc::new(FileClock(Arc::clone(&clock))),
+        clock: Arc::new(SystemClock),
         patience: Arc::<Patience>::default(),
+        timing: Timing::Sampled,
     };
-    Writer::start(MemoryCore::new(logs, clock, seed), surroundings)
+    Writer::start(MemoryCore::new(logs, seed), surroundings)
 }

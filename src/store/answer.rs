@@ -27,8 +27,8 @@ pub enum Answer {
     Cursor(Box<dyn Cursor>),
     /// Entries and the place behind them.
     Piece(EntryPiece),
-    /// The value was not the expected one. It is this now (`None`: no such key).
-    Conflict(Option<String>),
+    /// A value was not the expected one. They are these now (`None`: no such key).
+    Conflict(Vec<Option<String>>),
 }
 
 impl Answer {
@@ -39,7 +39,7 @@ impl Answer {
             Self::Json(text) => text.len(),
             Self::Texts(texts) => texts.pieces.first().map_or(0, String::len),
             Self::Piece(piece) => piece.text.len(),
-            Self::Conflict(value) => value.as_ref().map_or(0, String::len),
+            Self::Conflict(values) => values.iter().flatten().map(String::len).sum(),
             Self::Undefined
             | Self::Written(_)
             | Self::Null

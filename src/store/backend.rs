@@ -22,8 +22,8 @@ pub trait Backend: Send + Sync {
     /// Answers from memory, without waiting; `None` where that cannot be done now.
     fn answer_now(&self, log: &LogName, query: &Query) -> Option<Answer>;
 
-    /// What a key literal has, as far as that is known without waiting. `Expected` decides.
-    fn guess(&self, log: &LogName, key: &str) -> Option<Belief>;
+    /// What key literals have, if that is known of all of them without waiting. `Expected` decides.
+    fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief>;
 
     /// Reads on from a cursor.
     fn read_on(&self, cursor: Box<dyn Cursor>, ticket: Ticket);

@@ -42,8 +42,18 @@ pub trait Core: Send + 'static {
     /// Whether tasks are under way that a flush waits for.
     fn is_busy(&self) -> bool;
 
-    /// Whether calls of this one's caller are held.
-    fn holds_calls_of(&self, ticket: &Ticket) -> bool;
+    /// Whether calls are unanswered that a flush or an end with this ticket waits for.
+    fn has_calls_before(&self, end: &Ticket) -> bool;
+
+    /// Whether calls are unanswered that only time settles, or somebody else.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    /// Whether work goes on beside that a close waits for, other than tasks.
+    fn has_work_beside(&self) -> bool {
+        false
+    }
 
     /// A caller makes no next try of what it left unfinished: its held calls go on.
     fn abandon(&mut self, caller: &Arc<dyn Outlet>);
@@ -110,7 +120,12 @@ pub trait Memory: Send + Sync {
     fn answer_now(&self, log: &LogName, query: &Query) -> Option<Answer>;
 
     /// See `Backend::guess`.
-    fn guess(&self, log: &LogName, key: &str) -> Option<Belief>;
+    fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief>;
+
+    /// Bytes of text of the calls that the core holds, beside those in the queue.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
 
     /// The place's part of the metrics.
     fn report(&self) -> Box<dyn PlaceReport>;

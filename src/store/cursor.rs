@@ -20,6 +20,6 @@ pub trait Cursor: Debug + Send {
 pub struct EntryPiece {
     /// A JSON array; empty at the end of the log.
     pub text: String,
-    /// Where the next piece begins.
-    pub cursor: Box<dyn Cursor>,
+    /// Where the next piece begins. `None` where this one is empty: there is none behind it.
+    pub cursor: Option<Box<dyn Cursor>>,
 }

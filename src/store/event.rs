@@ -51,15 +51,25 @@ pub enum EventName {
     Backup,
     /// A mirror could not be written as it should be.
     MirrorFailed,
+    /// Writing a mirror takes much of the disk's time.
+    MirrorCostly,
     /// A sync failed.
     SyncFailed,
     /// Old logs could not be removed or compressed.
     BackupFailed,
+    /// The connection to a server was lost.
+    ConnectionLost,
+    /// There is a connection again.
+    Reconnect,
+    /// A server did not wait for its standby.
+    NotReplicated,
+    /// A server lacks what was acknowledged.
+    LostWrites,
 }
 
 impl EventName {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Compaction,
         Self::CompactionFailed,
         Self::Corruption,
@@ -69,8 +79,13 @@ impl EventName {
         Self::LockWait,
         Self::Backup,
         Self::MirrorFailed,
+        Self::MirrorCostly,
         Self::SyncFailed,
         Self::BackupFailed,
+        Self::ConnectionLost,
+        Self::Reconnect,
+        Self::NotReplicated,
+        Self::LostWrites,
     ];
 
     /// As JavaScript has it.
@@ -86,8 +101,13 @@ impl EventName {
             Self::LockWait => "lockWait",
             Self::Backup => "backup",
             Self::MirrorFailed => "mirrorFailed",
+            Self::MirrorCostly => "mirrorCostly",
             Self::SyncFailed => "syncFailed",
             Self::BackupFailed => "backupFailed",
+            Self::ConnectionLost => "connectionLost",
+            Self::Reconnect => "reconnect",
+            Self::NotReplicated => "notReplicated",
+            Self::LostWrites => "lostWrites",
         }
     }
 
@@ -216,7 +236,7 @@ impl Notifier {
         Self { sink, subjects: Mutex::default() }
     }
 
-    /// Notifies of an event. False for a finding that was notified before.
+    /// Notifies of an event. Returns false, and does nothing, for a finding that it has notified of before.
     pub fn notify(&self, event: Described, now_ms: i64) -> bool {
         let Described { kind, subject, message, details } = event;
         let Kind { code, name, class } = kind;

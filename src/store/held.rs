@@ -10,7 +10,15 @@ use crate::store::ticket::{Outlet, Ticket};
 
 /// The held calls of one log, by caller.
 #[derive(Default)]
-pub struct Held(Vec<(Arc<dyn Outlet>, VecDeque<Request>)>);
+pub struct Held(Vec<HeldCalls>);
+
+/// The held calls of one caller.
+struct HeldCalls {
+    caller: Arc<dyn Outlet>,
+    /// When the call was made that is to be tried once more.
+    asked_us: Option<u64>,
+    requests: VecDeque<Request>,
+}
 
 impl Held {
     /// Takes the next request that may run now. A call whose caller waits for a next try is held; a next try is followed
@@ -36,24 +44,34 @@ impl Held {
     /// Whether calls of this one's caller are held.
     #[must_use]
     pub fn holds_calls_of(&self, ticket: &Ticket) -> bool {
-        self.0.iter().any(|(outlet, _)| ticket.is_of(outlet))
+        self.0.iter().any(|calls| ticket.is_of(&calls.caller))
     }
 
     fn hold(&mut self, request: Request) {
-        if let Some((_, held)) = self.0.iter_mut().find(|(outlet, _)| request.ticket.is_of(outlet)) {
-            held.push_back(request);
+        if let Some(calls) = self.0.iter_mut().find(|calls| request.ticket.is_of(&calls.caller)) {
+            calls.requests.push_back(request);
         }
     }
 
-    /// From now on calls of this caller are held.
-    pub fn begin(&mut self, outlet: Arc<dyn Outlet>) {
-        self.0.push((outlet, VecDeque::new()));
+    /// From now on calls of this one's caller are held, until its next try.
+    pub fn begin(&mut self, ticket: &Ticket) {
+        let (caller, asked_us) = (ticket.outlet(), ticket.asked_us());
+        self.0.push(HeldCalls { caller, asked_us, requests: VecDeque::new() });
+    }
+
+    /// A next try is timed from when its call was made first.
+    pub fn time_next_try(&self, ticket: &mut Ticket) {
+        if let Some(calls) = self.0.iter().find(|calls| ticket.is_of(&calls.caller))
+            && let Some(asked_us) = calls.asked_us
+        {
+            ticket.time_from(asked_us);
+        }
     }
 
     /// Gives back the calls that were held.
     pub fn release(&mut self, outlet: &Arc<dyn Outlet>) -> VecDeque<Request> {
-        match self.0.iter().position(|(known, _)| Arc::ptr_eq(known, outlet)) {
-            Some(place) => self.0.swap_remove(place).1,
+        match self.0.iter().position(|calls| Arc::ptr_eq(&calls.caller, outlet)) {
+            Some(place) => self.0.swap_remove(place).requests,
             None => VecDeque::new(),
         }
     }

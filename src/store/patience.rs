@@ -1,4 +1,4 @@
-//! How long the calls of a folder wait for the lock between processes.
+//! How long calls wait: those of a folder for the lock between processes, and at an end those of a server for it.
 //!
 //! ```text
 //! call made ────────── waited for the lock: at most 30 s, whatever else it waits for ──────────> tried once more
@@ -27,7 +27,7 @@ pub struct Patience {
     ends: AtomicU64,
     /// Where `waited_us` may stand at most while somebody waits for an end.
     limit_us: AtomicU64,
-    /// An end gave up, and nobody has had the lock since: the next one need not wait again.
+    /// An end gave up, and what it waited for was not there since: the next one need not wait again.
     has_given_up: AtomicBool,
 }
 
@@ -48,8 +48,8 @@ impl Patience {
         self.waited_us.store(waited_us, Ordering::Relaxed);
     }
 
-    /// The lock is held.
-    pub fn has_lock(&self) {
+    /// What was waited for is there.
+    pub fn succeeded(&self) {
         if self.has_given_up.load(Ordering::Relaxed) {
             self.has_given_up.store(false, Ordering::Relaxed);
         }
@@ -71,6 +71,15 @@ impl Patience {
     /// Whether a process or thread ends.
     pub fn is_ending(&self) -> bool {
         self.ends.load(Ordering::Acquire) > 0
+    }
+
+    /// What somebody who waits at this point of the clock has left for the sake of an end; without one it has no bound.
+    pub fn left_at_end_us(&self, waited_us: u64) -> u64 {
+        if self.is_ending() {
+            self.limit_us.load(Ordering::Acquire).saturating_sub(waited_us)
+        } else {
+            u64::MAX
+        }
     }
 
     /// Whether who waits at this point of the clock gives up for the sake of an end.
@@ -104,7 +113,9 @@ mod tests {
         let patience = Patience::default();
         patience.wait_until(7_000_000);
         assert!(!patience.is_over(99_000_000), "nobody waits for an end");
+        assert_eq!(patience.left_at_end_us(0), u64::MAX);
         patience.end();
+        assert_eq!(patience.left_at_end_us(11_000_000), 1_000_000);
         assert!(!patience.is_over(11_999_999));
         assert!(patience.is_over(12_000_000));
         patience.wait_until(12_000_000);
@@ -113,7 +124,7 @@ mod tests {
         patience.end();
         assert!(patience.is_over(12_000_000), "it was waited for already");
         patience.ended();
-        patience.has_lock();
+        patience.succeeded();
         patience.end();
         assert!(!patience.is_over(12_000_000));
     }

@@ -4,16 +4,23 @@
 
 use crate::data::json::quote;
 use crate::data::state::{Member, State};
-use crate::data::text::{TextBuilder, TextKind, object_of};
+use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::store::answer::Answer;
+use crate::store::selection::Selection;
+use crate::store::watch::WatcherRef;
 
 /// What a caller asks about one log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Query {
     /// The value of a key literal, or undefined.
     Get(String),
+    /// The values of key literals that are there, as an array of pairs in the order in which they are asked for, all of
+    /// one moment.
+    GetMany(Vec<String>),
     /// Whether a key literal is there.
     Has(String),
+    /// When a key literal is over, in milliseconds since 1970, or null.
+    ExpiresAt(String),
     /// The members with the greatest numbers in a field.
     Top(Top),
     /// `{ rank, of }` of a key, or null.
@@ -36,6 +43,11 @@ pub enum Query {
     LogEntries,
     /// A position from which the entries are read one after the other.
     LogCursor,
+    /// A position from which members are read one after the other.
+    MemberCursor(Selection),
+    /// Begins to watch, or looks for changes that were not noted yet. A place that has to ask for them gives a cursor, whose
+    /// pieces are empty: each is a look.
+    Changes(WatcherRef),
     /// Size of the log in bytes.
     LogSize,
 }
@@ -77,7 +89,7 @@ impl Query {
     /// Whether it reads single keys, and so is answered in the middle of a batch.
     #[must_use]
     pub fn is_of_keys(&self) -> bool {
-        matches!(self, Self::Get(_) | Self::Has(_))
+        matches!(self, Self::Get(_) | Self::GetMany(_) | Self::Has(_) | Self::ExpiresAt(_))
     }
 
     /// Whether the answer holds all members.
@@ -95,21 +107,32 @@ impl Query {
         }
     }
 
-    /// The answer to a query of one key, from its value.
+    /// The answer to a query of single keys, from what they have; none where its time is over.
     #[must_use]
-    pub fn of_value(&self, value: Option<&str>) -> Answer {
+    pub fn of_keys<'m>(&self, member_of: impl Fn(&str) -> Option<&'m Member>) -> Answer {
         match self {
-            Self::Has(_) => Answer::Bool(value.is_some()),
-            _ => value.map_or(Answer::Undefined, |value| Answer::Json(value.to_owned())),
+            Self::Get(key) => {
+                member_of(key).map_or(Answer::Undefined, |member| Answer::Json(member.value().to_owned()))
+            }
+            Self::Has(key) => Answer::Bool(member_of(key).is_some()),
+            #[expect(clippy::cast_precision_loss, reason = "JavaScript's times are below 2^53")]
+            Self::ExpiresAt(key) => member_of(key)
+                .and_then(Member::expires_ms)
+                .map_or(Answer::Null, |expires_ms| Answer::Number(expires_ms as f64)),
+            query => {
+                let keys = query.keys().iter();
+                Answer::Texts(pairs(keys.filter_map(|key| Some((key.as_str(), member_of(key)?.value())))))
+            }
         }
     }
 
-    /// The key that a query of one key asks about.
+    /// The keys that a query of single keys asks about.
     #[must_use]
-    pub fn key(&self) -> Option<&str> {
+    pub fn keys(&self) -> &[String] {
         match self {
-            Self::Get(key) | Self::Has(key) => Some(key),
-            _ => None,
+            Self::Get(key) | Self::Has(key) | Self::ExpiresAt(key) => std::slice::from_ref(key),
+            Self::GetMany(keys) => keys,
+            _ => &[],
         }
     }
 
@@ -122,30 +145,32 @@ impl Query {
                 members.for_each(|member| text.push(&[member.key()]));
                 text.finish()
             }
-            Self::Entries => pairs(members),
+            Self::Entries => pairs(members.map(parts)),
             _ => object_of(members),
         })
     }
 
-    /// The answer from the state; `None` where the log has to be read.
+    /// The answer from the state as it is now; `None` where the log has to be read.
     #[must_use]
-    pub fn of_state(&self, state: &State) -> Option<Answer> {
+    pub fn of_state(&self, state: &State, now_ms: i64) -> Option<Answer> {
         Some(match self {
-            Self::Get(key) | Self::Has(key) => self.of_value(state.get(key).map(Member::value)),
-            Self::Keys | Self::Entries | Self::All => self.of_members(state.iter()),
+            Self::Get(_) | Self::GetMany(_) | Self::Has(_) | Self::ExpiresAt(_) => {
+                self.of_keys(|key| state.get_live(key, now_ms))
+            }
+            Self::Keys | Self::Entries | Self::All => self.of_members(state.live(now_ms)),
             #[expect(clippy::cast_precision_loss, reason = "fewer than 2^32 keys")]
-            Self::Size => Answer::Number(state.len() as f64),
+            Self::Size => Answer::Number(state.live_len(now_ms) as f64),
             Self::Top(Top { field, limit, absent, listed }) => {
-                let best = state.top(field, *limit, *absent);
+                let best = state.top(field, *limit, *absent, now_ms);
                 match listed {
-                    Listed::Pairs => Answer::Texts(pairs(best.into_iter())),
+                    Listed::Pairs => Answer::Texts(pairs(best.into_iter().map(parts))),
                     Listed::Values => {
                         let values: Vec<&str> = best.iter().map(|member| member.value()).collect();
                         Answer::Json(format!("[{}]", values.join(",")))
                     }
                 }
             }
-            Self::Rank(Rank { key, field, absent }) => match state.rank(key, field, *absent) {
+            Self::Rank(Rank { key, field, absent }) => match state.rank(key, field, *absent, now_ms) {
                 Some((rank, of)) => {
                     Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of")))
                 }
@@ -156,13 +181,19 @@ impl Query {
             | Self::History(_)
             | Self::LogEntries
             | Self::LogCursor
+            | Self::MemberCursor(_)
+            | Self::Changes(_)
             | Self::LogSize => return None,
         })
     }
 }
 
-fn pairs<'a>(members: impl Iterator<Item = &'a Member>) -> crate::data::text::Texts {
+fn parts(member: &Member) -> (&str, &str) {
+    (member.key(), member.value())
+}
+
+fn pairs<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> Texts {
     let mut text = TextBuilder::new(TextKind::Array);
-    members.for_each(|member| text.push(&["[", member.key(), ",", member.value(), "]"]));
+    members.for_each(|(key, value)| text.push(&["[", key, ",", value, "]"]));
     text.finish()
 }

@@ -1,40 +1,87 @@
 //! What callers ask of a place.
 
+use std::path::PathBuf;
+
+use crate::data::change::Change;
 use crate::data::name::LogName;
+use crate::data::state::Member;
+use crate::store::expiry::Expiry;
 use crate::store::query::Query;
 use crate::store::rule::Rule;
 use crate::store::ticket::Ticket;
 
-/// Sets a key to a value that the caller made from the value before.
+/// Changes keys as the caller made it from the values before, all or none.
 ///
-/// Where the key has another value than expected, the answer is `Answer::Conflict` with that value. All later calls of
-/// the same caller on the log are held until its next try: so a thread's calls take effect in their order, whoever else
-/// writes.
+/// Where one of the keys has another value than expected, nothing is changed, and the answer is `Answer::Conflict` with
+/// what all of them have at one moment. All later calls of the same caller on the log are held until its next try: so a
+/// thread's calls take effect in their order, whoever else writes.
 pub struct Replace {
-    /// Key literal.
-    pub key: String,
-    /// The value that `value` was made from.
+    /// Key literals; none twice.
+    pub keys: Vec<String>,
+    /// The values that `changes` were made from.
     pub expected: Expected,
-    /// The new value; `None` gives up.
-    pub value: Option<String>,
+    /// Of some of these keys, or of none; `None` gives up.
+    pub changes: Option<Vec<Change>>,
+    /// When the new values are over; `None`: each when the one before it would have been.
+    pub expiry: Option<Expiry>,
     /// True for a further try.
     pub is_again: bool,
 }
 
-/// What a caller believes a key to have.
+impl Replace {
+    /// Whether the keys have the values that the caller expects.
+    #[must_use]
+    pub fn is_as_expected<'m>(&self, member_of: impl Fn(&str) -> Option<&'m Member>) -> bool {
+        match &self.expected {
+            Expected::Unknown => false,
+            Expected::Values(expected) => {
+                let has = |key: &String| member_of(key).map(Member::value);
+                self.keys.iter().zip(expected).all(|(key, expected)| has(key) == expected.as_deref())
+            }
+        }
+    }
+
+    /// What the keys have, for the answer to a conflict.
+    #[must_use]
+    pub fn found<'m>(&self, member_of: impl Fn(&str) -> Option<&'m Member>) -> Vec<Option<String>> {
+        self.keys.iter().map(|key| member_of(key).map(|member| member.value().to_owned())).collect()
+    }
+
+    /// The changes, with the times at which the new values are over. None where the caller gives up.
+    #[must_use]
+    pub fn changes_from<'m>(
+        &self,
+        member_of: impl Fn(&str) -> Option<&'m Member>,
+        now_ms: i64,
+    ) -> Vec<Change> {
+        let expiry_ms = self.expiry.map(|expiry| expiry.at(now_ms));
+        let with_expiry = |member: &Member| {
+            let kept_ms = || member_of(member.key()).and_then(Member::expires_ms);
+            member.clone().with_expiry(expiry_ms.or_else(kept_ms))
+        };
+        let changed = |change: &Change| match change {
+            Change::Set(member) => Change::Set(with_expiry(member)),
+            Change::SetMany(members) => Change::SetMany(members.iter().map(with_expiry).collect()),
+            Change::Delete(key) => Change::Delete(key.clone()),
+        };
+        self.changes.iter().flatten().map(changed).collect()
+    }
+}
+
+/// What a caller believes its keys to have.
 pub enum Expected {
     /// Nothing is known: the answer is a conflict in any case.
     Unknown,
-    /// This value; `None`: no such key.
-    Value(Option<String>),
+    /// These values, in the order of the keys; `None`: no such key.
+    Values(Vec<Option<String>>),
 }
 
-/// What a key has, as far as a place can say so without waiting. `None` inside: no such key.
+/// What some keys have, as far as a place can say so without waiting, in their order. `None` inside: no such key.
 pub enum Belief {
-    /// It was checked just now.
-    Certain(Option<String>),
-    /// It was so when it was checked last.
-    Likely(Option<String>),
+    /// It was checked just now, for all of them at one moment.
+    Certain(Vec<Option<String>>),
+    /// It was so when each was checked last.
+    Likely(Vec<Option<String>>),
 }
 
 /// What a scheduler asks for.
@@ -58,8 +105,11 @@ pub enum Work {
     Replace(Replace),
     /// Answer a query.
     Read(Query),
-    /// Replace the log by its checkpoint; with a threshold in bytes only if that is worth while.
-    Compact(Option<u64>),
+    /// Replace the log by its checkpoint.
+    Compact,
+    /// Copy all data of the place, as it is at one moment, into this folder, which is there and empty. A place that is
+    /// a server refuses.
+    Copy(PathBuf),
     /// Rotate or compact the log if that is due, and look after its old logs.
     Maintain(Maintenance),
 }
@@ -68,7 +118,7 @@ impl Work {
     /// Whether it changes the data.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(self, Self::Append(_) | Self::Write(_) | Self::Replace(Replace { value: Some(_), .. }))
+        matches!(self, Self::Append(_) | Self::Write(_) | Self::Replace(Replace { changes: Some(_), .. }))
     }
 }
 

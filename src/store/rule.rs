@@ -5,6 +5,8 @@
 //!
 //! Invariant: a rule reads only the keys that it declares, and changes nothing outside its outcome.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
 use crate::data::change::Change;
@@ -49,35 +51,54 @@ pub struct Outcome {
 pub struct View<'a> {
     state: &'a State,
     staged: Option<&'a HashMap<String, Option<Member>>>,
+    now_ms: i64,
 }
 
 impl<'a> View<'a> {
     /// A view of a state with nothing staged.
     #[must_use]
-    pub fn of(state: &'a State) -> Self {
-        Self { state, staged: None }
+    pub fn of(state: &'a State, now_ms: i64) -> Self {
+        Self { state, staged: None, now_ms }
     }
 
     /// A view of a state under what is staged: the last value of each key, `None` where it is removed.
     #[must_use]
-    pub fn staged(state: &'a State, staged: &'a HashMap<String, Option<Member>>) -> Self {
-        Self { state, staged: Some(staged) }
+    pub fn staged(state: &'a State, staged: &'a HashMap<String, Option<Member>>, now_ms: i64) -> Self {
+        Self { state, staged: Some(staged), now_ms }
     }
 
-    /// The value of a key literal.
+    /// The value of a key literal; none where its time is over.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        match self.staged.and_then(|staged| staged.get(key)) {
-            Some(staged) => staged.as_ref().map(Member::value),
-            None => self.state.get(key).map(Member::value),
-        }
+        self.member(key).map(Member::value)
     }
 
-    /// The whole state; only for rules that read all of it, and queries that are answered alone.
+    /// The member of a key literal; none where its time is over.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub fn member(&self, key: &str) -> Option<&Member> {
+        let member = match self.staged.and_then(|staged| staged.get(key)) {
+            Some(staged) => staged.as_ref(),
+            None => self.state.get(key),
+        };
+        member.filter(|member| !member.is_over(self.now_ms))
+    }
+
+    /// A member with this value in the place of the one that is there: it keeps the time at which the key is over.
+    #[must_use]
+    pub fn changed(&self, key: &str, value: &str) -> Member {
+        Member::expiring(key, value, self.member(key).and_then(Member::expires_ms))
+    }
+
+    /// The whole state without what is over; only for rules that read all of it.
+    #[must_use]
+    pub fn state(&self) -> Cow<'_, State> {
         debug_assert!(self.staged.is_none_or(HashMap::is_empty));
-        self.state
+        if !self.state.has_over(self.now_ms) {
+            return Cow::Borrowed(self.state);
+        }
+        let mut state = self.state.clone();
+        state.expire(self.now_ms);
+        Cow::Owned(state)
     }
 }
 

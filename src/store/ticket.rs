@@ -26,13 +26,23 @@ pub struct Ticket {
     waits_from_us: u64,
     /// It was staged before and is staged again: it comes before all that waits.
     is_again: bool,
+    /// No earlier call of its thread waits.
+    is_first: bool,
     is_answered: bool,
 }
 
 impl Ticket {
     /// A ticket for the call that `outlet` knows as `id`.
     pub fn new(outlet: Arc<dyn Outlet>, id: usize) -> Self {
-        Self { outlet, id, asked_us: None, waits_from_us: 0, is_again: false, is_answered: false }
+        Self {
+            outlet,
+            id,
+            asked_us: None,
+            waits_from_us: 0,
+            is_again: false,
+            is_first: false,
+            is_answered: false,
+        }
     }
 
     /// The call is timed from here.
@@ -55,6 +65,17 @@ impl Ticket {
     #[must_use]
     pub fn waits_from_us(&self) -> u64 {
         self.waits_from_us
+    }
+
+    /// No earlier call of its thread waits: it need not come behind one.
+    pub fn follow_nothing(&mut self) {
+        self.is_first = true;
+    }
+
+    /// Whether no earlier call of its thread waited when it was made.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// The call was staged and is to be staged again.

@@ -35,6 +35,9 @@ use crate::store::report::Report;
 use crate::store::request::{Belief, Request};
 use crate::store::ticket::{Outlet, Ticket};
 
+/// So often a close looks whether the work beside has ended.
+const BESIDE_PAUSE: Duration = Duration::from_millis(10);
+
 /// The writer of a place, for callers on any thread.
 pub struct Writer<C: Core> {
     inbox: Arc<Inbox<C::Done>>,
@@ -51,6 +54,17 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// How long calls wait for others.
     pub patience: Arc<Patience>,
+    /// Which calls are timed.
+    pub timing: Timing,
+}
+
+/// Which calls are timed from the moment they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// Some, for the metrics.
+    Sampled,
+    /// Each one: it has a deadline.
+    Each,
 }
 
 impl<C: Core> Writer<C> {
@@ -79,8 +93,13 @@ impl<C: Core> Writer<C> {
         Ok(Self { inbox, thread: Mutex::new(Some(thread)), surroundings })
     }
 
-    fn flush_with(&self, mut ticket: Ticket, renewal: Renewal) {
+    fn time_end(&self, ticket: &mut Ticket) {
+        ticket.time_from(self.surroundings.clock.monotonic_us());
         ticket.wait_from(self.surroundings.patience.waited_us());
+    }
+
+    fn flush_with(&self, mut ticket: Ticket, renewal: Renewal) {
+        self.time_end(&mut ticket);
         self.inbox.push(Message::Flush(ticket, renewal), 0);
     }
 }
@@ -89,12 +108,13 @@ impl<C: Core> Backend for Writer<C> {
     fn call(&self, mut request: Request) {
         let size_bytes = request.size_bytes + REQUEST_BYTES;
         let load = self.inbox.load();
-        if load.calls.is_multiple_of(TIMED_CALLS) {
+        if self.surroundings.timing == Timing::Each || load.calls.is_multiple_of(TIMED_CALLS) {
             request.ticket.time_from(self.surroundings.clock.monotonic_us());
         }
         request.ticket.wait_from(self.surroundings.patience.waited_us());
         // Others wait for a next try, so it is not refused here.
-        if load.size_bytes + size_bytes > QUEUE_BYTES_MAX && !request.is_next_try() {
+        let waiting_bytes = load.size_bytes + self.surroundings.memory.waiting_bytes();
+        if waiting_bytes + size_bytes > QUEUE_BYTES_MAX && !request.is_next_try() {
             return request.ticket.answer(Err(Error::queue_full())).flush();
         }
         self.inbox.push(Message::Call(request), size_bytes);
@@ -104,8 +124,8 @@ impl<C: Core> Backend for Writer<C> {
         self.surroundings.memory.answer_now(log, query)
     }
 
-    fn guess(&self, log: &LogName, key: &str) -> Option<Belief> {
-        self.surroundings.memory.guess(log, key)
+    fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief> {
+        self.surroundings.memory.guess(log, keys)
     }
 
     fn read_on(&self, cursor: Box<dyn Cursor>, ticket: Ticket) {
@@ -117,7 +137,7 @@ impl<C: Core> Backend for Writer<C> {
     }
 
     fn close(&self, mut ticket: Ticket) {
-        ticket.wait_from(self.surroundings.patience.waited_us());
+        self.time_end(&mut ticket);
         self.inbox.push(Message::Close(ticket), 0);
     }
 
@@ -143,7 +163,7 @@ impl<C: Core> Backend for Writer<C> {
         let load = self.inbox.load();
         Report {
             queue_calls: load.calls as u64,
-            queue_bytes: load.size_bytes as u64,
+            queue_bytes: (load.size_bytes + self.surroundings.memory.waiting_bytes()) as u64,
             resident_bytes: None,
             place: self.surroundings.memory.report(),
         }
@@ -180,12 +200,20 @@ impl<C: Core> Shell<C> {
                 .core
                 .next_due_ms()
                 .map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.clock.monotonic_ms())));
+            let due_in = if self.waits_for_work_beside() {
+                Some(due_in.map_or(BESIDE_PAUSE, |due_in| due_in.min(BESIDE_PAUSE)))
+            } else {
+                due_in
+            };
             let Some(mut messages) = self.inbox.take(due_in) else {
-                if self.tasks_under_way == 0 {
+                if self.tasks_under_way == 0 && !self.core.is_waiting() {
                     break;
                 }
-                // Closed, but tasks are under way: their results still arrive.
+                // Closed, but tasks are under way, or calls wait: their results still arrive.
                 self.clock.sleep_us(200);
+                if catch_unwind(AssertUnwindSafe(|| self.core.tick())).is_err() {
+                    self.core.distrust_memory();
+                }
                 continue;
             };
             while catch_unwind(AssertUnwindSafe(|| self.handle(&mut messages))).is_err() {
@@ -269,17 +297,25 @@ impl<C: Core> Shell<C> {
         }
     }
 
+    fn waits_for_work_beside(&self) -> bool {
+        !self.closes.is_empty() && self.core.has_work_beside()
+    }
+
     /// A flush waits for the tasks that it depends on, then does the rest itself.
     fn answer_flushes(&mut self) {
-        if self.tasks_under_way == 0 {
-            self.flushes.append(&mut self.closes);
+        if self.tasks_under_way == 0 && !self.waits_for_work_beside() {
+            // What is called before a close may be work beside by and by.
+            let (later, now): (Vec<_>, Vec<_>) =
+                self.closes.drain(..).partition(|ticket| self.core.has_calls_before(ticket));
+            self.closes = later;
+            self.flushes.extend(now);
         }
         if self.flushes.is_empty() || self.core.is_busy() {
             return;
         }
-        // An update whose function runs just now was called before the flush of its thread.
+        // Such as an update whose function runs just now: it was called before the flush of its thread.
         let (later, now): (Vec<_>, Vec<_>) =
-            self.flushes.drain(..).partition(|ticket| self.core.holds_calls_of(ticket));
+            self.flushes.drain(..).partition(|ticket| self.core.has_calls_before(ticket));
         self.flushes = later;
         if !now.is_empty() {
             self.finish_for(now);

@@ -31,6 +31,6 @@ pub(super) fn since_1970_ns(time: SystemTime) -> i64 {
 }
 
 /// Waits.
-pub(super) fn sleep_us(duration_us: u64) {
+pub fn sleep_us(duration_us: u64) {
     std::thread::sleep(Duration::from_micros(duration_us));
 }

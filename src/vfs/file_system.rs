@@ -1,4 +1,4 @@
-//! What the engine needs of a file system and its clocks: a narrow, object-safe trait. The same engine runs on the
+//! What `files` needs of a file system and its clocks: a narrow, object-safe trait. The same code runs on the
 //! operating system and on a simulated disk.
 //!
 //! A file is a regular file. Anything else at a path (a FIFO, a socket, a device) is an `EINVAL` that says so: from

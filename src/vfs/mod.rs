@@ -1,4 +1,4 @@
-//! The only door to files and clocks. `file_system` is the trait that the engine uses, `real` the operating system,
+//! The only door to files and clocks. `file_system` is the trait that `files` uses, `real` the operating system,
 //! `simulated` a disk in memory that can fail and crash. `clock` is for those who need the time alone.
 //!
 //! Invariant: no other room uses `std::fs` or reads a clock of the standard library; `tests/layers.rs` checks it.
@@ -6,12 +6,14 @@
 mod clock;
 mod file_system;
 mod real;
+mod settings_file;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod syncer;
 mod syncing;
 
-pub use clock::{monotonic_us, now_ms};
+pub use clock::{monotonic_us, now_ms, sleep_us};
 pub use file_system::{File, FileSystem, FileSystemRef, Missing, Stamp, SyncBeside};
 pub use real::RealFileSystem;
+pub use settings_file::{SettingsFile, read_settings_file};
 pub use syncing::Syncing;

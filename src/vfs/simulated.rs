@@ -32,112 +32,31 @@
 //!     beginning. Nothing becomes durable by it.
 //! 12. What was durable stays readable and unchanged. (Damage is put there by tests that want it.)
 //!
-//! `node` and `disk` hold the content, `crash` and `outcome` say what is left of it, `process` and
-//! `world` are the calls; here is what a test sees.
+//! `node` and `disk` hold the content, `pending`, `crash` and `outcome` say what is left of it,
+//! `call`, `process` and `world` are the calls; here is what a test sees.
 
+mod call;
 mod crash;
 mod disk;
 mod node;
 mod outcome;
+mod pending;
 mod process;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::error::Code;
-
+pub use call::{Call, CallKind, Fault, FaultPlan, Interloper, Watcher};
+use call::{Caller, MS};
 pub use disk::Disk;
 use node::Target;
 pub use outcome::{Kept, Outcome, Random};
 pub use process::Process;
 use world::World;
-
-const MS: i64 = 1_000_000;
-/// How a call fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// `EIO`.
-    Io,
-    /// `ENOSPC`.
-    NoSpace,
-    /// `EINTR`.
-    Interrupted,
-    /// `ENOSPC` after half of the bytes were written; only for writes.
-    ShortWrite,
-    /// `EIO` after all bytes were written; only for writes.
-    LateWrite,
-}
-
-impl Fault {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Io, Self::NoSpace, Self::Interrupted, Self::ShortWrite, Self::LateWrite];
-
-    /// The code that the caller sees.
-    #[must_use]
-    pub fn code(self) -> Code {
-        match self {
-            Self::Io | Self::LateWrite => Code::Eio,
-            Self::NoSpace | Self::ShortWrite => Code::Enospc,
-            Self::Interrupted => Code::Eintr,
-        }
-    }
-
-    fn is_for(self, kind: CallKind) -> bool {
-        !matches!(self, Self::ShortWrite | Self::LateWrite) || matches!(kind, CallKind::Write { .. })
-    }
-}
-
-/// Which calls fail: `count` of them from number `first` on.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultPlan {
-    /// Number of the first one.
-    pub first: u64,
-    /// How many.
-    pub count: u64,
-    /// How.
-    pub fault: Fault,
-}
-
-/// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallKind {
-    /// Changes nothing.
-    Look,
-    /// Changes names, or a file's length.
-    Change,
-    /// Writes so many bytes.
-    Write {
-        /// How many.
-        size_bytes: usize,
-    },
-    /// Makes changes durable.
-    Sync,
-}
-
-/// A call, for a watcher.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// 1 for the first on this disk.
-    pub number: u64,
-    /// The system call.
-    pub name: &'static str,
-    /// The file.
-    pub path: PathBuf,
-    /// What it does.
-    pub kind: CallKind,
-}
-
-/// Sees each call that changes something, with the disk as it is when the power is cut during that call: a change is made
-/// but not durable, a sync made nothing durable yet.
-pub type Watcher = Box<dyn FnMut(&Disk, &Call) + Send>;
-
-/// What somebody does just before a call.
-pub type Interloper = Box<dyn FnOnce() + Send>;
 
 /// A simulated machine: a disk, a clock, and processes.
 #[derive(Clone)]
@@ -179,13 +98,15 @@ impl SimulatedDisk {
     pub fn process(&self) -> Process {
         let mut world = self.world.lock();
         world.processes += 1;
-        Process { world: Arc::clone(&self.world), number: world.processes, is_spared: false }
+        let caller = Caller { process: world.processes, is_spared: false };
+        Process::new(Arc::clone(&self.world), caller)
     }
 
     /// A process (a person, a test) whose calls never fail and are not counted.
     #[must_use]
     pub fn outsider(&self) -> Process {
-        Process { is_spared: true, ..self.process() }
+        let caller = Caller { is_spared: true, ..self.process().caller() };
+        Process::new(Arc::clone(&self.world), caller)
     }
 
     /// The disk as it is.
@@ -265,8 +186,9 @@ impl SimulatedDisk {
     /// Ends a process at once.
     pub fn kill(&self, process: &Process) {
         let mut world = self.world.lock();
-        world.dead.insert(process.number);
-        world.locks.retain(|_, (_, holder, _)| *holder != process.number);
+        let number = process.caller().process;
+        world.dead.insert(number);
+        world.locks.retain(|_, (_, holder, _)| *holder != number);
     }
 
     /// Another program holds the lock on the file at `path` for that long.

@@ -109,19 +109,8 @@ impl Compaction {
         tickets: Vec<Ticket>,
         tries: u32,
     ) -> CompactJob {
-        self.running = Some(Running {
-            tickets,
-            tries,
-            rounds: 0,
-            snapshot_end: log.end(),
-            snapshot_lines: log.file().lines(),
-            checkpoint_lines: 0,
-            mirror: None,
-            started_us: context.files.monotonic_us(),
-            kind,
-        });
         let paths = log.paths();
-        CompactJob {
+        let job = CompactJob {
             log: paths.name.clone(),
             generation: log.generation(),
             temporary: context.temporary(&paths.log),
@@ -133,7 +122,20 @@ impl Compaction {
                 folders: paths.clone(),
             },
             syncing: context.syncing(),
-        }
+        };
+        // Not before there is a job: without one nobody would come back to this compaction.
+        self.running = Some(Running {
+            tickets,
+            tries,
+            rounds: 0,
+            snapshot_end: log.end(),
+            snapshot_lines: log.file().lines(),
+            checkpoint_lines: 0,
+            mirror: None,
+            started_us: context.files.monotonic_us(),
+            kind,
+        });
+        job
     }
 
     /// Takes the result of a step. `ready` says whether the log is in step with its files, under the lock.
@@ -223,7 +225,7 @@ impl Running {
     ) -> Result<Step> {
         let Compacted { copied_to, lines, file, .. } = compacted;
         self.checkpoint_lines += lines;
-        let left = writer.log().end() - copied_to;
+        let Some(left) = writer.log().end().checked_sub(copied_to) else { return Ok(Step::Again) };
         if left > LAST_TAIL_BYTES_MAX && self.rounds < ROUNDS_MAX {
             return Ok(Step::CopyMore(copied_to, file));
         }
@@ -241,7 +243,7 @@ impl Running {
     ) -> Result<Step> {
         let files = &*context.files;
         let old_end = log.end();
-        let new = self.complete(context, log, file, copied_to)?;
+        let Some(new) = self.complete(context, log, file, copied_to)? else { return Ok(Step::Again) };
         if log.file().is_unsynced() && context.syncing().is_on() {
             // A mirror must not be newer than what is on disk of the log.
             log.sync(context)?;
@@ -273,21 +275,23 @@ impl Running {
         Ok(Step::Done)
     }
 
-    /// Copies the last lines to the new log, so that it has all.
+    /// Copies the last lines to the new log, so that it has all. `None` where the old or the new one has become shorter
+    /// meanwhile: what it had is not known any more.
     fn complete(
         &self,
         context: &Context,
         log: &OpenLog,
         mut file: Box<dyn File>,
         copied_to: u64,
-    ) -> Result<Replacement> {
+    ) -> Result<Option<Replacement>> {
         let syncing = context.syncing();
         let old_end = log.end();
+        let Some(copied_bytes) = old_end.checked_sub(self.snapshot_end) else { return Ok(None) };
         if old_end > copied_to {
             copy_tail(&*context.files, &log.paths().log, &mut *file, copied_to, old_end, syncing)?;
         }
         let mut added_bytes = 0;
-        if old_end > self.snapshot_end && log.file().mending().is_unterminated {
+        if copied_bytes > 0 && log.file().mending().is_unterminated {
             file.append(b"\n")?;
             if syncing.is_on() {
                 file.sync_data()?;
@@ -296,12 +300,10 @@ impl Running {
         }
         // The file is closed here: some systems do not let others read a locked one, and the folder's lock is ours.
         let end = file.stamp()?.size_bytes;
-        Ok(Replacement {
-            snapshot_end: self.snapshot_end,
-            checkpoint_end: end - (old_end - self.snapshot_end) - added_bytes,
-            end,
-            lines: self.checkpoint_lines + log.file().lines().saturating_sub(self.snapshot_lines),
-        })
+        let lines = self.checkpoint_lines + log.file().lines().saturating_sub(self.snapshot_lines);
+        let checkpoint_end = end.checked_sub(copied_bytes + added_bytes);
+        let snapshot_end = self.snapshot_end;
+        Ok(checkpoint_end.map(|checkpoint_end| Replacement { snapshot_end, checkpoint_end, end, lines }))
     }
 
     fn notify(&self, context: &Context, log: &OpenLog, before_bytes: u64, backup: Option<&Path>) {
@@ -349,5 +351,62 @@ fn remove_temporaries(context: &Context, log: &Path, mirror: Option<FreshMirror>
     let _ = context.files.remove(log);
     if let Some(mirror) = mirror {
         let _ = context.files.remove(&mirror.temporary);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::data::name::LogName;
+    use crate::files::log::paths::LogPaths;
+    use crate::files::options::Options;
+    use crate::files::shelf::Shelf;
+    use crate::store::event::{Notice, NoticeSink};
+    use crate::vfs::RealFileSystem;
+
+    struct Silent;
+
+    impl NoticeSink for Silent {
+        fn notify(&self, _: Notice) {}
+    }
+
+    fn running(snapshot_end: u64) -> Running {
+        Running {
+            tickets: Vec::new(),
+            tries: 0,
+            rounds: 0,
+            snapshot_end,
+            snapshot_lines: 1,
+            checkpoint_lines: 1,
+            mirror: None,
+            started_us: 0,
+            kind: OldLogKind::Backup,
+        }
+    }
+
+    /// The log here is empty: its end is 0.
+    #[test]
+    fn a_log_that_has_become_shorter_is_compacted_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = Arc::new(RealFileSystem::new());
+        let context = Context::new(files, folder.path().to_owned(), Options::default(), Arc::new(Silent));
+        let paths = LogPaths::new(folder.path(), &LogName::new("players").expect("a name"));
+        paths.create_folders(&*context.files, context.syncing()).expect("folders");
+        let mut writer = LogWriter::new(OpenLog::new(paths.clone(), Arc::new(Shelf::new(paths.clone()))));
+        let temporary = context.temporary(&paths.log);
+        let fresh = || context.files.create(&temporary).expect("a file");
+
+        let complete = |snapshot_end, file| {
+            let new = running(snapshot_end).complete(&context, writer.log(), file, snapshot_end);
+            new.expect("a readable log").map(|new| new.checkpoint_end)
+        };
+        assert_eq!(complete(0, fresh()), Some(0));
+        assert_eq!(complete(1, fresh()), None, "shorter than the snapshot");
+
+        let compacted = Compacted { copied_to: 1, mirror: None, lines: 1, file: fresh() };
+        let step = running(0).next(&context, &mut writer, &temporary, compacted);
+        assert!(matches!(step, Ok(Step::Again)), "shorter than what was copied");
     }
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::name::LogName;
-use crate::data::state::{Member, Snapshot};
+use crate::data::state::Snapshot;
 use crate::error::{Error, Result};
 use crate::files::log::bytes::copy_range;
 use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks};
@@ -97,7 +97,7 @@ impl CompactJob {
                                 files,
                                 path,
                                 &folders.mirror,
-                                &snapshot,
+                                &shown(&snapshot, files.now_ms()),
                                 log_end,
                                 Pace::beside(syncing),
                             )
@@ -123,6 +123,11 @@ impl CompactJob {
     }
 }
 
+/// What a mirror shows of a state.
+fn shown(snapshot: &Snapshot, now_ms: i64) -> Snapshot {
+    snapshot.iter().filter(|member| !member.is_over(now_ms)).cloned().collect()
+}
+
 /// Writes the checkpoint; gives the open file and the number of lines.
 fn checkpoint(
     files: &dyn FileSystem,
@@ -144,7 +149,7 @@ fn checkpoint(
     for (number, part) in parts.iter().enumerate() {
         let more = parts.len() - 1 - number;
         line.clear();
-        Encoder::new(&mut line).checkpoint(now_ms, part.iter().map(Member::text), more as u64);
+        Encoder::new(&mut line).checkpoint(now_ms, part, more as u64);
         file.append(&line)?;
         pace.rest(files, &mut *file)?;
     }

@@ -3,7 +3,8 @@
 //! Invariant: each line has a checksum, compact JSON and its line break; what `Entry::decode` makes of it is what was
 //! asked for.
 
-use crate::data::entry_text::CHECKPOINT_START;
+use crate::data::entry_text::{CHECKPOINT_START, EXPIRES_START, UNTIL_START, expiries_text};
+use crate::data::state::Member;
 use crate::data::time::iso;
 use crate::files::log::entry::{
     CRC_START, EDIT_OF_OLD, EDIT_START, EMPTY_KEY, END, MEMORY_START, MORE_START, MemoryTag, Tag, hex,
@@ -30,23 +31,26 @@ impl<'a> Encoder<'a> {
     }
 
     /// A SET of one key.
-    pub fn set(&mut self, now_ms: i64, key: &str, value: &str, more: u64) {
-        if key == EMPTY_KEY {
+    pub fn set(&mut self, now_ms: i64, member: &Member, more: u64) {
+        if member.key() == EMPTY_KEY {
             // Replay takes a SET with an empty key for one of `data`.
-            let member = format!("{key}:{value}");
-            return self.set_many(now_ms, std::iter::once(member.as_str()), more);
+            return self.set_many(now_ms, std::slice::from_ref(member), more);
         }
         let start = self.start(now_ms, "SET");
-        self.push(&[",\"key\":", key, ",\"value\":", value]);
+        self.push(&[",\"key\":", member.key(), ",\"value\":", member.value()]);
+        if let Some(expires_ms) = member.expires_ms() {
+            self.push(&[EXPIRES_START, &expires_ms.to_string()]);
+        }
         self.close(start, more);
     }
 
     /// A SET of several members.
-    pub fn set_many<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
+    pub fn set_many(&mut self, now_ms: i64, members: &[Member], more: u64) {
         let start = self.start(now_ms, "SET");
         self.push(&[",\"data\":{"]);
         self.join(members);
         self.push(&["}"]);
+        self.push(&[&expiries_text(members)]);
         self.close(start, more);
     }
 
@@ -57,12 +61,20 @@ impl<'a> Encoder<'a> {
         self.close(start, more);
     }
 
+    /// The tombstone of all keys that are over by `until_ms`.
+    pub fn expire(&mut self, now_ms: i64, until_ms: i64) {
+        let start = self.start(now_ms, "EXPIRE");
+        self.push(&[UNTIL_START, &until_ms.to_string()]);
+        self.close(start, 0);
+    }
+
     /// A checkpoint, or one part of it.
-    pub fn checkpoint<'m>(&mut self, now_ms: i64, members: impl Iterator<Item = &'m str>, more: u64) {
+    pub fn checkpoint(&mut self, now_ms: i64, members: &[Member], more: u64) {
         let start = self.out.len();
         self.push(&[CHECKPOINT_START, "{"]);
         self.join(members);
         self.push(&["},\"compactedAt\":\"", &iso(now_ms), "\""]);
+        self.push(&[&expiries_text(members)]);
         self.close(start, more);
     }
 
@@ -79,9 +91,9 @@ impl<'a> Encoder<'a> {
         start
     }
 
-    fn join<'m>(&mut self, members: impl Iterator<Item = &'m str>) {
-        for (number, member) in members.enumerate() {
-            self.push(&[if number == 0 { "" } else { "," }, member]);
+    fn join(&mut self, members: &[Member]) {
+        for (number, member) in members.iter().enumerate() {
+            self.push(&[if number == 0 { "" } else { "," }, member.text()]);
         }
     }
 
@@ -134,6 +146,12 @@ impl Lines {
     /// Adds the line of an entry's text: a JSON object without its closing brace.
     pub fn raw(&mut self, open: &str) {
         Encoder::new(&mut self.bytes).raw(open, 0);
+        self.count += 1;
+    }
+
+    /// Adds the line that removes what is over by now.
+    pub fn expire(&mut self, now_ms: i64) {
+        Encoder::new(&mut self.bytes).expire(now_ms, now_ms);
         self.count += 1;
     }
 

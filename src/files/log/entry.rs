@@ -5,6 +5,7 @@
 //! {"timestamp":ISO,"op":"SET","data":{…},"_crc":"89abcdef"}\n
 //! {"timestamp":ISO,"op":"DELETE","key":K,"_crc":"89abcdef"}\n
 //! {"op":"CHECKPOINT","state":{…},"compactedAt":ISO,"_crc":"89abcdef"}\n
+//! {"timestamp":ISO,"op":"EXPIRE","_until":ms,"_crc":"89abcdef"}\n
 //! {"op":"END","_end":true,"_crc":"89abcdef"}\n
 //! └──────────── checked ────────────────────────┘
 //! ```
@@ -285,6 +286,7 @@ pub fn guess_key(line: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::state::Member;
     use crate::files::log::encoder::Encoder;
 
     fn line(write: impl FnOnce(&mut Encoder)) -> String {
@@ -298,8 +300,10 @@ mod tests {
         let entry = Entry::decode(line.as_bytes()).unwrap();
         entry.changes(|change| {
             found.push(match change {
-                KeyChange::Set(key, value) => format!("{key}={value}"),
+                KeyChange::Set(key, value, None) => format!("{key}={value}"),
+                KeyChange::Set(key, value, Some(expires_ms)) => format!("{key}={value} until {expires_ms}"),
                 KeyChange::Delete(key) => format!("-{key}"),
+                KeyChange::Expire(until_ms) => format!("-until {until_ms}"),
             });
         });
         found
@@ -308,7 +312,7 @@ mod tests {
     #[test]
     fn lines_are_written_as_the_format_says() {
         assert_eq!(
-            line(|lines| lines.set(0, "\"u1\"", "{\"a\":1}", 0)),
+            line(|lines| lines.set(0, &Member::new("\"u1\"", "{\"a\":1}"), 0)),
             "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1},\"_crc\":\"8e7a16f8\"}\n"
                 .replace("8e7a16f8", &format!("{:08x}", crc32fast::hash(
                     b"{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"u1\",\"value\":{\"a\":1}"
@@ -328,8 +332,9 @@ mod tests {
                 "{\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"op\":\"DELETE\",\"key\":\"u1\"}"
             );
         }
-        let checkpoint = line(|lines| lines.checkpoint(0, ["\"a\":1", "\"b\":2"].into_iter(), 0));
-        let empty_key = line(|lines| lines.set(0, EMPTY_KEY, "1", 0));
+        let checkpoint =
+            line(|lines| lines.checkpoint(0, &[Member::new("\"a\"", "1"), Member::new("\"b\"", "2")], 0));
+        let empty_key = line(|lines| lines.set(0, &Member::new(EMPTY_KEY, "1"), 0));
         assert_eq!(changes(&empty_key), ["\"\"=1"], "{empty_key}");
         assert!(checkpoint.starts_with(
             "{\"op\":\"CHECKPOINT\",\"state\":{\"a\":1,\"b\":2},\"compactedAt\":\"1970-01-01T00:00:00.000Z\",\"_crc\":\""
@@ -339,7 +344,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let good = line(|lines| lines.set(0, "\"k\"", "{\"n\":12}", 0));
+        let good = line(|lines| lines.set(0, &Member::new("\"k\"", "{\"n\":12}"), 0));
         let good = good.trim_end();
         for at in 0..good.len() {
             for bit in 0..8 {

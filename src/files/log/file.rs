@@ -184,6 +184,13 @@ impl LogFile {
         self.witness = opened.filter(|file| file.stamp().ok().map(|it| it.id) == self.stamp.map(|it| it.id));
     }
 
+    /// The log that is known, whatever stands at its path.
+    pub fn known_log(&mut self) -> Option<&mut (dyn File + 'static)> {
+        let known = self.stamp?;
+        let witness = self.witness.as_deref_mut()?;
+        (witness.stamp().ok()?.id == known.id).then_some(witness)
+    }
+
     /// The log that is known, whatever stands at its path, if it has more than is known.
     pub fn witness(&mut self) -> Option<&mut (dyn File + 'static)> {
         let known = self.stamp?;

@@ -39,8 +39,10 @@ pub struct Wanted {
 ///
 /// ```text
 /// {"lines":[{"line":1,"offset":0,"sizeBytes":99,"isTerminated":true,"state":"checked","time":…,"entry":{…},
-///  "changes":[["set",1],["deleted"]]},…],"next":{"offset":100,"line":2},"isEnd":true,"sizeBytes":100}
+///  "changes":[["set",1],["expiring",1,ms],["deleted"]]},…],"next":{"offset":100,"line":2},"isEnd":true,"sizeBytes":100}
 /// ```
+///
+/// `"until":ms` behind the changes: all keys that are over by then are removed.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -155,20 +157,34 @@ fn push_content(out: &mut String, entry: &Entry, wanted: Wanted) {
     if wanted.changes {
         out.push_str(",\"changes\":[");
         let mut comma = "";
+        let mut until = None;
         entry.changes(|change| {
             let _ = match change {
-                KeyChange::Set(key, value) => write!(out, "{comma}[{key},{value}]"),
+                KeyChange::Set(key, value, None) => write!(out, "{comma}[{key},{value}]"),
+                KeyChange::Set(key, value, Some(expires_ms)) => {
+                    write!(out, "{comma}[{key},{value},{expires_ms}]")
+                }
                 KeyChange::Delete(key) => write!(out, "{comma}[{key}]"),
+                KeyChange::Expire(until_ms) => {
+                    until = Some(until_ms);
+                    Ok(())
+                }
             };
-            comma = ",";
+            if !matches!(change, KeyChange::Expire(_)) {
+                comma = ",";
+            }
         });
         out.push(']');
+        if let Some(until_ms) = until {
+            let _ = write!(out, ",\"until\":{until_ms}");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::state::Member;
     use crate::files::log::encoder::Encoder;
     use crate::vfs::RealFileSystem;
 
@@ -177,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
         let mut bytes = Vec::new();
-        Encoder::new(&mut bytes).set(0, "\"k\"", "1", 0);
+        Encoder::new(&mut bytes).set(0, &Member::new("\"k\"", "1"), 0);
         let first = bytes.len();
         bytes.extend_from_slice(b"{\"op\":\"NOTE\"}\n\nx\"key\":\"u1\",\n{\"op\"");
         std::fs::write(&path, &bytes).unwrap();

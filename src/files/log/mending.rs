@@ -1,7 +1,14 @@
 //! What is wrong with a log file, and where its lines stand once that is mended.
 //!
-//! Replay finds it, `LogFile` keeps it, and the next write mends it: `file` sets a torn tail aside, `rewrite` the
-//! damaged lines.
+//! Replay finds most of it; an append or a sync of ours that fails adds the rest. `LogFile` keeps it, and mends it before
+//! the next append or compaction, and before a removal without a line where the end is in doubt:
+//!
+//! | what                                                        | mended by                                     |
+//! |-------------------------------------------------------------|-----------------------------------------------|
+//! | torn bytes                                                  | `torn_tail`: set aside, cut off               |
+//! | damage, missing breaks, a byte order mark, a sync in doubt  | `rewrite`: the log is written anew            |
+//! | an append that failed                                       | `file`: cut off, by `catch_up` at the latest  |
+//! | a last entry without its line break                         | `file`: the next append begins with the break |
 
 use crate::files::log::encoder::end_line;
 use crate::files::log::lines::{BOM, Damage};

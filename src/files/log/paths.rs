@@ -4,12 +4,14 @@
 //! NAME.json                                  the mirror
 //! logs/NAME.log                              the log
 //! logs/NAME.log.mended.tmp                   the log while it is written anew
-//! logs/NAME.log.KIND.N, logs/NAME.log.KIND.N.gz    what was set aside or left behind: KIND is
-//!                                            `torn`, `corrupt`, `backup` or `archive`; N grows, about milliseconds since 1970
+//! logs/NAME.log.KIND.N                       what was set aside (KIND is `torn` or `corrupt`) or left behind (`backup`
+//!                                            or `archive`); N grows, about milliseconds since 1970
+//! logs/NAME.log.KIND.N.gz                    a backup or an archive, compressed
 //! .progressive-storage/NAME.mirror           the record of the mirror
 //! ```
 //!
-//! Invariant: a free name has a number above those of its kind, and there is no file at it.
+//! Invariant: there is no file at a free name. One of `free_sibling` and `free_after` has a number above those of its
+//! kind, or above the one that is given, as long as there are numbers.
 
 use std::path::{Path, PathBuf};
 

@@ -36,9 +36,9 @@ impl LogCursor {
 impl Cursor for LogCursor {
     fn next_piece(mut self: Box<Self>) -> Result<EntryPiece> {
         let mut builder = TextBuilder::in_one_piece(TextKind::Array);
+        let mut is_empty = true;
         if let Some(log) = &mut self.log {
             let stop = self.offset + PIECE_BYTES;
-            let mut is_empty = true;
             let mut reader = LineReader::new(&mut **log, self.offset, self.end, 1);
             while let Some(line) = reader.next_line()? {
                 self.offset = line.end();
@@ -52,7 +52,8 @@ impl Cursor for LogCursor {
             }
         }
         let text = builder.finish().pieces.pop().unwrap_or_default();
-        Ok(EntryPiece { text, cursor: self })
+        // The empty piece is the last one: the file is closed here.
+        Ok(EntryPiece { text, cursor: if is_empty { None } else { Some(self) } })
     }
 }
 

@@ -71,8 +71,8 @@ pub struct LoggedMemory {
     pub log_end: u64,
 }
 
-/// Called with each change of a key: key, value before, value after.
-pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&str>, Option<&str>);
+/// Called with each change of a key: key, member before, member after.
+pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&Member>, Option<&Member>);
 
 /// Whether the lines that were read end with a whole operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,13 +233,18 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
 fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
     let state = &mut replayed.state;
     entry.changes(|change| match change {
-        KeyChange::Set(key, value) => {
-            on_change(key, state.get(key).map(Member::value), Some(value));
-            state.set(Member::new(key, value));
+        KeyChange::Set(key, value, expires_ms) => {
+            let member = Member::expiring(key, value, expires_ms);
+            on_change(key, state.get(key), Some(&member));
+            state.set(member);
         }
         KeyChange::Delete(key) => {
-            on_change(key, state.get(key).map(Member::value), None);
+            on_change(key, state.get(key), None);
             state.remove(key);
+        }
+        KeyChange::Expire(until_ms) => {
+            state.over(until_ms).for_each(|member| on_change(member.key(), Some(member), None));
+            state.expire(until_ms);
         }
     });
 }

@@ -173,6 +173,7 @@ impl Nesting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::state::Member;
     use crate::files::log::encoder::Encoder;
 
     const OLD: &str = "{\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"op\":\"SET\",\"key\":\"b\",\"value\":2}";
@@ -190,7 +191,7 @@ mod tests {
 
     fn ours() -> String {
         let mut out = Vec::new();
-        Encoder::new(&mut out).set(0, "\"b\"", "2", 0);
+        Encoder::new(&mut out).set(0, &Member::new("\"b\"", "2"), 0);
         String::from_utf8(out).unwrap().trim_end().to_owned()
     }
 

@@ -1,5 +1,8 @@
 //! Changes of single keys: what differs between two states, and applying it.
 //!
+//! A mirror has no expiries, and lacks what was over when it was written: `edits_in` compares it with a state so that
+//! neither is taken for an edit.
+//!
 //! Invariant: `difference(base, content)` applied to `base` gives the keys and values of `content`.
 
 use crate::data::state::{Member, State};
@@ -31,6 +34,32 @@ pub fn difference(base: &State, content: &State) -> Vec<Edit> {
         .map(|member| Edit::Set(member.clone()))
         .chain(removed.map(|member| Edit::Delete(member.key().to_owned())))
         .collect()
+}
+
+/// What a mirror that shows `content` changes of `base`, which it was made from. A key that is over by `now_ms` and not in
+/// the mirror was left out, not removed.
+pub fn edits_in(base: &State, content: &State, now_ms: i64) -> Vec<Edit> {
+    let changed = content
+        .iter()
+        .filter(|member| base.get(member.key()).is_none_or(|before| !before.shows_same(member)));
+    let removed = base.iter().filter(|member| content.get(member.key()).is_none() && !member.is_over(now_ms));
+    changed
+        .map(|member| Edit::Set(member.clone()))
+        .chain(removed.map(|member| Edit::Delete(member.key().to_owned())))
+        .collect()
+}
+
+/// Edits with the expiries of the keys that they change: in the newest state, else in what they were made from.
+pub fn with_expiries(edits: Vec<Edit>, newest: &State, base: &State) -> Vec<Edit> {
+    let keep = |edit| match edit {
+        Edit::Set(member) => {
+            let before = newest.get(member.key()).or_else(|| base.get(member.key()));
+            let expires_ms = before.and_then(Member::expires_ms);
+            Edit::Set(member.with_expiry(expires_ms))
+        }
+        removal @ Edit::Delete(_) => removal,
+    };
+    edits.into_iter().map(keep).collect()
 }
 
 /// Applies `edits`, and keeps those that changed something.

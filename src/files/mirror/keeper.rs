@@ -4,10 +4,16 @@
 //! |---------------------------|-----------------------------------------------------|---------------|
 //! | small (up to 64 KiB)      | in the commit, before the promise resolves          | beside the log, before the rename; its name at a clean end or compaction |
 //! | larger                    | by a job, within a second; later where writing takes over half of it | before the rename |
-//! | any                       | at `finish`: flush, close, exit                     | always        |
+//! | any                       | at `finish`: flush, close, exit                     | with its name |
+//! | any, with `mirror: 'close'` | at `finish` and by a compaction, never because of a change; and after a log was lost | with its name |
 //!
-//! A mirror that cannot be written never fails the call: the log has the data. A person is notified once, and the mirror
-//! is tried again.
+//! With `fsync: 'never'` nothing is synced.
+//!
+//! A mirror that cannot be written never fails a write: the log has the data. An event reports it each time, and the
+//! mirror is tried again after five seconds. It does fail a compaction and `finish`, which need it.
+//!
+//! A lost log is written anew as a checkpoint. As in a compaction, a mirror as new as that has to stand beside it: else an
+//! older one could no longer be recognised.
 //!
 //! Invariant: a mirror is moved into its place only while the file there is the one that was taken into account
 //! (`MirrorTracker::seen`), no edit waits to be logged, and the log has all that memory has.
@@ -21,11 +27,13 @@ use crate::files::event::Event;
 use crate::files::log::bytes::log_mark;
 use crate::files::log::paths::free_name;
 use crate::files::mirror::content::{FreshMirror, SMALL_MIRROR_BYTES, SmallMirror, small_text, write_large};
+use crate::files::mirror::cost::MirrorCost;
 use crate::files::mirror::edit::{Edit, apply_changes};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::mirror::place::{Way, place, settle};
 use crate::files::mirror::record::{MirrorRecord, RecordStage};
 use crate::files::mirror::tracker::{LogFacts, MirrorTracker};
+use crate::files::options::MirrorMode;
 use crate::files::policy::{RETRY_DELAY_MS, mirror_delay_ms};
 use crate::files::temporary::Pace;
 
@@ -41,6 +49,8 @@ pub struct MirrorKeeper {
     is_being_written: bool,
     /// How long the last one took.
     last_duration_ms: u64,
+    /// What all of them cost.
+    cost: MirrorCost,
 }
 
 impl MirrorKeeper {
@@ -102,7 +112,7 @@ impl MirrorKeeper {
             generation,
             temporary: context.temporary(&log.paths.mirror),
             mirror: log.paths.mirror.clone(),
-            snapshot: log.shelf.with_state(State::snapshot),
+            snapshot: log.shelf.with_state(|state| state.live_snapshot(context.files.now_ms())),
             log_end: log.end,
             log_mark: log.mark,
             syncing: context.syncing(),
@@ -122,6 +132,9 @@ impl MirrorKeeper {
         let MirrorDone { generation: begun, log_mark, duration_ms, result, .. } = done;
         self.is_being_written = false;
         self.last_duration_ms = duration_ms;
+        if let Ok(fresh) = &result {
+            self.note_cost(context, log, fresh.id.stamp.size_bytes, duration_ms);
+        }
         let published = match (ready, result) {
             (Ok(()), Ok(fresh)) => {
                 let is_newer = self.tracker.shown_log_end().is_none_or(|shown| shown < fresh.log_end);
@@ -140,8 +153,16 @@ impl MirrorKeeper {
         self.note_age(context, log, duration_ms);
         if let Err(error) = published {
             self.failed(context, log, &error);
-        } else if self.tracker.shown_log_end() != Some(log.end) {
+        } else if follows(context) && self.tracker.shown_log_end() != Some(log.end) {
             self.is_due(context);
+        }
+    }
+
+    /// A person is to know of a mirror that takes much of the disk's time.
+    fn note_cost(&mut self, context: &Context, log: LogFacts, size_bytes: u64, duration_ms: u64) {
+        let per_minute_ms = self.cost.wrote(context.files.monotonic_ms(), duration_ms);
+        if let Some(per_minute_ms) = per_minute_ms.filter(|_| follows(context)) {
+            context.notify(log.paths, &Event::MirrorCostly { size_bytes, duration_ms, per_minute_ms });
         }
     }
 
@@ -173,7 +194,7 @@ impl MirrorKeeper {
         log: LogFacts,
         changes: &[Edit],
     ) -> Option<Result<SmallMirror>> {
-        if !self.tracker.is_wanted() || self.tracker.is_broken() {
+        if !follows(context) || !self.tracker.is_wanted() || self.tracker.is_broken() {
             return None;
         }
         let text = log.shelf.with_state(|published| {
@@ -182,15 +203,15 @@ impl MirrorKeeper {
             }
             let mut state: State = published.clone();
             apply_changes(&mut state, changes);
-            small_text(state.iter(), SMALL_MIRROR_BYTES)
+            small_text(state.live(context.files.now_ms()), SMALL_MIRROR_BYTES)
         })?;
         let temporary = context.temporary(&log.paths.mirror);
         Some(SmallMirror::begin(&*context.files, temporary, &log.paths.mirror, &text, context.syncing()))
     }
 
-    /// After a commit: a small mirror at once, a large one soon. `begun` shows what was committed.
+    /// After a commit, where the mirror follows: a small one at once, a large one soon. `begun` shows what was committed.
     pub fn after_commit(&mut self, context: &Context, log: LogFacts, begun: Option<Result<SmallMirror>>) {
-        if self.tracker.is_wanted() {
+        if follows(context) && self.tracker.is_wanted() {
             match self.write_small(context, log, begun) {
                 Ok(true) => self.due_ms = None,
                 Ok(false) => self.is_due(context),
@@ -250,7 +271,7 @@ impl MirrorKeeper {
         let is_stale = self.tracker.shown_log_end() != Some(log.end);
         if (is_stale && !self.tracker.has_nothing_to_show(log)) || self.is_doubtful {
             let temporary = context.temporary(&log.paths.mirror);
-            let snapshot = log.shelf.with_state(State::snapshot);
+            let snapshot = log.shelf.with_state(|state| state.live_snapshot(context.files.now_ms()));
             let pace = Pace::awaited(context.syncing());
             let files = &*context.files;
             let fresh = write_large(files, temporary, &log.paths.mirror, &snapshot, log.end, pace)?;
@@ -354,4 +375,9 @@ impl MirrorKeeper {
         }
         Ok(true)
     }
+}
+
+/// Whether changes have mirrors written.
+fn follows(context: &Context) -> bool {
+    context.options.mirror == MirrorMode::Follow
 }

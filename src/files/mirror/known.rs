@@ -1,6 +1,6 @@
 //! What a process knows of a mirror: what it shows, whose edit it holds, and what was known before the files changed.
 //!
-//! Plain values: `open::load` finds them out, `MirrorKeeper` keeps them.
+//! Plain values: `open::reconcile` and `MirrorTracker` find them out, and `MirrorTracker` keeps them.
 
 use crate::data::state::State;
 use crate::files::log::entry::EditTag;

@@ -1,6 +1,7 @@
 //! The JSON file beside the log.
 
 pub(crate) mod content;
+pub(crate) mod cost;
 pub(crate) mod edit;
 pub(crate) mod job;
 pub(crate) mod keeper;

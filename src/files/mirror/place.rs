@@ -1,10 +1,12 @@
 //! Moving a fresh mirror into its place.
 //!
 //! 1. By one rename, so that any reader finds a whole file.
-//! 2. Where the system refuses that for good (a file that is mounted by itself): in place. This is the last resort, as a
-//!    reader may find a part of the file for a moment. A person is notified.
+//! 2. Where the system answers that with `EBUSY` (a file that is mounted by itself): in place. This is the last resort,
+//!    as a reader may find a part of the file for a moment. A person is notified.
 //!
-//! Invariant: on success `fresh.id.stamp` is the stamp of the file in its place.
+//! Invariant: after `settle`, or after writing in place, `fresh.id.stamp` is the stamp of the mirror in its place. Where
+//! a rename's stamp cannot be read, or somebody has replaced the file since, it is the one from before the rename: then
+//! the file there counts as another's.
 
 use crate::error::{Code, Error, Result};
 use crate::files::context::Context;

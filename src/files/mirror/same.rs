@@ -20,12 +20,13 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// The mirror's hash and stamp if its content is the text of `state`, byte for byte.
 pub fn same_mirror(files: &dyn FileSystem, paths: &LogPaths, state: &State) -> Result<Option<MirrorId>> {
+    let now_ms = files.now_ms();
     let Some(mut file) = files.open_read(&paths.mirror)? else { return Ok(None) };
     let stamp = file.stamp()?;
     let mut compared = Compared { file: &mut *file, offset: 0, hasher: Xxh3::new(), found: Vec::new() };
     let mut text = String::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 2));
     let mut count = 0;
-    for member in state.iter() {
+    for member in state.live(now_ms) {
         push_member(&mut text, member, count, usize::MAX);
         count += 1;
         if text.len() >= PIECE_BYTES {

@@ -20,7 +20,7 @@
 //!
 //! Invariant: `LostLog::is_memory_ahead` from the moment in which a lost log is noticed until memory is on disk.
 
-use crate::data::state::State;
+use crate::data::state::{Member, State};
 use crate::error::Result;
 use crate::files::context::Context;
 use crate::files::log::bytes::log_mark;
@@ -29,7 +29,7 @@ use crate::files::log::file::LogFile;
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{LoggedMemory, Replayed, continue_replay, replay};
 use crate::files::mirror::content::MirrorContent;
-use crate::files::mirror::edit::{apply_edits, difference};
+use crate::files::mirror::edit::{apply_edits, difference, edits_in};
 use crate::files::mirror::known::{Before, KnownBefore, KnownMirror, MirrorFile, Shows};
 use crate::files::mirror::record::MirrorRecord;
 use crate::files::mirror::tracker::MirrorTracker;
@@ -260,7 +260,7 @@ impl Evidence<'_> {
             return Ok(false);
         };
         let Some(shown) = content.parse() else { return Ok(false) };
-        Ok(difference(&replay(&mut *log, u64::MAX)?.state, &shown).is_empty())
+        Ok(edits_in(&replay(&mut *log, u64::MAX)?.state, &shown, files.now_ms()).is_empty())
     }
 
     /// Memory, and up to where the log is known. Where the log has lost its name, others may have appended to it before.
@@ -315,6 +315,7 @@ impl Evidence<'_> {
             Some(Shows::Content(shown)) => Shows::Content(shown.clone()),
             _ => Shows::Content(memory.clone()),
         };
+        let memory_before = memory.clone();
         let unchanged = Shown { memory, known_end, shows };
         let Some(content) = content else { return Ok(unchanged) };
         let is_known = known.is_some_and(|known| known.id.hash == content.id.hash);
@@ -328,12 +329,23 @@ impl Evidence<'_> {
         let is_of_ours = is_known || newer.is_some();
         Ok(match (content.parse().filter(|_| is_of_ours), newer) {
             (Some(shown), Some(record)) => {
+                let shown = with_expiries_of(&shown, &memory_before);
                 Shown { memory: shown.clone(), known_end: record.log_end, shows: Shows::Content(shown) }
             }
             (Some(shown), None) => Shown { shows: Shows::Content(shown), ..unchanged },
             (None, _) => unchanged,
         })
     }
+}
+
+/// What a mirror shows, with the expiries that are known: a mirror has none.
+fn with_expiries_of(shown: &State, known: &State) -> State {
+    let mut state = State::default();
+    for member in shown.iter() {
+        let expires_ms = known.get(member.key()).and_then(Member::expires_ms);
+        state.set(member.clone().with_expiry(expires_ms));
+    }
+    state
 }
 
 struct Shown {

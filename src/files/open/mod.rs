@@ -1,6 +1,7 @@
 //! Recovery: from the files to the state in memory, at a start and while others write.
 
 pub(crate) mod findings;
+pub(crate) mod follow;
 pub(crate) mod load;
 pub(crate) mod loaded;
 pub(crate) mod lost_log;

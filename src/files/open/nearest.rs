@@ -19,6 +19,9 @@
 //! 4. Without any candidate, where the last mirror is not known for certain (after a crash or in a copy), the nearest
 //!    position is taken, and the edit removes nothing: keys that the content lacks may have joined later.
 //!
+//! A key whose time is over by now is no difference where the content lacks it: it was left out of a mirror that was written
+//! since. Where the content has it, the mirror is older than that.
+//!
 //! An edit that was logged names the mirror it was found in by its hash. Where it is this very mirror, as when
 //! a power cut has brought an older file back, nothing in it is new.
 //!
@@ -35,7 +38,7 @@ use crate::files::log::entry::Entry;
 use crate::files::log::lines::{LineReader, for_each_entry};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Replayed, continue_replay, replay};
-use crate::files::mirror::edit::difference;
+use crate::files::mirror::edit::{Edit, edits_in};
 use crate::files::mirror::known::Shows;
 use crate::files::past::old_logs::{OldLog, OldLogKind, old_logs};
 use crate::vfs::{File, FileSystem};
@@ -95,7 +98,7 @@ impl History<'_> {
     /// after an edit that is not logged yet: this one then goes on from there, and both have the same origin.
     pub fn origin(&mut self, last: Shows, edited: Option<&State>, shown: &State) -> Result<Origin> {
         let differing = match edited {
-            Some(edited) => difference(edited, shown).len(),
+            Some(edited) => edits_in(edited, shown, self.files.now_ms()).len(),
             None => self.edits_since(&last, shown)?,
         };
         // Nearer than one key is only content that is exactly an older state, and that is a copy put back.
@@ -124,7 +127,8 @@ impl History<'_> {
             (Some(position), Some(log)) => Some(replay(&mut **log, position)?.state),
             _ => None,
         };
-        let of_last = last_state.as_ref().map(|state| difference(state, shown).len());
+        let now_ms = self.files.now_ms();
+        let of_last = last_state.as_ref().map(|state| edits_in(state, shown, now_ms).len());
         let is_last_near = last_state.is_some_and(|state| unchanged(&state, shown) >= needed(shown));
         let bound = of_last.map_or(usize::MAX, |differing| differing.saturating_sub(1));
         // Damaged lines make every position seem farther away than it is.
@@ -137,7 +141,7 @@ impl History<'_> {
             if hash.is_some() && was_logged(&mut **log, self.end, hash)? {
                 return Ok(Origin { shows: Shows::Content(shown.clone()), is_placed: true, is_older: true });
             }
-            if let Some(edited) = nearest_edited(&mut **log, self.end, shown)?
+            if let Some(edited) = nearest_edited(&mut **log, self.end, shown, now_ms)?
                 && fewest.is_none_or(|fewest| edited.fewest < fewest)
                 && unchanged(&edited.state, shown) >= unchanged_min
             {
@@ -152,10 +156,37 @@ impl History<'_> {
             return Ok(Origin::exactly(Shows::LogUpTo(position)));
         }
         let position = match &mut self.log {
-            Some(log) => nearest(&mut **log, 0..=self.end, shown, 0)?.map_or(0, |found| found.position),
+            Some(log) => {
+                nearest(&mut **log, 0..=self.end, shown, 0, now_ms)?.map_or(0, |found| found.position)
+            }
             None => 0,
         };
         Ok(Origin { shows: Shows::LogUpTo(position), is_placed: false, is_older: true })
+    }
+
+    /// Takes out of an edit what only seems to be one: a key that the log removed when its time was over, and that the
+    /// content shows as it was then. The content is older than that. `newest` is what the edit is applied to.
+    pub fn leave_what_is_over(&mut self, edits: &mut Vec<Edit>, newest: &State) -> Result<()> {
+        let now_ms = self.files.now_ms();
+        edits.retain(|edit| !matches!(edit, Edit::Set(member) if member.is_over(now_ms)));
+        let is_new = |edit: &Edit| matches!(edit, Edit::Set(member) if newest.get(member.key()).is_none());
+        let Some(log) = self.log.as_mut().filter(|_| edits.iter().any(is_new)) else { return Ok(()) };
+        let mut ended: HashMap<String, Member> = HashMap::new();
+        let mut note = |key: &str, before: Option<&Member>, after: Option<&Member>| match (before, after) {
+            (Some(before), None) if before.is_over(now_ms) => {
+                ended.insert(key.to_owned(), before.clone());
+            }
+            (_, Some(_)) if !ended.is_empty() => {
+                ended.remove(key);
+            }
+            _ => {}
+        };
+        log.rewind()?;
+        continue_replay(&mut **log, self.end, &mut Replayed::default(), &mut note, &mut |_| {})?;
+        let is_ended =
+            |member: &Member| ended.get(member.key()).is_some_and(|ended| ended.shows_same(member));
+        edits.retain(|edit| !matches!(edit, Edit::Set(member) if is_ended(member)));
+        Ok(())
     }
 
     /// Whether the log goes on from its backups: it begins with a checkpoint, and nothing of it is lost. Otherwise what is
@@ -169,10 +200,11 @@ impl History<'_> {
 
     /// In how many keys the content differs from what was shown.
     fn edits_since(&mut self, shows: &Shows, shown: &State) -> Result<usize> {
+        let now_ms = self.files.now_ms();
         Ok(match (shows, &mut self.log) {
-            (Shows::Content(before), _) => difference(before, shown).len(),
+            (Shows::Content(before), _) => edits_in(before, shown, now_ms).len(),
             (Shows::LogUpTo(position), Some(log)) => {
-                difference(&replay(&mut **log, *position)?.state, shown).len()
+                edits_in(&replay(&mut **log, *position)?.state, shown, now_ms).len()
             }
             (Shows::LogUpTo(_), None) => shown.len(),
         })
@@ -188,7 +220,7 @@ impl History<'_> {
     ) -> Result<Option<NearestState>> {
         let mut best: Option<NearestState> = None;
         if let Some(log) = &mut self.log
-            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, unchanged_min)?
+            && let Some(found) = nearest(&mut **log, 0..=self.end, shown, unchanged_min, self.files.now_ms())?
             && found.differing <= differing_max
         {
             let shows = Shows::LogUpTo(found.position);
@@ -225,7 +257,8 @@ fn needed(shown: &State) -> usize {
 
 /// Keys of the content that are the same in `state`.
 fn unchanged(state: &State, shown: &State) -> usize {
-    shown.iter().filter(|member| state.get(member.key()) == Some(member)).count()
+    let is_same = |member: &&Member| state.get(member.key()).is_some_and(|before| before.shows_same(member));
+    shown.iter().filter(is_same).count()
 }
 
 fn nearest_in_backup(
@@ -235,7 +268,9 @@ fn nearest_in_backup(
     unchanged_min: usize,
 ) -> Result<Option<NearestState>> {
     let Some(mut file) = backup.open(files)? else { return Ok(None) };
-    let Some(found) = nearest(&mut *file, 0..=u64::MAX, shown, unchanged_min)? else { return Ok(None) };
+    let now_ms = files.now_ms();
+    let found = nearest(&mut *file, 0..=u64::MAX, shown, unchanged_min, now_ms)?;
+    let Some(found) = found else { return Ok(None) };
     file.rewind()?;
     let mut replayed = Replayed::default();
     continue_replay(&mut *file, found.position, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
@@ -257,6 +292,7 @@ pub fn nearest(
     part: RangeInclusive<u64>,
     shown: &State,
     unchanged_min: usize,
+    now_ms: i64,
 ) -> Result<Option<Nearest>> {
     // Keys that differ between the replayed state and the mirror, at first all of the mirror's; and how many of
     // the mirror's do not.
@@ -276,10 +312,9 @@ pub fn nearest(
         *part.end(),
         &mut Replayed::default(),
         &mut |key, before, after| {
-            let in_mirror = shown.get(key).map(Member::value);
-            let (was, is) = (before == in_mirror, after == in_mirror);
+            let (was, is) = (!differs(shown, key, before, now_ms), !differs(shown, key, after, now_ms));
             differing.set(differing.get() + usize::from(!is) - usize::from(!was));
-            if in_mirror.is_some() {
+            if shown.get(key).is_some() {
                 unchanged.set(unchanged.get() + usize::from(is) - usize::from(was));
             }
         },
@@ -288,15 +323,19 @@ pub fn nearest(
     Ok(best)
 }
 
-fn differs(shown: &State, key: &str, value: Option<&str>) -> bool {
-    shown.get(key).map(Member::value) != value
+fn differs(shown: &State, key: &str, member: Option<&Member>, now_ms: i64) -> bool {
+    match (shown.get(key), member) {
+        (Some(shown), Some(member)) => !member.shows_same(shown),
+        (None, Some(member)) => !member.is_over(now_ms),
+        (shown, None) => shown.is_some(),
+    }
 }
 
 /// A key that edits behind a position set or remove: how many of them, and what the last one makes of it.
 #[derive(Clone, Default)]
 struct Edited {
     left: usize,
-    value: Option<String>,
+    member: Option<Member>,
 }
 
 struct Walk {
@@ -314,40 +353,38 @@ fn is_of_old(entry: &Entry) -> bool {
 
 /// Of the states of the log with all edits of old mirrors that come behind them, the nearest one. `None` where
 /// none was logged.
-fn nearest_edited(file: &mut dyn File, end: u64, shown: &State) -> Result<Option<Walk>> {
+fn nearest_edited(file: &mut dyn File, end: u64, shown: &State, now_ms: i64) -> Result<Option<Walk>> {
     let mut edited: HashMap<String, Edited> = HashMap::new();
     for_each_entry(file, end, |entry| {
         if is_of_old(entry) {
             entry.changes(|change| {
-                let (key, value) = parts(change);
-                let edited = edited.entry(key.to_owned()).or_default();
-                edited.left += 1;
-                edited.value = value.map(str::to_owned);
+                // A line that was found in a mirror is about single keys.
+                for (key, member) in changed(change, &State::default()) {
+                    let edited = edited.entry(key).or_default();
+                    edited.left += 1;
+                    edited.member = member;
+                }
             });
         }
     })?;
     if edited.is_empty() {
         return Ok(None);
     }
-    let found = walk(file, end, shown, edited.clone(), usize::MAX)?;
-    walk(file, end, shown, edited, found.entries).map(Some)
+    let found = walk(file, (end, usize::MAX), shown, edited.clone(), now_ms)?;
+    walk(file, (end, found.entries), shown, edited, now_ms).map(Some)
 }
 
 /// Goes through these states, up to the one behind `entries_max`.
 fn walk(
     file: &mut dyn File,
-    end: u64,
+    (end, entries_max): (u64, usize),
     shown: &State,
     mut edited: HashMap<String, Edited>,
-    entries_max: usize,
+    now_ms: i64,
 ) -> Result<Walk> {
     let mut state = State::default();
-    for (key, edited) in &edited {
-        if let Some(value) = &edited.value {
-            state.set(Member::new(key, value));
-        }
-    }
-    let mut differing = difference(&state, shown).len();
+    edited.values().filter_map(|edited| edited.member.clone()).for_each(|member| state.set(member));
+    let mut differing = edits_in(&state, shown, now_ms).len();
     let (mut fewest, mut at, mut entries) = (differing, 0, 0);
     for_each_entry(file, end, |entry| {
         if entries == entries_max {
@@ -355,20 +392,21 @@ fn walk(
         }
         entries += 1;
         entry.changes(|change| {
-            let (key, value) = parts(change);
-            if let Some(later) = edited.get_mut(key) {
-                later.left -= usize::from(is_of_old(entry));
-                if later.left == 0 {
-                    edited.remove(key);
+            for (key, member) in changed(change, &state) {
+                if let Some(later) = edited.get_mut(&key) {
+                    later.left -= usize::from(is_of_old(entry));
+                    if later.left == 0 {
+                        edited.remove(&key);
+                    }
+                    continue;
                 }
-                return;
-            }
-            differing -= usize::from(differs(shown, key, state.get(key).map(Member::value)));
-            differing += usize::from(differs(shown, key, value));
-            match value {
-                Some(value) => state.set(Member::new(key, value)),
-                None => {
-                    state.remove(key);
+                differing -= usize::from(differs(shown, &key, state.get(&key), now_ms));
+                differing += usize::from(differs(shown, &key, member.as_ref(), now_ms));
+                match member {
+                    Some(member) => state.set(member),
+                    None => {
+                        state.remove(&key);
+                    }
                 }
             }
         });
@@ -380,9 +418,15 @@ fn walk(
     Ok(Walk { state, fewest, entries: at })
 }
 
-fn parts(change: KeyChange<'_>) -> (&str, Option<&str>) {
+/// The keys that it changes in a state, and what they have then.
+fn changed(change: KeyChange<'_>, state: &State) -> Vec<(String, Option<Member>)> {
     match change {
-        KeyChange::Set(key, value) => (key, Some(value)),
-        KeyChange::Delete(key) => (key, None),
+        KeyChange::Set(key, value, expires_ms) => {
+            vec![(key.to_owned(), Some(Member::expiring(key, value, expires_ms)))]
+        }
+        KeyChange::Delete(key) => vec![(key.to_owned(), None)],
+        KeyChange::Expire(until_ms) => {
+            state.over(until_ms).map(|member| (member.key().to_owned(), None)).collect()
+        }
     }
 }

@@ -39,6 +39,7 @@ use crate::files::mirror::known::{Before, PendingEdit};
 use crate::files::mirror::record::MirrorRecord;
 use crate::files::mirror::tracker::LogFacts;
 use crate::files::open::findings::notify_findings;
+use crate::files::open::follow::Followers;
 use crate::files::open::load::{load, load_unmirrored};
 use crate::files::open::loaded::Loaded;
 use crate::files::open::lost_log::{Evidence, LinesSince, LostLog, Remembered};
@@ -46,6 +47,7 @@ use crate::files::open::steady::load_steadily;
 use crate::files::options::OnCorruption;
 use crate::files::past::old_logs::count_old;
 use crate::files::shelf::{Shelf, Stamps};
+use crate::store::watch::Watcher;
 use crate::vfs::Stamp;
 
 /// See the header of this file.
@@ -61,6 +63,8 @@ pub struct OpenLog {
     is_touched: bool,
     /// This process has written to the log, so it may do so without being asked.
     has_written: bool,
+    /// Who watches the keys.
+    followers: Followers,
 }
 
 /// A small mirror that is being synced beside the log, if there is one.
@@ -91,6 +95,7 @@ impl OpenLog {
             is_loaded: false,
             is_touched: false,
             has_written: false,
+            followers: Followers::default(),
         }
     }
 
@@ -187,8 +192,14 @@ impl OpenLog {
         self.shelf.distrust();
     }
 
+    /// From now on, changes are for this watcher, too.
+    pub fn watch(&mut self, watcher: &Arc<Watcher>) {
+        self.shelf.with_state(|state| self.followers.add(watcher, state));
+    }
+
     /// Brings memory in step with the files. The lock between processes is held, if there is one.
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
+        self.followers.forget_ended();
         let found_log = self.settle_failed_append(context)?;
         self.find_mirror_of_others(context);
         let found_mirror = self.mirror.tracker().find(context, self.file.paths())?;
@@ -288,12 +299,14 @@ impl OpenLog {
             return Ok(false);
         }
         let extent = Extent { end: replayed.end, lines: replayed.lines, mending: replayed.mending };
+        let noted_end = self.file.end();
         self.file.advance(&mut *log, &extent)?;
         if self.mirror.tracker_mut().replayed(replayed.last_edit) {
             self.file.note_unsynced_edit();
         }
         self.lost.add(&replayed.memories);
         self.is_loaded = true;
+        self.followers.grown(context, (&mut *log, noted_end, self.file.end()), &replayed.state);
         self.shelf.put(replayed.state);
         Ok(true)
     }
@@ -321,6 +334,7 @@ impl OpenLog {
             self.is_touched = true;
             self.mirror.is_due(context);
         }
+        self.followers.settle(context, &loaded.state);
         self.take(loaded, before);
         Ok(())
     }
@@ -341,6 +355,7 @@ impl OpenLog {
         // For the metrics alone, so not being able to is no failure.
         let _ = count_old(&*context.files, self.paths(), &self.shelf.metrics);
         self.lost.forget();
+        self.followers.loaded(context, &mut self.file, &loaded);
         self.take(loaded, before);
         self.file.keep_witness(&*context.files);
         Ok(())
@@ -369,7 +384,7 @@ impl OpenLog {
     }
 
     /// Lets readers answer from memory again.
-    fn publish_stamps(&self) {
+    pub fn publish_stamps(&self) {
         self.shelf.publish(Stamps {
             log: self.file.stamp(),
             mirror: self.mirror.tracker().seen(),
@@ -413,6 +428,7 @@ impl OpenLog {
         }
         self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
         self.shelf.change(self.file.stamp(), |state| apply_changes(state, changes));
+        self.shelf.with_state(|state| self.followers.appended(context, &lines.bytes, state));
         let appended = appended?;
         if appended == Appended::Alone {
             return Ok((appended, begun));
@@ -443,15 +459,10 @@ impl OpenLog {
         mended
     }
 
-    /// Mends a log with bytes of a failed append, or that a failed sync left in doubt, for a call that found nothing to
-    /// write.
+    /// Whether bytes of an append that failed may stand behind the end, or a failed sync left it in doubt what of the
+    /// log is on disk.
     pub fn has_doubtful_end(&self) -> bool {
         self.file.has_failed_append() || self.file.mending().is_doubtful
-    }
-
-    /// Lets readers see that the log was mended.
-    pub fn publish_mended(&self) {
-        self.publish_stamps();
     }
 
     /// Syncs what was appended without a sync.

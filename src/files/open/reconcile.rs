@@ -6,9 +6,9 @@
 //!
 //! | mirror                         | log                    | base                          | result                          |
 //! |--------------------------------|------------------------|-------------------------------|---------------------------------|
-//! | missing                        | any                    | -                             | log's state; mirror rebuilt at the next write |
+//! | missing                        | any                    | -                             | log's state; mirror rebuilt when it is written next |
 //! | missing                        | missing                | -                             | no data                         |
-//! | not a JSON object              | any                    | -                             | log's state; mirror set aside at the next write |
+//! | not a JSON object              | any                    | -                             | log's state; mirror set aside when it is written next |
 //! | its hash is the record's       | fits the record        | -                             | log's state (ours, maybe old)   |
 //! | the same                       | damaged before that    | what the valid lines show there | log's state + what only the mirror still has |
 //! | its hash is in the last `_edit`, no mirror written since | any | -                      | log's state (edit is logged)    |
@@ -40,7 +40,7 @@ use crate::files::log::entry::EditTag;
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::replay;
 use crate::files::mirror::content::MirrorContent;
-use crate::files::mirror::edit::{Edit, apply_edits, difference};
+use crate::files::mirror::edit::{Edit, apply_edits, edits_in, with_expiries};
 use crate::files::mirror::known::{
     Before, KnownBefore, KnownMirror, MirrorFile, PendingEdit, Shows, is_settled,
 };
@@ -138,7 +138,7 @@ impl Reconciliation<'_> {
             self.know(id, Shows::Content(shown));
             return Ok(());
         }
-        if difference(&self.loaded.state, &shown).is_empty() {
+        if edits_in(&self.loaded.state, &shown, files.now_ms()).is_empty() {
             self.know(id, Shows::LogUpTo(self.facts.log_end));
             return Ok(());
         }
@@ -194,7 +194,8 @@ impl Reconciliation<'_> {
         let (true, Shows::LogUpTo(from), Some(log)) = (is_unsure, &known.shows, &mut self.history.log) else {
             return Ok(None);
         };
-        let exact = nearest(&mut **log, 0..=self.history.end, shown, 0)?;
+        let now_ms = self.history.files.now_ms();
+        let exact = nearest(&mut **log, 0..=self.history.end, shown, 0, now_ms)?;
         let is_later = |found: &Nearest| found.differing == 0 && found.position > *from;
         Ok(exact.filter(is_later).map(|found| Shows::LogUpTo(found.position)))
     }
@@ -211,9 +212,11 @@ impl Reconciliation<'_> {
         let is_news =
             |record: &MirrorRecord| known.placed_seen.is_none() || known.placed_seen != record.placed();
         let Some(record) = record.filter(is_news) else { return Ok(None) };
+        let now_ms = self.history.files.now_ms();
         match &mut self.history.log {
             Some(log) if record.placed().is_none() => {
-                nearest_since(&mut **log, known.mirror.shows.clone(), record.log_end, shown).map(Some)
+                nearest_since(&mut **log, known.mirror.shows.clone(), record.log_end, (shown, now_ms))
+                    .map(Some)
             }
             _ => Ok(Some(Shows::LogUpTo(record.log_end))),
         }
@@ -227,23 +230,27 @@ impl Reconciliation<'_> {
             (Shows::LogUpTo(position), Some(log)) => replay(&mut **log, *position)?.state,
             (Shows::LogUpTo(_), None) => State::default(),
         };
-        let mut edits = difference(&before, &shown);
+        let now_ms = self.history.files.now_ms();
+        let edits = edits_in(&before, &shown, now_ms);
+        let mut edits = with_expiries(edits, &self.loaded.state, &before);
+        self.history.leave_what_is_over(&mut edits, &self.loaded.state)?;
         if !is_placed {
             edits.retain(|edit| matches!(edit, Edit::Set(_)));
         }
         let is_recovered = self.is_recovered(id, &edits);
         let mut ambiguous = ambiguous_keys(&self.loaded.state, &before, &edits);
         if is_older && !edits.is_empty() {
-            ambiguous.extend(keys_left_alone(&self.loaded.state, &shown, &edits));
+            ambiguous.extend(keys_left_alone(&self.loaded.state, &shown, &edits, now_ms));
         }
         let edits = apply_edits(&mut self.loaded.state, edits);
         if edits.is_empty() {
             // Nothing was edited, or all of it is there already.
-            let shows = if difference(&before, &shown).is_empty() { shows } else { Shows::Content(shown) };
+            let shows =
+                if edits_in(&before, &shown, now_ms).is_empty() { shows } else { Shows::Content(shown) };
             self.know(id, shows);
             return Ok(());
         }
-        let is_of_old = !difference(&self.loaded.state, &shown).is_empty();
+        let is_of_old = !edits_in(&self.loaded.state, &shown, now_ms).is_empty();
         let tag = EditTag { mirror_hash: id.hash, is_of_old };
         self.loaded.mirror.pending =
             Some(PendingEdit { edits, tag, shown, is_in_log: false, is_recovered, ambiguous });
@@ -278,20 +285,25 @@ fn ambiguous_keys(newest: &State, origin: &State, edits: &[Edit]) -> Vec<String>
 }
 
 /// Keys that the content shows as they were, and that are left as they are now.
-fn keys_left_alone(newest: &State, shown: &State, edits: &[Edit]) -> Vec<String> {
+fn keys_left_alone(newest: &State, shown: &State, edits: &[Edit], now_ms: i64) -> Vec<String> {
     let edited: HashSet<&str> = edits.iter().map(Edit::key).collect();
-    let differing = difference(newest, shown);
+    let differing = edits_in(newest, shown, now_ms);
     differing.iter().map(Edit::key).filter(|key| !edited.contains(key)).map(str::to_owned).collect()
 }
 
 /// The nearest of what mirrors have shown since one showed `known`, up to one that shows the log up to `end`.
-fn nearest_since(log: &mut (dyn File + 'static), known: Shows, end: u64, shown: &State) -> Result<Shows> {
+fn nearest_since(
+    log: &mut (dyn File + 'static),
+    known: Shows,
+    end: u64,
+    (shown, now_ms): (&State, i64),
+) -> Result<Shows> {
     let from = if let Shows::LogUpTo(position) = known { position } else { 0 };
     let of_known = match &known {
-        Shows::Content(before) => difference(before, shown).len(),
-        Shows::LogUpTo(position) => difference(&replay(log, *position)?.state, shown).len(),
+        Shows::Content(before) => edits_in(before, shown, now_ms).len(),
+        Shows::LogUpTo(position) => edits_in(&replay(log, *position)?.state, shown, now_ms).len(),
     };
-    Ok(match nearest(log, from.min(end)..=end, shown, 0)? {
+    Ok(match nearest(log, from.min(end)..=end, shown, 0, now_ms)? {
         Some(found) if found.differing <= of_known => Shows::LogUpTo(found.position),
         _ => known,
     })

@@ -18,7 +18,7 @@ use std::ops::Range;
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::data::entry_text::KeyChange;
+use crate::data::entry_text::shown_of;
 use crate::data::json::{self, quote};
 use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
@@ -105,7 +105,7 @@ impl Past {
             Ok(())
         })?;
         match (state, oldest) {
-            (Some(state), _) => Ok(object_of(state.iter())),
+            (Some(state), _) => Ok(object_of(state.live(at_ms))),
             // No file says what was before the oldest checkpoint.
             (None, Some(Reach { is_checkpoint: true, begins_ms, .. })) => {
                 Err(Error::no_history(log_name, iso(at_ms), iso(begins_ms.unwrap_or_default())))
@@ -119,7 +119,7 @@ impl Past {
 struct KeyRecord {
     /// Of the entry.
     entry_hash: u64,
-    /// Of the value; `None` where the key is removed.
+    /// Of the value and its expiry; `None` where the key is removed.
     value_hash: Option<u64>,
     time_ms: Option<i64>,
     is_checkpoint: bool,
@@ -165,6 +165,7 @@ fn records_of(source: &mut Source, key: &str) -> Result<KeyRecords> {
     let mut found = KeyRecords { records: Vec::new(), is_compacted: false, compacted_ms: None };
     let name = quote(&source.name);
     let mut is_first = true;
+    let mut member: Option<Member> = None;
     let mut reader = LineReader::new(&mut *source.file, 0, source.end, 1);
     while let Some(line) = reader.next_line()? {
         let Some(entry) = line.entry() else { continue };
@@ -175,13 +176,14 @@ fn records_of(source: &mut Source, key: &str) -> Result<KeyRecords> {
         if entry.spells_keys() && finder.find(line.bytes).is_none() {
             continue;
         }
-        let Some(value) = value_of(&entry, key) else { continue };
+        let Some(change) = change_of(&entry, key, member.as_ref()) else { continue };
+        member = change;
         let time = entry.time();
-        let shown = value.as_ref().map(|text| format!(",\"value\":{text}")).unwrap_or_default();
+        let shown = member.as_ref().map(shown_of).unwrap_or_default();
         let edit = if entry.edit.is_some() { ",\"isExternalEdit\":true" } else { "" };
         found.records.push(KeyRecord {
             entry_hash: xxh3_64(entry.text().as_bytes()),
-            value_hash: value.as_ref().map(|text| xxh3_64(text.as_bytes())),
+            value_hash: member.as_ref().map(|member| xxh3_64(shown_of(member).as_bytes())),
             time_ms: time.and_then(json::time_ms),
             is_checkpoint: entry.is_checkpoint(),
             text: format!(
@@ -194,14 +196,13 @@ fn records_of(source: &mut Source, key: &str) -> Result<KeyRecords> {
     Ok(found)
 }
 
-/// What an entry makes of a key: `None` when it does not touch it, `Some(None)` when it removes it.
+/// What an entry makes of a key that has `before`: `None` when it does not touch it, `Some(None)` when it removes it.
 #[expect(clippy::option_option, reason = "not touched, removed, and set are three things")]
-fn value_of(entry: &Entry, key: &str) -> Option<Option<String>> {
+fn change_of(entry: &Entry, key: &str, before: Option<&Member>) -> Option<Option<Member>> {
     let mut found = None;
-    entry.changes(|change| match change {
-        KeyChange::Set(changed, value) if changed == key => found = Some(Some(value.to_owned())),
-        KeyChange::Delete(changed) if changed == key => found = Some(None),
-        _ => {}
+    entry.changes(|change| {
+        let newest = found.as_ref().map_or(before, |found: &Option<Member>| found.as_ref());
+        found = change.of_key(key, newest).or_else(|| found.take());
     });
     found
 }
@@ -243,12 +244,7 @@ fn replay_first(source: &mut Source, entries: u64) -> Result<State> {
     let mut state = State::default();
     let mut left = entries;
     for_each_entry_again(source, &mut |entry| {
-        entry.changes(|change| match change {
-            KeyChange::Set(key, value) => state.set(Member::new(key, value)),
-            KeyChange::Delete(key) => {
-                state.remove(key);
-            }
-        });
+        entry.changes(|change| change.apply(&mut state));
         left -= 1;
         left > 0
     })?;

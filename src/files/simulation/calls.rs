@@ -1,6 +1,6 @@
 //! The calls that scripts make, and what people and other programs do beside them.
 //!
-//! Invariant: an operation is in the history before the engine hears of it.
+//! Invariant: an operation is in the history before the `Folder` hears of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +15,18 @@ use crate::error::Result;
 use crate::files::mirror::content::small_text;
 use crate::store::answer::Answer;
 use crate::store::collection;
+use crate::store::expiry::Expiry;
 use crate::store::request::Maintenance;
-use crate::store::request::Work;
+use crate::store::request::{Expected, Replace, Work};
 use crate::store::rule::Outcome;
 use crate::store::rule::{RuleOf, View};
 use crate::vfs::FileSystem;
 
 impl Play {
     fn op(&mut self, log: usize, effects: Vec<Effect>) -> usize {
+        let at_ms = self.disk.now_ms();
         let history = &mut self.record.lock().history;
-        history.ops.push(Op { log, effects });
+        history.ops.push(Op { log, effects, at_ms });
         history.status.push(Status::Open);
         history.ops.len() - 1
     }
@@ -59,6 +61,15 @@ impl Play {
         Call { log, work, id }
     }
 
+    /// `collection.set` of a key that ends by itself so much later.
+    pub fn set_ending(&mut self, log: usize, key: &str, size_bytes: usize, ttl_ms: i64) -> Call {
+        let (key, value) = (quote(key), self.value(size_bytes));
+        let end_ms = self.disk.now_ms() + ttl_ms;
+        let work = collection::set_expiring(&key, &value, Some(Expiry::At(end_ms)));
+        let id = self.op(log, vec![Effect::SetEnding(key, value, end_ms)]);
+        Call { log, work, id }
+    }
+
     /// `collection.delete`.
     pub fn delete(&mut self, log: usize, key: &str) -> Call {
         let key = quote(key);
@@ -82,15 +93,54 @@ impl Play {
         Call { log, work: Work::Write(Box::new(RuleOf { keys, apply })), id }
     }
 
-    /// Several keys in one line.
+    /// `collection.setMany`: several keys in one line.
     pub fn set_many(&mut self, log: usize, keys: &[&str], size_bytes: usize) -> Call {
         let value = self.value(size_bytes);
         let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
         let members: Vec<Member> = keys.iter().map(|key| Member::new(key, &value)).collect();
         let effects = keys.into_iter().map(|key| Effect::Set(key, value.clone())).collect();
         let id = self.op(log, effects);
-        let changes = vec![Change::SetMany(members)];
-        Call { log, work: fixed(Some(Vec::new()), changes), id }
+        Call { log, work: collection::set_many(members), id }
+    }
+
+    /// `collection.deleteMany`.
+    pub fn delete_many(&mut self, log: usize, keys: &[&str]) -> Call {
+        let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
+        let id = self.op(log, keys.iter().map(|key| Effect::Delete(key.clone())).collect());
+        Call { log, work: collection::delete_many(keys), id }
+    }
+
+    /// `collection.updateMany`: asks what the keys have, then sets the first ones and removes the last one. Where it is
+    /// not told what they have, it changes nothing.
+    pub fn update_many(&mut self, bot: usize, log: usize, keys: &[&str], size_bytes: usize) {
+        let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
+        let replace = |expected, changes, is_again| {
+            Work::Replace(Replace {
+                keys: keys.clone(),
+                expected,
+                changes: Some(changes),
+                expiry: None,
+                is_again,
+            })
+        };
+        let Ok(Answer::Conflict(had)) = self.ask(bot, log, replace(Expected::Unknown, Vec::new(), false))
+        else {
+            return;
+        };
+        let value = self.value(size_bytes);
+        let last = keys.len() - 1;
+        let made = |place: usize| (place < last).then_some(value.as_str());
+        let of_each = keys.iter().zip(&had).enumerate();
+        let changes = collection::changes_of(
+            of_each.map(|(place, (key, had))| (key.as_str(), had.as_deref(), made(place))),
+        );
+        let effects = keys.iter().enumerate().map(|(place, key)| match made(place) {
+            Some(value) => Effect::Set(key.clone(), value.to_owned()),
+            None => Effect::Delete(key.clone()),
+        });
+        let id = self.op(log, effects.collect());
+        let work = replace(Expected::Values(had), changes, true);
+        self.call(bot, Call { log, work, id });
     }
 
     /// One operation of many lines, as `savePlayers` makes them: keys removed, then set.
@@ -117,7 +167,7 @@ impl Play {
 
     /// `compactLog`.
     pub fn compact(&mut self, log: usize) -> Call {
-        self.other(log, Work::Compact(None))
+        self.other(log, Work::Compact)
     }
 
     /// What a scheduler asks for: a rotation, if there was none since `boundary_ms`.

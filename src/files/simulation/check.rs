@@ -7,7 +7,6 @@
 //!
 //! Invariant: a check says in one line what is wrong, and repairs nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,10 +15,10 @@ use super::files::{
     Mirror, check_evidence, check_files, check_leftovers, check_set_aside, mirror, mismatch, ordered,
 };
 use super::model::{Effect, History, Model, Op, Order, Status};
-use super::play::{LogSpec, Play};
+use super::play::Play;
+use super::setting::Setting;
 use crate::data::json::Members;
 use crate::files::options::FsyncMode;
-use crate::files::options::Options;
 use crate::vfs::simulated::{Call, Disk, Outcome, Random, SimulatedDisk};
 
 /// An instant at which a crash may come: during a call that changes something.
@@ -35,19 +34,6 @@ pub struct Moment {
     pub is_editing: bool,
     /// Operations before this one are durable, also where not each is synced.
     pub spared: usize,
-}
-
-/// What a script set up.
-#[derive(Clone)]
-pub struct Setting {
-    /// The data folder.
-    pub folder: PathBuf,
-    /// The logs.
-    pub logs: Vec<LogSpec>,
-    /// For all engines.
-    pub options: Options,
-    /// Bytes that must be in some file at any time (damaged lines).
-    pub evidence: Vec<Vec<u8>>,
 }
 
 /// A machine that was off.
@@ -193,7 +179,7 @@ pub fn explain(
             models.push(Model::of(&members));
             continue;
         }
-        let model = history.explain(log, &members).map_err(|expected| {
+        let model = history.explain(log, &members, play.disk.now_ms()).map_err(|expected| {
             let found = ordered(&state, history.order);
             let nearest = expected.iter().map(|text| mismatch(&found, text)).min_by_key(String::len);
             format!("'{}' cannot be explained{}", spec.name, nearest.unwrap_or_default())
@@ -271,9 +257,9 @@ fn go_on(
 }
 
 pub fn apply_last(play: &Play, models: &mut [Model]) {
-    if let Some(Op { log, effects }) = play.record.lock().history.ops.last() {
+    if let Some(Op { log, effects, at_ms }) = play.record.lock().history.ops.last() {
         for effect in effects {
-            models[*log].apply(effect);
+            models[*log].apply(effect, *at_ms);
         }
     }
 }
@@ -303,7 +289,7 @@ pub fn check_again(
         for (log, spec) in setting.logs.iter().enumerate() {
             let state = again.state(0, log);
             let state = state.map_err(|error| format!("'{}' cannot be opened again: {error}", spec.name))?;
-            let expected = models[log].text(order);
+            let expected = models[log].text(order, again.disk.now_ms());
             if ordered(&state, order) != expected {
                 let found = ordered(&state, order);
                 return Err(format!(
@@ -326,5 +312,5 @@ pub fn is_in_doubt(play: &Play) -> bool {
 
 /// Applies an effect to the model of a log; for scripts that set up old data.
 pub fn set(model: &mut Model, key: &str, value: &str) {
-    model.apply(&Effect::Set(key.to_owned(), value.to_owned()));
+    model.apply(&Effect::Set(key.to_owned(), value.to_owned()), 0);
 }

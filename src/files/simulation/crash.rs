@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::check::{Crashed, Moment, Recovery, Setting, Watch, check, watch};
+use super::check::{Crashed, Moment, Recovery, Watch, check, watch};
 use super::model::{History, Order, Status};
 use super::output::print_operations;
 use super::scripts::{SCRIPTS, Script};
+use super::setting::Setting;
 use crate::files::options::FsyncMode;
 use crate::vfs::monotonic_us;
 use crate::vfs::simulated::{CallKind, Outcome, Random};

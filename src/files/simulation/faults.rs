@@ -6,13 +6,14 @@
 //!
 //! Invariant: a case is the script alone, without chance, until the fault ends.
 
-use super::check::{Setting, apply_last, check_again, explain, is_in_doubt};
+use super::check::{apply_last, check_again, explain, is_in_doubt};
 use super::crash::{Report, show_failures};
 use super::files::check_files;
 use super::model::Status;
 use super::output::{Output, print_calls, print_notices, print_operations};
 use super::play::{Call, Play};
 use super::scripts::{SCRIPTS, Script};
+use super::setting::Setting;
 use crate::error::Code;
 use crate::vfs::monotonic_us;
 use crate::vfs::simulated::{Fault, FaultPlan, Random};
@@ -21,7 +22,17 @@ use crate::vfs::simulated::{Fault, FaultPlan, Random};
 const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
 
 /// Scripts in which processes die, or several run.
-const DEADLY: [&str; 4] = ["finish", "restarts", "edits", "two-processes"];
+const DEADLY: [&str; 9] = [
+    "finish",
+    "restarts",
+    "edits",
+    "two-processes",
+    "expiry",
+    "close-finish",
+    "close-restarts",
+    "close-edits",
+    "close-two-processes",
+];
 
 /// It removes all keys: where a process takes failed calls over from the file, more than one explanation fits.
 const CLEARING: &str = "batches";

@@ -1,21 +1,25 @@
 //! What the files of a folder must say after a write that nothing disturbed.
 //!
-//! Invariant: nothing here changes a file.
+//! Invariant: nothing here changes a file, but with `mirror: 'close'` the end that writes the mirror.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::Setting;
 use super::model::{Model, Order};
 use super::play::{LogSpec, Play};
+use super::setting::Setting;
 use crate::data::json::Members;
 use crate::data::json::{compact, elements, is_object};
+use crate::files::options::MirrorMode;
 use crate::vfs::simulated::{Disk, Random};
 
 /// Logs up to this size are read by the plain reader each time, larger ones now and then.
 const PLAIN_READER_BYTES: usize = 16 << 10;
+
+/// How the literals of keys begin that end by themselves.
+const ENDING: &str = "\"ending";
 
 /// Of torn tails, the newest so many are kept.
 const TORN_KEPT: usize = 3;
@@ -99,7 +103,8 @@ pub fn check_evidence(setting: &Setting, disk: &Disk) -> Result<(), String> {
     Ok(())
 }
 
-/// After a write: memory, mirror, log and entries say the same.
+/// After a write: memory, mirror, log and entries say the same. With `mirror: 'close'` a mirror is old until a clean end,
+/// so that comes before in half of the cases.
 pub fn check_files(
     setting: &Setting,
     play: &mut Play,
@@ -108,18 +113,26 @@ pub fn check_files(
     random: &mut Random,
 ) -> Result<(), String> {
     let order = play.record.lock().history.order;
+    let has_current_mirrors = match setting.options.mirror {
+        MirrorMode::Follow => true,
+        MirrorMode::Close => random.chance(50),
+    };
+    if setting.options.mirror == MirrorMode::Close && has_current_mirrors {
+        play.finish(bot).map_err(|error| format!("a clean end: {error}"))?;
+    }
     for (log, spec) in setting.logs.iter().enumerate() {
         let state =
             play.state(bot, log).map_err(|error| format!("'{}' cannot be read: {error}", spec.name))?;
-        let expected = models[log].text(order);
+        let now_ms = play.disk.now_ms();
+        let expected = models[log].text(order, now_ms);
         if ordered(&state, order) != expected {
             let found = ordered(&state, order);
             return Err(format!("'{}' is not what was written{}", spec.name, mismatch(&found, &expected)));
         }
         let disk = play.disk.disk();
-        if spec.is_mirrored {
+        if spec.is_mirrored && has_current_mirrors {
             match mirror(&disk, &play.mirror_path(log)) {
-                Mirror::Whole(text) if text == state => {}
+                Mirror::Whole(text) if without_ended(&text, &state) == state => {}
                 Mirror::Whole(text) => {
                     return Err(format!("mirror '{}' is not current{}", spec.name, mismatch(&text, &state)));
                 }
@@ -129,7 +142,7 @@ pub fn check_files(
         }
         let content = disk.content(&play.log_path(log)).unwrap_or_default();
         if content.len() <= PLAIN_READER_BYTES || random.chance(5) {
-            check_plain_reader(spec, &content, &state)?;
+            check_plain_reader(spec, &content, &state, now_ms)?;
         }
         check_entries(spec, play, bot, log, order)?;
     }
@@ -147,27 +160,50 @@ pub fn check_leftovers(setting: &Setting, disk: &Disk) -> Result<(), String> {
     Ok(())
 }
 
-/// The log as the old module reads it: it ignores checksums.
-fn check_plain_reader(spec: &LogSpec, content: &[u8], state: &str) -> Result<(), String> {
-    let wrong = |what: &str| Err(format!("the old module cannot read '{}': {what}", spec.name));
+/// What a mirror shows without keys that have ended since it was written.
+fn without_ended(shown: &str, state: &str) -> String {
+    let has = |key: &str| Members::of(state).any(|(known, _)| known == key);
+    let kept = Members::of(shown).filter(|(key, _)| !key.starts_with(ENDING) || has(key));
+    let kept: Vec<String> = kept.map(|(key, value)| format!("{key}:{value}")).collect();
+    format!("{{{}}}", kept.join(","))
+}
+
+/// The log as a plain reader sees it: it ignores checksums, and knows when keys end. The old module does not, and sees them
+/// until they are removed.
+fn check_plain_reader(spec: &LogSpec, content: &[u8], state: &str, now_ms: i64) -> Result<(), String> {
+    let wrong = |what: &str| Err(format!("a plain reader cannot read '{}': {what}", spec.name));
     let Ok(text) = std::str::from_utf8(content) else { return wrong("not UTF-8") };
     let mut replayed = serde_json::Map::new();
+    let mut ends_ms: BTreeMap<String, i64> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else { return wrong(line) };
         match (entry["op"].as_str(), entry["key"].as_str()) {
             (Some("SET"), Some(key)) => {
                 replayed.insert(key.to_owned(), entry["value"].clone());
+                ends_ms.remove(key);
+                entry["_expires"].as_i64().map(|end_ms| ends_ms.insert(key.to_owned(), end_ms));
             }
             (Some("DELETE"), Some(key)) => {
                 replayed.remove(key);
+                ends_ms.remove(key);
             }
-            (Some("SET"), None) => replayed.extend(entry["data"].as_object().cloned().unwrap_or_default()),
-            (Some("CHECKPOINT"), _) => {
-                replayed.extend(entry["state"].as_object().cloned().unwrap_or_default());
+            (Some(op @ ("SET" | "CHECKPOINT")), _) => {
+                let members = &entry[if op == "SET" { "data" } else { "state" }];
+                for (key, value) in members.as_object().into_iter().flatten() {
+                    replayed.insert(key.clone(), value.clone());
+                    ends_ms.remove(key);
+                    entry["_expires"][key].as_i64().map(|end_ms| ends_ms.insert(key.clone(), end_ms));
+                }
+            }
+            (Some("EXPIRE"), _) => {
+                let until_ms = entry["_until"].as_i64().unwrap_or(0);
+                replayed.retain(|key, _| ends_ms.get(key).is_none_or(|end_ms| *end_ms > until_ms));
+                ends_ms.retain(|_, end_ms| *end_ms > until_ms);
             }
             _ => {}
         }
     }
+    replayed.retain(|key, _| ends_ms.get(key).is_none_or(|end_ms| *end_ms > now_ms));
     let expected: serde_json::Value = serde_json::from_str(state).unwrap_or_default();
     if expected != serde_json::Value::Object(replayed) {
         return wrong("it comes to another state");
@@ -196,11 +232,15 @@ fn check_entries(
     Ok(())
 }
 
-/// A mirror that was broken is kept.
+/// A mirror that was broken is kept: where none has taken its place yet, in that.
 pub fn check_set_aside(setting: &Setting, play: &Play, broken: &[Arc<Vec<u8>>]) -> Result<(), String> {
     let files = play.disk.disk().contents(&setting.folder);
+    let is_kept = |name: &str| match setting.options.mirror {
+        MirrorMode::Follow => name.contains(".json.corrupt."),
+        MirrorMode::Close => name.contains(".json"),
+    };
     for bytes in broken {
-        if !files.iter().any(|(name, content)| name.contains(".json.corrupt.") && content == bytes) {
+        if !files.iter().any(|(name, content)| is_kept(name) && content == bytes) {
             return Err(format!("a broken mirror of {} bytes was not set aside", bytes.len()));
         }
     }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::check::{Setting, apply_last, check_again, explain};
+use super::check::{apply_last, check_again, explain};
 use super::crash::{Report, show_failures};
 use super::files::check_files;
 use super::model::{Effect, Op, Order, Status};
 use super::output::{Output, print_calls, print_notices};
 use super::play::Play;
 use super::scripts::{SCRIPTS, Script};
+use super::setting::Setting;
 use crate::data::json::compact;
 use crate::data::state::Member;
 use crate::data::state::State;
@@ -39,7 +40,7 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Edit, Kind::EditInPlace, Kind::Line];
 
 /// Scripts in which nothing removes what an interloper wrote.
-const PLAYED: [&str; 11] = [
+const PLAYED: [&str; 15] = [
     "several-logs",
     "compaction",
     "compaction-plain",
@@ -51,6 +52,10 @@ const PLAYED: [&str; 11] = [
     "torn",
     "damaged",
     "damaged-plain",
+    "close-compaction",
+    "close-finish",
+    "close-restarts",
+    "close-two-processes",
 ];
 
 /// What the interloper writes.
@@ -69,7 +74,11 @@ fn send(play: &Play, kind: Kind, at: u64) -> Arc<Mutex<bool>> {
         if write(&outsider, kind, &path, &content).is_ok() {
             let history = &mut record.lock().history;
             history.order = Order::Unknown;
-            history.ops.push(Op { log: 0, effects: vec![Effect::Set(KEY.to_owned(), VALUE.to_owned())] });
+            history.ops.push(Op {
+                log: 0,
+                effects: vec![Effect::Set(KEY.to_owned(), VALUE.to_owned())],
+                at_ms: 0,
+            });
             history.status.push(Status::Acked);
             *flag.lock() = true;
         }

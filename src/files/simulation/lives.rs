@@ -3,7 +3,7 @@
 //! Invariant: a life does the same each time it is played.
 
 use super::play::Play;
-use crate::files::options::FsyncMode;
+use crate::files::options::{FsyncMode, MirrorMode};
 use crate::vfs::FileSystem;
 
 pub fn append(play: &mut Play) {
@@ -85,6 +85,68 @@ pub fn groups(play: &mut Play) {
     play.call(0, call);
     let call = play.replace_keys(0, &[], &keys, 90);
     play.call(0, call);
+}
+
+pub fn several_keys(play: &mut Play) {
+    let call = play.set_many(0, &["ann", "bob", "7"], 120);
+    play.call(0, call);
+    play.update_many(0, 0, &["ann", "bob"], 90);
+    play.update_many(0, 0, &["bob", "cid", "7"], 200);
+    let calls = vec![
+        play.set(0, "ann", 40),
+        play.delete_many(0, &["ann", "nobody", "bob"]),
+        play.set_many(0, &["bob", "dan"], 60),
+    ];
+    play.batch(0, calls);
+    play.update_many(0, 0, &["dan", "eve", "bob"], 150);
+    let call = play.delete_many(0, &["eve", "cid", "bob"]);
+    play.call(0, call);
+}
+
+/// Keys that end: while the bot runs, at a compaction, and only after the crash (an hour is over then).
+pub fn expiry(play: &mut Play) {
+    let calls = vec![
+        play.set(0, "ann", 60),
+        play.set_ending(0, "ending-1", 100, 5_000),
+        play.set_ending(0, "ending-2", 80, 1_800_000),
+        play.set_ending(0, "ending-3", 80, 90_000_000),
+    ];
+    play.batch(0, calls);
+    play.wait(0, 10_000);
+    let call = play.set(0, "bob", 50);
+    play.call(0, call);
+    let calls = vec![play.set_ending(0, "ending-1", 70, 20_000), play.set(0, "ending-2", 90)];
+    play.batch(1, calls);
+    play.wait(0, 30_000);
+    let call = play.compact(0);
+    play.call(0, call);
+    play.jobs(0);
+    let calls = vec![play.set_ending(0, "ending-1", 40, 60_000), play.delete(0, "ending-3")];
+    play.batch(0, calls);
+    play.wait(0, 120_000);
+    let _ = play.finish(0);
+    let call = play.count(0, "games");
+    play.call(1, call);
+}
+
+/// Edits by hand of a mirror that shows what has ended since.
+pub fn expiry_edits(play: &mut Play) {
+    let calls = vec![
+        play.set(0, "ann", 60),
+        play.set_ending(0, "ending-1", 100, 5_000),
+        play.set_ending(0, "ending-2", 80, 90_000_000),
+    ];
+    play.batch(0, calls);
+    play.wait(0, 10_000);
+    play.edit(0, "edited");
+    let call = play.set(0, "bob", 50);
+    play.call(0, call);
+    let call = play.set_ending(0, "ending-1", 40, 5_000);
+    play.call(0, call);
+    play.wait(0, 10_000);
+    play.edit_in_place(0, "edited-2");
+    let call = play.count(0, "games");
+    play.call(1, call);
 }
 
 pub fn compaction(play: &mut Play) {
@@ -353,6 +415,48 @@ pub fn edits_large(play: &mut Play) {
     let _ = play.finish(0);
 }
 
+/// With `mirror: 'close'` a mirror is old until the end of its process; edits are made on the old one.
+pub fn edits_of_old(play: &mut Play) {
+    let calls = (0..5).map(|number| play.set(0, &format!("k{number}"), 100)).collect();
+    play.batch(0, calls);
+    let _ = play.finish(0);
+    for round in 0..2 {
+        let calls = vec![play.set(0, "k1", 60 + round), play.delete(0, "k2"), play.count(0, "games")];
+        play.batch(0, calls);
+        play.disk.advance_ms(100);
+        // While it runs, twice: the second one is made on the first.
+        play.edit(0, "edited-1");
+        let call = play.count(0, "games");
+        play.call(0, call);
+        play.disk.advance_ms(100);
+        play.edit_in_place(0, "edited-2");
+        let call = play.set(0, "k2", 70);
+        play.call(0, call);
+        play.kill(0);
+        play.disk.advance_ms(100);
+        // After a kill, while nothing runs.
+        play.edit(0, "edited-3");
+        let call = play.count(0, "games");
+        play.call(0, call);
+        let _ = play.finish(0);
+        play.kill(0);
+        play.disk.advance_ms(100);
+        // After a clean end.
+        play.edit_in_place(0, "edited-4");
+        let call = play.count(0, "games");
+        play.call(0, call);
+        if round == 0 {
+            let call = play.compact(0);
+            play.call(0, call);
+            play.jobs(0);
+        }
+    }
+    play.disk.advance_ms(100);
+    play.edit(0, "edited-5");
+    let call = play.set(0, "k3", 80);
+    play.call(0, call);
+}
+
 pub fn mirror_lost(play: &mut Play) {
     let calls = vec![play.set(0, "ann", 100), play.set(0, "bob", 100)];
     play.batch(0, calls);
@@ -373,10 +477,12 @@ pub fn mirror_lost(play: &mut Play) {
     let call = play.count(0, "games");
     play.call(0, call);
     outsider.sync_all();
-    play.record.lock().is_editing = false;
+    // With `mirror: 'close'` the broken one stays until the next one is written.
+    play.record.lock().is_editing = play.options.mirror == MirrorMode::Close;
     let call = play.set(0, "cid", 100);
     play.call(0, call);
     let _ = play.finish(0);
+    play.record.lock().is_editing = false;
 }
 
 pub fn first_start(play: &mut Play) {

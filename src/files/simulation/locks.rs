@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::files::folder::Folder;
 use crate::files::options::Options;
 use crate::store::answer::Answer;
+use crate::store::core::Core;
 use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
 use crate::store::query::Query;
@@ -49,18 +50,18 @@ impl NoticeSink for Silent {
     fn notify(&self, _: Notice) {}
 }
 
-/// A process with an engine.
+/// A process with a `Folder`.
 struct Bot {
     process: Process,
-    engine: Folder,
+    folder: Folder,
 }
 
 impl Bot {
     fn on(disk: &SimulatedDisk) -> Self {
         let process = disk.process();
         let files = Arc::new(process.clone());
-        let engine = Folder::new(files, PathBuf::from(FOLDER), Options::default(), Arc::new(Silent));
-        Self { process, engine }
+        let folder = Folder::new(files, PathBuf::from(FOLDER), Options::default(), Arc::new(Silent));
+        Self { process, folder }
     }
 
     /// Reads a number of a log and writes the next one.
@@ -80,9 +81,9 @@ impl Bot {
         let answers = Arc::new(Answers::default());
         let outlet: Arc<dyn Outlet> = Arc::clone(&answers) as Arc<dyn Outlet>;
         let mut ticket = Ticket::new(outlet, 0);
-        ticket.wait_from(self.engine.patience().waited_us());
+        ticket.wait_from(self.folder.patience().waited_us());
         let log = LogName::new(log).expect("a valid name");
-        self.engine.run_batch(vec![Request {
+        self.folder.run_batch(vec![Request {
             log,
             is_collection: true,
             work: work(),
@@ -146,11 +147,11 @@ fn the_time_that_a_call_waited_behind_another_one_counts() {
     bot.count("players").expect("written");
     disk.hold_lock(Path::new(LOCK), 1_000_000);
     // Both are made at once, and the second one is taken only when the first has given up.
-    let asked_us = bot.engine.patience().waited_us();
+    let asked_us = bot.folder.patience().waited_us();
     refusal(bot.count("players"));
-    assert_eq!(bot.engine.patience().left_us(asked_us), 0);
+    assert_eq!(bot.folder.patience().left_us(asked_us), 0);
     let started_us = bot.process.monotonic_us();
-    let finished = bot.engine.finish_within(bot.engine.patience().left_us(asked_us));
+    let finished = bot.folder.finish_within(bot.folder.patience().left_us(asked_us));
     assert_eq!(finished.expect_err("locked").code(), Code::Locked);
     assert!(bot.process.monotonic_us() - started_us < 1_000_000, "it had no time left");
 }
@@ -161,13 +162,13 @@ fn an_end_waits_for_five_seconds_and_names_what_it_leaves() {
     let mut bot = Bot::on(&disk);
     bot.count("players").expect("written");
     disk.hold_lock(Path::new(LOCK), 1_000_000);
-    let patience = bot.engine.patience();
+    let patience = bot.folder.patience();
     let started_us = bot.process.monotonic_us();
     patience.end();
     for log in ["players", "tokens", "players"] {
         refusal(bot.count(log));
     }
-    let error = bot.engine.finish().expect_err("calls are left");
+    let error = bot.folder.finish().expect_err("calls are left");
     patience.ended();
     let waited_us = bot.process.monotonic_us() - started_us;
     assert!((5_000_000..5_500_000).contains(&waited_us), "{waited_us} us");

@@ -34,6 +34,7 @@ pub mod output;
 mod play;
 pub mod random;
 mod scripts;
+mod setting;
 mod stage;
 #[cfg(test)]
 mod unchanged;

@@ -1,7 +1,7 @@
-//! What a log must hold, worked out without the engine. Operations that were acknowledged count. Each of the others
+//! What a log must hold, worked out without the `Folder`. Operations that were acknowledged count. Each of the others
 //! counts whole, or not at all.
 //!
-//! Invariant: nothing here calls the engine.
+//! Invariant: nothing here calls the `Folder`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,9 +15,11 @@ use crate::error::Code;
 pub enum Effect {
     /// Sets a key.
     Set(String, String),
+    /// Sets a key that ends by itself at a time, in milliseconds since 1970.
+    SetEnding(String, String, i64),
     /// Removes a key.
     Delete(String),
-    /// Adds one to a number. The log holds the sum, so the engine's result is kept here (0: it did not run yet).
+    /// Adds one to a number. The log holds the sum, so the `Folder`'s result is kept here (0: it did not run yet).
     Count(String, Arc<AtomicU64>),
     /// Removes every key.
     Clear,
@@ -30,6 +32,8 @@ pub struct Op {
     pub log: usize,
     /// What it does, all or none.
     pub effects: Vec<Effect>,
+    /// When it was called, in milliseconds since 1970.
+    pub at_ms: i64,
 }
 
 impl Op {
@@ -60,40 +64,57 @@ pub enum Order {
     Unknown,
 }
 
-/// A state: keys in the order in which they were set.
+/// A state: keys in the order in which they were set, and when some of them end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Model(Vec<(String, String)>);
+pub struct Model {
+    members: Vec<(String, String)>,
+    ends_ms: BTreeMap<String, i64>,
+}
 
 impl Model {
-    /// Applies an effect.
-    pub fn apply(&mut self, effect: &Effect) {
+    /// Applies an effect of an operation that was called at `at_ms`. What was over by then is gone for good.
+    pub fn apply(&mut self, effect: &Effect, at_ms: i64) {
+        let ends_ms = std::mem::take(&mut self.ends_ms);
+        self.members.retain(|(key, _)| ends_ms.get(key).is_none_or(|end_ms| *end_ms > at_ms));
+        self.ends_ms = ends_ms.into_iter().filter(|(_, end_ms)| *end_ms > at_ms).collect();
         match effect {
             Effect::Set(key, value) => self.set(key, value.clone()),
-            Effect::Delete(key) => self.0.retain(|(known, _)| known != key),
+            Effect::SetEnding(key, value, end_ms) => {
+                self.set(key, value.clone());
+                self.ends_ms.insert(key.clone(), *end_ms);
+            }
+            Effect::Delete(key) => {
+                self.members.retain(|(known, _)| known != key);
+                self.ends_ms.remove(key);
+            }
             Effect::Count(key, result) => match result.load(Ordering::Relaxed) {
                 0 => {}
                 number => self.set(key, number.to_string()),
             },
-            Effect::Clear => self.0.clear(),
+            Effect::Clear => *self = Self::default(),
         }
     }
 
     /// The state with these members.
     pub fn of(members: &[(&str, &str)]) -> Self {
-        Self(members.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        let members = members.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { members, ends_ms: BTreeMap::new() }
     }
 
     /// Sets a key; one that is there keeps its place.
     pub fn set(&mut self, key: &str, value: String) {
-        match self.0.iter_mut().find(|(known, _)| known == key) {
+        self.ends_ms.remove(key);
+        match self.members.iter_mut().find(|(known, _)| known == key) {
             Some((_, old)) => *old = value,
-            None => self.0.push((key.to_owned(), value)),
+            None => self.members.push((key.to_owned(), value)),
         }
     }
 
-    /// The state as a JSON object: in JavaScript's order, or sorted by key where that is not known.
-    pub fn text(&self, order: Order) -> String {
-        let mut members: Vec<&(String, String)> = self.0.iter().collect();
+    /// The state at this time as a JSON object: in JavaScript's order, or sorted by key where that is not known.
+    pub fn text(&self, order: Order, now_ms: i64) -> String {
+        let is_there = |key: &String| self.ends_ms.get(key).is_none_or(|end_ms| *end_ms > now_ms);
+        let mut members: Vec<&(String, String)> =
+            self.members.iter().filter(|(key, _)| is_there(key)).collect();
         match order {
             Order::Known => members.sort_by_key(|(key, _)| index(key).map_or((1, 0), |index| (0, index))),
             Order::Unknown => members.sort(),
@@ -162,7 +183,10 @@ impl<'a> Keys<'a> {
         for effect in &op.effects {
             match effect {
                 Effect::Clear => self.is_all = true,
-                Effect::Set(key, _) | Effect::Delete(key) | Effect::Count(key, _) => {
+                Effect::Set(key, _)
+                | Effect::SetEnding(key, ..)
+                | Effect::Delete(key)
+                | Effect::Count(key, _) => {
                     self.keys.insert(key);
                 }
             }
@@ -171,15 +195,15 @@ impl<'a> Keys<'a> {
 }
 
 impl History {
-    /// The state that explains the members `found` in a log by what was called. Otherwise the states that the log may
+    /// The state that explains the members `found` in a log at `now_ms` by what was called. Otherwise the states that the log may
     /// have, the likely ones first.
-    pub fn explain(&self, log: usize, found: &[(&str, &str)]) -> Result<Model, Vec<String>> {
-        let text = Model::of(found).text(self.order);
+    pub fn explain(&self, log: usize, found: &[(&str, &str)], now_ms: i64) -> Result<Model, Vec<String>> {
+        let text = Model::of(found).text(self.order, now_ms);
         let mut texts: Vec<String> = Vec::new();
         // A removal of all keys hides the traces of what was before it. So each is tried as the last that was done.
         let clears = self.ops.iter().enumerate().filter(|(_, op)| op.log == log && op.clears());
         for last_clear in std::iter::once(None).chain(clears.map(|(number, _)| Some(number))) {
-            if let Some(model) = self.explain_behind(last_clear, log, found, &text, &mut texts) {
+            if let Some(model) = self.explain_behind(last_clear, log, (found, now_ms), &text, &mut texts) {
                 return Ok(model);
             }
         }
@@ -192,11 +216,11 @@ impl History {
         &self,
         last_clear: Option<usize>,
         log: usize,
-        found: &[(&str, &str)],
+        (found, now_ms): (&[(&str, &str)], i64),
         found_text: &str,
         texts: &mut Vec<String>,
     ) -> Option<Model> {
-        let called: Vec<(&Op, Fate)> = self.fates(last_clear, log, found);
+        let called: Vec<(&Op, Fate)> = self.fates(last_clear, log, (found, now_ms));
         let unknown = called.iter().filter(|(_, fate)| *fate == Fate::Unknown).count();
         let tried = unknown.min(OPEN_MAX);
         for lost in 0..1_usize << tried {
@@ -213,10 +237,10 @@ impl History {
                     }
                 };
                 if !is_lost {
-                    op.effects.iter().for_each(|effect| model.apply(effect));
+                    op.effects.iter().for_each(|effect| model.apply(effect, op.at_ms));
                 }
             }
-            let text = model.text(self.order);
+            let text = model.text(self.order, now_ms);
             if text == found_text {
                 return Some(model);
             }
@@ -228,7 +252,12 @@ impl History {
     }
 
     /// Finds each operation's trace, newest first: one that a later operation covers says nothing.
-    fn fates(&self, last_clear: Option<usize>, log: usize, found: &[(&str, &str)]) -> Vec<(&Op, Fate)> {
+    fn fates(
+        &self,
+        last_clear: Option<usize>,
+        log: usize,
+        (found, now_ms): (&[(&str, &str)], i64),
+    ) -> Vec<(&Op, Fate)> {
         let found: BTreeMap<&str, &str> = found.iter().copied().collect();
         // Keys that a later operation set for certain, and keys that one may have set.
         let (mut covered, mut may_be_covered) = (Keys::default(), Keys::default());
@@ -243,10 +272,12 @@ impl History {
                 fate = if last_clear == Some(number) { Fate::There } else { Fate::Lost };
             } else {
                 for effect in &op.effects {
-                    if let Effect::Set(key, value) = effect
-                        && !covered.has(key)
-                        && fate != Fate::There
-                    {
+                    let (Effect::Set(key, value) | Effect::SetEnding(key, value, _)) = effect else {
+                        continue;
+                    };
+                    // What is over leaves no trace.
+                    let is_over = matches!(effect, Effect::SetEnding(_, _, end_ms) if *end_ms <= now_ms);
+                    if !is_over && !covered.has(key) && fate != Fate::There {
                         if found.get(key.as_str()) == Some(&value.as_str()) {
                             fate = Fate::There;
                         } else if !may_be_covered.has(key) {
@@ -320,10 +351,14 @@ mod tests {
         let history = History {
             before: vec![Model::default()],
             ops: vec![
-                Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")] },
-                Op { log: 0, effects: vec![Effect::Delete("\"b\"".into()), set("\"a\"", "3")] },
-                Op { log: 0, effects: vec![Effect::Count("\"n\"".into(), Arc::new(AtomicU64::new(1)))] },
-                Op { log: 0, effects: vec![Effect::Clear] },
+                Op { log: 0, effects: vec![set("\"b\"", "1"), set("\"7\"", "2")], at_ms: 0 },
+                Op { log: 0, effects: vec![Effect::Delete("\"b\"".into()), set("\"a\"", "3")], at_ms: 0 },
+                Op {
+                    log: 0,
+                    effects: vec![Effect::Count("\"n\"".into(), Arc::new(AtomicU64::new(1)))],
+                    at_ms: 0,
+                },
+                Op { log: 0, effects: vec![Effect::Clear], at_ms: 0 },
             ],
             status: vec![Status::Acked, Status::Open, Status::Failed(Code::Eio)],
             ..History::default()
@@ -336,11 +371,11 @@ mod tests {
             vec![("\"7\"", "2"), ("\"b\"", "1"), ("\"n\"", "1")],
             vec![("\"7\"", "2"), ("\"b\"", "1")],
         ] {
-            let model = history.explain(0, &members).unwrap();
-            assert!(texts.contains(&model.text(Order::Known).as_str()), "{}", model.text(Order::Known));
+            let model = history.explain(0, &members, 0).unwrap();
+            assert!(texts.contains(&model.text(Order::Known, 0).as_str()), "{}", model.text(Order::Known, 0));
         }
-        assert!(history.explain(0, &[("\"7\"", "2"), ("\"a\"", "3"), ("\"b\"", "1")]).is_err());
-        assert!(history.explain(0, &[("\"a\"", "3")]).is_err());
+        assert!(history.explain(0, &[("\"7\"", "2"), ("\"a\"", "3"), ("\"b\"", "1")], 0).is_err());
+        assert!(history.explain(0, &[("\"a\"", "3")], 0).is_err());
     }
 
     #[test]
@@ -348,8 +383,8 @@ mod tests {
         let set = |key: String, value: usize| Effect::Set(key, value.to_string());
         // More operations than are tried in all combinations; every second one is there.
         let ops: Vec<Op> = (0..30)
-            .map(|number| Op { log: 0, effects: vec![set(format!("\"k{number}\""), number)] })
-            .chain([Op { log: 0, effects: vec![Effect::Clear] }])
+            .map(|number| Op { log: 0, effects: vec![set(format!("\"k{number}\""), number)], at_ms: 0 })
+            .chain([Op { log: 0, effects: vec![Effect::Clear], at_ms: 0 }])
             .collect();
         let history = History {
             before: vec![Model::default()],
@@ -361,8 +396,8 @@ mod tests {
             (0..30).step_by(2).map(|number| (format!("\"k{number}\""), number.to_string())).collect();
         let members: Vec<(&str, &str)> =
             members.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        assert!(history.explain(0, &members).is_ok());
-        assert!(history.explain(0, &[]).is_ok());
-        assert!(history.explain(0, &[("\"k1\"", "2")]).is_err());
+        assert!(history.explain(0, &members, 0).is_ok());
+        assert!(history.explain(0, &[], 0).is_ok());
+        assert!(history.explain(0, &[("\"k1\"", "2")], 0).is_err());
     }
 }

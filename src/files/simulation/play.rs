@@ -1,7 +1,7 @@
-//! One simulated machine with engines on it: calls are made, answers are kept.
+//! One simulated machine with `Folder`s on it: calls are made, answers are kept.
 //!
-//! Invariant: an operation is in the history before the engine hears of it, and its status changes at
-//! the instant at which the engine answers.
+//! Invariant: an operation is in the history before the `Folder` hears of it, and its status changes at
+//! the instant at which the `Folder` answers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::files::job::Job;
 use crate::files::job::JobDone;
 use crate::files::options::Options;
 use crate::store::answer::Answer;
+use crate::store::core::Core;
 use crate::store::event::Notice;
 use crate::store::event::NoticeSink;
 use crate::store::request::Request;
@@ -75,7 +76,7 @@ pub struct Play {
     pub logs: Vec<LogSpec>,
     /// What was asked and answered.
     pub record: Arc<Mutex<Record>>,
-    /// For new engines.
+    /// For new `Folder`s.
     pub options: Options,
     bots: Vec<Option<Bot>>,
     pub(super) next_other: usize,
@@ -83,7 +84,7 @@ pub struct Play {
 
 struct Bot {
     process: Process,
-    engine: Folder,
+    folder: Folder,
     outlet: Arc<dyn Outlet>,
     taken: Vec<Job>,
     done: Vec<JobDone>,
@@ -99,6 +100,8 @@ impl Outlet for Answers {
             return;
         }
         assert_eq!(record.history.status[id], Status::Open, "operation {id} is answered twice");
+        // Nobody else writes between what an update is told and its next try.
+        assert!(!matches!(answer, Ok(Answer::Conflict(_))), "operation {id} met another value");
         record.history.status[id] = match answer {
             Ok(_) => Status::Acked,
             Err(error) => Status::Failed(error.code()),
@@ -145,17 +148,17 @@ impl Play {
         self.folder.join(format!("{}.json", self.logs[log].name))
     }
 
-    /// Starts a process with an engine.
+    /// Starts a process with a `Folder`.
     pub fn open(&mut self, bot: usize) {
         let process = self.disk.process();
         let answers = Arc::new(Answers(Arc::clone(&self.record)));
         let sink: Arc<dyn NoticeSink> = Arc::clone(&answers) as Arc<dyn NoticeSink>;
-        let engine = Folder::new(Arc::new(process.clone()), self.folder.clone(), self.options, sink);
+        let folder = Folder::new(Arc::new(process.clone()), self.folder.clone(), self.options, sink);
         while self.bots.len() <= bot {
             self.bots.push(None);
         }
         let outlet: Arc<dyn Outlet> = answers;
-        self.bots[bot] = Some(Bot { process, engine, outlet, taken: Vec::new(), done: Vec::new() });
+        self.bots[bot] = Some(Bot { process, folder, outlet, taken: Vec::new(), done: Vec::new() });
     }
 
     /// Ends a process at once.
@@ -186,7 +189,7 @@ impl Play {
             .zip(specs)
             .map(|(call, spec)| {
                 let mut ticket = Ticket::new(Arc::clone(&bot.outlet), call.id);
-                ticket.wait_from(bot.engine.patience().waited_us());
+                ticket.wait_from(bot.folder.patience().waited_us());
                 Request {
                     log: spec.name,
                     is_collection: spec.is_mirrored,
@@ -196,7 +199,7 @@ impl Play {
                 }
             })
             .collect();
-        bot.engine.run_batch(requests);
+        bot.folder.run_batch(requests);
     }
 
     /// Makes one call.
@@ -213,7 +216,7 @@ impl Play {
     /// Takes the jobs that are to be run.
     pub fn take(&mut self, bot: usize) {
         let bot = self.bot(bot);
-        bot.taken.extend(bot.engine.take_jobs());
+        bot.taken.extend(bot.folder.take_jobs());
     }
 
     /// Runs jobs that were taken.
@@ -224,11 +227,11 @@ impl Play {
         }
     }
 
-    /// Hands the results of jobs to the engine.
+    /// Hands the results of jobs to the `Folder`.
     pub fn deliver(&mut self, bot: usize) {
         let bot = self.bot(bot);
         for done in std::mem::take(&mut bot.done) {
-            bot.engine.job_done(done);
+            bot.folder.task_done(done);
         }
     }
 
@@ -247,14 +250,14 @@ impl Play {
     /// Lets time pass and does what is due.
     pub fn wait(&mut self, bot: usize, ms: u64) {
         self.disk.advance_ms(ms);
-        self.bot(bot).engine.tick();
+        self.bot(bot).folder.tick();
     }
 
     /// Does everything that is due within a quarter of a minute.
     pub fn settle(&mut self, bot: usize) {
         for _ in 0..4 {
             self.jobs(bot);
-            let Some(due_ms) = self.bot(bot).engine.next_due_ms() else { return };
+            let Some(due_ms) = self.bot(bot).folder.next_due_ms() else { return };
             let now_ms = self.bot(bot).process.monotonic_ms();
             self.wait(bot, due_ms.saturating_sub(now_ms) + 1);
         }
@@ -270,11 +273,11 @@ impl Play {
     /// `close`.
     pub fn finish(&mut self, bot: usize) -> Result<()> {
         self.jobs(bot);
-        self.bot(bot).engine.finish()
+        self.bot(bot).folder.finish()
     }
 
     /// The answer to a call that is no operation.
-    fn ask(&mut self, bot: usize, log: usize, work: Work) -> Result<Answer> {
+    pub(super) fn ask(&mut self, bot: usize, log: usize, work: Work) -> Result<Answer> {
         let call = self.other(log, work);
         let id = call.id;
         self.call(bot, call);
@@ -294,7 +297,7 @@ impl Play {
         }
     }
 
-    /// The state of a log as its engine has it, as a JSON object.
+    /// The state of a log as its `Folder` has it, as a JSON object.
     pub fn state(&mut self, bot: usize, log: usize) -> Result<String> {
         self.ask(bot, log, Work::Read(crate::store::query::Query::All)).map(Self::texts)
     }

@@ -8,12 +8,13 @@
 //!
 //! Invariant: a life depends on its seed alone.
 
-use super::check::{Crashed, Setting, Watch, check, check_again, explain, is_in_doubt};
+use super::check::{Crashed, Watch, check, check_again, explain, is_in_doubt};
 use super::files::check_files;
 use super::model::{History, Model, Status};
 use super::output::{Output, print_notices, print_operations};
 use super::play::{LogSpec, Play};
-use crate::files::options::Options;
+use super::setting::Setting;
+use crate::files::options::{MirrorMode, Options};
 use crate::vfs::simulated::{Fault, FaultPlan, Outcome, Random, SimulatedDisk};
 use crate::vfs::{FileSystem, monotonic_us};
 
@@ -53,6 +54,8 @@ struct Life {
     states: usize,
     calls: u64,
     output: Output,
+    /// Some keys end by themselves.
+    has_endings: bool,
 }
 
 impl Life {
@@ -65,10 +68,11 @@ impl Life {
         if random.chance(30) {
             logs.push(LogSpec::mirrored("tokens"));
         }
+        let mirror = if random.chance(30) { MirrorMode::Close } else { MirrorMode::Follow };
         let setting = Setting {
             folder: "/srv/bot/data".into(),
             logs: logs.clone(),
-            options: Options::default(),
+            options: Options { mirror, ..Options::default() },
             evidence: Vec::new(),
         };
         let disk = SimulatedDisk::new();
@@ -76,8 +80,9 @@ impl Life {
         outsider.create_dir("/srv".as_ref()).expect("the outsider's calls do not fail");
         outsider.sync_all();
         let history = History { before: vec![Model::default(); logs.len()], ..History::default() };
-        let play = Play::new(disk, &setting.folder, logs, history);
-        Self { random, setting, play, states: 0, calls: 0, output }
+        let mut play = Play::new(disk, &setting.folder, logs, history);
+        play.options = setting.options;
+        Self { random, setting, play, states: 0, calls: 0, output, has_endings: seed.is_multiple_of(2) }
     }
 
     fn key(&mut self) -> &'static str {
@@ -104,14 +109,29 @@ impl Life {
                 6..10 => self.play.append(log, key, size),
                 10..14 => self.play.count(log, "count"),
                 14..16 => self.play.delete(log, key),
+                16 if self.random.chance(40) => self.play.delete_many(log, &[key, "eve", "games"]),
                 16 => self.play.set_many(log, &[key, other], size),
                 17 => self.play.replace_keys(log, &[key, other], &[other, "eve"], size),
                 18 if self.random.chance(30) => self.play.clear(log),
+                18 if self.has_endings => {
+                    let key = ["ending-1", "ending-2"][self.random.below(2)];
+                    let ttl_ms = [500, 60_000, 40_000_000][self.random.below(3)];
+                    self.play.set_ending(log, key, size, ttl_ms)
+                }
                 _ => self.play.compact(log),
             };
             calls.push(call);
         }
         self.play.batch(bot, calls);
+    }
+
+    /// Sets some keys and removes another, from what they have.
+    fn update_many(&mut self, bot: usize) {
+        let log = self.random.below(self.play.logs.len());
+        let first = self.random.below(KEYS.len() - 3);
+        let keys = &KEYS[first..first + 2 + self.random.below(2)];
+        let size = self.size();
+        self.play.update_many(bot, log, keys, size);
     }
 
     fn step(&mut self) {
@@ -125,7 +145,8 @@ impl Life {
             );
         }
         match step {
-            0..13 => self.batch(bot),
+            0..12 => self.batch(bot),
+            12 => self.update_many(bot),
             13..15 => self.play.take(bot),
             15..17 => self.play.run(bot),
             17..19 => self.play.deliver(bot),
@@ -163,6 +184,8 @@ impl Life {
     fn jump(&mut self) {
         let ms = i64::try_from(self.random.below(7_200_000)).unwrap_or(0) - 3_600_000;
         let ms = if self.random.chance(30) { ms * 1000 } else { ms };
+        // What had ended and was not removed lives again when the clock goes back; the model does not know which.
+        let ms = if self.has_endings { ms.abs() } else { ms };
         self.play.disk.set_now_ms(self.play.disk.now_ms() + ms);
     }
 
@@ -265,6 +288,7 @@ impl Life {
         check(&self.setting, &crashed, self.random.draw(), Watch::Off)?;
         let machine = SimulatedDisk::with(crashed.disk, now_ms);
         self.play = Play::new(machine, &self.setting.folder, self.setting.logs.clone(), history);
+        self.play.options = self.setting.options;
         let history = self.play.record.lock().history.clone();
         let models = explain(&self.setting, &mut self.play, 0, &history)?;
         let is_settled = !matches!(outcome, Outcome::Kill(_));

@@ -4,13 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::Setting;
 use super::lives;
 use super::model::{History, Model, Order};
 use super::play::{LogSpec, Play};
+use super::setting::Setting;
 use super::stage::{self, Stage};
-use crate::files::options::FsyncMode;
-use crate::files::options::Options;
+use crate::files::options::{FsyncMode, MirrorMode, Options};
 use crate::files::retention::Retention;
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::SimulatedDisk;
@@ -27,6 +26,7 @@ pub struct Script {
     /// Mirrors are edited, or there is old data.
     has_edits: bool,
     fsync: FsyncMode,
+    mirror: MirrorMode,
     retention: Retention,
     /// Of the states after a crash, check at most this many in a short run.
     pub states_max: usize,
@@ -43,6 +43,7 @@ impl Script {
             play,
             has_edits: false,
             fsync: FsyncMode::Always,
+            mirror: MirrorMode::Follow,
             retention: Retention { backups: 3, archives: 12, compress: true, limit_bytes: None },
             states_max: STATES_MAX,
         }
@@ -58,6 +59,10 @@ impl Script {
 
     const fn synced(self, fsync: FsyncMode) -> Self {
         Self { fsync, ..self }
+    }
+
+    const fn mirrored_at_close(self) -> Self {
+        Self { mirror: MirrorMode::Close, ..self }
     }
 
     const fn with_retention(self) -> Self {
@@ -94,7 +99,12 @@ impl Script {
         let setting = Setting {
             folder: stage.folder.clone(),
             logs: logs.clone(),
-            options: Options { fsync: self.fsync, retention: self.retention, ..Options::default() },
+            options: Options {
+                fsync: self.fsync,
+                mirror: self.mirror,
+                retention: self.retention,
+                ..Options::default()
+            },
             evidence: stage.evidence,
         };
         let history = History {
@@ -114,12 +124,15 @@ impl Script {
 }
 
 /// All scripts.
-pub const SCRIPTS: [Script; 27] = [
+pub const SCRIPTS: [Script; 38] = [
     Script::new("append", &["events"], lives::append),
     Script::new("collection", &["+players"], lives::collection),
     Script::new("batches", &["+players"], lives::batches),
     Script::new("several-logs", &["+players", "+tokens", "events"], lives::several_logs),
     Script::new("groups", &["+players"], lives::groups),
+    Script::new("several-keys", &["+players"], lives::several_keys),
+    Script::new("expiry", &["+players"], lives::expiry),
+    Script::new("expiry-edits", &["+players"], lives::expiry_edits).with_edits(),
     Script::new("compaction", &["+players"], lives::compaction),
     Script::new("compaction-plain", &["events"], lives::compaction_plain),
     Script::new("backups", &["+players"], lives::backups),
@@ -149,4 +162,21 @@ pub const SCRIPTS: [Script; 27] = [
         .at_most(2_000),
     Script::new("never", &["+players", "events"], lives::interval).synced(FsyncMode::Never),
     Script::new("huge-tail", &["events"], lives::huge_tail).at_most(150),
+    Script::new("close-compaction", &["+players"], lives::compaction).mirrored_at_close().at_most(4_000),
+    Script::new("close-large", &["+players"], lives::large_compaction).mirrored_at_close().at_most(2_000),
+    Script::new("close-finish", &["+players", "events"], lives::finish).mirrored_at_close().at_most(4_000),
+    Script::new("close-restarts", &["+players"], lives::restarts).mirrored_at_close().at_most(3_000),
+    Script::new("close-two-processes", &["+players", "events"], lives::two_processes)
+        .mirrored_at_close()
+        .at_most(4_000),
+    Script::new("close-edits", &["+players"], lives::edits_of_old)
+        .with_edits()
+        .mirrored_at_close()
+        .at_most(6_000),
+    Script::new("close-mirror-lost", &["+players"], lives::mirror_lost).mirrored_at_close().at_most(3_000),
+    Script::new("close-first-start", &["+players"], lives::first_start)
+        .on(stage::old_data_with_log)
+        .with_edits()
+        .mirrored_at_close()
+        .at_most(3_000),
 ];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::set;
 use super::model::Model;
+use crate::data::state::Member;
 use crate::files::log::encoder::Encoder;
 use crate::vfs::FileSystem;
 use crate::vfs::simulated::SimulatedDisk;
@@ -74,7 +75,7 @@ fn log_lines(count: usize, size_bytes: usize) -> (Vec<u8>, Vec<(String, String)>
     let mut bytes = Vec::new();
     let members = players(count, size_bytes);
     for (key, value) in &members {
-        Encoder::new(&mut bytes).set(1_790_000_000_000, key, value, 0);
+        Encoder::new(&mut bytes).set(1_790_000_000_000, &Member::new(key, value), 0);
     }
     (bytes, members)
 }

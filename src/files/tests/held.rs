@@ -3,6 +3,8 @@
 
 use super::reference::quoted;
 use super::support::{Bench, LOG, Session, set_line};
+use crate::data::change::Change;
+use crate::data::state::Member;
 use crate::error::Code;
 use crate::store::answer::Answer;
 use crate::store::collection;
@@ -12,8 +14,8 @@ use crate::store::request::Work;
 
 /// An update of a caller who does not know the value yet; a call of his waits behind it.
 fn conflict(session: &mut Session) -> usize {
-    let key = quoted("a");
-    let first = Replace { key, expected: Expected::Unknown, value: Some("5".to_owned()), is_again: false };
+    let (keys, changes) = (vec![quoted("a")], Some(Vec::new()));
+    let first = Replace { keys, expected: Expected::Unknown, changes, expiry: None, is_again: false };
     let calls = session.send(vec![Work::Replace(first), collection::set(&quoted("b"), "2")]);
     let answer = session.answer(calls[0]).expect("an answer").expect("no error");
     assert!(matches!(answer, Answer::Conflict(_)), "{answer:?}");
@@ -22,9 +24,9 @@ fn conflict(session: &mut Session) -> usize {
 }
 
 fn again(value: &str) -> Work {
-    let expected = Expected::Value(Some("1".to_owned()));
-    let (key, value) = (quoted("a"), Some(value.to_owned()));
-    Work::Replace(Replace { key, expected, value, is_again: true })
+    let expected = Expected::Values(vec![Some("1".to_owned())]);
+    let changes = Some(vec![Change::Set(Member::new(&quoted("a"), value))]);
+    Work::Replace(Replace { keys: vec![quoted("a")], expected, changes, expiry: None, is_again: true })
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_log_that_cannot_be_looked_at_keeps_no_other_from_a_clean_end() {
         }
         Ok(())
     });
-    assert_eq!(session.engine.finish().expect_err("one log").code(), Code::Eacces);
+    assert_eq!(session.folder.finish().expect_err("one log").code(), Code::Eacces);
     bench.files.leave_alone();
     assert_eq!(bench.replayed(), format!(r#"{{"a":{}}}"#, large()));
     assert!(bench.exists(MIRROR), "the other log's mirror is written");

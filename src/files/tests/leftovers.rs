@@ -7,6 +7,7 @@ use super::reference::quoted;
 use super::support::{Bench, LOG, set_line};
 use crate::error::{Code, Error, Result};
 use crate::store::collection;
+use crate::store::core::Core;
 use crate::store::request::Work;
 
 fn fail(kind: ErrorKind, syscall: &'static str, path: &Path) -> Result<()> {
@@ -28,7 +29,7 @@ fn a_compaction_that_begins_again_removes_its_mirror() {
     let bench = Bench::new();
     let mut session = bench.open();
     session.set("a", "1");
-    session.send(vec![Work::Compact(None)]);
+    session.send(vec![Work::Compact]);
     let done = session.run_job_beside().expect("a checkpoint");
     // Another log than the one that the snapshot was taken from.
     bench.replace(LOG, set_line("b", "2"));
@@ -43,7 +44,7 @@ fn a_compaction_that_cannot_look_at_the_files_removes_its_mirror() {
     let bench = Bench::new();
     let mut session = bench.open();
     session.set("a", "1");
-    session.send(vec![Work::Compact(None)]);
+    session.send(vec![Work::Compact]);
     let done = session.run_job_beside().expect("a checkpoint");
     bench.files.meddle(|call, path| {
         if call == "stamp" && path.ends_with(LOG) {
@@ -54,7 +55,7 @@ fn a_compaction_that_cannot_look_at_the_files_removes_its_mirror() {
     });
     session.deliver(done);
     bench.files.leave_alone();
-    assert!(!session.engine.is_busy());
+    assert!(!session.folder.is_busy());
     assert_eq!(leftovers(&bench), Vec::<String>::new());
 }
 
@@ -71,7 +72,7 @@ fn a_backup_that_is_copied_in_part_is_none() {
         }
         _ => Ok(()),
     });
-    assert_eq!(session.call(Work::Compact(None)).expect_err("no space").code(), Code::Enospc);
+    assert_eq!(session.call(Work::Compact).expect_err("no space").code(), Code::Enospc);
     assert_eq!(leftovers(&bench), Vec::<String>::new());
     bench.files.meddle(
         |call, path| {

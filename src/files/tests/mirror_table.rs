@@ -539,7 +539,7 @@ fn a_compaction_over_a_torn_tail_and_an_old_mirror_undoes_nothing() {
     bench.write(MIRROR, "{}");
     let (mut session, mut other) = (bench.open(), bench.open());
     assert_eq!((session.state(), other.state()), (r#"{"a":1}"#.to_owned(), r#"{"a":1}"#.to_owned()));
-    session.send(vec![Work::Compact(None)]);
+    session.send(vec![Work::Compact]);
     let done = session.run_job_beside().expect("a compaction");
     other.set("b", "2");
     session.deliver(done);

@@ -1,4 +1,4 @@
-//! Tests of the engine as a whole, on real files. The tables of `replay`, `reconcile` and `open_log` row by
+//! Tests of the `Folder` as a whole, on real files. The tables of `replay`, `reconcile` and `open_log` row by
 //! row; random operations against a model; the text functions against `serde_json`.
 #![expect(
     clippy::naive_bytecount,
@@ -9,9 +9,11 @@
 
 mod catch_up;
 mod events;
+mod expiry;
 mod held;
 mod idle;
 mod leftovers;
+mod mirror_close;
 mod mirror_table;
 mod old_logs;
 mod outside;

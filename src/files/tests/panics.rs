@@ -32,10 +32,10 @@ fn a_compaction_that_panics_is_answered_and_holds_nothing_up() {
     let writer = bench.start();
     call(&writer, collection::set(&quoted("a"), "1")).expect("written");
     let panicked = panic_once(&bench, "create_like", ".players.log.");
-    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), Code::Internal);
+    assert_eq!(call(&writer, Work::Compact).expect_err("a panic"), Code::Internal);
     panicked.recv_timeout(DEADLINE).expect("a panic");
     flush(&writer).expect("an end");
-    call(&writer, Work::Compact(None)).expect("compacted");
+    call(&writer, Work::Compact).expect("compacted");
     writer.stop().expect("an end");
     bench.assert_files_hold(r#"{"a":1}"#, "at the end");
 }
@@ -72,9 +72,9 @@ fn a_panic_while_a_result_is_taken_holds_nothing_up() {
         }
         Ok(())
     });
-    assert_eq!(call(&writer, Work::Compact(None)).expect_err("a panic"), Code::Internal);
+    assert_eq!(call(&writer, Work::Compact).expect_err("a panic"), Code::Internal);
     flush(&writer).expect("an end");
-    call(&writer, Work::Compact(None)).expect("compacted");
+    call(&writer, Work::Compact).expect("compacted");
     writer.stop().expect("an end");
     bench.assert_files_hold(r#"{"a":1}"#, "at the end");
 }

@@ -295,7 +295,7 @@ impl World {
                 }
             }
             Step::Compact(between) => {
-                let call = self.sessions[who].send(vec![Work::Compact(None)])[0];
+                let call = self.sessions[who].send(vec![Work::Compact])[0];
                 self.model.log_edit();
                 self.is_torn = false;
                 let done = self.sessions[who].run_job_beside().expect("a compaction");

@@ -1,5 +1,5 @@
 //! What the files mean, written a second time from the contract alone: JSON that keeps its order, an
-//! object in JavaScript's property order, the replay of a log. Slow, and shares no code with the engine.
+//! object in JavaScript's property order, the replay of a log. Slow, and shares no code with the `Folder`.
 //!
 //! Invariant: nothing here looks at `_crc`, `_edit` or `_more`, except to check the checksums and to
 //! know where an operation ends. So what this replay makes of a log is what the old module makes of it.

@@ -1,9 +1,9 @@
-//! A bench that drives engines on a real folder: calls and their answers, jobs one by one, crashes and
+//! A bench that drives `Folder`s on a real folder: calls and their answers, jobs one by one, crashes and
 //! clean ends, and the hands of a person who writes, cuts and edits the files.
 //!
 //! ```text
 //! Bench     the folder, its files as others see them, the notices, a clock that can be put forward
-//! Session   one engine on it, from opening to `crash` or `end`
+//! Session   one `Folder` on it, from opening to `crash` or `end`
 //! ```
 //!
 //! Invariant: a job runs only when a test says so, except reads, whose answers are waited for.
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
 use std::{fs, thread, time};
@@ -39,6 +39,7 @@ use crate::files::shelf::Edits;
 use crate::store::answer::Answer;
 use crate::store::backend::Backend;
 use crate::store::collection;
+use crate::store::core::Core;
 use crate::store::event::NoticeSink;
 use crate::store::event::{Class, Notice};
 use crate::store::query::Query;
@@ -108,6 +109,8 @@ pub type Meddler = Box<dyn FnMut(&str, &Path) -> Result<()> + Send>;
 pub struct BenchFiles {
     real: RealFileSystem,
     ahead_ms: AtomicU64,
+    /// How far the time of day is ahead.
+    wall_ahead_ms: AtomicI64,
     /// What each look at the clock puts it forward.
     step_ms: AtomicU64,
     opened_to_read: AtomicUsize,
@@ -132,6 +135,16 @@ impl BenchFiles {
     /// Lets time pass at once, for what is due later.
     pub fn put_forward(&self, duration_ms: u64) {
         self.ahead_ms.fetch_add(duration_ms, Ordering::Relaxed);
+    }
+
+    /// Sets the time of day; the other clock goes on as it was.
+    pub fn set_clock_forward(&self, duration_ms: i64) {
+        self.wall_ahead_ms.fetch_add(duration_ms, Ordering::Relaxed);
+    }
+
+    /// The time of day.
+    pub fn wall_ms(&self) -> i64 {
+        self.now_ms()
     }
 
     /// From now on, all that is timed takes this long.
@@ -221,7 +234,7 @@ impl FileSystem for BenchFiles {
     }
 
     fn now_ms(&self) -> i64 {
-        self.real.now_ms()
+        self.real.now_ms() + self.wall_ahead_ms.load(Ordering::Relaxed)
     }
 
     fn monotonic_ms(&self) -> u64 {
@@ -271,6 +284,7 @@ impl Bench {
             files: Arc::new(BenchFiles {
                 real: RealFileSystem::new(),
                 ahead_ms: AtomicU64::new(0),
+                wall_ahead_ms: AtomicI64::new(0),
                 step_ms: AtomicU64::new(0),
                 opened_to_read: AtomicUsize::new(0),
                 meddler: Mutex::default(),
@@ -286,7 +300,7 @@ impl Bench {
         self
     }
 
-    /// The same folder with the threads of a process around its engine.
+    /// The same folder with the threads of a process around its `Folder`.
     pub fn start(&self) -> Writer<Folder> {
         let files: Arc<BenchFiles> = Arc::clone(&self.files);
         let notices = Arc::clone(&self.notices);
@@ -305,7 +319,7 @@ impl Bench {
         let notices = Arc::clone(&self.notices);
         let files: Arc<BenchFiles> = Arc::clone(&self.files);
         Session {
-            engine: Folder::new(files, self.folder.path().to_owned(), self.options, notices),
+            folder: Folder::new(files, self.folder.path().to_owned(), self.options, notices),
             files: Arc::clone(&self.files),
             log: LogName::new(log).expect("a valid name"),
             is_collection: kind == LogKind::Collection,
@@ -487,7 +501,7 @@ fn asked(ask: impl FnOnce(Ticket)) -> std::result::Result<Answer, Code> {
     heard.recv_timeout(DEADLINE).expect("an answer").map_err(|error| error.code())
 }
 
-/// A call on `players` to an engine with its threads; an error is its code.
+/// A call on `players` to a `Folder` with its threads; an error is its code.
 pub fn call(writer: &Writer<Folder>, work: Work) -> std::result::Result<Answer, Code> {
     let log = LogName::new("players").expect("a valid name");
     asked(|ticket| writer.call(Request { log, is_collection: true, work, size_bytes: 0, ticket }))
@@ -500,7 +514,7 @@ pub fn flush(writer: &Writer<Folder>) -> std::result::Result<Answer, Code> {
 
 /// See the header of this file.
 pub struct Session {
-    pub engine: Folder,
+    pub folder: Folder,
     files: Arc<BenchFiles>,
     log: LogName,
     is_collection: bool,
@@ -510,24 +524,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// Gives a batch to the engine; runs the reads among its jobs. The numbers are for `answer`.
+    /// Gives a batch to the `Folder`; runs the reads among its jobs. The numbers are for `answer`.
     pub fn send(&mut self, works: Vec<Work>) -> Vec<usize> {
         let first = self.calls;
         let requests = works.into_iter().map(|work| {
             let outlet: Arc<dyn Outlet> = Arc::clone(&self.answers) as Arc<dyn Outlet>;
             let mut ticket = Ticket::new(outlet, self.calls);
-            ticket.wait_from(self.engine.patience().waited_us());
+            ticket.wait_from(self.folder.patience().waited_us());
             self.calls += 1;
             Request { log: self.log.clone(), is_collection: self.is_collection, work, size_bytes: 0, ticket }
         });
         let requests = requests.collect();
-        self.engine.run_batch(requests);
+        self.folder.run_batch(requests);
         self.collect_jobs();
         (first..self.calls).collect()
     }
 
     fn collect_jobs(&mut self) {
-        for job in self.engine.take_jobs() {
+        for job in self.folder.take_jobs() {
             if job.is_read() {
                 assert!(job.run(&*self.files).is_none(), "a read has no result for the writer");
             } else {
@@ -579,20 +593,20 @@ impl Session {
 
     /// Hands the result of a job over.
     pub fn deliver(&mut self, done: JobDone) {
-        self.engine.job_done(done);
+        self.folder.task_done(done);
         self.collect_jobs();
     }
 
     pub fn run_jobs(&mut self) {
         while self.run_job() {}
-        assert!(!self.engine.is_busy(), "the engine waits for a job that nobody has");
+        assert!(!self.folder.is_busy(), "the folder waits for a job that nobody has");
     }
 
     /// Puts the clock forward to what is due next, and starts it. False when nothing is due.
     pub fn tick(&mut self) -> bool {
-        let Some(due_ms) = self.engine.next_due_ms() else { return false };
+        let Some(due_ms) = self.folder.next_due_ms() else { return false };
         self.files.put_forward(due_ms.saturating_sub(self.files.monotonic_ms()));
-        self.engine.tick();
+        self.folder.tick();
         self.collect_jobs();
         true
     }
@@ -611,7 +625,7 @@ impl Session {
     }
 
     pub fn compact(&mut self) {
-        self.call(Work::Compact(None)).expect("the log is compacted");
+        self.call(Work::Compact).expect("the log is compacted");
     }
 
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
@@ -619,8 +633,9 @@ impl Session {
         let answer = self.call(Work::Read(Query::All)).map_err(|error| error.code())?;
         let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
         let state = texts.joined();
-        let shelf = self.engine.shelves().read().get(&self.log).cloned().expect("the log is known");
-        let look = |state: &crate::data::state::State| Some(object_of(state.iter()).joined());
+        let shelf = self.folder.shelves().read().get(&self.log).cloned().expect("the log is known");
+        let now_ms = self.files.now_ms();
+        let look = |state: &crate::data::state::State| Some(object_of(state.live(now_ms)).joined());
         let edits = if self.is_collection { Edits::Counted } else { Edits::Ignored };
         if let Some(seen) = shelf.read(&*self.files, edits, look) {
             assert_eq!(seen, state, "what readers see in memory");
@@ -644,11 +659,10 @@ impl Session {
         loop {
             let piece = cursor.next_piece().expect("the log can be read");
             let entries = list(&piece.text);
-            if entries.is_empty() {
-                break;
-            }
+            assert_eq!(entries.is_empty(), piece.cursor.is_none(), "the empty piece is the last one");
             one_by_one.extend(entries);
-            cursor = piece.cursor;
+            let Some(next) = piece.cursor else { break };
+            cursor = next;
         }
         assert_eq!(one_by_one, all);
         all
@@ -660,7 +674,7 @@ impl Session {
     /// The process ends in order.
     pub fn end(mut self) {
         self.run_jobs();
-        self.engine.finish().expect("a clean end");
+        self.folder.finish().expect("a clean end");
     }
 }
 

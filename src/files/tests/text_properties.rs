@@ -16,6 +16,7 @@ use crate::data::json::{
     Members, array_index, canonical_key, compact, elements, is_object, key_for_people, number,
     number_of_field, push_pretty, quote, quote_utf16,
 };
+use crate::data::state::{Member, State};
 use crate::error::{Error, Result};
 use crate::files::log::encoder::Encoder;
 use crate::files::log::entry::{EditTag, Entry, Tag};
@@ -223,7 +224,9 @@ fn changes(entry: &Entry) -> Vec<String> {
     let mut found = Vec::new();
     entry.changes(|change| {
         found.push(match change {
-            KeyChange::Set(key, value) => format!("{key}={value}"),
+            KeyChange::Set(key, value, None) => format!("{key}={value}"),
+            KeyChange::Set(key, value, Some(expires_ms)) => format!("{key}={value} until {expires_ms}"),
+            KeyChange::Expire(until_ms) => format!("-until {until_ms}"),
             KeyChange::Delete(key) => format!("-{key}"),
         });
     });
@@ -428,14 +431,14 @@ proptest! {
         let mut encoder = Encoder::new(&mut out);
         let edit = edit.map(|(mirror_hash, is_of_old)| EditTag { mirror_hash, is_of_old });
         encoder.tag = edit.map_or(Tag::Call, Tag::Edit);
-        let members = members.iter().map(String::as_str);
+        let members: Vec<Member> = members.iter().flat_map(|text| State::from_object(&format!("{{{text}}}")).snapshot()).collect();
         let expected = match kind {
             0 => {
-                encoder.set(now_ms, &key, &value, more);
+                encoder.set(now_ms, &Member::new(&key, &value), more);
                 vec![format!("{key}={value}")]
             }
             1 => {
-                encoder.set_many(now_ms, members, more);
+                encoder.set_many(now_ms, &members, more);
                 all_set
             }
             2 => {
@@ -443,7 +446,7 @@ proptest! {
                 vec![format!("-{key}")]
             }
             3 => {
-                encoder.checkpoint(now_ms, members, more);
+                encoder.checkpoint(now_ms, &members, more);
                 all_set
             }
             _ => {
@@ -473,7 +476,7 @@ proptest! {
         key in key_literal(), value in json(), at in any::<prop::sample::Index>(), byte in any::<u8>()
     ) {
         let mut line = Vec::new();
-        Encoder::new(&mut line).set(0, &key, &value.to_string(), 0);
+        Encoder::new(&mut line).set(0, &Member::new(&key, &value.to_string()), 0);
         line.pop();
         let at = at.index(line.len());
         prop_assert!(Entry::decode(&line[..at]).is_err(), "cut at {at}");
@@ -587,8 +590,8 @@ proptest! {
                 0 => log.extend_from_slice(b"{damage\n"),
                 1 => log.push(b'\n'),
                 2 => Encoder::new(&mut log).delete(0, key, 0),
-                3 => Encoder::new(&mut log).set(0, key, &value.to_string(), 1),
-                _ => Encoder::new(&mut log).set(0, key, &value.to_string(), 0),
+                3 => Encoder::new(&mut log).set(0, &Member::new(key, &value.to_string()), 1),
+                _ => Encoder::new(&mut log).set(0, &Member::new(key, &value.to_string()), 0),
             }
         }
         log.truncate(log.len().saturating_sub(cut));

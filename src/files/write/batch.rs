@@ -31,6 +31,8 @@ pub struct Batch {
     /// What they do to the state, in order.
     pub changes: Vec<Edit>,
     staged: HashMap<String, Option<Member>>,
+    /// What was over when it was begun is removed.
+    is_expired: bool,
     /// Calls that are answered when the batch is on disk.
     pub waiting: Vec<(Ticket, StagedCall)>,
 }
@@ -77,13 +79,36 @@ impl Batch {
     }
 
     /// The state as a call behind what is staged sees it.
-    pub fn view<R>(&self, shelf: &Shelf, read: impl FnOnce(&View) -> R) -> R {
-        shelf.with_state(|state| read(&View::staged(state, &self.staged)))
+    pub fn view<R>(&self, shelf: &Shelf, now_ms: i64, read: impl FnOnce(&View) -> R) -> R {
+        shelf.with_state(|state| read(&View::staged(state, &self.staged, now_ms)))
     }
 
-    /// The answer to a query of one key, as a call behind what is staged sees it.
-    pub fn answer_of_key(&self, shelf: &Shelf, query: &Query) -> Answer {
-        self.view(shelf, |view| query.of_value(query.key().and_then(|key| view.get(key))))
+    /// The answer to a query of single keys, as a call behind what is staged sees it.
+    pub fn answer_of_keys(&self, shelf: &Shelf, query: &Query, now_ms: i64) -> Answer {
+        self.view(shelf, now_ms, |view| query.of_keys(|key| view.member(key)))
+    }
+
+    /// Stages the removal of what is over, which costs one line however much it is; once a batch.
+    pub fn expire(&mut self, shelf: &Shelf, now_ms: i64) {
+        if !std::mem::replace(&mut self.is_expired, true) && self.remove_over(shelf, now_ms) {
+            self.lines.expire(now_ms);
+        }
+    }
+
+    /// True where there is something.
+    fn remove_over(&mut self, shelf: &Shelf, until_ms: i64) -> bool {
+        let mut over: Vec<String> = shelf.with_state(|state| {
+            let unstaged = state.over(until_ms).filter(|member| !self.staged.contains_key(member.key()));
+            unstaged.map(|member| member.key().to_owned()).collect()
+        });
+        let is_over =
+            |member: &Option<Member>| member.as_ref().is_some_and(|member| member.is_over(until_ms));
+        over.extend(self.staged.iter().filter(|(_, member)| is_over(member)).map(|(key, _)| key.clone()));
+        let is_something = !over.is_empty();
+        for key in over {
+            self.change(Edit::Delete(key));
+        }
+        is_something
     }
 
     fn change(&mut self, edit: Edit) {
@@ -95,13 +120,16 @@ impl Batch {
     }
 
     /// Stages an entry: its text without the closing brace.
-    pub fn append(&mut self, open: &str) {
+    pub fn append(&mut self, shelf: &Shelf, open: &str) {
         self.lines.raw(open);
-        Entry::of_text(open).changes(|change| {
-            self.change(match change {
-                KeyChange::Set(key, value) => Edit::Set(Member::new(key, value)),
-                KeyChange::Delete(key) => Edit::Delete(key.to_owned()),
-            });
+        Entry::of_text(open).changes(|change| match change {
+            KeyChange::Set(key, value, expires_ms) => {
+                self.change(Edit::Set(Member::expiring(key, value, expires_ms)));
+            }
+            KeyChange::Delete(key) => self.change(Edit::Delete(key.to_owned())),
+            KeyChange::Expire(until_ms) => {
+                self.remove_over(shelf, until_ms);
+            }
         });
     }
 
@@ -109,8 +137,8 @@ impl Batch {
     pub fn write(&mut self, now_ms: i64, changes: Vec<Change>) {
         let parts: Vec<Change> = changes.into_iter().flat_map(split).collect();
         self.lines.operation(Tag::Call, parts.iter(), |encoder, part, more| match part {
-            Change::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
-            Change::SetMany(members) => encoder.set_many(now_ms, members.iter().map(Member::text), more),
+            Change::Set(member) => encoder.set(now_ms, member, more),
+            Change::SetMany(members) => encoder.set_many(now_ms, members, more),
             Change::Delete(key) => encoder.delete(now_ms, key, more),
         });
         for part in parts {

@@ -39,7 +39,7 @@ pub fn edit_lines(context: &Context, log: &OpenLog, log_end: u64) -> Result<Opti
             push_state(context, log, tag, &mut lines)?;
         } else {
             lines.operation(tag, pending.edits.iter(), |encoder, edit, more| match edit {
-                Edit::Set(member) => encoder.set(now_ms, member.key(), member.value(), more),
+                Edit::Set(member) => encoder.set(now_ms, member, more),
                 Edit::Delete(key) => encoder.delete(now_ms, key, more),
             });
         }
@@ -63,7 +63,7 @@ fn push_state(context: &Context, log: &OpenLog, tag: Tag, lines: &mut Lines) -> 
         tombstones(in_log, &state).into_iter().map(Part::Delete).chain(checkpoint).collect();
     let now_ms = context.files.now_ms();
     lines.operation(tag, parts.iter(), |encoder, part, more| match part {
-        Part::Checkpoint(members) => encoder.checkpoint(now_ms, members.iter().map(Member::text), more),
+        Part::Checkpoint(members) => encoder.checkpoint(now_ms, members, more),
         Part::Delete(key) => encoder.delete(now_ms, key, more),
     });
     Ok(())

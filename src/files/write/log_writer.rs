@@ -109,7 +109,7 @@ impl LogWriter {
         self.log_pending_edit(context)?;
         if self.log.has_doubtful_end() {
             self.mend(context)?;
-            self.log.publish_mended();
+            self.log.publish_stamps();
         }
         if self.log.file().is_unsynced() && context.options.fsync == FsyncMode::Always {
             self.log.sync(context)?;

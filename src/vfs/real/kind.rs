@@ -1,4 +1,4 @@
-//! What stands at a path: a regular file, or something else that the engine refuses.
+//! What stands at a path: a regular file, or something else that the store refuses.
 
 use std::fs;
 use std::path::Path;

@@ -3,60 +3,14 @@
 //! Invariant: after a power cut, everything that processes see is durable. A kill makes nothing durable.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::disk::{Disk, ROOT};
 use super::node::{Content, FileChange, FolderNode, Key, Target, apply, put};
 use super::outcome::Kept;
-
-/// Unit in which a write is kept or lost.
-pub(super) const SECTOR_BYTES: usize = 512;
-/// A change that is not durable, as `Outcome` sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Pending {
-    at: u64,
-    /// Bytes of a write; `None` for another change.
-    pub write: Option<(usize, usize)>,
-    /// Whether it is a change of names.
-    pub is_name: bool,
-}
+use super::pending::Pending;
 
 impl Disk {
-    /// Whether the file at the path, or the one that a power cut may bring back there, has bytes whose sync
-    /// failed, and that were not cut off since.
-    #[must_use]
-    pub fn is_in_doubt(&self, path: &Path) -> bool {
-        let seen = self.find_file(path).ok().flatten();
-        let durable = self.find_durable_file(path);
-        let is_doubtful = |key: Key| self.file(key).pending.iter().any(|change| change.is_doubtful);
-        seen.into_iter().chain(durable).any(is_doubtful)
-    }
-
-    /// Changes that are not durable, oldest first.
-    #[must_use]
-    pub fn pending(&self) -> Vec<Pending> {
-        let mut pending = Vec::new();
-        for file in self.files.values() {
-            for change in file.pending.iter().filter(|change| !change.is_synced) {
-                let write = match &change.change {
-                    Content::Write { offset, bytes } => Some((*offset, bytes.len())),
-                    Content::Length(_) => None,
-                };
-                pending.push(Pending { at: change.at, write, is_name: false });
-            }
-        }
-        for folder in self.folders.values() {
-            pending.extend(folder.pending.iter().map(|(at, _)| Pending {
-                at: *at,
-                write: None,
-                is_name: true,
-            }));
-        }
-        pending.sort_by_key(|change| change.at);
-        pending
-    }
-
     /// The disk after a power cut: `kept` decides what is kept of each pending change, by its number.
     pub(super) fn after_power_cut(&self, kept: &mut dyn FnMut(usize, &Pending) -> Kept) -> Self {
         let pending = self.pending();

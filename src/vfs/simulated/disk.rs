@@ -227,7 +227,7 @@ impl Disk {
     pub(super) fn rename(&mut self, from: &Path, to: &Path, now_ns: i64) -> io::Result<()> {
         let (folder, from_name, to_name) = (self.folder_above(from)?, name_of(from)?, name_of(to)?);
         if folder != self.folder_above(to)? {
-            // The engine never does it, and the fate of such a rename would need rules of its own.
+            // The store never does it, and the fate of such a rename would need rules of its own.
             return error(io::ErrorKind::Unsupported);
         }
         let Some(key) = self.find_file(from)? else { return error(io::ErrorKind::NotFound) };

@@ -17,8 +17,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::crash::{Pending, SECTOR_BYTES};
 use super::disk::Disk;
+use super::pending::{Pending, SECTOR_BYTES};
 
 const PAGE_BYTES: usize = 4096;
 /// Of more pending changes than this, only the newest are lost one at a time.

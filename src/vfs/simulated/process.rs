@@ -9,26 +9,40 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::super::{File, FileSystem, Missing, Stamp};
+use super::call::{CallKind, Caller, MS};
 use super::node::{Key, Target};
-use super::{CallKind, MS, World};
+use super::world::World;
 use crate::error::{Error, Result};
 use crate::vfs::Syncing;
 
-/// A process on a simulated machine: what the engine sees of it.
+/// A process on a simulated machine: what the store sees of it.
 #[derive(Clone)]
 pub struct Process {
-    pub(super) world: Arc<Mutex<World>>,
-    pub(super) number: u64,
-    /// Never fails, and is not counted.
-    pub(super) is_spared: bool,
+    world: Arc<Mutex<World>>,
+    caller: Caller,
 }
 
 impl Process {
+    /// A process on the machine.
+    pub(super) fn new(world: Arc<Mutex<World>>, caller: Caller) -> Self {
+        Self { world, caller }
+    }
+
+    /// As the machine knows it.
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    fn open(&self, world: &mut World, key: Key, path: &Path, position: Option<u64>) -> Box<dyn File> {
+        let number = world.open(key);
+        Box::new(Handle { process: self.clone(), number, key, path: path.to_owned(), position })
+    }
+
     /// The world, for a call. An interloper may come before it.
     fn enter(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock();
         let calls = world.calls;
-        if !self.is_spared
+        if !self.caller.is_spared
             && let Some((_, interloper)) = world.interloper.take_if(|(at, _)| *at == calls + 1)
         {
             drop(world);
@@ -74,7 +88,7 @@ impl Process {
 impl FileSystem for Process {
     fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
         let mut world = self.enter();
-        world.look(self, "stat", path, |disk| {
+        world.look(self.caller, "stat", path, |disk| {
             Ok(match disk.find(path)? {
                 Some(Target::File(key)) => Some(disk.stamp(key)),
                 _ => None,
@@ -84,47 +98,47 @@ impl FileSystem for Process {
 
     fn open_read(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
         let mut world = self.enter();
-        let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
-        Ok(found.map(|key| world.open(self, key, path, None)))
+        let found = world.look(self.caller, "open", path, |disk| disk.find_file(path))?;
+        Ok(found.map(|key| self.open(&mut world, key, path, None)))
     }
 
     fn open_append(&self, path: &Path) -> Result<(Box<dyn File>, bool)> {
         let mut world = self.enter();
-        let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
+        let found = world.look(self.caller, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
             Some(key) => key,
-            None => world.change(self, "open", path, |disk, now| disk.make_file(path, now))?,
+            None => world.change(self.caller, "open", path, |disk, now| disk.make_file(path, now))?,
         };
-        Ok((world.open(self, key, path, None), found.is_none()))
+        Ok((self.open(&mut world, key, path, None), found.is_none()))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn File>> {
         let mut world = self.enter();
-        let key = world.change(self, "open", path, |disk, now| match disk.find_file(path)? {
+        let key = world.change(self.caller, "open", path, |disk, now| match disk.find_file(path)? {
             Some(key) => {
                 disk.set_length(key, 0, now);
                 Ok(key)
             }
             None => disk.make_file(path, now),
         })?;
-        Ok(world.open(self, key, path, Some(0)))
+        Ok(self.open(&mut world, key, path, Some(0)))
     }
 
     fn open_in_place(&self, path: &Path, missing: Missing) -> Result<Option<Box<dyn File>>> {
         let mut world = self.enter();
-        let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
+        let found = world.look(self.caller, "open", path, |disk| disk.find_file(path))?;
         let key = match found {
             None if missing == Missing::Create => {
-                Some(world.change(self, "open", path, |disk, now| disk.make_file(path, now))?)
+                Some(world.change(self.caller, "open", path, |disk, now| disk.make_file(path, now))?)
             }
             found => found,
         };
-        Ok(key.map(|key| world.open(self, key, path, Some(0))))
+        Ok(key.map(|key| self.open(&mut world, key, path, Some(0))))
     }
 
     fn lock_holder(&self, path: &Path) -> Option<u32> {
         let mut world = self.enter();
-        let key = world.look(self, "open", path, |disk| disk.find_file(path)).ok()??;
+        let key = world.look(self.caller, "open", path, |disk| disk.find_file(path)).ok()??;
         // A lock that a test holds belongs to no process.
         world
             .locks
@@ -135,66 +149,66 @@ impl FileSystem for Process {
 
     fn truncate(&self, path: &Path, size_bytes: u64, syncing: Syncing) -> Result<()> {
         let mut world = self.enter();
-        let found = world.look(self, "open", path, |disk| disk.find_file(path))?;
+        let found = world.look(self.caller, "open", path, |disk| disk.find_file(path))?;
         let Some(key) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "open", path));
         };
-        world.change(self, "ftruncate", path, |disk, now| {
+        world.change(self.caller, "ftruncate", path, |disk, now| {
             disk.set_length(key, usize::try_from(size_bytes).unwrap_or(usize::MAX), now);
             Ok(())
         })?;
-        if syncing.is_on() { world.sync_file(self, key, "fsync", path) } else { Ok(()) }
+        if syncing.is_on() { world.sync_file(self.caller, key, "fsync", path) } else { Ok(()) }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.enter().change(self, "rename", to, |disk, now| disk.rename(from, to, now))
+        self.enter().change(self.caller, "rename", to, |disk, now| disk.rename(from, to, now))
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.enter().change(self, "link", to, |disk, now| disk.link(from, to, now))
+        self.enter().change(self.caller, "link", to, |disk, now| disk.link(from, to, now))
     }
 
     fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let mut world = self.enter();
-        let found = world.look(self, "copyfile", to, |disk| disk.find_file(from))?;
+        let found = world.look(self.caller, "copyfile", to, |disk| disk.find_file(from))?;
         let Some(source) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "copyfile", to));
         };
         let bytes = world.disk.file_content(source);
-        let key = world.change(self, "copyfile", to, |disk, now| match disk.find_file(to)? {
+        let key = world.change(self.caller, "copyfile", to, |disk, now| match disk.find_file(to)? {
             Some(key) => {
                 disk.set_length(key, 0, now);
                 Ok(key)
             }
             None => disk.make_file(to, now),
         })?;
-        world.write(self, key, to, 0, &bytes)?;
-        world.sync_file(self, key, "fsync", to)
+        world.write(self.caller, key, to, 0, &bytes)?;
+        world.sync_file(self.caller, key, "fsync", to)
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.enter().change(self, "unlink", path, |disk, now| disk.remove(path, now))
+        self.enter().change(self.caller, "unlink", path, |disk, now| disk.remove(path, now))
     }
 
     fn create_dir(&self, path: &Path) -> Result<bool> {
-        self.enter().make_dir(self, path)
+        self.enter().make_dir(self.caller, path)
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let mut world = self.enter();
-        let found = world.look(self, "open", path, |disk| disk.find(path))?;
+        let found = world.look(self.caller, "open", path, |disk| disk.find(path))?;
         let Some(Target::Folder(key)) = found else {
             return Err(Error::io(&io::ErrorKind::NotFound.into(), "open", path));
         };
-        let call = world.enter(self, "fsync", path, CallKind::Sync)?;
-        world.changed(self, &call)?;
-        world.fail(self, &call)?;
+        let call = world.enter(self.caller, "fsync", path, CallKind::Sync)?;
+        world.changed(self.caller, &call)?;
+        world.fail(self.caller, &call)?;
         world.disk.sync_folder(key);
         Ok(())
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>> {
-        self.enter().look(self, "scandir", path, |disk| disk.list(path))
+        self.enter().look(self.caller, "scandir", path, |disk| disk.list(path))
     }
 
     fn now_ms(&self) -> i64 {
@@ -211,16 +225,6 @@ impl FileSystem for Process {
 }
 
 /// An open file.
-pub(super) fn boxed(
-    process: &Process,
-    number: u64,
-    key: Key,
-    path: &Path,
-    position: Option<u64>,
-) -> Box<dyn File> {
-    Box::new(Handle { process: process.clone(), number, key, path: path.to_owned(), position })
-}
-
 struct Handle {
     process: Process,
     number: u64,
@@ -243,7 +247,7 @@ impl Drop for Handle {
 impl File for Handle {
     fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let mut world = self.process.enter();
-        world.look(&self.process, "read", &self.path, |disk| {
+        world.look(self.process.caller, "read", &self.path, |disk| {
             let content = disk.file_content(self.key);
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
             let size = buffer.len().min(content.len() - start);
@@ -255,30 +259,30 @@ impl File for Handle {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut world = self.process.enter();
         let at = self.position.unwrap_or_else(|| world.disk.stamp(self.key).size_bytes);
-        world.write(&self.process, self.key, &self.path, at, bytes)?;
+        world.write(self.process.caller, self.key, &self.path, at, bytes)?;
         self.position = self.position.map(|position| position + bytes.len() as u64);
         Ok(())
     }
 
     fn sync_data(&mut self) -> Result<()> {
-        self.process.enter().sync_file(&self.process, self.key, "fdatasync", &self.path)
+        self.process.enter().sync_file(self.process.caller, self.key, "fdatasync", &self.path)
     }
 
     fn stamp(&self) -> Result<Stamp> {
         let mut world = self.process.enter();
-        world.look(&self.process, "fstat", &self.path, |disk| Ok(disk.stamp(self.key)))
+        world.look(self.process.caller, "fstat", &self.path, |disk| Ok(disk.stamp(self.key)))
     }
 
     fn try_lock(&mut self) -> Result<bool> {
         let mut world = self.process.enter();
-        world.look(&self.process, "flock", &self.path, |_| Ok(()))?;
-        let holder = (self.number, self.process.number, 0);
+        world.look(self.process.caller, "flock", &self.path, |_| Ok(()))?;
+        let holder = (self.number, self.process.caller.process, 0);
         Ok(world.locks.entry(self.key).or_insert(holder).0 == self.number)
     }
 
     fn unlock(&mut self) -> Result<()> {
         let mut world = self.process.enter();
-        world.look(&self.process, "flock", &self.path, |_| Ok(()))?;
+        world.look(self.process.caller, "flock", &self.path, |_| Ok(()))?;
         if world.locks.get(&self.key).is_some_and(|(handle, _, _)| *handle == self.number) {
             world.locks.remove(&self.key);
         }
@@ -287,8 +291,8 @@ impl File for Handle {
 
     fn overwrite(&mut self, bytes: &[u8]) -> Result<()> {
         let mut world = self.process.enter();
-        world.write(&self.process, self.key, &self.path, 0, bytes)?;
-        world.change(&self.process, "ftruncate", &self.path, |disk, now| {
+        world.write(self.process.caller, self.key, &self.path, 0, bytes)?;
+        world.change(self.process.caller, "ftruncate", &self.path, |disk, now| {
             disk.set_length(self.key, bytes.len(), now);
             Ok(())
         })

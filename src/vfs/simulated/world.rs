@@ -6,11 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use super::super::File;
+use super::call::{Call, CallKind, Caller, Fault, FaultPlan, Interloper, MS, Watcher};
 use super::disk::Disk;
 use super::node::{Key, Target};
-use super::process::boxed;
-use super::{Call, CallKind, Fault, FaultPlan, Interloper, MS, Process, Watcher};
 use crate::error::{Code, Error, Result};
 
 /// Steps of the times of files, as ext4 has them.
@@ -52,17 +50,17 @@ impl World {
     /// Begins a call: counts it, and says how it fails.
     pub(super) fn enter(
         &mut self,
-        process: &Process,
+        caller: Caller,
         name: &'static str,
         path: &Path,
         kind: CallKind,
     ) -> Result<Call> {
-        if self.dead.contains(&process.number) {
+        if self.dead.contains(&caller.process) {
             return Err(off(name, path));
         }
         let call = Call { number: self.calls + 1, name, path: path.to_owned(), kind };
         self.pass(if kind == CallKind::Sync { SYNC_NS } else { CALL_NS });
-        if process.is_spared {
+        if caller.is_spared {
             return Ok(call);
         }
         self.calls += 1;
@@ -76,69 +74,69 @@ impl World {
     }
 
     /// How the call fails, if it does.
-    pub(super) fn fault(&mut self, process: &Process, call: &Call) -> Option<Fault> {
+    pub(super) fn fault(&mut self, caller: Caller, call: &Call) -> Option<Fault> {
         let plan = self.fault.as_ref()?;
         let is_hit = (plan.first..plan.first.saturating_add(plan.count)).contains(&call.number)
             && plan.fault.is_for(call.kind)
-            && !process.is_spared;
+            && !caller.is_spared;
         self.has_failed |= is_hit;
         is_hit.then_some(plan.fault)
     }
 
-    pub(super) fn fail(&mut self, process: &Process, call: &Call) -> Result<()> {
-        match self.fault(process, call) {
+    pub(super) fn fail(&mut self, caller: Caller, call: &Call) -> Result<()> {
+        match self.fault(caller, call) {
             Some(fault) => Err(failed(fault, call)),
             None => Ok(()),
         }
     }
 
     /// Ends a call that changed something: during it the power may be cut.
-    pub(super) fn changed(&mut self, process: &Process, call: &Call) -> Result<()> {
+    pub(super) fn changed(&mut self, caller: Caller, call: &Call) -> Result<()> {
         if let Some(watcher) = &mut self.watcher {
             watcher(&self.disk, call);
         }
-        let is_off = !process.is_spared && self.off_at.is_some_and(|at| self.calls >= at);
+        let is_off = !caller.is_spared && self.off_at.is_some_and(|at| self.calls >= at);
         if is_off { Err(off(call.name, &call.path)) } else { Ok(()) }
     }
 
     /// A call that changes names or a length.
     pub(super) fn change<T>(
         &mut self,
-        process: &Process,
+        caller: Caller,
         name: &'static str,
         path: &Path,
         change: impl FnOnce(&mut Disk, i64) -> io::Result<T>,
     ) -> Result<T> {
-        let call = self.enter(process, name, path, CallKind::Change)?;
-        self.fail(process, &call)?;
+        let call = self.enter(caller, name, path, CallKind::Change)?;
+        self.fail(caller, &call)?;
         let times = self.times();
         let done = change(&mut self.disk, times).map_err(|error| Error::io(&error, name, path))?;
-        self.changed(process, &call)?;
+        self.changed(caller, &call)?;
         Ok(done)
     }
 
     pub(super) fn look<T>(
         &mut self,
-        process: &Process,
+        caller: Caller,
         name: &'static str,
         path: &Path,
         look: impl FnOnce(&mut Disk) -> io::Result<T>,
     ) -> Result<T> {
-        let call = self.enter(process, name, path, CallKind::Look)?;
-        self.fail(process, &call)?;
+        let call = self.enter(caller, name, path, CallKind::Look)?;
+        self.fail(caller, &call)?;
         look(&mut self.disk).map_err(|error| Error::io(&error, name, path))
     }
 
     pub(super) fn write(
         &mut self,
-        process: &Process,
+        caller: Caller,
         key: Key,
         path: &Path,
         at: u64,
         bytes: &[u8],
     ) -> Result<()> {
-        let call = self.enter(process, "write", path, CallKind::Write { size_bytes: bytes.len() })?;
-        let fault = self.fault(process, &call);
+        let call = self.enter(caller, "write", path, CallKind::Write { size_bytes: bytes.len() })?;
+        let fault = self.fault(caller, &call);
         let written = match fault {
             None | Some(Fault::LateWrite) => bytes,
             Some(Fault::ShortWrite) => &bytes[..bytes.len() / 2],
@@ -147,21 +145,21 @@ impl World {
         let times = self.times();
         if !written.is_empty() {
             self.disk.write(key, usize::try_from(at).unwrap_or(usize::MAX), written, times);
-            self.changed(process, &call)?;
+            self.changed(caller, &call)?;
         }
         fault.map_or(Ok(()), |fault| Err(failed(fault, &call)))
     }
 
     pub(super) fn sync_file(
         &mut self,
-        process: &Process,
+        caller: Caller,
         key: Key,
         name: &'static str,
         path: &Path,
     ) -> Result<()> {
-        let call = self.enter(process, name, path, CallKind::Sync)?;
-        self.changed(process, &call)?;
-        if let Err(error) = self.fail(process, &call) {
+        let call = self.enter(caller, name, path, CallKind::Sync)?;
+        self.changed(caller, &call)?;
+        if let Err(error) = self.fail(caller, &call) {
             self.disk.fail_sync(key);
             return Err(error);
         }
@@ -169,23 +167,18 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn open(
-        &mut self,
-        process: &Process,
-        key: Key,
-        path: &Path,
-        position: Option<u64>,
-    ) -> Box<dyn File> {
+    /// Opens a file; gives the number of the handle.
+    pub(super) fn open(&mut self, key: Key) -> u64 {
         self.handles += 1;
         self.disk.opened(key);
-        boxed(process, self.handles, key, path, position)
+        self.handles
     }
 
-    pub(super) fn make_dir(&mut self, process: &Process, path: &Path) -> Result<bool> {
-        match self.look(process, "mkdir", path, |disk| disk.find(path))? {
+    pub(super) fn make_dir(&mut self, caller: Caller, path: &Path) -> Result<bool> {
+        match self.look(caller, "mkdir", path, |disk| disk.find(path))? {
             Some(Target::Folder(_)) => Ok(false),
             Some(Target::File(_)) => Err(Error::io(&io::ErrorKind::AlreadyExists.into(), "mkdir", path)),
-            None => self.change(process, "mkdir", path, |disk, _| disk.make_folder(path)).map(|()| true),
+            None => self.change(caller, "mkdir", path, |disk, _| disk.make_folder(path)).map(|()| true),
         }
     }
 }

@@ -82,7 +82,7 @@ const MEANWHILE: &[Row] = &[
         "the other compacts at the same time",
         |two| {
             two.other.set("c", "1");
-            two.other.send(vec![Work::Compact(None)]);
+            two.other.send(vec![Work::Compact]);
             let done = two.other.run_job_beside().expect("a compaction");
             two.first.set("d", "1");
             two.other.deliver(done);
@@ -140,7 +140,7 @@ fn whatever_happens_during_a_compaction_nothing_is_lost() {
         MEANWHILE.iter().map(move |row| (format!("{} (the job runs {runs:?})", row.name), (row, runs)))
     });
     check_rows(rows, |name, (row, runs)| {
-        let start = |two: &mut Two| Some(two.first.send(vec![Work::Compact(None)])[0]);
+        let start = |two: &mut Two| Some(two.first.send(vec![Work::Compact])[0]);
         check_meanwhile(name, row, start, runs);
     });
 }
@@ -163,7 +163,7 @@ fn whatever_happens_while_a_large_mirror_is_written_nothing_is_lost() {
 #[test]
 fn a_second_compaction_waits_for_the_first_and_has_what_came_between() {
     let Two { bench, mut first, .. } = Two::new();
-    let calls = [first.send(vec![Work::Compact(None)])[0], first.send(vec![Work::Compact(None)])[0]];
+    let calls = [first.send(vec![Work::Compact])[0], first.send(vec![Work::Compact])[0]];
     let done = first.run_job_beside().expect("a compaction");
     first.set("c", "1");
     first.deliver(done);
@@ -178,7 +178,7 @@ fn a_second_compaction_waits_for_the_first_and_has_what_came_between() {
 fn what_arrives_during_a_compaction_may_be_large() {
     // Over a megabyte at each step, so that the tail is copied in several rounds.
     let Two { bench, mut first, mut other } = Two::new();
-    let call = first.send(vec![Work::Compact(None)])[0];
+    let call = first.send(vec![Work::Compact])[0];
     let mut rounds = 0;
     while let Some(done) = first.run_job_beside() {
         if rounds < 3 {

@@ -33,7 +33,7 @@ fn rows_with_damage_are_refused_and_nothing_changes() {
         ("append", || Work::Append(append_text("z", "1"))),
         ("set", || collection::set("\"z\"", "1")),
         ("clear", collection::clear),
-        ("compact", || Work::Compact(None)),
+        ("compact", || Work::Compact),
     ];
     check_rows(named().filter(|(_, row)| row.first_damage().is_some()), |name, row| {
         let (line, offset) = row.first_damage().expect("damage");

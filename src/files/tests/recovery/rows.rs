@@ -3,6 +3,7 @@
 use super::super::support::{TIME, old_set_line, ours, set_line, set_more_line};
 use super::log_in_parts::Part::{Bad, End, Garbage, Good, Mark, Missing, Torn, Unended, Wrong};
 use super::log_in_parts::{BOM, Part, Row};
+use crate::data::state::Member;
 use crate::files::log::encoder::{Encoder, end_line};
 
 /// All rows, by name.
@@ -370,8 +371,8 @@ fn checkpoints() -> Vec<Row> {
 
 fn checkpoint_more(key: &str, value: &str, more: u64) -> Vec<u8> {
     let mut line = Vec::new();
-    let member = format!("\"{key}\":{value}");
-    Encoder::new(&mut line).checkpoint(0, std::iter::once(member.as_str()), more);
+    let member = Member::new(&format!("\"{key}\""), value);
+    Encoder::new(&mut line).checkpoint(0, &[member], more);
     line
 }
 

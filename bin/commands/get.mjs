@@ -1,0 +1,29 @@
+// `get`: the value of a key, as JSON.
+
+import { EXIT } from '../support/errors.mjs';
+import { keyOptions, openKey } from '../support/one-key.mjs';
+import { visibleJson } from '../support/visible.mjs';
+
+export const summary = 'the value of a key';
+export const usage = 'KEY [path] [options]';
+export const help = `
+Prints the value that KEY has in a log below path (a data folder, a bot's folder or a server; default: the current
+folder), as JSON: as a bot loads it, edits of the JSON file included. Nothing is changed, and a bot may be running. Exit
+code 1 when there is no such key.
+
+  get 42
+  get welcome bot/ --log settings
+`;
+export const positionals = { min: 1, max: 2 };
+export const options = keyOptions;
+
+export async function run(context) {
+  const { terminal, positionals } = context;
+  const [key, folder] = positionals;
+  const { place, name, now: value } = await openKey(context, key, folder);
+  const isThere = value !== undefined;
+  if (terminal.json) terminal.result({ ...place.report, log: name, key, isThere, value });
+  else if (isThere) terminal.raw(`${visibleJson(value, 2)}\n`);
+  else terminal.note(`There is no key ${JSON.stringify(key)} in '${name}'.`);
+  return isThere ? EXIT.ok : EXIT.found;
+}
