@@ -153,15 +153,23 @@ impl FileSystem for RealFileSystem {
     }
 
     fn create_dir(&self, path: &Path) -> Result<bool> {
-        match fs::create_dir(path) {
-            Ok(()) => {
-                if let Ok(folder) = fs::File::open(path) {
-                    give_to_owner_of_folder(&folder, path);
+        loop {
+            let error = match fs::create_dir(path) {
+                Ok(()) => {
+                    if let Ok(folder) = fs::File::open(path) {
+                        give_to_owner_of_folder(&folder, path);
+                    }
+                    return Ok(true);
                 }
-                Ok(true)
+                Err(_) if path.is_dir() => return Ok(false),
+                Err(error) => error,
+            };
+            // What was there when we tried was removed before we looked: try again.
+            let is_gone =
+                fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if error.kind() != io::ErrorKind::AlreadyExists || !is_gone {
+                return Err(Error::io(&error, "mkdir", path));
             }
-            Err(_) if path.is_dir() => Ok(false),
-            Err(error) => Err(Error::io(&error, "mkdir", path)),
         }
     }
 
@@ -220,8 +228,59 @@ impl FileSystem for RealFileSystem {
     }
 }
 
-#[cfg(all(test, windows))]
+#[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::error::Code;
+
+    /// The system says that the folder is there, and when we look it is not.
+    #[test]
+    fn a_folder_that_somebody_removes_meanwhile_is_made_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("made");
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let _ = fs::remove_dir(&path);
+                        let _ = fs::create_dir(&path);
+                    }
+                });
+            }
+            let files = RealFileSystem::new();
+            let results: Vec<_> = (0..20_000).map(|_| files.create_dir(&path)).collect();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(results.into_iter().find_map(Result::err), None);
+        });
+    }
+
+    #[test]
+    fn what_is_no_folder_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("taken");
+        fs::write(&path, "").expect("a file");
+        let refused = RealFileSystem::new().create_dir(&path).expect_err("a file is there");
+        assert_eq!((refused.code(), refused.path()), (Code::Eexist, path.to_str()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_error_too() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &path).expect("a link");
+        assert_eq!(
+            RealFileSystem::new().create_dir(&path).expect_err("a link is there").code(),
+            Code::Eexist
+        );
+    }
+}
+
+#[cfg(all(test, windows))]
+mod held_files {
     use std::os::windows::fs::OpenOptionsExt;
     use std::time::Duration;
 
