@@ -4,6 +4,7 @@
 //   summary       one line for the list of commands
 //   usage         the arguments after the command's name, such as `[path] [options]`
 //   help          paragraphs that say what it does
+//   examples      one to three pairs: what it does, in a few words, and a line for a shell, which a test runs as it stands
 //   options       as in util.parseArgs, each with a `description` (and a `value` to show)
 //   positionals   { min, max }
 //   run(context)  does the work; returns an exit code, or nothing for 0

@@ -9,9 +9,10 @@ const hasScript = process.platform === 'linux' && !spawnSync('script', ['--versi
 /** Why a test that needs a terminal is skipped, if it is. */
 export const noTerminal = notOnDeno || (!hasScript && 'needs the program script of Linux');
 
-/** Runs the program to its end, which must be a success: what the terminal shows. */
-export async function runOnTerminal(args, { cwd, env = {} }) {
-  const line = [process.execPath, program, ...args].map((part) => `'${part}'`).join(' ');
+/** Runs the program to its end, which must be a success: what the terminal shows. `columns` is how wide it is. */
+export async function runOnTerminal(args, { cwd, env = {}, columns = 80, code = 0 }) {
+  const words = [process.execPath, program, ...args].map((part) => `'${part.replaceAll("'", "'\\''")}'`);
+  const line = `stty cols ${columns} && ${words.join(' ')}`;
   const child = spawn('script', ['-qec', line, '/dev/null'], {
     cwd,
     env: { ...process.env, ...env, TERM: 'xterm' },
@@ -21,6 +22,6 @@ export async function runOnTerminal(args, { cwd, env = {} }) {
   child.stdout.setEncoding('utf8').on('data', (text) => {
     shown += text;
   });
-  assert.equal(await new Promise((resolve) => child.on('close', resolve)), 0, shown);
+  assert.equal(await new Promise((resolve) => child.on('close', resolve)), code, shown);
   return shown;
 }

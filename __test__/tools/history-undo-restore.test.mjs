@@ -8,7 +8,6 @@ import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import * as restore from '../../bin/commands/restore.mjs';
 import { Endings } from '../../bin/support/endings.mjs';
-import { describeChanges } from '../../bin/support/structure.mjs';
 import { Terminal } from '../../bin/support/terminal.mjs';
 import { columnsOf } from '../../bin/support/visible.mjs';
 import { Storage } from '../../index.js';
@@ -23,32 +22,6 @@ import {
   temporaryFolder,
 } from '../support/temp.mjs';
 
-test('changes by property, and for a list the added and removed values', () => {
-  const games = (...scores) => scores.map((score) => ({ date: 'x', score }));
-  for (const [before, after, told] of [
-    [{ a: 1, b: { c: 2 } }, { a: 1, b: { c: 3 } }, 'b.c: 2 → 3'],
-    [{ a: 1 }, { b: 2 }, 'a: 1 → nothing, b: nothing → 2'],
-    [{ 'x y': 1 }, { 'x y': 2 }, '["x y"]: 1 → 2'],
-    [{ g: games(1, 2) }, { g: games(1, 2, 3) }, 'g +1: {"date":"x","score":3}'],
-    // A history keeps only the newest.
-    [{ g: games(1, 2, 3) }, { g: games(2, 3, 4) }, 'g -1 +1: {"date":"x","score":4}'],
-    [{ g: games(1, 2, 3) }, { g: games(1, 3) }, 'g -1: {"date":"x","score":2}'],
-    [{ g: games(1, 2, 3) }, { g: games(1, 5, 3) }, 'g[1].score: 2 → 5'],
-    [{ g: [] }, { g: [1] }, 'g +1: 1'],
-    [{ g: [1] }, { g: [] }, 'g -1: 1'],
-    [{ g: [1, 2] }, { g: [3, 4] }, 'g[0]: 1 → 3, g[1]: 2 → 4'],
-    [[1], [1, 2], 'items +1: 2'],
-    [1, 2, '1 → 2'],
-    [1, [1], '1 → [1]'],
-    [{ a: 1, b: 2 }, { b: 2, a: 1 }, ''],
-    [undefined, 1, 'added 1'],
-    [1, undefined, 'removed, was 1'],
-    [{}, JSON.parse('{"__proto__":1}'), '__proto__: nothing → 1'],
-  ]) {
-    assert.equal(describeChanges(before, after), told);
-  }
-});
-
 test('history: every value with time and file, across a compaction', async (t) => {
   const { dataDir, between } = await folderWithHistory(t);
   const before = await contentsOf(dataDir);
@@ -60,19 +33,28 @@ test('history: every value with time and file, across a compaction', async (t) =
   );
   assert.equal(json.now.totalScore, 70);
   const text = await runCli(t, ['history', 'ann', dataDir]);
-  assert.match(
-    text.stdout,
-    /SET +totalGames: 1 → 2, totalScore: 10 → 30, .*gamesHistory \+1: \{"date":.*"score":20,.*… {2}players\.log\.backup\.\d+/,
+  const [title, ...lines] = text.stdout.trimEnd().split('\n');
+  assert.equal(title, '"ann" in players');
+  // Line by line: when, what, where, and below it what changed.
+  const heads = lines.filter((line) => /^ {2}\d{4}-\S+Z {2}/.test(line));
+  assert.deepEqual(
+    heads.map((line) => line.replace(/^ {2}(\S+) {2}(\S+) +(\S+)$/, '$2 $3').replace(/\d{5,}/, 'N')),
+    ['SET players.log.backup.N', 'SET players.log.backup.N', 'SET players.log'],
   );
+  const second = lines.slice(lines.indexOf(heads[1]) + 1, lines.indexOf(heads[2]));
+  assert.ok(second.includes('      ~ totalScore: 10 → 30'));
+  assert.match(second.at(-1), /^ {6}\+ gamesHistory\[\]: \{"date":"\S+","score":20,.*\}$/);
+  assert.ok(second.every((line) => line.startsWith('      ~ ') || line === second.at(-1)));
+  assert.ok(lines.includes('      + userId: "ann"'), 'of the first value, all came');
   // The newest values, and no line wider than the terminal.
   const newest = await runCliJson(t, ['history', 'ann', dataDir, '-n', '2']);
   assert.deepEqual(newest.json.history, json.history.slice(-2));
   for (const columns of [120, 80, 60, 40]) {
     const narrow = await runCli(t, ['history', 'ann', dataDir], { env: { COLUMNS: String(columns) } });
-    const lines = narrow.stdout.trimEnd().split('\n');
-    assert.equal(lines.length, 4);
-    for (const line of lines.slice(1)) assert.ok(columnsOf(line) <= columns, `${columns}: ${line}`);
-    if (columns >= 60) assert.match(lines[2], /SET +totalGames: 1 → 2/);
+    const fitted = narrow.stdout.trimEnd().split('\n');
+    assert.equal(fitted.length, lines.length + 1);
+    for (const line of fitted) assert.ok(columnsOf(line) <= columns, `${columns}: ${line}`);
+    assert.ok(fitted.includes('      ~ totalScore: 10 → 30'));
   }
   const whole = await runCli(t, ['history', 'ann', dataDir, '--values'], { env: { COLUMNS: '40' } });
   assert.ok(whole.stdout.includes(JSON.stringify(json.history[2].value)), 'whole values are whole');
@@ -96,7 +78,7 @@ test('history shows an edit that is not logged yet', async (t) => {
   await writeFile(mirrorPath(dataDir, 'players'), JSON.stringify(players));
   const { stdout, code } = await runCli(t, ['history', 'ann', dataDir]);
   assert.equal(code, 0);
-  assert.match(stdout, /edited in the JSON file/);
+  assert.match(stdout, /Now it is edited in the JSON file.*:\n {6}~ totalScore: 70 → 1000\n$/);
 });
 
 test('undo: the value before, as a new entry; and an undo of the undo', async (t) => {

@@ -153,9 +153,9 @@ test('diff: log and JSON file', async (t) => {
   );
   const text = (await runCli(t, ['diff', dataDir])).stdout;
   assert.match(text, /players\.json → players\.log: 3 keys differ, 1 the same/);
-  assert.match(text, /"user0" {2}totalScore: 99 → 0/);
-  assert.match(text, /"user1" {2}added/);
-  assert.match(text, /"user9" {2}removed, was \{"userId":"user9"\}/);
+  assert.match(text, /^ {6}~ "user0"\n {10}~ totalScore: 99 → 0\n/m);
+  assert.match(text, /^ {6}\+ "user1": \{"userId":"user1",.*\}$/m);
+  assert.match(text, /^ {6}- "user9": \{"userId":"user9"\}$/m);
   assert.deepEqual(await contentsOf(dataDir), before);
   await writeFile(file, '[]');
   const broken = await runCli(t, ['diff', dataDir]);

@@ -72,9 +72,10 @@ test('set: a value from stdin', async (t) => {
 });
 
 test('keys: in stored order, those that match', async (t) => {
-  const names = ['b', 'a', '10', 'a*', 'a?b', 'a\nb', 'ünï', '😀'];
+  const signs = 'x-!"#$%&\'()+,./:;<=>@[]^_`{|}~';
+  const names = ['b', 'a', '10', 'a*', 'a?b', 'a\nb', 'ünï', '😀', signs];
   const { dataDir, cli, json } = await settings(t, Object.fromEntries(names.map((name) => [name, 1])));
-  assert.equal((await cli('keys', dataDir)).stdout, '10\nb\na\na*\na?b\na\\nb\nünï\n😀\n');
+  assert.equal((await cli('keys', dataDir)).stdout, `10\nb\na\na*\na?b\na\\nb\nünï\n😀\n${signs}\n`);
   for (const [pattern, found] of [
     ['a*', ['a', 'a*', 'a?b', 'a\nb']],
     ['a\\*', ['a*']],
@@ -82,6 +83,7 @@ test('keys: in stored order, those that match', async (t) => {
     ['?', ['b', 'a', '😀']],
     ['ü*', ['ünï']],
     ['[ab]', []],
+    [signs, [signs]],
     ['A', []],
   ]) {
     const { code, json: report } = await json('keys', dataDir, '--match', pattern);

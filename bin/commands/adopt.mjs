@@ -25,6 +25,10 @@ fails, nothing is changed.
 Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the
 data changes during the checks. \`progressive-storage revert\` takes it back.
 `;
+export const examples = [
+  ['what it would do with the bot in this folder', 'progressive-storage adopt --dry-run'],
+  ['put it into the bot in bot/, without a question', 'progressive-storage adopt bot/ --yes'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...adoptionOptions('the data folder, where it is not path/data'),

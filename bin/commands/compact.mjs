@@ -15,6 +15,10 @@ be running: what it writes meanwhile is in the new log.
 On a server the checkpoint begins a new generation of entries. The newest three old ones stay, and others that ended
 less than a day ago.
 `;
+export const examples = [
+  ['all logs of the data in this folder', 'progressive-storage compact'],
+  ['one log of the bot in bot/', 'progressive-storage compact bot/ --log players'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

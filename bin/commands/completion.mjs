@@ -7,12 +7,19 @@ import { PROGRAM, usageError } from '../support/errors.mjs';
 export const summary = 'a script with which bash, zsh or fish completes commands';
 export const usage = 'SHELL';
 export const help = `
-Prints a script for SHELL: bash, zsh or fish. The program is then completed where it is installed or in the PATH:
-
-  bash   completion bash > ~/.local/share/bash-completion/completions/${PROGRAM}
-  zsh    completion zsh > ~/.zsh/completions/_${PROGRAM}      (a folder of \`fpath\`)
-  fish   completion fish > ~/.config/fish/completions/${PROGRAM}.fish
+Prints a script for SHELL: bash, zsh or fish. The program is then completed where it is installed or in the PATH.
 `;
+export const examples = [
+  [
+    'bash',
+    'progressive-storage completion bash > ~/.local/share/bash-completion/completions/progressive-storage',
+  ],
+  [
+    'zsh: the folder is one of `fpath`',
+    'progressive-storage completion zsh > ~/.zsh/completions/_progressive-storage',
+  ],
+  ['fish', 'progressive-storage completion fish > ~/.config/fish/completions/progressive-storage.fish'],
+];
 export const positionals = { min: 1, max: 1 };
 export const options = {};
 

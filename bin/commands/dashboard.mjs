@@ -28,6 +28,13 @@ server is, and since when and why it does not answer. It asks only while a page 
 Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in
 the environment variable ${TOKEN_VARIABLE}, not with --token.
 `;
+export const examples = [
+  ['on a free port, which it prints', 'progressive-storage dashboard bot/ --port 0'],
+  [
+    'for other machines too, with the token in a file',
+    'progressive-storage dashboard --host 0.0.0.0 --port 0 --token-file token.txt',
+  ],
+];
 export const positionals = { max: 1 };
 export const options = {
   port: { type: 'string', value: 'N', description: 'port to listen on (default: 8377; 0: a free one)' },

@@ -11,9 +11,11 @@ export const help = `
 Removes KEY from a log below path (a data folder, a bot's folder or a server; default: the current folder). The command
 shows its value and asks first. The removal is a new entry, so \`undo\` brings the key back. A bot may be running; if it
 changes the key after the question, nothing is written. Exit code 1 when there is no such key.
-
-  delete 42 --log wallets
 `;
+export const examples = [
+  ['what would be removed', 'progressive-storage delete 42 --log wallets --dry-run'],
+  ['remove it without a question', 'progressive-storage delete 42 bot/ --log wallets --yes'],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = { ...keyOptions, ...confirmOptions };
 

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
+import { changeLines, linesOfChange, SIGN_COLOURS } from '../support/change-lines.mjs';
 import { chosenLogs } from '../support/chosen-logs.mjs';
 import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
@@ -9,7 +10,7 @@ import { bytes, count, plural } from '../support/format.mjs';
 import { bytesToRead } from '../support/log-files.mjs';
 import { givenUrl, placeOf, placeOptions, urlOf } from '../support/place.mjs';
 import { breathe } from '../support/progress.mjs';
-import { describeDifferences, equal } from '../support/values.mjs';
+import { equal, isRecord } from '../support/values.mjs';
 
 export const summary = 'what differs between log and JSON file, log and backup, or two places';
 export const usage = '[path] [other] [options]';
@@ -19,8 +20,20 @@ Compares, key by key:
   diff [path] --backup N       each log with its backup of that number, or with \`newest\` or \`oldest\`
   diff PATH OTHER              the data of two places, as a bot loads it
 Paths are data folders or bots' folders; in the last form also a server: postgres://…, or the word \`env\` for the
-one in PROGRESSIVE_STORAGE_URL. Nothing is changed, and a bot may be running. Exit code 1 when something differs.
+one in PROGRESSIVE_STORAGE_URL.
+
++ stands for what only the second one has, - for what only the first one has, ~ for a value of the first one and that of
+the second. Of a key that both have, each field that differs is shown: stats.best is a field in a field, games[3] an item
+of a list, games[] one that the list gained or lost. On a terminal, lines are cut to its width; in a pipe or a file, and
+with --json, nothing is. Nothing is changed, and a bot may be running. Exit code 1 when something differs.
 `;
+export const examples = [
+  ['each log with its JSON file', 'progressive-storage diff'],
+  ['what came since the last compaction', 'progressive-storage diff bot/ --backup newest --log players'],
+  ['a folder with a copy of it', 'progressive-storage diff backups/yesterday bot/ --log guilds'],
+];
+const KEY_INDENT = ' '.repeat(6);
+const FIELD_INDENT = ' '.repeat(10);
 export const positionals = { max: 2 };
 export const options = {
   schema: placeOptions.schema,
@@ -181,8 +194,20 @@ const own = (object, key) => (Object.hasOwn(object, key) ? object[key] : undefin
 function show(terminal, { from, to, same, equalKeys, changes }, shownMax) {
   const text = `${from} → ${to}: ${same ? `the same, ${plural(equalKeys, 'key')}` : `${plural(changes.length, 'key differs', 'keys differ')}, ${count(equalKeys)} the same`}`;
   terminal.check({ ok: same, text });
-  for (const { key, from: was, to: is } of changes.slice(0, shownMax)) {
-    terminal.line(`      ${terminal.bold(JSON.stringify(key))}  ${describeDifferences(was, is)}`);
-  }
+  for (const change of changes.slice(0, shownMax)) showKey(terminal, change);
   if (changes.length > shownMax) terminal.line(`      … and ${count(changes.length - shownMax)} more`);
+}
+
+// A key that came or went on one line; of one that changed, a line for each field.
+function showKey(terminal, { key, from, to }) {
+  const put = (indent, lines) => {
+    for (const { sign, text } of lines) terminal.fitted([indent], [`${sign} ${text}`, SIGN_COLOURS[sign]]);
+  };
+  const columns = terminal.width - KEY_INDENT.length - 2;
+  if (![from, to].every(isRecord) && ![from, to].every(Array.isArray)) {
+    put(KEY_INDENT, linesOfChange({ path: JSON.stringify(key), from, to }, columns));
+    return;
+  }
+  terminal.fitted([`${KEY_INDENT}~ `, SIGN_COLOURS['~']], [JSON.stringify(key), 'bold']);
+  put(FIELD_INDENT, changeLines(from, to, columns - FIELD_INDENT.length + KEY_INDENT.length));
 }

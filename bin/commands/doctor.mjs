@@ -26,6 +26,10 @@ To try writing and syncing, it creates a file of its own in the folder and remov
 that out. Exit code 0 when all is well, 1 when there is a warning or a failure, 5 when there is no data to
 check, 6 when nothing is wrong but something could not be checked.
 `;
+export const examples = [
+  ['this machine, and the data in this folder', 'progressive-storage doctor'],
+  ['the same without a file that is written and removed', 'progressive-storage doctor bot/ --read-only'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

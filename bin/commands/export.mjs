@@ -34,6 +34,11 @@ Of a key that ends by itself, the value is written without that time. With --ent
 entries instead, which have it (_expires). The file of --output appears only when it is complete.
 Nothing of the data is changed, and a bot may be running.
 `;
+export const examples = [
+  ['the players as JSON', 'progressive-storage export > all-players.json'],
+  ['another log for a spreadsheet', 'progressive-storage export --log guilds --output guilds.csv'],
+  ['all logs as an SQLite database', 'progressive-storage export bot/ --output bot.sqlite'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

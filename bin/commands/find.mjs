@@ -15,10 +15,14 @@ has VALUE in FIELD, with their values. Dots in FIELD lead into inner objects and
 first. VALUE is JSON, or a text as it stands: \`level=5\` finds the number and the text "5". Every value is read. On a
 terminal, lines are cut to its width; --json leaves nothing out. Nothing is changed, and a bot may be running. Exit code 1
 when there is none.
-
-  find username=Ann
-  find settings.language=en bot/ --log guilds
 `;
+export const examples = [
+  ['the players of a name', 'progressive-storage find username=Ann'],
+  [
+    'the guilds with a language, which is a field in a field',
+    'progressive-storage find settings.language=en bot/ --log guilds',
+  ],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = {
   ...placeOptions,

@@ -10,10 +10,11 @@ export const help = `
 Prints the value that KEY has in a log below path (a data folder, a bot's folder or a server; default: the current
 folder), as JSON: as a bot loads it, edits of the JSON file included. Nothing is changed, and a bot may be running. Exit
 code 1 when there is no such key.
-
-  get 42
-  get welcome bot/ --log settings
 `;
+export const examples = [
+  ['a player', 'progressive-storage get 42'],
+  ['a key of another log', 'progressive-storage get welcome bot/ --log settings'],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = keyOptions;
 

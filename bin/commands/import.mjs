@@ -23,6 +23,13 @@ The keys are written one by one, many with one sync: after an interruption some 
 writes the rest. What is written stays until somebody removes it, also where the key was to end by itself. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is
 text. A column that is text in the log stays text.
 `;
+export const examples = [
+  ['what a file would change', 'progressive-storage import all-players.json --dry-run'],
+  [
+    'into another log, without a question',
+    'progressive-storage import new-guilds.csv bot/ --log guilds --yes',
+  ],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = {
   ...placeOptions,

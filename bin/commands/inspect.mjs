@@ -15,6 +15,10 @@ and keys; which share of it is live (what its checkpoint would hold) and which i
 keys); the times of its oldest and newest entry; checkpoints, backups, and what was set aside. Nothing is
 changed, and a bot may be running.
 `;
+export const examples = [
+  ['all logs of the data in this folder', 'progressive-storage inspect'],
+  ['one log of the bot in bot/', 'progressive-storage inspect bot/ --log guilds'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

@@ -11,10 +11,11 @@ export const help = `
 Prints the keys that a log below path (a data folder, a bot's folder or a server; default: the current folder) has, one a
 line, in stored order. In --match, * stands for any characters, ? for one, and a backslash takes the meaning from the next
 one. Nothing is changed, and a bot may be running. Exit code 1 when there is none.
-
-  keys --log settings
-  keys bot/ --match 'guild-*'
 `;
+export const examples = [
+  ['all keys of a log', 'progressive-storage keys --log settings'],
+  ['those that begin so', `progressive-storage keys bot/ --log settings --match 'guild-*'`],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,
@@ -42,7 +43,7 @@ function asRegExp(pattern) {
     if (part === '*') return '.*';
     if (part === '?') return '.';
     const character = part.length > 1 && part.startsWith('\\') ? part.slice(1) : part;
-    return character.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+    return character.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   });
   return new RegExp(`^${source.join('')}$`, 'su');
 }

@@ -39,6 +39,13 @@ With --dry-run nothing is written.
 const TRIES = 10;
 const PAUSE_MS = 200;
 
+export const examples = [
+  [
+    'what a move to the server of PROGRESSIVE_STORAGE_URL would do',
+    'progressive-storage migrate data/ env --dry-run',
+  ],
+  ['move, without a question', 'progressive-storage migrate data/ env --yes'],
+];
 export const positionals = { min: 2, max: 2 };
 export const options = { schema: placeOptions.schema, ...confirmOptions };
 

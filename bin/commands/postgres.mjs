@@ -16,6 +16,13 @@ date; bots with that version can go on with them, and bots with this one begin t
 Everybody on this machine can see the arguments of a command. So give the url in PROGRESSIVE_STORAGE_URL, not with
 --url, or leave the password out of it (PGPASSWORD, PGPASSFILE).
 `;
+export const examples = [
+  ['the SQL, for whoever looks after the server', 'progressive-storage postgres init --role bot --print'],
+  [
+    'make the tables, as the owner in PROGRESSIVE_STORAGE_URL',
+    'progressive-storage postgres init --role bot',
+  ],
+];
 export const positionals = { min: 1, max: 1 };
 export const options = {
   ...placeOptions,

@@ -36,6 +36,10 @@ A backup is older than the damaged line, so a recovered value is older than the 
 the content of a damaged line is used where it can be read, although its checksum is wrong. Exit code 1 when
 damage is left: after a dry run, and where something is gone that no backup has.
 `;
+export const examples = [
+  ['what is damaged, and what backups have of it', 'progressive-storage repair --dry-run'],
+  ['take it back, without a question', 'progressive-storage repair bot/ --yes'],
+];
 export const positionals = { max: 1 };
 export const options = {
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },

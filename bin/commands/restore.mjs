@@ -29,6 +29,10 @@ later: its earlier data may have been only in its JSON file. With --log, only th
 new folder has no others. What was to end by itself later stays there. A key that came from a JSON file later may have been in that file at that time: the
 command names such keys, and asks a question that --yes does not answer.
 `;
+export const examples = [
+  ['how many keys there were two days ago', 'progressive-storage restore --at 2d --into before --dry-run'],
+  ['the data of that time in a new folder', 'progressive-storage restore bot/ --at 2d --into before --yes'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

@@ -25,6 +25,10 @@ files are put back. If a check fails, nothing is changed.
 Stop the bot first: nothing is done while a process uses the data folder or runs the bot's code, or where the
 data changes during the checks.
 `;
+export const examples = [
+  ['what it would do with the bot in this folder', 'progressive-storage revert --dry-run'],
+  ['take the package out of the bot in bot/, without a question', 'progressive-storage revert bot/ --yes'],
+];
 export const positionals = { max: 1 };
 export const options = adoptionOptions('the data folder, where the files do not name it');
 

@@ -13,10 +13,12 @@ Sets KEY in a log below path (a data folder, a bot's folder or a server; default
 JSON; a text needs quotes of its own. With - the value is read from stdin. The command shows the old value and the new one
 and asks first. The value is a new entry, so \`undo\` takes it back. A bot may be running; if it changes the key after the
 question, nothing is written.
-
-  set 42 '{"coins":5}' --log wallets
-  set motd '"Hello"' bot/ --log settings --yes
 `;
+export const examples = [
+  ['what would change', `progressive-storage set 42 '{"coins":5}' --log wallets --dry-run`],
+  ['a text, without a question', `progressive-storage set motd '"Hello"' bot/ --log settings --yes`],
+  ['a value from another program', `echo '{"coins":5}' | progressive-storage set 42 - --log wallets --yes`],
+];
 export const positionals = { min: 2, max: 3 };
 export const options = { ...keyOptions, ...confirmOptions };
 

@@ -16,9 +16,15 @@ copy is complete, synced, read back and checked. Backups and archives get a seco
 that. Of a server, FOLDER gets every entry. A bot may be running.
 
 With --run, the command is run by the shell once the copy is there, with its path in the variable SNAPSHOT.
-Should it fail, the copy stays, and this command ends with the same exit code:
-  snapshot /backups/today bot/ --run 'rclone copy "$SNAPSHOT" remote:bot'
+Should it fail, the copy stays, and this command ends with the same exit code.
 `;
+export const examples = [
+  ['a copy of the data in this folder', 'progressive-storage snapshot backups/today'],
+  [
+    'the same of the bot in bot/, and an archive of it',
+    `progressive-storage snapshot backups/today bot/ --run 'tar -czf today.tar.gz "$SNAPSHOT"'`,
+  ],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = {
   ...placeOptions,

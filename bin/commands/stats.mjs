@@ -15,6 +15,10 @@ Counts the entries of the logs below path (a data folder or a bot's folder; defa
 operation, by day, their sizes, the keys that change most, and the keys with the largest values. Entries that a
 compaction has merged into a checkpoint no longer count. Nothing is changed, and a bot may be running.
 `;
+export const examples = [
+  ['all logs of the data in this folder', 'progressive-storage stats'],
+  ['the three busiest and largest keys of one log', 'progressive-storage stats bot/ --log guilds --top 3'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

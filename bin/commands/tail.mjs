@@ -23,6 +23,10 @@ Prints the newest entries of a log below path (a data folder or a bot's folder; 
 one a line, oldest first: time, operation, key, value. With --json each is one line of JSON. With --follow it
 prints new entries until Ctrl-C, across compactions too.
 `;
+export const examples = [
+  ['the newest entries, and then each new one until Ctrl-C', 'progressive-storage tail --follow'],
+  ['the newest three of another log', 'progressive-storage tail bot/ --log guilds --lines 3'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

@@ -17,6 +17,10 @@ command shows both values and asks first. Nothing is removed from the log: the v
 can be undone. A bot may be running; if it changes the key after the question, nothing is written. A value that
 was to end by itself still does so at its time; where that is over, it stays.
 `;
+export const examples = [
+  ['what the player would get back', 'progressive-storage undo 42 --dry-run'],
+  ['the value of two days ago, without a question', 'progressive-storage undo 42 bot/ --to 2d --yes'],
+];
 export const positionals = { min: 1, max: 2 };
 export const options = {
   ...keyOptions,

@@ -22,6 +22,10 @@ when a log was emptied or removed: beside its backups, or together with its JSON
 On a server there are no lines. There the keys must be what the entries come to, and each key must have the version
 of its last entry.
 `;
+export const examples = [
+  ['all logs of the data in this folder', 'progressive-storage verify'],
+  ['backups and archives too', 'progressive-storage verify bot/ --backups'],
+];
 export const positionals = { max: 1 };
 export const options = {
   ...placeOptions,

@@ -33,5 +33,8 @@ export function commandHelp(name, command) {
     'Options:',
     ...shown.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
     '',
+    'Examples:',
+    ...command.examples.flatMap(([does, line]) => [`  # ${does}`, `  ${line}`]),
+    '',
   ].join('\n');
 }

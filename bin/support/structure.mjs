@@ -1,7 +1,7 @@
 // What changed from one value to the next: which properties, at which path, and which items a list gained or lost. Of a
 // list of fifty games with a new one, only the new one is shown.
 
-import { equal, isRecord, short } from './values.mjs';
+import { equal, isRecord } from './values.mjs';
 
 // Lists longer than this are not compared item by item.
 const ITEMS_MAX = 10_000;
@@ -59,22 +59,4 @@ function shiftOf(old, fresh) {
     if (at === old.length) return shift;
   }
   return old.length === 0 ? 0 : undefined;
-}
-
-// One line: `totalScore: 10 → 17, games +1: {"score":7}`.
-export function describeChanges(before, after, width = 40) {
-  if (before === undefined) return `added ${short(after, width * 2)}`;
-  if (after === undefined) return `removed, was ${short(before, width * 2)}`;
-  const named = (path, text) => (path === '' ? text : `${path}: ${text}`);
-  return changes(before, after)
-    .map(({ path, from, to, added, removed }) => {
-      if (added === undefined) return named(path, `${short(from, width)} → ${short(to, width)}`);
-      const parts = [];
-      if (removed.length > 0) parts.push(`-${removed.length}`);
-      if (added.length > 0) parts.push(`+${added.length}`);
-      const shown = added.length > 0 ? added.at(-1) : removed.at(-1);
-      const name = path === '' ? 'items' : path;
-      return `${name} ${parts.join(' ')}: ${short(shown, width * 2)}`;
-    })
-    .join(', ');
 }

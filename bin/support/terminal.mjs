@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { bytes, count } from './format.mjs';
 import { movedBytes, Progress } from './progress.mjs';
-import { columnsOf, visible, visibleJson } from './visible.mjs';
+import { columnsOf, fit, visible, visibleJson } from './visible.mjs';
 
 const COLOUR = `colour-${randomBytes(12).toString('hex')}-`;
 const COLOURS = new RegExp(`${COLOUR}(\\d+);`, 'g');
@@ -52,6 +52,19 @@ export class Terminal {
   // A line for people; nothing with --json.
   line(text = '') {
     if (!this.json) this.stdout.write(`${shown(text)}\n`);
+  }
+
+  // A line of pieces, each a text and perhaps the name of its colour, cut to the width of the terminal.
+  fitted(...pieces) {
+    const texts = pieces.map(([text]) => visible(text));
+    const whole = fit(texts.join(''), this.width);
+    let at = 0;
+    const painted = pieces.map(([, colour], index) => {
+      const part = whole.slice(at, at + texts[index].length);
+      at += texts[index].length;
+      return colour && part !== '' ? this[colour](part) : part;
+    });
+    this.line(painted.join(''));
   }
 
   title(text) {
