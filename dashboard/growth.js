@@ -12,12 +12,19 @@ class Growth {
   #readLogLines;
   #folder;
   #logs;
+  /** What was counted of each log by its name. */
+  #counted = new Map();
   entries = 0;
   bytes = 0;
 
   constructor({ dataDir, readLogLines }) {
     this.#folder = path.join(dataDir, 'logs');
     this.#readLogLines = readLogLines;
+  }
+
+  /** `{ entries, bytes }` of one log. */
+  of(log) {
+    return this.#counted.get(log) ?? { entries: 0, bytes: 0 };
   }
 
   /** Brings `entries` and `bytes` up to date. */
@@ -35,11 +42,15 @@ class Growth {
       const { ino, size } = fs.statSync(file, { throwIfNoEntry: false }) ?? {};
       if (ino === undefined) continue;
       const begin = { offset: before ? 0 : size, line: 1 };
+      const [entries, bytes] = [this.entries, this.bytes];
       const known = before?.get(name) ?? { ino, place: begin };
       let place = known.ino === ino ? known.place : { offset: size, line: 1 };
       if (size > place.offset) place = this.#count(file, place);
       else place = { ...place, offset: size };
       this.#logs.set(name, { ino, place });
+      const sum = this.of(name.slice(0, -'.log'.length));
+      const more = { entries: sum.entries + this.entries - entries, bytes: sum.bytes + this.bytes - bytes };
+      this.#counted.set(name.slice(0, -'.log'.length), more);
     }
   }
 

@@ -34,4 +34,10 @@ function sumOf(histograms) {
   return sum;
 }
 
-module.exports = { percentile, sumOf };
+/** `{ NAME50, NAME99 }`: of the new measurements, half and 99 of 100 took at most that long; null where there are none. */
+function percentiles(name, before, after) {
+  const of = (share) => (after ? percentile(before, after, share) : null);
+  return { [`${name}50`]: of(0.5), [`${name}99`]: of(0.99) };
+}
+
+module.exports = { percentiles, sumOf };

@@ -3,23 +3,26 @@
 //
 // Invariants: memory is bounded by the constants below. The recorder only reads.
 
+const { Gate } = require('./gate.js');
+const { pageOf } = require('./key-pages.js');
+const { keyOf } = require('./key-steps.js');
+const { Series } = require('./series.js');
+
 const SAMPLE_MS = 2000;
-/** Ten minutes. */
-const SAMPLES_MAX = 300;
+/** What a page is given at its start. */
+const START_SECONDS = 15 * 60;
 const EVENTS_MAX = 100;
-const HISTORY_MAX = 200;
 /** An event of those that the view names is a problem for this long. */
 const PROBLEM_MS = 60 * 60 * 1000;
 
 class Recorder {
   #storage;
   #view;
-  #samples = [];
+  #series;
+  #gate = new Gate({ atOnce: 2, waiting: 20 });
   #events = [];
   #listeners = [];
   #notify = () => {};
-  /** The totals at the last sample: the next one shows what came since. */
-  #before;
   #now;
   #timer;
   #startedAt = Date.now();
@@ -28,6 +31,7 @@ class Recorder {
   constructor(storage, viewOf) {
     this.#storage = storage;
     this.#view = viewOf(() => this.#sample());
+    this.#series = new Series((...totals) => this.#view.sample(...totals));
     for (const event of Object.keys(this.#view.advice)) {
       const listener = (happened) => this.#addEvent(happened);
       storage.on(event, listener, { observe: true });
@@ -71,7 +75,14 @@ class Recorder {
   }
 
   all() {
-    return { samples: this.#samples, events: this.#events, now: this.#now };
+    return { samples: this.series({ seconds: START_SECONDS }), events: this.#events, now: this.#now };
+  }
+
+  /** The samples of the newest `seconds`, or all: of everything, or of one log. */
+  series({ seconds, log }) {
+    const samples = this.#series.newest(seconds);
+    if (log === undefined) return samples.map(({ logs, ...sample }) => sample);
+    return samples.map(({ at, logs }) => ({ at, ...logs?.find(([name]) => name === log)?.[1] }));
   }
 
   /** What is wrong now, in a line; undefined when all is well. */
@@ -86,20 +97,26 @@ class Recorder {
     return found?.message;
   }
 
-  /**
-   * A key's value and its history, newest first; undefined where there is no such log. The JSON file may have a value
-   * that no log has yet.
-   */
-  async readKey(place) {
-    const read = await this.#view.readKey(place);
-    if (!read) return undefined;
-    const { history, value } = read;
-    return {
-      found: value !== undefined,
-      value,
-      records: history.length,
-      history: history.slice(-HISTORY_MAX).reverse(),
-    };
+  /** A page of a log's keys, see `key-pages.js`; undefined where there is no such log. */
+  readKeys({ log, ...asked }) {
+    return this.#reading(log, (opened) => pageOf(opened, asked));
+  }
+
+  /** A key's value and its history, see `key-steps.js`; undefined where there is no such log. */
+  readKey({ log, ...asked }) {
+    return this.#reading(log, (opened) => keyOf(opened, asked));
+  }
+
+  #reading(log, work) {
+    return this.#gate.run(async () => {
+      const opened = await this.#view.openLog(log);
+      if (!opened) return undefined;
+      try {
+        return await work(opened);
+      } finally {
+        opened.release();
+      }
+    });
   }
 
   #addEvent(event) {
@@ -124,17 +141,9 @@ class Recorder {
     this.#setNow(metrics, totals);
   }
 
-  /** Events ask for samples too: one within half of the interval is left out. */
   #addSample(totals) {
-    const { at } = totals;
-    const before = this.#before;
-    const seconds = before ? (at - before.at) / 1000 : 0;
-    if (before && seconds < SAMPLE_MS / 2000) return;
-    const sample = { at, ...this.#view.sample(before, totals, seconds) };
-    this.#before = totals;
-    this.#samples.push(sample);
-    this.#samples.splice(0, this.#samples.length - SAMPLES_MAX);
-    this.#notify('sample', sample);
+    const sample = this.#series.add(totals);
+    if (sample) this.#notify('sample', sample);
   }
 
   #setNow(metrics, totals) {

@@ -6,7 +6,8 @@
 // Invariants: it only reads. No text here holds the url.
 
 const { SERVER_ADVICE } = require('./advice.js');
-const { percentile } = require('./histogram.js');
+const { percentiles } = require('./histogram.js');
+const { readerOf } = require('./folder-logs.js');
 const { Watch } = require('./watch.js');
 
 // No bot has just this time, so none shares its place, and with it its queue, with the page.
@@ -38,26 +39,49 @@ class ServerView {
     return this.#reader;
   }
 
-  totals({ batches, ack, commit, read }) {
-    return { calls: batches.calls, ack, commit, read, size: this.#watch.said?.tablesBytes ?? null };
+  totals(metrics) {
+    const { batches, ack, commit, read, queueCalls, residentBytes } = metrics;
+    const { roundTrips, conflicts, retries, repeats, connections, timeouts } = metrics;
+    const { said, sessions, counted } = this.#watch;
+    return {
+      ...{ calls: batches.calls, batches: batches.count, ack, commit, read },
+      ...{ roundTrips, conflicts, retries: retries + repeats, connections, timeouts },
+      shown: {
+        size: said?.tablesBytes ?? null,
+        stored: said?.databaseBytes ?? null,
+        sessions: sessions?.count ?? null,
+        ...(!this.#isBeside && { queue: queueCalls, memory: residentBytes }),
+      },
+      logs: counted?.logs.map(({ name, sizeBytes, perSecond }) => [name, { size: sizeBytes, perSecond }]),
+    };
   }
 
-  sample(before, { calls, ack, commit, read, size }, seconds) {
-    if (this.#isBeside) return { perSecond: this.#watch.entriesPerSecond, size };
+  sample(before, totals, seconds) {
+    const { shown, logs, ...after } = totals;
+    if (this.#isBeside) return { perSecond: this.#watch.entriesPerSecond, ...shown, logs };
+    const rate = (name, unit = 1) =>
+      before && seconds > 0 ? ((after[name] - before[name]) * unit) / seconds : 0;
+    const batches = before ? after.batches - before.batches : 0;
     return {
-      perSecond: before && seconds > 0 ? (calls - before.calls) / seconds : 0,
-      p50: percentile(before?.ack, ack, 0.5),
-      p99: percentile(before?.ack, ack, 0.99),
-      commit: percentile(before?.commit, commit, 0.99),
-      read: percentile(before?.read, read, 0.99),
-      size,
+      perSecond: rate('calls'),
+      perBatch: batches > 0 ? (after.calls - before.calls) / batches : null,
+      ...percentiles('p', before?.ack, after.ack),
+      ...percentiles('commit', before?.commit, after.commit),
+      ...percentiles('read', before?.read, after.read),
+      trips: rate('roundTrips'),
+      conflicts: rate('conflicts', 60),
+      retries: rate('retries', 60),
+      reconnects: before?.connections > 0 ? rate('connections', 60) : 0,
+      timeouts: rate('timeouts', 60),
+      ...shown,
+      logs,
     };
   }
 
   state(metrics) {
     const { said, away, outages, counted, sessions, players, playersError } = this.#watch;
-    const knownLogs = counted?.logs.map(({ name }) => name) ?? [];
-    return { ...metrics, said, away, outages, counted, sessions, knownLogs, players, playersError };
+    const collections = counted?.logs.map(({ name, keys, sizeBytes }) => ({ name, keys, sizeBytes })) ?? [];
+    return { ...metrics, said, away, outages, counted, sessions, collections, players, playersError };
   }
 
   problem({ events }) {
@@ -74,14 +98,12 @@ class ServerView {
     return failed?.message;
   }
 
-  async readKey({ log, key }) {
+  async openLog(log) {
     await this.#watch.check();
     const { away, said } = this.#watch;
     if (away) throw Object.assign(new Error(away.reason), { status: 503 });
     if (!said.hasTables) return undefined;
-    const reader = this.#readerNow();
-    const history = await reader.history(log, key);
-    return { history, value: await reader.collection(log).get(key) };
+    return { ...readerOf(this.#readerNow(), log), release() {} };
   }
 
   setWatched(isWatched) {

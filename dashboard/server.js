@@ -1,4 +1,4 @@
-// The dashboard's HTTP server: the page, its live events, a key's history, `/metrics` and `/healthz`.
+// The dashboard's HTTP server: the page, its live events, older samples, keys and their history, `/metrics` and `/healthz`.
 //
 // Invariants:
 // - With a token, every answer needs it. Only `/healthz` says `ok` or `not ok` without it.
@@ -12,15 +12,16 @@
 // holds the port, because a browser sends the cookies of a host to all of its ports.
 
 const crypto = require('node:crypto');
-const fs = require('node:fs');
 const http = require('node:http');
-const path = require('node:path');
 const { isLoopback } = require('./options.js');
+const { page } = require('./page.js');
 
 const CLIENTS_MAX = 50;
 /** A page that does not read its events is disconnected beyond this; it reconnects and gets everything again. */
 const UNREAD_BYTES_MAX = 4 << 20;
 const COOKIE = 'progressive_storage_token';
+/** A key in an address takes up to nine bytes a character. */
+const HEADER_BYTES_MAX = 48 * 1024;
 /** A request must be complete after this time. */
 const REQUEST_MS = 10_000;
 /** `close` cuts off connections that are still open after this time. */
@@ -32,7 +33,6 @@ const HEADERS = Object.entries({
   'cross-origin-resource-policy': 'same-origin',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 });
-const page = () => fs.readFileSync(path.join(__dirname, 'page.html'), 'utf8');
 
 const hash = (text) => crypto.createHash('sha256').update(text).digest();
 const isSame = (one, other) => crypto.timingSafeEqual(hash(one), hash(other));
@@ -55,8 +55,9 @@ class Server {
   #recorder;
   #clients = new Set();
   #sockets = new Set();
-  #server = http.createServer({ connectionsCheckingInterval: REQUEST_MS / 2 }, (request, response) =>
-    this.#answer(request, response),
+  #server = http.createServer(
+    { connectionsCheckingInterval: REQUEST_MS / 2, maxHeaderSize: HEADER_BYTES_MAX },
+    (request, response) => this.#answer(request, response),
   );
   #cookie;
   #closed;
@@ -167,7 +168,8 @@ class Server {
   #route({ url, request, response, fail }) {
     if (url.pathname === '/') return this.#page(response);
     if (url.pathname === '/events') return this.#events(request, response, fail);
-    if (url.pathname === '/key') return this.#key(url, response, fail);
+    if (url.pathname === '/series') return this.#series(url, response, fail);
+    if (url.pathname === '/keys' || url.pathname === '/key') return this.#read(url, response, fail);
     if (url.pathname === '/metrics') return this.#metrics(response, fail);
     fail(404, 'There is nothing here.');
   }
@@ -198,7 +200,7 @@ class Server {
         "frame-ancestors 'none'",
       ].join('; '),
     });
-    response.end(page().replaceAll('__NONCE__', nonce).replace('__KIND__', this.#recorder.kind));
+    response.end(page({ nonce, kind: this.#recorder.kind }));
   }
 
   #events(request, response, fail) {
@@ -214,18 +216,39 @@ class Server {
     });
   }
 
-  async #key(url, response, fail) {
-    const [log, key] = [url.searchParams.get('log'), url.searchParams.get('key')];
-    if (log === null || key === null) return fail(400, 'Give log and key.');
+  #series(url, response, fail) {
+    const asked = url.searchParams;
+    const seconds = asked.has('seconds') ? Number(asked.get('seconds')) : undefined;
+    if (seconds !== undefined && !(seconds > 0)) return fail(400, 'Give seconds above 0, or none for all.');
+    this.#json(response, this.#recorder.series({ seconds, log: asked.get('log') ?? undefined }));
+  }
+
+  async #read(url, response, fail) {
+    const asked = url.searchParams;
+    const log = asked.get('log');
+    const isKey = url.pathname === '/key';
+    if (log === null || (isKey && !asked.has('key')))
+      return fail(400, isKey ? 'Give log and key.' : 'Give log.');
+    const before = asked.has('before') ? Number(asked.get('before')) : undefined;
+    if (before !== undefined && !(Number.isSafeInteger(before) && before >= 0))
+      return fail(400, 'Give the number of a step in before.');
     try {
-      const found = await this.#recorder.readKey({ log, key });
+      const found = await (isKey
+        ? this.#recorder.readKey({ log, key: asked.get('key'), before })
+        : this.#recorder.readKeys({
+            ...{ log, how: asked.get('how') ?? undefined, text: asked.get('text') ?? undefined },
+            ...{ cursor: asked.get('after'), isGone: () => response.destroyed },
+          }));
       if (!found) return fail(404, 'There is no such log.');
-      const text = JSON.stringify(found);
-      response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(text);
+      this.#json(response, found);
     } catch (error) {
       fail(error.status ?? (error instanceof TypeError ? 400 : 500), error.message);
     }
+  }
+
+  #json(response, value) {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(value));
   }
 }
 

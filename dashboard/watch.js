@@ -52,7 +52,7 @@ class Watch {
   counted = null;
   /** `{ count, hidden, listed }`: connections of bots, and how many the role may not see; null where it sees none. */
   sessions = null;
-  /** Entries a second between the last two counts. */
+  /** Entries a second between the last two counts; null while nobody looks. */
   entriesPerSecond = null;
   players = [];
   playersError = null;
@@ -70,6 +70,7 @@ class Watch {
     this.#isWatched = isWatched;
     clearTimeout(this.#timer);
     if (isWatched) this.#look();
+    else this.entriesPerSecond = null;
   }
 
   stop() {
@@ -151,8 +152,9 @@ class Watch {
       const { answer } = await this.#ask('logs');
       const before = this.counted;
       const logs = answer.map(({ isCollection, ...counts }) => counts);
-      this.counted = { at: begun, logs };
-      if (before) this.entriesPerSecond = rateOf(before, this.counted);
+      this.counted = { at: begun, logs: before ? withRates(before, { at: begun, logs }) : logs };
+      if (before)
+        this.entriesPerSecond = this.counted.logs.reduce((sum, { perSecond }) => sum + perSecond, 0);
     } catch (error) {
       this.counted = { at: begun, logs: [], ...this.counted, error: error.message };
     }
@@ -173,14 +175,14 @@ class Watch {
   }
 }
 
-/** Entries a second between two counts; a log that became smaller was compacted meanwhile, and counts nothing. */
-function rateOf(before, after) {
+/** The logs with their entries a second since the count before; one that was compacted meanwhile counts nothing. */
+function withRates(before, after) {
   const was = new Map(before.logs.map(({ name, entries }) => [name, entries]));
-  const more = after.logs.reduce(
-    (sum, { name, entries }) => sum + Math.max(0, entries - (was.get(name) ?? 0)),
-    0,
-  );
-  return (more * 1000) / Math.max(1, after.at - before.at);
+  const seconds = Math.max(1, after.at - before.at) / 1000;
+  return after.logs.map((log) => ({
+    ...log,
+    perSecond: Math.max(0, log.entries - (was.get(log.name) ?? 0)) / seconds,
+  }));
 }
 
 module.exports = { Watch };

@@ -15,6 +15,8 @@ test('without a token a caller only learns that the server is alive', async (t) 
     'events',
     'metrics',
     'key?log=a&key=b',
+    'keys?log=a',
+    'series',
     'x',
     `?token=${TOKEN}x`,
     'metrics?token=wrong',
@@ -93,7 +95,14 @@ test('without a token, requests with the name of another site are refused', asyn
     [`127.0.0.1:${dashboard.port}`, 200],
     ['[::1]:80', 200],
   ]) {
-    assert.equal((await ask(`${dashboard.url}metrics`, { headers: { host } })).status, status, host);
+    for (const route of ['metrics', 'series', 'keys?log=players']) {
+      const answer = await ask(dashboard.url + route, { headers: { host } });
+      assert.equal(
+        answer.status,
+        route.startsWith('keys') && status === 200 ? 404 : status,
+        `${host} ${route}`,
+      );
+    }
   }
 });
 
@@ -104,6 +113,8 @@ test('another site that is open in the browser is refused, and a link to the pag
     ['metrics', 'cross-site', 403],
     ['events', 'cross-site', 403],
     ['key?log=players&key=a', 'cross-site', 403],
+    ['keys?log=players', 'cross-site', 403],
+    ['series', 'cross-site', 403],
     ['', 'cross-site', 200],
     ['metrics', 'same-origin', 200],
     ['metrics', 'none', 200],

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
 import { contentsOf, runCli } from '../support/cli.mjs';
-import { ask, listen, startedProgram, TOKEN } from '../support/dashboard.mjs';
+import { ask, listen, lookUp, startedProgram, TOKEN } from '../support/dashboard.mjs';
 import { scene, waitFor } from '../support/durability.mjs';
 
 test('the program shows a folder until it is interrupted', async (t) => {
@@ -40,7 +40,7 @@ test('the program takes the token from a file or the environment, and changes no
     assert.equal((await ask(`${url}metrics`)).status, 401);
     const headers = { authorization: `Bearer ${TOKEN}` };
     assert.match((await ask(`${url}metrics`, { headers })).text, /keys\{log="coins"\} 1/);
-    const { value, records } = JSON.parse((await ask(`${url}key?log=events&key=ann`, { headers })).text);
+    const { value, records } = await lookUp(url, { log: 'events', key: 'ann' }, { headers });
     assert.deepEqual([value, records], [1, 1]);
     child.kill('SIGINT');
     await ended;
@@ -82,6 +82,6 @@ test('the program reads from the files what another process writes', async (t) =
   await waitFor(() => last().oldLogs.length === 2, 'the compaction');
   await waitFor(() => last().players.length === 2, 'the other player');
   assert.equal(last().entries, 3, 'a checkpoint is no entry');
-  const { history } = JSON.parse((await ask(`${url}key?log=players&key=bob`)).text);
+  const { history } = await lookUp(url, { log: 'players', key: 'bob' });
   assert.equal(history.filter(({ op }) => op === 'SET').length, 3);
 });

@@ -8,9 +8,9 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import test from 'node:test';
-import vm from 'node:vm';
+import { named, shown } from '../../dashboard/page/text.mjs';
 import { contentsOf } from '../support/cli.mjs';
-import { ask, start, TOKEN } from '../support/dashboard.mjs';
+import { ask, lookUp, start, TOKEN } from '../support/dashboard.mjs';
 import { listenForWarnings, plain, ps, scene, set, waitFor } from '../support/durability.mjs';
 import { parsePrometheus } from '../support/prometheus.mjs';
 
@@ -38,9 +38,13 @@ test('the page, metrics and health are there, and nothing else is', async (t) =>
     '../package.json',
     '%2e%2e/package.json',
     'page.html',
+    'page/main.mjs',
+    'style.css',
     'server.js',
     'events/',
     'key/x',
+    'keys/x',
+    'series/x',
   ]) {
     assert.equal((await ask(dashboard.url + wrong)).status, 404, wrong);
   }
@@ -56,18 +60,18 @@ test('a key with its history; wrong keys are refused', async (t) => {
   await coins.set('ann', 1);
   await storage.compactLog('coins');
   await coins.set('ann', 2);
-  const look = async (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
-  const { found, value, records, history } = JSON.parse((await look({ log: 'coins', key: 'ann' })).text);
+  const look = (query) => lookUp(dashboard.url, query);
+  const { found, value, records, history } = await look({ log: 'coins', key: 'ann' });
   assert.deepEqual([found, value, records], [true, 2, 2]);
   assert.deepEqual(
     history.map((record) => record.value),
     [2, 1],
   );
-  assert.equal(JSON.parse((await look({ log: 'coins', key: 'nobody' })).text).records, 0);
+  assert.equal((await look({ log: 'coins', key: 'nobody' })).records, 0);
   // An edit by hand counts at once, and the next write logs it.
   fs.writeFileSync(place.file('coins.json'), '{"ann":7,"ben":3}');
   const edited = async (key) => {
-    const told = JSON.parse((await look({ log: 'coins', key })).text);
+    const told = await look({ log: 'coins', key });
     return [told.found, told.value, told.records];
   };
   assert.deepEqual(
@@ -100,10 +104,9 @@ test('it only reads: no request opens, converts or creates a log', async (t) => 
   const files = await contentsOf(place.data);
   const { storage, dashboard } = await start(place);
   assert.equal((await storage.readLogEntries('open')).length, 1);
-  const ask1 = (query) => ask(`${dashboard.url}key?${new URLSearchParams(query)}`);
   const look = async (log, key = 'ann') => {
-    const { status, text } = await ask1({ log, key });
-    return status === 200 ? JSON.parse(text) : status;
+    const told = await lookUp(dashboard.url, { log, key });
+    return told.status === 200 ? told : told.status;
   };
   const series = (await ask(`${dashboard.url}metrics`)).text;
   for (let i = 0; i < 50; i++) assert.equal(await look(`junk${i}`), 404);
@@ -162,10 +165,10 @@ test('it works below a path of a proxy', async (t) => {
   assert.equal(page.href, base);
   const headers = { cookie: entered.headers['set-cookie'][0].split(';')[0] };
   const { text } = await ask(page, { headers });
-  const addresses = [...text.matchAll(/(?:fetch|EventSource)\([`'"]([^`'"?]+)/g)].map(
+  const addresses = [...text.matchAll(/(?:fetch|ask|EventSource)\([`'"]([^`'"?$]+)/g)].map(
     ([, address]) => address,
   );
-  assert.deepEqual(addresses, ['key', 'events']);
+  assert.deepEqual([...new Set(addresses)].sort(), ['events', 'key', 'keys', 'series']);
   assert.equal((await ask(new URL('key?log=players&key=ann', page), { headers })).status, 200);
   assert.doesNotMatch(text, /(?:href|src|action)="\//);
 });
@@ -264,15 +267,16 @@ test('after a failed compaction it is unwell until one succeeds, and watching hi
 });
 
 test('the page shows hidden characters in names', () => {
-  const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
-  const [source] = /function shown\(text\) \{[\s\S]*?\n\}/.exec(page);
-  const shown = vm.runInNewContext(`(${source})`);
-  assert.equal(shown('a\u202eb\u001b\u009b\u2028\u200b'), 'a\\u202eb\\u001b\\u009b\\u2028\\u200b');
+  assert.equal(
+    shown('a\u202eb\u001b\u009b\u2028\u200b\ud800'),
+    'a\\u202eb\\u001b\\u009b\\u2028\\u200b\\ud800',
+  );
   assert.equal(shown('Bén 😀\n{ }'), 'Bén 😀\n{ }');
+  assert.equal(named('a\nb'), 'a\\nb');
 });
 
 test('text is readable: contrast is that of WCAG AA, light and dark', () => {
-  const page = fs.readFileSync(new URL('../../dashboard/page.html', import.meta.url), 'utf8');
+  const page = fs.readFileSync(new URL('../../dashboard/page/style.css', import.meta.url), 'utf8');
   const [light, dark] = [...page.matchAll(/:root \{([^}]+)\}/g)].map(([, text]) =>
     Object.fromEntries(
       [...text.matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, name, colour]) => [name, colour]),
@@ -291,9 +295,10 @@ test('text is readable: contrast is that of WCAG AA, light and dark', () => {
       return (high + 0.05) / (low + 0.05);
     };
     for (const [text, ground] of [
-      ...['text', 'quiet', 'good', 'bad', 'second', 'accent'].map((name) => [name, 'panel']),
-      ...['text', 'quiet', 'good', 'bad'].map((name) => [name, 'ground']),
+      ...['text', 'quiet', 'good', 'bad', 'second', 'third', 'accent'].map((name) => [name, 'panel']),
+      ...['text', 'quiet', 'good', 'bad', 'accent'].map((name) => [name, 'ground']),
       ...['text', 'quiet', 'bad'].map((name) => [name, 'badground']),
+      ['good', 'goodground'],
       ['panel', 'accent'],
     ]) {
       assert.ok(against(text, ground) >= 4.5, `${text} on ${ground}: ${against(text, ground).toFixed(2)}`);

@@ -18,7 +18,7 @@ import {
   whyNoServer,
 } from '../../scripts/postgres/index.mjs';
 import { runCli } from '../support/cli.mjs';
-import { ask, listen, startedDashboard, TOKEN } from '../support/dashboard.mjs';
+import { ask, listen, listKeys, lookUp, startedDashboard, TOKEN } from '../support/dashboard.mjs';
 import { ps } from '../support/durability.mjs';
 import { newSchema, opened, started } from '../support/server-scene.mjs';
 import { atEnd, waitUntil } from '../support/temp.mjs';
@@ -90,11 +90,6 @@ const rowsOf = async (schema) => {
   return Promise.all([...hashes, server.psql(`SELECT last_value FROM ${schema}.seq`)]);
 };
 
-const lookUp = async (url, query) => {
-  const { status, text } = await ask(`${url}key?${new URLSearchParams(query)}`);
-  return { status, ...(status === 200 ? JSON.parse(text) : { text }) };
-};
-
 test('in the bot: the server, the logs, the best players, and what the bot counted', { skip }, async (t) => {
   const { storage, schema } = await bot(t);
   const dashboard = await dashboardOf(t, storage);
@@ -119,7 +114,7 @@ test('in the bot: the server, the logs, the best players, and what the bot count
   assert.deepEqual(players.map(({ userId }) => userId).sort(), ['ann', 'ben', 'cem']);
   await storage.updatePlayerStats('ann', 'Ann', 1);
   await waitUntil(
-    () => told.some(({ event, perSecond, commit }) => event === 'sample' && perSecond > 0 && commit > 0),
+    () => told.some(({ event, perSecond, commit99 }) => event === 'sample' && perSecond > 0 && commit99 > 0),
     {
       what: 'a rate and a round trip',
     },
@@ -139,6 +134,12 @@ test('in the bot: the server, the logs, the best players, and what the bot count
   assert.deepEqual(found.history[1].value, { name: 'Seven' });
   assert.match(found.history[0].source, /^entry \d+$/);
   assert.equal((await lookUp(dashboard.url, { log: 'nothing', key: '7' })).records, 0);
+  const listed = await listKeys(dashboard.url, { log: 'players', how: 'field', text: 'totalScore=30' });
+  assert.deepEqual(
+    [listed.keys.map(({ key }) => key).sort(), listed.next, listed.total],
+    [['ben', 'cem'], null, 3],
+  );
+  assert.deepEqual((await listKeys(dashboard.url, { log: 'nothing' })).keys, []);
   assert.equal((await lookUp(dashboard.url, { log: '', key: '7' })).status, 400);
 });
 
@@ -237,7 +238,10 @@ test('it reads only, and makes no tables', { skip }, async (t) => {
   const dashboard = await dashboardOf(t, storage);
   const { until } = page(t, dashboard.url);
   await until(({ counted, players }) => counted && players.length === 3, 'all of it');
-  for (const log of ['guilds', 'events', 'none']) await lookUp(dashboard.url, { log, key: '7' });
+  for (const log of ['guilds', 'events', 'none']) {
+    await lookUp(dashboard.url, { log, key: '7' });
+    await listKeys(dashboard.url, { log });
+  }
   await ask(`${dashboard.url}healthz`);
   assert.deepEqual(await rowsOf(schema), before);
 
@@ -246,6 +250,7 @@ test('it reads only, and makes no tables', { skip }, async (t) => {
   const second = await dashboardOf(t, unused);
   await page(t, second.url).until(({ said }) => said, 'the server');
   assert.equal((await lookUp(second.url, { log: 'players', key: 'ann' })).status, 404);
+  assert.equal((await listKeys(second.url, { log: 'players' })).status, 404);
   assert.equal(await server.psql(`SELECT count(*) FROM pg_namespace WHERE nspname = '${empty}'`), '0');
 });
 
@@ -369,7 +374,16 @@ test('no secret is in what it serves or prints, and hostile names are only text'
   await live.until(({ players }) => players.length > HOSTILE.length, 'all of it');
   const served = async () => {
     const texts = [live.text(), program.output.stdout, program.output.stderr];
-    for (const path of ['', 'metrics', 'healthz', 'key?log=guilds&key=7', 'x', 'key?log=%00&key=a']) {
+    for (const path of [
+      '',
+      'metrics',
+      'healthz',
+      'key?log=guilds&key=7',
+      'keys?log=guilds',
+      'series',
+      'x',
+      'key?log=%00&key=a',
+    ]) {
       texts.push((await ask(program.url + path)).text, (await ask(inBot.url + path, { headers })).text);
     }
     for (const key of HOSTILE) {

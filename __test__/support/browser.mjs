@@ -34,6 +34,10 @@ export async function openBrowser(atEnd, options) {
   return { page, problems };
 }
 
+/** The problems without those that a reload makes: it ends the live events. */
+export const withoutReloads = (problems) =>
+  problems.filter((text) => !/\/events net::ERR_ABORTED$/.test(text));
+
 /** Whether nothing on the page is wider than the window. */
 export async function fitsInWidth(page) {
   const [wide, window] = await page.evaluate(() => [

@@ -70,3 +70,19 @@ export function ask(url, { headers = {}, method = 'GET' } = {}) {
     request.end();
   });
 }
+
+/** `{ status, found, value, records, history }` of a key as the page asks for it; the values read from their texts, where these are whole. */
+export async function lookUp(url, query, options) {
+  const { status, text } = await ask(`${url}key?${new URLSearchParams(query)}`, options);
+  if (status !== 200) return { status, text };
+  const { value, steps, ...others } = JSON.parse(text);
+  const read = (shown) => (shown === null ? undefined : shown.isCut ? shown.text : JSON.parse(shown.text));
+  const history = steps.map((step) => ({ ...step, value: read(step.value) }));
+  return { status, ...others, value: read(value), history };
+}
+
+/** `{ status, keys, next, … }` of a page of keys. */
+export async function listKeys(url, query, options) {
+  const { status, text } = await ask(`${url}keys?${new URLSearchParams(query)}`, options);
+  return { status, ...(status === 200 ? JSON.parse(text) : { text }) };
+}

@@ -18,12 +18,14 @@ export const summary = 'a web page that shows what happens in a folder or on a s
 export const usage = '[path] [options]';
 export const help = `
 Shows the logs below path (a data folder or a bot's folder; default: the current folder) on a web page, until
-Ctrl-C: entries and bytes a second, sizes and growth, compactions and backups, problems, top players, and the
-history of any key. It reads only the files. Nothing is changed, and a bot may be running. Only the bot's own
-process knows how long its calls take: to see that, call startDashboard() in the bot.
+Ctrl-C: updates a second, sizes and growth, free disk, compactions and backups, problems, other processes, top
+players, and all keys with their values and history, and the commands that undo a change. It reads only the files.
+Nothing is changed, and a bot may be running. Only the bot's own process knows how long its calls take: to see that,
+call startDashboard() in the bot.
 
-Of a server it shows the logs with keys, entries, sizes and growth, top players, the history of any key, what the
-server is, and since when and why it does not answer. It asks only while a page is open, and reads only.
+Of a server it shows the logs with keys, entries, sizes and growth, its connections, top players, all keys with
+their history, what the server is, and since when and why it does not answer. It asks only while a page is open, and
+reads only.
 
 Everybody on this machine can see the arguments of a command. So give the token in a file (--token-file) or in
 the environment variable ${TOKEN_VARIABLE}, not with --token.

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
+import { equal, isRecord } from '../../lib/values.mjs';
 import { changeLines, linesOfChange, SIGN_COLOURS } from '../support/change-lines.mjs';
 import { chosenLogs } from '../support/chosen-logs.mjs';
 import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
@@ -10,7 +11,6 @@ import { bytes, count, plural } from '../support/format.mjs';
 import { bytesToRead } from '../support/log-files.mjs';
 import { givenUrl, placeOf, placeOptions, urlOf } from '../support/place.mjs';
 import { breathe } from '../support/progress.mjs';
-import { equal, isRecord } from '../support/values.mjs';
 
 export const summary = 'what differs between log and JSON file, log and backup, or two places';
 export const usage = '[path] [other] [options]';

@@ -1,10 +1,11 @@
 // `find`: the keys whose value has something in a field.
 
+import { matcherOf } from '../../lib/find.mjs';
+import { short } from '../../lib/values.mjs';
 import { entriesOf } from '../support/contents.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
-import { equal, short } from '../support/values.mjs';
 import { fit, visible } from '../support/visible.mjs';
 
 export const summary = 'the keys whose value has something in a field';
@@ -31,16 +32,12 @@ export const options = {
 
 export async function run({ terminal, options, positionals, cwd, atEnd }) {
   const [given, folder] = positionals;
-  const at = given.indexOf('=');
-  if (at < 1) throw usageError(`'${given}' is no FIELD=VALUE.`, 'Such as username=Ann.');
-  const [field, wanted] = [given.slice(0, at), valuesOf(given.slice(at + 1))];
+  const isMatch = matcherOf(given);
+  if (!isMatch) throw usageError(`'${given}' is no FIELD=VALUE.`, 'Such as username=Ann.');
   const place = await placeOf({ options, cwd }, folder);
   const log = await place.log(options.log);
   const entries = await entriesOf(terminal, place.open(atEnd), log);
-  const found = entries.filter(([, value]) => {
-    const inField = valueAt(value, field);
-    return inField !== undefined && wanted.some((one) => equal(one, inField));
-  });
+  const found = entries.filter(([, value]) => isMatch(value));
   for (const [key, value] of found) {
     const text = visible(`${JSON.stringify(key)}  ${short(value, Number.MAX_SAFE_INTEGER)}`);
     terminal.line(fit(text, terminal.width));
@@ -49,22 +46,4 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.result(report);
   if (!terminal.json && found.length > 1) terminal.note(plural(found.length, 'key'));
   return found.length === 0 ? EXIT.found : EXIT.ok;
-}
-
-// What a person may mean by it: the JSON, and the text.
-function valuesOf(text) {
-  try {
-    return [JSON.parse(text), text];
-  } catch {
-    return [text];
-  }
-}
-
-const own = (value, name) =>
-  value !== null && typeof value === 'object' && Object.hasOwn(value, name) ? value[name] : undefined;
-
-function valueAt(value, field) {
-  const whole = own(value, field);
-  if (whole !== undefined) return whole;
-  return field.split('.').reduce(own, value);
 }

@@ -1,12 +1,12 @@
 // `history`: every recorded value of one key, when it changed, and what changed.
 
+import { equal } from '../../lib/values.mjs';
 import { changeLines, SIGN_COLOURS } from '../support/change-lines.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
 import { parseTime } from '../support/time.mjs';
-import { equal } from '../support/values.mjs';
 
 export const summary = 'every recorded value of one key, and what changed each time';
 export const usage = 'KEY [path] [options]';

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { equal } from '../../lib/values.mjs';
 import { deleteAny, setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
 import { entriesOf } from '../support/contents.mjs';
@@ -9,7 +10,6 @@ import { parseCsv } from '../support/csv.mjs';
 import { EXIT, usageError } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
-import { equal } from '../support/values.mjs';
 
 export const summary = 'keys and values of a JSON, JSON lines or CSV file, as new entries';
 export const usage = 'FILE [path] [options]';

@@ -5,6 +5,7 @@
 
 import { constants, copyFileSync } from 'node:fs';
 import path from 'node:path';
+import { short } from '../../lib/values.mjs';
 import { lossesOf } from '../recovery/losses.mjs';
 import { offersFor } from '../recovery/offers.mjs';
 import { setUnlessChanged } from '../support/change.mjs';
@@ -16,7 +17,6 @@ import { EXIT } from '../support/errors.mjs';
 import { describeDamage, examine } from '../support/examine.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
 import { bytesToRead } from '../support/log-files.mjs';
-import { short } from '../support/values.mjs';
 
 export const summary =
   'what damage has cost, and recovering it from backups; shows first, asks, keeps the old';

@@ -8,13 +8,13 @@
 import { statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readLogLines } from '../../index.js';
+import { short } from '../../lib/values.mjs';
 import { tailServer } from '../server/tail.mjs';
 import { usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
 import { eachLine } from '../support/lines.mjs';
 import { logsIn } from '../support/log-files.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
-import { short } from '../support/values.mjs';
 
 export const summary = 'the newest entries of a log; with -f, new ones as they come';
 export const usage = '[path] [options]';

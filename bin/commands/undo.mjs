@@ -1,12 +1,12 @@
 // `undo`: sets a key to an earlier value, as a new entry.
 
+import { equal } from '../../lib/values.mjs';
 import { confirmOptions } from '../support/confirm.mjs';
 import { Stop } from '../support/errors.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
 import { keyOptions, openKey } from '../support/one-key.mjs';
 import { replaceValue } from '../support/replace-value.mjs';
 import { parseTime } from '../support/time.mjs';
-import { equal } from '../support/values.mjs';
 
 export const summary = 'give a key its previous value, or the one of a time, as a new entry';
 export const usage = 'KEY [path] [options]';

@@ -1,6 +1,6 @@
 // Values as records: their properties become columns.
 
-import { isRecord } from '../support/values.mjs';
+import { isRecord } from '../../lib/values.mjs';
 
 // The names of all properties of the values, in order of appearance.
 export function fieldsOf(entries) {

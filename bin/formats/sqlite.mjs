@@ -1,9 +1,9 @@
 // Writes logs as an SQLite database.
 
+import { isRecord } from '../../lib/values.mjs';
 import { entriesOf } from '../support/contents.mjs';
 import { Stop } from '../support/errors.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
-import { isRecord } from '../support/values.mjs';
 import { fieldsOf } from './records.mjs';
 
 export async function loadSqlite() {

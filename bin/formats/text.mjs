@@ -1,10 +1,10 @@
 // Writes logs as JSON, JSON lines or CSV.
 
+import { isRecord } from '../../lib/values.mjs';
 import { entriesOf } from '../support/contents.mjs';
 import { csvLine } from '../support/csv.mjs';
 import { bytes } from '../support/format.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
-import { isRecord } from '../support/values.mjs';
 import { visibleJson } from '../support/visible.mjs';
 import { fieldsOf } from './records.mjs';
 

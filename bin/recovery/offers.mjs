@@ -4,9 +4,9 @@
 // replaces a value that exists.
 
 import path from 'node:path';
+import { equal } from '../../lib/values.mjs';
 import { entriesOf, stateOfFile } from '../support/contents.mjs';
 import { bytesToRead } from '../support/log-files.mjs';
-import { equal } from '../support/values.mjs';
 
 // `{ unreadable, offers, hopeless, kept }` for what `lossesOf` found:
 //   unreadable   backups that cannot be read

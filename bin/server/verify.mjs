@@ -1,8 +1,8 @@
 // `verify` on a server: the keys of each log are what its entries come to, and their versions are those of the entries.
 
+import { equal } from '../../lib/values.mjs';
 import { EXIT } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
-import { equal } from '../support/values.mjs';
 
 const TRIES = 5;
 const SHOWN_MAX = 20;

@@ -3,9 +3,9 @@
 //
 // Invariant: a line takes at most the columns that it may, and has nothing that a terminal obeys.
 
+import { changes } from '../../lib/structure.mjs';
+import { isRecord } from '../../lib/values.mjs';
 import { plural } from './format.mjs';
-import { changes } from './structure.mjs';
-import { isRecord } from './values.mjs';
 import { columnsOf, fit, visible } from './visible.mjs';
 
 // Of more items than these, the last one stands for all.

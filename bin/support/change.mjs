@@ -1,6 +1,6 @@
 // Changes one key only if it still has the value that was shown: a bot may write at the same time.
 
-import { equal } from './values.mjs';
+import { equal } from '../../lib/values.mjs';
 
 const CHANGED = new Error('the key has another value now');
 

@@ -2,10 +2,10 @@
 //
 // Invariant: nothing is written over a value that was not shown.
 
+import { describeDifferences, equal, short } from '../../lib/values.mjs';
 import { removeUnlessChanged, setUnlessChanged } from './change.mjs';
 import { confirmed } from './confirm.mjs';
 import { EXIT, Stop } from './errors.mjs';
-import { describeDifferences, equal, short } from './values.mjs';
 
 // `now` and `then`: undefined where the key is not there. `expiresAt`: when `then` ends; without it, when `now` would have.
 // Returns the exit code.
