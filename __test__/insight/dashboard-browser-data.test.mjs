@@ -66,6 +66,10 @@ async function tabTo(page, selector) {
 
 test('by keyboard alone: a collection, a search, a key, its history and a command', { skip }, async (t) => {
   const { page, problems } = await openData(t);
+  await tabTo(page, '#skip');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  assert.match(page.url(), /#data$/, 'the view is still there');
   await tabTo(page, '#log-list a[href*="guilds"]');
   // The focus is visible.
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'none');
@@ -150,7 +154,14 @@ test('a history as differences, older steps on demand', { skip }, async (t) => {
   await page.getByRole('button', { name: '6 older values' }).click();
   await page.getByText('+ added').waitFor(WAIT);
   assert.equal(await page.locator('.step').count(), STEPS + 6);
+  const link = await page.locator('#log-list a', { hasText: 'guilds' }).elementHandle();
+  const countsBefore = await link.textContent();
   await guilds.set('many', { again: 1 });
+  await page.waitForFunction(
+    ([one, text]) => one.isConnected && one.textContent !== text,
+    [link, countsBefore],
+    WAIT,
+  );
   await page.getByRole('button', { name: 'Read again' }).click();
   await page.locator('#value', { hasText: '"again": 1' }).waitFor(WAIT);
   assert.deepEqual(problems, []);

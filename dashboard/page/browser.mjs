@@ -44,35 +44,33 @@ export function knowCollections(now) {
 export function showCollections(params) {
   const all = JSON.parse(collections ?? '[]');
   const { log } = partsOf(params);
-  const links = all.map(({ name, keys, sizeBytes }) => {
+  // A link that is replaced loses the focus, and a click that has begun on it: so links stay, and their texts change.
+  const links = new Map([...$('log-list').querySelectorAll('a')].map((link) => [link.dataset.log, link]));
+  const items = all.map(({ name, keys, sizeBytes }) => {
+    const link = links.get(name) ?? collectionLink(name);
     const counts = `${keys === null ? '' : `${plural(keys, 'key')}, `}${bytes(sizeBytes)}`;
-    const link = element(
-      'a',
-      { href: addressOf({ log: name }) },
-      element('span', {}, cutName(name)),
-      element('span', { className: 'quiet' }, counts),
-    );
+    setText(link.lastChild, counts);
     if (name === log) link.setAttribute('aria-current', 'true');
-    return element('li', {}, link);
+    else link.removeAttribute('aria-current');
+    return link.parentNode ?? element('li', {}, link);
   });
-  // A list that is replaced loses the focus.
-  const focused = document.activeElement?.closest?.('#log-list')
-    ? document.activeElement.getAttribute('href')
-    : null;
-  $('log-list').replaceChildren(...links);
-  if (focused !== null)
-    links
-      .map((item) => item.firstChild)
-      .find((link) => link.getAttribute('href') === focused)
-      ?.focus();
+  const old = [...$('log-list').children];
+  if (items.length !== old.length || items.some((item, at) => item !== old[at]))
+    $('log-list').replaceChildren(...items);
   setText($('logs-none'), all.length > 0 ? '' : 'There are no collections yet.');
 }
 
-/** Shows what the address says. `isChosen` says whether a person just chose it: the focus then goes to what opened. */
+function collectionLink(name) {
+  const parts = [element('span', {}, cutName(name)), element('span', { className: 'quiet' })];
+  const link = element('a', { href: addressOf({ log: name }) }, ...parts);
+  link.dataset.log = name;
+  return link;
+}
+
+/** Shows what the address says; with `isAgain` also what it shows already. */
 export function showData(params, { isAgain = false } = {}) {
   const parts = partsOf(params);
   document.body.classList.toggle('has-key', parts.key !== '' && parts.log !== '');
-  document.body.classList.toggle('has-log', parts.log !== '');
   showCollections(params);
   const list = JSON.stringify([parts.log, parts.how, parts.text, parts.after]);
   if (list !== shownList || isAgain) {

@@ -166,6 +166,11 @@ $('search').addEventListener('submit', (submitted) => {
   if (location.hash === address) showData(params, { isAgain: true });
   else location.hash = address;
 });
+// The address is that of the view, so the link to the content only moves the focus.
+$('skip').addEventListener('click', (clicked) => {
+  clicked.preventDefault();
+  $('main').focus();
+});
 addEventListener('hashchange', showView);
 showView();
 listen();
