@@ -134,6 +134,20 @@ test('undo, import, restore and compact change what they say', { skip }, async (
   assert.equal((await storage.history('players', 'user1')).length >= 3, true, 'older generations are kept');
 });
 
+test('diff --at compares a server with what it had', { skip }, async (t) => {
+  const { storage, run } = await someData(t);
+  const then = (await storage.history('players', 'user1')).at(-1).timestamp;
+  // What comes in the same millisecond belongs to it.
+  await waitUntil(() => Date.now() > Date.parse(then), { what: 'another millisecond' });
+  await storage.updatePlayerStats('user2', 'Name 2', 10);
+  const { code, json } = await run('diff', 'env', '--at', then, '--log', 'players');
+  assert.equal(code, 1);
+  const found = json.comparisons[0].changes.map(({ key, from, to }) => [key, from.totalScore, to.totalScore]);
+  assert.deepEqual(found, [['user2', 2, 12]]);
+  const now = await run('diff', 'env', '--at', '2100-01-01');
+  assert.deepEqual([now.code, now.json.ok], [0, true]);
+});
+
 test('diff compares a folder and a server', { skip }, async (t) => {
   const { run, schema, env } = await someData(t);
   const { storage, dataDir } = await openStorage(t, Storage);

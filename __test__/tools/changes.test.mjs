@@ -9,8 +9,9 @@ import { changeLines, linesOfChange } from '../../bin/support/change-lines.mjs';
 import { Terminal } from '../../bin/support/terminal.mjs';
 import { columnsOf, fit, visible } from '../../bin/support/visible.mjs';
 import { Storage } from '../../index.js';
-import { runCli, runCliJson } from '../support/cli.mjs';
+import { contentsOf, runCli, runCliJson } from '../support/cli.mjs';
 import { seededRandom } from '../support/durability.mjs';
+import { folderWithHistory } from '../support/player-history.mjs';
 import { closeStorage, openStorage, temporaryFolder } from '../support/temp.mjs';
 import { noTerminal, runOnTerminal } from '../support/terminal.mjs';
 
@@ -301,4 +302,44 @@ test('on a terminal, both fit its width, and have colours without NO_COLOR', {
       }
     }
   }
+});
+
+test('diff --at: the data of a time and the data now', async (t) => {
+  const { dataDir, between } = await folderWithHistory(t);
+  const { storage } = await openStorage(t, Storage, { dataDir });
+  await storage.collection('guilds').set('new', 1);
+  await storage.collection('guilds').set('__proto__', 1);
+  await closeStorage(storage);
+  const before = await contentsOf(dataDir);
+  const { code, stdout } = await runCli(t, ['diff', dataDir, '--at', between]);
+  assert.equal(code, 1);
+  const lines = stdout.trimEnd().split('\n');
+  assert.equal(lines[0], `  ✘ players at ${between} → players now: 2 keys differ, 1 the same`);
+  assert.equal(lines[1], '      ~ "ann"');
+  assert.ok(lines.includes('          ~ totalScore: 30 → 70'));
+  assert.match(lines.at(-2), /^ {6}\+ "cat": \{/);
+  assert.match(lines.at(-1), /^ {2}· guilds: not compared, it begins at \d{4}-\S+Z$/);
+  const { json } = await runCliJson(t, ['diff', dataDir, '--at', between]);
+  assert.deepEqual(
+    json.comparisons.map(({ log, changes: found }) => [log, found.map(({ key }) => key)]),
+    [['players', ['ann', 'cat']]],
+  );
+  assert.deepEqual(
+    json.skipped.map(({ log }) => log),
+    ['guilds'],
+  );
+  const now = await runCliJson(t, ['diff', dataDir, '--at', '2100-01-01']);
+  assert.deepEqual([now.code, now.json.ok, now.json.comparisons.length], [0, true, 2]);
+  for (const [args, wanted, errorCode] of [
+    [['--at', '2020-01-01'], 3, 'ERR_NO_HISTORY'],
+    [['--at', between, '--log', 'guilds'], 3, 'ERR_NO_HISTORY'],
+    [['--at', between, '--log', 'none'], 5, 'ERR_NO_LOG'],
+    [['--at', 'yesterday'], 2, 'ERR_USAGE'],
+    [['--at', between, '--backup', 'newest'], 2, 'ERR_USAGE'],
+    [[dataDir, '--at', between], 2, 'ERR_USAGE'],
+  ]) {
+    const refused = await runCliJson(t, ['diff', dataDir, ...args]);
+    assert.deepEqual([refused.code, refused.json.error?.code], [wanted, errorCode], args.join(' '));
+  }
+  assert.deepEqual(await contentsOf(dataDir), before);
 });

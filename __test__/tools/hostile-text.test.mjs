@@ -82,7 +82,12 @@ const COMMANDS = {
   completion: [['completion', 'bash']],
   dashboard: [],
   delete: HOSTILE.slice(0, 5).map((key) => ['delete', key, '--yes']),
-  diff: [['diff'], ['diff', '--backup', 'newest'], ['diff', 'data', '../other']],
+  diff: [
+    ['diff'],
+    ['diff', '--at', '2100-01-01'],
+    ['diff', '--backup', 'newest'],
+    ['diff', 'data', '../other'],
+  ],
   doctor: [['doctor'], ['doctor', '--read-only']],
   export: [['export'], ['export', '-f', 'jsonl'], ['export', '--entries'], ['export', '--log', LOG]],
   find: HOSTILE.slice(0, 5).map((text) => ['find', `username=${text}`]),

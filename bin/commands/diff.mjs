@@ -1,4 +1,4 @@
-// `diff`: what differs between a log and its JSON file, a log and a backup, or two folders.
+// `diff`: what differs between a log and its JSON file, a log and a backup, two times, or two places.
 
 import path from 'node:path';
 import { eachMember } from '../../lib/members.mjs';
@@ -8,19 +8,23 @@ import { chosenLogs } from '../support/chosen-logs.mjs';
 import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
-import { bytesToRead } from '../support/log-files.mjs';
+import { bytesOfHistory, bytesToRead } from '../support/log-files.mjs';
 import { givenUrl, placeOf, placeOptions, urlOf } from '../support/place.mjs';
 import { breathe } from '../support/progress.mjs';
+import { parseTime } from '../support/time.mjs';
+import { pastOf, whyNotReached } from './restore.mjs';
 
-export const summary = 'what differs between log and JSON file, log and backup, or two places';
+export const summary = 'what differs between log and JSON file, log and backup, two times, or two places';
 export const usage = '[path] [other] [options]';
 export const help = `
 Compares, key by key:
   diff [path]                  each log with its JSON file
   diff [path] --backup N       each log with its backup of that number, or with \`newest\` or \`oldest\`
+  diff [path] --at TIME        the data as it was at a time with the data now
   diff PATH OTHER              the data of two places, as a bot loads it
-Paths are data folders or bots' folders; in the last form also a server: postgres://…, or the word \`env\` for the
-one in PROGRESSIVE_STORAGE_URL.
+Paths are data folders or bots' folders; in the last two forms also a server: postgres://…, or the word \`env\` for the
+one in PROGRESSIVE_STORAGE_URL. A log whose files do not reach back to the time is named and left out; a key that came from
+a JSON file since then counts as new.
 
 + stands for what only the second one has, - for what only the first one has, ~ for a value of the first one and that of
 the second. Of a key that both have, each field that differs is shown: stats.best is a field in a field, games[3] an item
@@ -29,7 +33,7 @@ with --json, nothing is. Nothing is changed, and a bot may be running. Exit code
 `;
 export const examples = [
   ['each log with its JSON file', 'progressive-storage diff'],
-  ['what came since the last compaction', 'progressive-storage diff bot/ --backup newest --log players'],
+  ['what changed in the last two days', 'progressive-storage diff bot/ --at 2d'],
   ['a folder with a copy of it', 'progressive-storage diff backups/yesterday bot/ --log guilds'],
 ];
 const KEY_INDENT = ' '.repeat(6);
@@ -39,6 +43,11 @@ export const options = {
   schema: placeOptions.schema,
   log: { type: 'string', multiple: true, value: 'NAME', description: 'only this log (may be given again)' },
   backup: { type: 'string', value: 'N', description: 'compare with a backup: its number, newest or oldest' },
+  at: {
+    type: 'string',
+    value: 'TIME',
+    description: 'compare with the data at this time (2026-01-31T20:15:00Z, or an age: 2h, 3d)',
+  },
   keys: { type: 'string', value: 'N', default: '20', description: 'show at most N keys of a log' },
 };
 
@@ -49,14 +58,17 @@ export async function run(context) {
     throw usageError(`--keys is '${options.keys}'; give a whole number.`);
   if (positionals.length === 2 && options.backup !== undefined)
     throw usageError('--backup is for one folder.', 'Give one path, or leave out --backup.');
-  if (positionals.length < 2 && givenUrl({}, positionals[0]) !== undefined)
+  if (options.at !== undefined && (positionals.length === 2 || options.backup !== undefined))
+    throw usageError('--at compares one place with itself.', 'Give one path, and no --backup.');
+  const at = options.at === undefined ? undefined : parseTime(options.at, '--at');
+  if (positionals.length < 2 && at === undefined && givenUrl({}, positionals[0]) !== undefined)
     throw usageError('A server has no JSON files and no backups to compare with.', 'Give a second place.');
   const place = await placeFor(context, positionals[0]);
   const report = { ...place.report, comparisons: [], skipped: [], ok: true };
   const { pairs, skipped } =
     positionals.length === 2
       ? await ofTwoPlaces(context, place, await placeFor(context, positionals[1]))
-      : await ofOneFolder(context, place.dataDir);
+      : await (at === undefined ? ofOneFolder(context, place.dataDir) : ofTwoTimes(context, place, at));
   report.skipped = skipped;
   for (const { name, left, right } of pairs) {
     const comparison = {
@@ -141,6 +153,33 @@ async function mirrorState(terminal, mirror) {
   throw new Stop(`'${mirror.path}' is not a JSON object.`, {
     code: 'ERR_MIRROR_BROKEN',
     hint: 'The log is used instead; the next write sets the file aside and writes a new one.',
+  });
+}
+
+async function ofTwoTimes({ terminal, options, atEnd }, place, at) {
+  const storage = place.open(atEnd);
+  const pairs = [];
+  const skipped = [];
+  for (const log of await place.counted(options.log)) {
+    const { name } = log;
+    const past = await pastOf(terminal, place, { storage, log, at, atEnd });
+    if (!past.isReached) {
+      skipped.push({ log: name, reason: whyNotReached(past.begins) });
+      continue;
+    }
+    const work = storage.rebuildStateFromLog(name, { at });
+    const then = await terminal.waiting(`Reading ${name}`, work, bytesOfHistory(log));
+    pairs.push({
+      name,
+      left: { what: `${name} at ${at.toISOString()}`, state: then },
+      right: { what: `${name} now`, state: Object.fromEntries(await entriesOf(terminal, storage, log)) },
+    });
+  }
+  if (pairs.length > 0 && !(options.log && skipped.length > 0)) return { pairs, skipped };
+  const all = skipped.map(({ log, reason }) => `${log}: ${reason}`).join('; ') || 'there are no logs';
+  throw new Stop(`What was at ${at.toISOString()} is not known: ${all}.`, {
+    code: 'ERR_NO_HISTORY',
+    hint: 'Give a later time.',
   });
 }
 

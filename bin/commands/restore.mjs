@@ -62,7 +62,7 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     const { name } = log;
     const work = storage.rebuildStateFromLog(name, { at });
     const state = await terminal.waiting(`Reading ${name}`, work, bytesOfHistory(log));
-    const past = place.isServer ? pastOnServer(log, at) : await pastOf(terminal, { storage, log, at, atEnd });
+    const past = await pastOf(terminal, place, { storage, log, at, atEnd });
     if (!past.isReached) throw noHistory(log, at, past.begins);
     const missing = past.later.filter((key) => !Object.hasOwn(state, key));
     // A log of plain entries has no state.
@@ -93,16 +93,11 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   return EXIT.ok;
 }
 
-// On a server every key is in the entries, so nothing can be missing.
-function pastOnServer({ counts }, at) {
-  const begins = counts.oldestMs === null ? null : new Date(counts.oldestMs).toISOString();
-  return { begins, isReached: begins === null || counts.oldestMs <= at.getTime(), later: [] };
-}
-
 // How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry,
 // `isReached` says whether that is before `at`. `later` are keys that came from the JSON file after `at`, or are only
-// there: when that file got them is unknown.
-async function pastOf(terminal, { storage, log, at, atEnd }) {
+// there: when that file got them is unknown. On a server, `log` is one of `place.counted`.
+export async function pastOf(terminal, place, { storage, log, at, atEnd }) {
+  if (place.isServer) return pastOnServer(log, at);
   const old = [...log.backups, ...log.archives].sort((one, other) => one.number - other.number);
   // Read before the files, because a bot may be writing: so the files below have each of these keys, unless only the
   // JSON file has it.
@@ -133,10 +128,17 @@ async function pastOf(terminal, { storage, log, at, atEnd }) {
   return past;
 }
 
+// On a server every key is in the entries, so nothing can be missing.
+function pastOnServer({ counts }, at) {
+  const begins = counts.oldestMs === null ? null : new Date(counts.oldestMs).toISOString();
+  return { begins, isReached: begins === null || counts.oldestMs <= at.getTime(), later: [] };
+}
+
+export const whyNotReached = (begins) =>
+  begins === null ? 'only its JSON file has data, which has no times' : `it begins at ${begins}`;
+
 function noHistory({ name }, at, begins) {
-  const since =
-    begins === null ? 'only its JSON file has data, which has no times' : `it begins at ${begins}`;
-  return new Stop(`What '${name}' was at ${at.toISOString()} is not known: ${since}.`, {
+  return new Stop(`What '${name}' was at ${at.toISOString()} is not known: ${whyNotReached(begins)}.`, {
     code: 'ERR_NO_HISTORY',
     hint: 'Give a later time, or name with --log the logs to restore. Nothing was written.',
   });
