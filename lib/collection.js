@@ -47,14 +47,26 @@ function schemaIn(options, name) {
   return new Schema(schema, name);
 }
 
+/** The storage, the name and the schema of a collection; undefined for anything else. */
+let partsOf;
+
 class Collection extends native.Collection {
+  #storage;
   #name;
   #schema;
 
   constructor(storage, name, options) {
     super(storage, name);
+    this.#storage = storage;
     this.#name = name;
     this.#schema = schemaIn(options, name);
+  }
+
+  static {
+    partsOf = (value) =>
+      isObject(value) && #name in value
+        ? { storage: value.#storage, name: value.#name, schema: value.#schema }
+        : undefined;
   }
 
   // What a schema has no part in is checked by the native calls: keys, functions, and other arguments.
@@ -184,4 +196,4 @@ class Collection extends native.Collection {
   }
 }
 
-module.exports = { Collection };
+module.exports = { Collection, partsOf };

@@ -8,6 +8,7 @@ const { CompactionScheduler, startScheduler } = require('./scheduler.js');
 const { close, configure, standard } = require('./standard.js');
 const { Storage } = require('./storage-class.js');
 const { LogEntryStream, streamLogEntries: streamOf } = require('./stream.js');
+const { transaction: transactionOn } = require('./transaction.js');
 
 // Logs.
 const appendLogEntry = (logName, entry) => standard.appendLogEntry(logName, entry);
@@ -43,6 +44,7 @@ const getAllGameStates = () => standard.getAllGameStates();
 
 // The rest.
 const collection = (name, options) => new Collection(standard, name, options);
+const transaction = (places, fn) => transactionOn(standard, places, fn);
 const flush = () => standard.flush();
 const metrics = () => standard.metrics();
 const metricsText = () => standard.metricsText();
@@ -96,6 +98,7 @@ module.exports = {
   startCompactionScheduler,
   startDashboard,
   streamLogEntries,
+  transaction,
   updatePlayerStats,
   updatePlayersStats,
 };

@@ -494,5 +494,8 @@ export declare function serverTables(schema: string, role?: string | undefined |
 /** A storage that is opened by `open`, which calls `openStandard`, when it is first needed and not open. */
 export declare function standardStorage(open: () => void): Storage
 
+/** `transaction` of a storage: `names[n]` and `keys[n]` are a place. */
+export declare function transact(storage: Storage, names: string[], keys: string[], function: (values: unknown[]) => unknown[]): Promise<unknown[]>
+
 /** Resolves after a turn of the event loop. */
 export declare function turn(): Promise<void>

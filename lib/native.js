@@ -860,4 +860,5 @@ module.exports.publish = nativeBinding.publish
 module.exports.raise = nativeBinding.raise
 module.exports.serverTables = nativeBinding.serverTables
 module.exports.standardStorage = nativeBinding.standardStorage
+module.exports.transact = nativeBinding.transact
 module.exports.turn = nativeBinding.turn

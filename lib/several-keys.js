@@ -6,6 +6,7 @@ const { isObject, wrongType } = require('./check.js');
 
 // Other code of the process may put others in their place.
 const { entries, setPrototypeOf } = Object;
+const { from } = Array;
 
 const isIterable = (value) => isObject(value) && typeof value[Symbol.iterator] === 'function';
 
@@ -40,7 +41,10 @@ const changeList = (changes) =>
 /** An object in which a key that is not there is undefined, whatever its name. */
 const bare = (object) => setPrototypeOf(object, null);
 
+/** The array of so many values that an object has by their places; undefined where it has none. */
+const placeList = (byPlace, length) => from({ length }, (_, place) => byPlace[place]);
+
 /** The Map of an answer that comes as pairs. */
 const mapOf = (pairs) => pairs.then((pairs) => new Map(pairs));
 
-module.exports = { bare, changeList, entryList, keyList, mapOf };
+module.exports = { bare, changeList, entryList, keyList, mapOf, placeList };

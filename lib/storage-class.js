@@ -5,6 +5,7 @@ const { Collection } = require('./collection.js');
 const events = require('./events.js');
 const { startScheduler } = require('./scheduler.js');
 const { streamLogEntries } = require('./stream.js');
+const { transaction } = require('./transaction.js');
 
 /** The error of a native method for a `this` that is none of ours. */
 const illegal = () => new TypeError('Illegal invocation');
@@ -30,6 +31,11 @@ class Storage extends native.Storage {
   collection(name, options) {
     Storage.#hubOf(this);
     return new Collection(this, name, options);
+  }
+
+  transaction(places, fn) {
+    Storage.#hubOf(this);
+    return transaction(this, places, fn);
   }
 
   streamLogEntries(logName) {

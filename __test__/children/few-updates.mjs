@@ -1,4 +1,5 @@
-// Under strace: makes awaited updates, many at once, and awaited ones with a small JSON file. Prints marks between the parts.
+// Under strace: makes awaited updates, many at once, awaited ones with a small JSON file, and transactions over two logs. Prints
+// marks between the parts.
 //
 //     node few-updates.mjs FOLDER UPDATES BURST
 
@@ -26,5 +27,14 @@ mark('large JSON file');
 await storage.flush();
 mark('small JSON file');
 for (let number = 0; number < Number(updates); number++) await storage.saveGameState('channel', { number });
+const both = [
+  ['coins', 'ann'],
+  ['items', 'ann'],
+];
+const buy = ([coins = 0, items = 0]) => [coins - 1, items + 1];
+mark('first transaction');
+await storage.transaction(both, buy);
+mark('transactions');
+for (let number = 0; number < Number(updates); number++) await storage.transaction(both, buy);
 mark('end');
 await storage.close();

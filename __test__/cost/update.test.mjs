@@ -100,6 +100,19 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   const ofOldFiles = emptied.filter(({ line }) => !line.includes('.tmp"'));
   // The first write of the record sets its length.
   assert.ok(ofOldFiles.length <= 1, ofOldFiles.map(({ line }) => line).join('\n'));
+
+  // A transaction over two logs: one sync for each, and one for the note that makes them one.
+  const transactions = ofWriter('transactions');
+  for (const file of ['/coins.log>', '/items.log>', '/.progressive-storage/transaction>']) {
+    const ofFile = transactions.filter(({ call, line }) => call === 'fdatasync' && line.includes(file));
+    assert.equal(ofFile.length, UPDATES, `syncs of ${file}`);
+  }
+  assert.equal(count(transactions, 'fsync'), 0, 'no folder is synced');
+  const transactionWork = transactions.filter(isCounted);
+  assert.ok(
+    each(transactionWork.length) <= 150,
+    `${each(transactionWork.length)} system calls a transaction`,
+  );
 });
 
 test('bytes written for each update', async (t) => {

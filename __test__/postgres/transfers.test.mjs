@@ -14,3 +14,8 @@ test('on a server, no kill splits a move', { skip }, async (t) => {
   const options = { url: server.url, schema: newSchema(), timeoutMs: 60_000 };
   await moveAndKill(t, options, { kills: 8, moved: 40 });
 });
+
+test('on a server, no kill splits a move between collections', { skip }, async (t) => {
+  const options = { url: server.url, schema: newSchema(), timeoutMs: 60_000 };
+  await moveAndKill(t, options, { kills: 6, moved: 30, collections: ['coins', 'bank'] });
+});

@@ -45,7 +45,7 @@ function answerOf(call) {
 }
 
 /** The calls whose function may run again, when a value turns out to be another one. */
-const UPDATES = new Set(['update', 'updateMany', 'ensure', 'increment', 'push']);
+const UPDATES = new Set(['update', 'updateMany', 'transaction', 'ensure', 'increment', 'push']);
 
 /** The addon (one or two Storage objects on one place), the model, and the calls so far. */
 export class Run {

@@ -230,6 +230,16 @@ export class Model {
 
   // --- collections ---
 
+  transaction(places, change) {
+    const now = () => places.map(([name, key]) => this.collection(name).get(key));
+    const made = change(now());
+    for (const [place, [name, key]] of places.entries()) {
+      if (made[place] === undefined) this.collection(name).delete(key);
+      else this.collection(name).set(key, made[place]);
+    }
+    return now();
+  }
+
   collection(name) {
     return new ModelCollection(this, name);
   }

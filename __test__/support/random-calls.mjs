@@ -254,6 +254,8 @@ export class CallGenerator {
         const name = random.pick(['players', 'game_state', 'coins']);
         return storage('appendLogEntry', [name, this.entry(name)], name);
       }
+      case 'transaction':
+        return storage(method, [this.places(), this.newValues()], 'coins');
       case 'readLogEntries':
       case 'rebuildStateFromLog':
         return storage(method, ['notes']);
@@ -359,6 +361,28 @@ export class CallGenerator {
     ]);
   }
 
+  // Keys of two collections, none twice.
+  places() {
+    const places = new Map();
+    for (let left = 1 + this.random.below(3); left > 0; left--) {
+      const place = [this.random.pick(['coins', 'bank']), this.key()];
+      places.set(JSON.stringify(place), place);
+    }
+    return [...places.values()];
+  }
+
+  // A function for transaction(), of the values of some places.
+  newValues() {
+    const { random } = this;
+    const more = random.below(10);
+    return random.pick([
+      (values) => values.map((value) => ({ level: (value?.level ?? 0) + more })),
+      (values) => values.map((value) => value ?? more),
+      (values) => [...values].reverse(),
+      (values) => values.map((value) => (value === undefined ? more : undefined)),
+    ]);
+  }
+
   // A function for update(): it depends on its argument alone, since it may run again.
   change() {
     const { random } = this;
@@ -411,6 +435,7 @@ const WEIGHTS = {
   'coins.setMany': 4,
   'coins.deleteMany': 2,
   'coins.updateMany': 6,
+  transaction: 6,
   'coins.ensure': 4,
   'coins.increment': 8,
   'coins.push': 6,

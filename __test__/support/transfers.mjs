@@ -1,5 +1,6 @@
 // Processes that move coins between accounts (`children/transfers.mjs`) while some of them are killed: whatever happens to
-// them, the sum of all accounts is exact. `options` are those of the place.
+// them, the sum of all accounts is exact. `options` are those of the place. With several `collections`, the accounts are spread
+// over them.
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +15,8 @@ const PROCESSES = 3;
 
 const moves = ({ output }) => output.stdout.split('+').length - 1;
 
-async function start(t, options, seed) {
-  const args = [JSON.stringify({ options, accounts: ACCOUNTS, sum: SUM, seed })];
+async function start(t, { options, collections }, seed) {
+  const args = [JSON.stringify({ options, accounts: ACCOUNTS, collections, sum: SUM, seed })];
   return startScript(t, { file: CHILD, args });
 }
 
@@ -25,19 +26,27 @@ function assertExact({ stdout, stderr }) {
   assert.doesNotMatch(stderr, /Error|ERR_/);
 }
 
-async function sumIn(storage) {
-  const values = [...(await storage.collection('coins').getMany(ACCOUNTS)).values()];
-  return values.reduce((total, coins) => total + coins, 0);
+const sumOf = (values) => values.reduce((total, coins = 0) => total + coins, 0);
+
+/** Each account with its collection. */
+const placesIn = (collections) =>
+  ACCOUNTS.map((account, index) => [collections[index % collections.length], account]);
+
+async function sumIn(storage, collections) {
+  if (collections.length > 1)
+    return sumOf(await storage.transaction(placesIn(collections), (values) => values));
+  return sumOf([...(await storage.collection(collections[0]).getMany(ACCOUNTS)).values()]);
 }
 
 /** Lets several processes move coins, and kills one of them after each `moved` moves, `kills` times. */
-export async function moveAndKill(t, options, { kills, moved }) {
+export async function moveAndKill(t, options, { kills, moved, collections = ['coins'] }) {
   const storage = new Storage({ ...options, logger: null });
   atEnd(t, () => closeStorage(storage));
-  await storage.collection('coins').setMany(ACCOUNTS.map((account) => [account, EACH]));
+  await storage.transaction(placesIn(collections), (values) => values.map(() => EACH));
+  const place = { options, collections };
   let seed = 0;
   const running = [];
-  for (let i = 0; i < PROCESSES; i++) running.push(await start(t, options, ++seed));
+  for (let i = 0; i < PROCESSES; i++) running.push(await start(t, place, ++seed));
   for (let kill = 0; kill < kills; kill++) {
     const [victim] = running;
     const before = moves(victim);
@@ -45,8 +54,8 @@ export async function moveAndKill(t, options, { kills, moved }) {
     victim.child.kill('SIGKILL');
     assertExact(await victim.ended);
     running.shift();
-    assert.equal(await sumIn(storage), SUM, `after kill ${kill + 1}`);
-    running.push(await start(t, options, ++seed));
+    assert.equal(await sumIn(storage, collections), SUM, `after kill ${kill + 1}`);
+    running.push(await start(t, place, ++seed));
   }
   for (const each of running) await waitUntil(() => moves(each) > 0, { what: 'a move of each' });
   for (const { child } of running) child.stdin.write('end\n');
@@ -55,15 +64,11 @@ export async function moveAndKill(t, options, { kills, moved }) {
     assert.equal(result.code, 0, result.stderr);
     assertExact(result);
   }
-  assert.equal(await sumIn(storage), SUM);
+  assert.equal(await sumIn(storage, collections), SUM);
   await storage.close();
   const again = new Storage({ ...options, logger: null });
   atEnd(t, () => closeStorage(again));
-  assert.equal(await sumIn(again), SUM, 'read anew');
-  const log = await again.rebuildStateFromLog('coins');
-  assert.equal(
-    Object.values(log).reduce((total, coins) => total + coins, 0),
-    SUM,
-    'from the log alone',
-  );
+  assert.equal(await sumIn(again, collections), SUM, 'read anew');
+  const states = await Promise.all(collections.map((name) => again.rebuildStateFromLog(name)));
+  assert.equal(sumOf(states.flatMap(Object.values)), SUM, 'from the logs alone');
 }

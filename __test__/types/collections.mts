@@ -273,3 +273,30 @@ export const used = [
   notOurs,
   coins,
 ];
+
+// A transaction knows the type of each of its places.
+interface Purse {
+  coins: number;
+}
+const purses = collection<Purse>('purses');
+const bags = new Storage().collection<string[]>('bags');
+const [purse, bag] = await new Storage().transaction(
+  [
+    [purses, 'ann'],
+    [bags, 'ann'],
+  ],
+  ([found, items]) => {
+    same<typeof found, Purse | undefined>(true);
+    same<typeof items, string[] | undefined>(true);
+    return [{ coins: (found?.coins ?? 0) - 5 }, [...(items ?? []), 'sword']];
+  },
+);
+same<typeof purse, Purse | undefined>(true);
+same<typeof bag, string[] | undefined>(true);
+const ofAnn = [purses, 'ann'] as const;
+// @ts-expect-error: a purse is no list
+await new Storage().transaction([ofAnn], () => [['sword']]);
+// @ts-expect-error: one value for two places
+await new Storage().transaction([ofAnn, ['bags', 'ann']], ([found]) => [found]);
+// @ts-expect-error: a promise
+await new Storage().transaction([ofAnn], async (values) => values);

@@ -53,6 +53,10 @@ import {
   startDashboard,
   streamLogEntries,
   type TokenList,
+  type TransactionPlace,
+  type TransactionResults,
+  type TransactionValues,
+  transaction,
   updatePlayerStats,
   updatePlayersStats,
 } from 'progressive-storage';
@@ -167,6 +171,10 @@ const size: number = await storage.collection('coins').size();
 await storage.flush();
 const copied: string = (await storage.snapshot('copy')).folder;
 console.log((await snapshot(copied)).logs.map(({ damagedLines }): number => damagedLines));
+const place: TransactionPlace = ['coins', 'ann'];
+const pair: TransactionValues<[TransactionPlace]> = await transaction([place], (found) => found);
+const results2: TransactionResults<[TransactionPlace]> = await storage.transaction([place], () => pair);
+console.log(results2);
 
 await flush();
 await close();

@@ -3,8 +3,10 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { markOf } from '../migration/mark.mjs';
+import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/log-files.mjs';
 import { processesUsing } from '../support/processes.mjs';
+import { visible } from '../support/visible.mjs';
 import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const SHOWN_MAX = 5;
@@ -12,6 +14,7 @@ const SHOWN_MAX = 5;
 export function folderFindings({ dataDir }) {
   return [
     ...movedFindings(dataDir),
+    ...transactionFindings(dataDir),
     ...accessFindings(dataDir),
     ...ownerFindings(dataDir, statSync(dataDir)),
     ...userFindings(dataDir),
@@ -30,6 +33,42 @@ function movedFindings(dataDir) {
       `Give the bot that place. To go on here as it was, remove '${mark}'.`,
     ),
   ];
+}
+
+// What a transaction over several logs appends to them is noted until all have it.
+function transactionFindings(dataDir) {
+  const note = path.join(dataDir, '.progressive-storage', 'transaction');
+  if (!statSync(note, { throwIfNoEntry: false })) return [];
+  let text;
+  try {
+    text = readFileSync(note, 'utf8');
+  } catch (error) {
+    const meaning =
+      'Whether a crash cut a transaction short is known only from it, and the store reads no log without it.';
+    return [
+      unchecked(
+        'transaction',
+        `The note of transactions cannot be read: ${failureText(error)}`,
+        meaning,
+        `Let the bot's user read '${note}'.`,
+      ),
+    ];
+  }
+  const [header] = text.split('\n', 1);
+  if (header === '') return [];
+  const meaning =
+    'A process is writing it just now, or a crash cut it short. Readers see all of it, and the next write appends what a log lacks.';
+  return [info('transaction', `A transaction over ${logsOf(header)} is noted in '${note}'`, meaning)];
+}
+
+function logsOf(header) {
+  try {
+    return JSON.parse(header)
+      .parts.map(({ log }) => `'${visible(log)}'`)
+      .join(' and ');
+  } catch {
+    return 'several logs';
+  }
 }
 
 export function nearestFolder(folder) {

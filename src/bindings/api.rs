@@ -756,6 +756,18 @@ pub fn copy_data<'scope>(env: &'scope Env, storage: &Storage, folder: String) ->
     promise(env, |js| storage.calls(js)?.copy_data(folder))
 }
 
+/// `transaction` of a storage: `names[n]` and `keys[n]` are a place.
+#[napi(catch_unwind, ts_return_type = "Promise<unknown[]>")]
+pub fn transact<'scope>(
+    env: &'scope Env,
+    storage: &Storage,
+    #[napi(ts_arg_type = "string[]")] names: Unknown<'scope>,
+    #[napi(ts_arg_type = "string[]")] keys: Unknown<'scope>,
+    #[napi(ts_arg_type = "(values: unknown[]) => unknown[]")] function: Unknown<'scope>,
+) -> napi::Result<Value<'scope>> {
+    promise(env, |js| storage.calls(js)?.transact(names.into(), keys.into(), function.into()))
+}
+
 /// Throws when the storage is closed.
 #[napi(catch_unwind)]
 pub fn check_open(env: &Env, storage: &Storage) -> napi::Result<()> {

@@ -555,12 +555,11 @@ impl<'scope> Calls<'scope> {
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
         let expiry = expiry(self.js, options)?;
-        self.update(log, Updater::One([key]), function, expiry)
+        self.update(Updater::One(log.clone(), [key]), function, expiry)
     }
 
     fn update(
         &self,
-        log: &LogName,
         updater: Updater,
         function: Value<'scope>,
         expiry: Option<Expiry>,
@@ -571,8 +570,8 @@ impl<'scope> Calls<'scope> {
                 Error::wrong_type(format!("The argument 'fn' must be a function, not {found}")).into()
             );
         }
-        let asked = Asked::of(&self.store, log, updater, expiry);
-        self.rotate_where_due(log);
+        let asked = Asked::of(&self.store, updater, expiry);
+        asked.logs().for_each(|log| self.rotate_where_due(log));
         update(self.js, &self.environment, &self.store, asked, function)
     }
 
@@ -639,7 +638,31 @@ impl<'scope> Calls<'scope> {
             ))
             .into());
         }
-        self.update(log, Updater::Many(keys), function, None)
+        self.update(Updater::Many(log.clone(), keys), function, None)
+    }
+
+    /// `names[n]` and `keys[n]` are a place.
+    pub fn transact(
+        &self,
+        names: Value<'scope>,
+        given: Value<'scope>,
+        function: Value<'scope>,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let js = self.js;
+        let keys = keys(js, given)?;
+        let logs = (0..js.length(names)?).map(|index| log_name(js, js.element(names, index)?));
+        let logs = logs.collect::<Fallible<Vec<LogName>>>()?;
+        if logs.is_empty() || logs.len() != keys.len() {
+            return Err(Error::wrong_value("The argument 'places' must name at least one place").into());
+        }
+        let mut seen = HashSet::new();
+        if let Some((log, key)) = logs.iter().zip(&keys).find(|place| !seen.insert(*place)) {
+            return Err(Error::wrong_value(format!(
+                "The argument 'places' names {key} of the collection '{log}' twice; name each key once"
+            ))
+            .into());
+        }
+        self.update(Updater::Across(logs, keys), function, None)
     }
 
     pub fn collection_entries(&self, log: &LogName) -> Fallible<'scope, Value<'scope>> {

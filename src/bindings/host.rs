@@ -110,6 +110,18 @@ impl Host {
         self.call(js, "changeList", &[changes])
     }
 
+    /// The array of so many values that an object has by their places.
+    pub fn place_list<'scope>(
+        &self,
+        js: Js<'scope>,
+        by_place: Value<'scope>,
+        length: usize,
+    ) -> Fallible<'scope, Value<'scope>> {
+        #[expect(clippy::cast_precision_loss, reason = "a number of places is below 2^53")]
+        let length = js.number(length as f64)?;
+        self.call(js, "placeList", &[by_place, length])
+    }
+
     /// The object, without a prototype.
     pub fn bare<'scope>(&self, js: Js<'scope>, object: Value<'scope>) -> Fallible<'scope, Value<'scope>> {
         self.call(js, "bare", &[object])

@@ -816,9 +816,56 @@ export interface Storage {
    * @param folder A folder that is not there, or is empty. The folders above it are made.
    */
   snapshot(folder: string): Promise<Snapshot>;
+  /**
+   * Reads, changes and writes keys of several collections of this storage, all or none, atomically among all callers in all
+   * processes and hosts. A crash at any instant leaves all of the changes or none. On a server it is one transaction. In a
+   * folder each of the logs gets its lines, and a note of all of them is on disk before the first one: whoever opens the
+   * folder next sees all of them, and the next write appends what a crash left out.
+   *
+   * `fn` gets an array with the values of the places, in their order; undefined where a key is not there. It returns an array
+   * with the new values in the same order: undefined removes the key, and what is as it was is not written. Resolves to
+   * that array, as JSON keeps it. Expiries of the keys are kept.
+   *
+   * `fn` may be called more than once: when somebody else changed one of the values meanwhile, and when it threw on
+   * values that were not certain yet. The last call counts.
+   *
+   * Rejects with the error that `fn` throws in its last call. Rejects with `TypeError`, before anything is touched, when
+   * `places` is no list of pairs, names a collection of another `Storage`, or names a place twice
+   * (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`), and when `fn` returns no array of as many values, a promise, or a
+   * function or symbol as a value (`ERR_INVALID_RETURN_VALUE`). Nothing was changed then. Where a disk fails after the
+   * note was written, the transaction counts, and the lines follow with the next write, `flush()` or `close()`.
+   *
+   * @example
+   * const [coins, items] = [storage.collection('coins'), storage.collection('items')]
+   * await storage.transaction([[coins, 'ann'], [items, 'ann']], ([has = 0, bag = []]) => {
+   *   if (has < 50) throw new RangeError('A sword costs 50 coins')
+   *   return [has - 50, [...bag, 'sword']]
+   * })
+   * @param places Pairs of a collection, or the name of one, and a key. No pair twice, and at least one.
+   * @param fn Gets the values and returns the new ones. It should do nothing else, because it may be called again.
+   */
+  transaction<P extends readonly TransactionPlace[]>(
+    places: readonly [...P],
+    fn: (values: TransactionValues<P>) => TransactionResults<P>,
+  ): Promise<TransactionValues<P>>;
   /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** A key of a collection, for `transaction`. */
+export type TransactionPlace = readonly [collection: string | Collection<unknown>, key: string];
+
+/** The values that the function of a transaction gets for its places. */
+export type TransactionValues<P extends readonly TransactionPlace[]> = {
+  -readonly [I in keyof P]: P[I][0] extends { get(key: string): Promise<infer T> } ? T | undefined : unknown;
+};
+
+/** What the function of a transaction returns for its places. */
+export type TransactionResults<P extends readonly TransactionPlace[]> = {
+  readonly [I in keyof P]: P[I][0] extends { set(key: string, value: infer In): Promise<void> }
+    ? In | undefined
+    : unknown;
+};
 
 /** Which keys `iterate` gives. */
 export interface IterateOptions {
@@ -1165,6 +1212,39 @@ export declare function streamLogEntries<T = unknown>(logName: string): AsyncIte
  * @param folder A folder that is not there, or is empty. The folders above it are made.
  */
 export declare function snapshot(folder: string): Promise<Snapshot>;
+
+/**
+ * Reads, changes and writes keys of several collections of the default storage, all or none, atomically among all callers in all
+ * processes and hosts. A crash at any instant leaves all of the changes or none. On a server it is one transaction. In a
+ * folder each of the logs gets its lines, and a note of all of them is on disk before the first one: whoever opens the
+ * folder next sees all of them, and the next write appends what a crash left out.
+ *
+ * `fn` gets an array with the values of the places, in their order; undefined where a key is not there. It returns an array
+ * with the new values in the same order: undefined removes the key, and what is as it was is not written. Resolves to
+ * that array, as JSON keeps it. Expiries of the keys are kept.
+ *
+ * `fn` may be called more than once: when somebody else changed one of the values meanwhile, and when it threw on
+ * values that were not certain yet. The last call counts.
+ *
+ * Rejects with the error that `fn` throws in its last call. Rejects with `TypeError`, before anything is touched, when
+ * `places` is no list of pairs, names a collection of another `Storage`, or names a place twice
+ * (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`), and when `fn` returns no array of as many values, a promise, or a
+ * function or symbol as a value (`ERR_INVALID_RETURN_VALUE`). Nothing was changed then. Where a disk fails after the
+ * note was written, the transaction counts, and the lines follow with the next write, `flush()` or `close()`.
+ *
+ * @example
+ * const [coins, items] = [collection('coins'), collection('items')]
+ * await transaction([[coins, 'ann'], [items, 'ann']], ([has = 0, bag = []]) => {
+ *   if (has < 50) throw new RangeError('A sword costs 50 coins')
+ *   return [has - 50, [...bag, 'sword']]
+ * })
+ * @param places Pairs of a collection, or the name of one, and a key. No pair twice, and at least one.
+ * @param fn Gets the values and returns the new ones. It should do nothing else, because it may be called again.
+ */
+export declare function transaction<P extends readonly TransactionPlace[]>(
+  places: readonly [...P],
+  fn: (values: TransactionValues<P>) => TransactionResults<P>,
+): Promise<TransactionValues<P>>;
 
 /**
  * Creates, starts and returns a `CompactionScheduler` for the default storage.

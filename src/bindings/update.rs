@@ -1,4 +1,5 @@
-//! `collection.update(key, fn)` and `collection.updateMany(keys, fn)`: read, change, write, atomically among all callers.
+//! `collection.update(key, fn)`, `collection.updateMany(keys, fn)` and `storage.transaction(places, fn)`: read, change,
+//! write, atomically among all callers.
 //!
 //! The function runs here, on the JavaScript thread, with the values that the keys are believed to have once the earlier
 //! calls of this thread are done. The result is written only if all of them have those very values when the writer comes
@@ -16,22 +17,21 @@ use std::rc::Rc;
 use super::environment::{Environment, Then};
 use super::js::{Deferred, Fallible, Js, Kept, Refusal, Value};
 use super::store::Store;
-use super::updater::{Made, Updater};
+use super::updater::{LogPlaces, Made, Updater};
+use crate::data::change::Change;
 use crate::data::name::LogName;
 use crate::error::Result;
 use crate::store::answer::Answer;
+use crate::store::collection::changes_of;
 use crate::store::expiry::Expiry;
-use crate::store::request::Belief;
-use crate::store::request::Expected;
-use crate::store::request::Replace;
-use crate::store::request::Request;
-use crate::store::request::Work;
+use crate::store::request::{Belief, Expected, Replace, Request, Transaction, Work};
 
 /// An update that is under way.
 struct Update {
     store: Rc<Store>,
-    log: LogName,
     updater: Updater,
+    /// The places of its keys, by log.
+    by_log: Vec<LogPlaces>,
     function: Kept,
     expiry: Option<Expiry>,
     deferred: Deferred,
@@ -39,18 +39,38 @@ struct Update {
 
 /// What is to be updated, and what its keys are believed to have.
 pub struct Asked {
-    log: LogName,
     updater: Updater,
+    by_log: Vec<LogPlaces>,
     expiry: Option<Expiry>,
     belief: Option<Belief>,
 }
 
 impl Asked {
     /// Before this call has anything else done: what that changes, or that it is under way, is no part of the belief.
-    pub fn of(store: &Store, log: &LogName, updater: Updater, expiry: Option<Expiry>) -> Self {
-        let belief = belief(store, log, updater.keys());
-        Self { log: log.clone(), updater, expiry, belief }
+    pub fn of(store: &Store, updater: Updater, expiry: Option<Expiry>) -> Self {
+        let by_log = updater.by_log();
+        let belief = belief_of_all(store, &updater, &by_log);
+        Self { updater, by_log, expiry, belief }
     }
+
+    /// The logs that it is about.
+    pub fn logs(&self) -> impl Iterator<Item = &LogName> {
+        self.by_log.iter().map(|(log, _)| log)
+    }
+}
+
+/// The same of the keys of all logs, in their order. What several logs have is not known of one moment.
+fn belief_of_all(store: &Store, updater: &Updater, by_log: &[LogPlaces]) -> Option<Belief> {
+    if let [(log, _)] = by_log {
+        return belief(store, log, updater.keys());
+    }
+    let mut values = vec![None; updater.keys().len()];
+    for (log, places) in by_log {
+        let keys: Vec<String> = places.iter().map(|place| updater.keys()[*place].clone()).collect();
+        let (Belief::Certain(of_log) | Belief::Likely(of_log)) = belief(store, log, &keys)?;
+        places.iter().zip(of_log).for_each(|(place, value)| values[*place] = value);
+    }
+    Some(Belief::Likely(values))
 }
 
 /// What keys have once the calls of this thread that are under way are done. They may change what the place is certain
@@ -92,10 +112,10 @@ pub fn update<'scope>(
     function: Value<'scope>,
 ) -> Fallible<'scope, Value<'scope>> {
     let (deferred, promise) = js.promise()?;
-    let Asked { log, updater, expiry, belief } = asked;
+    let Asked { updater, by_log, expiry, belief } = asked;
     let is_certain = matches!(belief, Some(Belief::Certain(_)));
     let function = js.keep(function)?;
-    let update = Update { store: Rc::clone(store), log, updater, function, expiry, deferred };
+    let update = Update { store: Rc::clone(store), updater, by_log, function, expiry, deferred };
     let unknown = || Attempt { expected: Expected::Unknown, made: Made::default(), is_again: false };
     match belief {
         None => update.send(js, environment, unknown()),
@@ -126,58 +146,101 @@ impl Update {
 
     fn send(self, js: Js<'_>, environment: &Rc<Environment>, attempt: Attempt) {
         let Attempt { expected, made, is_again } = attempt;
-        let Made { changed, changes, result } = made;
+        let Made { changed, result } = made;
         let size_bytes = changed.iter().filter_map(|(_, value)| value.as_ref()).map(String::len).sum();
+        let work = self.work(&expected, Some(&changed), is_again);
         for (place, value) in changed {
-            self.store.predicted.set(&self.log, self.updater.keys()[place].clone(), value);
+            let (log, key) = (self.updater.log_of(place), self.updater.keys()[place].clone());
+            self.store.predicted.set(log, key, value);
         }
-        let (store, log) = (Rc::clone(&self.store), self.log.clone());
-        let keys = self.updater.keys().to_vec();
-        let replace = Replace { keys, expected, changes: Some(changes), expiry: self.expiry, is_again };
+        let (store, log) = (Rc::clone(&self.store), self.first_log());
         let then = Then::Do(Box::new(move |environment, js, answer| {
             self.answered(js, environment, answer, &result);
         }));
         let ticket = environment.ticket(js, &store, then);
-        store.backend.call(Request {
-            log,
-            is_collection: true,
-            work: Work::Replace(replace),
-            size_bytes,
-            ticket,
+        store.backend.call(Request { log, is_collection: true, work, size_bytes, ticket });
+    }
+
+    fn first_log(&self) -> LogName {
+        self.by_log[0].0.clone()
+    }
+
+    /// The step as a place does it: `changed` are places with their new values, none to give up.
+    fn work(&self, expected: &Expected, changed: Option<&[(usize, Option<String>)]>, is_again: bool) -> Work {
+        let mut parts = self.by_log.iter().map(|(log, places)| {
+            let keys = places.iter().map(|place| self.updater.keys()[*place].clone()).collect();
+            let replace = Replace {
+                keys,
+                expected: match expected {
+                    Expected::Unknown => Expected::Unknown,
+                    Expected::Values(values) => {
+                        Expected::Values(places.iter().map(|place| values[*place].clone()).collect())
+                    }
+                },
+                changes: changed.map(|changed| self.changes(log, expected, changed)),
+                expiry: self.expiry,
+                is_again,
+            };
+            (log.clone(), replace)
         });
+        match (parts.next(), parts.len()) {
+            (Some((_, replace)), 0) => Work::Replace(replace),
+            (first, _) => Work::Transact(Transaction { parts: first.into_iter().chain(parts).collect() }),
+        }
+    }
+
+    /// What is changed in one log: a key that is not there is not removed.
+    fn changes(
+        &self,
+        log: &LogName,
+        expected: &Expected,
+        changed: &[(usize, Option<String>)],
+    ) -> Vec<Change> {
+        let had = |place: usize| match expected {
+            Expected::Unknown => None,
+            Expected::Values(values) => values[place].as_deref(),
+        };
+        let of_log = changed.iter().filter(|(place, _)| self.updater.log_of(*place) == log);
+        changes_of(
+            of_log
+                .map(|(place, value)| (self.updater.keys()[*place].as_str(), had(*place), value.as_deref())),
+        )
     }
 
     fn answered(self, js: Js<'_>, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
         let settled = match answer {
-            Ok(Answer::Conflict(values)) => match self.run(js, environment, &values) {
-                Ok(made) => {
-                    let attempt = Attempt { expected: Expected::Values(values), made, is_again: true };
-                    return self.send(js, environment, attempt);
+            Ok(Answer::Conflict(found)) => {
+                let values = self.by_place(found);
+                match self.run(js, environment, &values) {
+                    Ok(made) => {
+                        let attempt = Attempt { expected: Expected::Values(values), made, is_again: true };
+                        return self.send(js, environment, attempt);
+                    }
+                    Err(refusal) => {
+                        self.give_up(js, environment);
+                        Err(refusal)
+                    }
                 }
-                Err(refusal) => {
-                    self.give_up(js, environment);
-                    Err(refusal)
-                }
-            },
-            Ok(_) => environment.json.parse(js, result),
+            }
+            Ok(_) => self.updater.result(js, environment, result),
             Err(error) => Err(error.into()),
         };
         js.settle(self.deferred, settled);
     }
 
+    /// What was found log by log, in the order of the keys.
+    fn by_place(&self, found: Vec<Option<String>>) -> Vec<Option<String>> {
+        let mut values = vec![None; found.len()];
+        let places = self.by_log.iter().flat_map(|(_, places)| places);
+        places.zip(found).for_each(|(place, value)| values[*place] = value);
+        values
+    }
+
     /// Lets the calls go on that wait for this one.
     fn give_up(&self, js: Js<'_>, environment: &Rc<Environment>) {
-        let keys = self.updater.keys().to_vec();
-        let replace =
-            Replace { keys, expected: Expected::Unknown, changes: None, expiry: None, is_again: true };
+        let work = self.work(&Expected::Unknown, None, true);
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
-        let log = self.log.clone();
-        self.store.backend.call(Request {
-            log,
-            is_collection: true,
-            work: Work::Replace(replace),
-            size_bytes: 0,
-            ticket,
-        });
+        let log = self.first_log();
+        self.store.backend.call(Request { log, is_collection: true, work, size_bytes: 0, ticket });
     }
 }

@@ -1,8 +1,9 @@
-//! One run of the function that was given to `update` or `updateMany`: values in, changes out.
+//! One run of the function that was given to `update`, `updateMany` or `transaction`: values in, changes out.
 //!
 //! ```text
-//! update      fn(value)                     a value ────────────> the key is set
-//! updateMany  fn({ ann: …, ben: … })        { ben: …, cid: undefined } ──> ben is set, cid is removed, ann stays
+//! update       fn(value)                     a value ────────────> the key is set
+//! updateMany   fn({ ann: …, ben: … })        { ben: …, cid: undefined } ──> ben is set, cid is removed, ann stays
+//! transaction  fn([ …, … ])                  [ …, undefined ] ──> the first place is set, the second one is removed
 //! ```
 //!
 //! Invariant: what a run made is of the updater's own keys, each once.
@@ -13,17 +14,18 @@ use napi::ValueType;
 
 use super::environment::Environment;
 use super::js::{Fallible, Js, Kept, Value};
-use crate::data::change::Change;
 use crate::data::json::quote_utf16;
+use crate::data::name::LogName;
 use crate::error::Error;
-use crate::store::collection::changes_of;
 
 /// The keys of an update, and with it what its function is given and returns.
 pub enum Updater {
-    /// `update`: the value of this key.
-    One([String; 1]),
-    /// `updateMany`: the values of these keys, none twice.
-    Many(Vec<String>),
+    /// `update`: the value of this key of a log.
+    One(LogName, [String; 1]),
+    /// `updateMany`: the values of these keys of a log, none twice.
+    Many(LogName, Vec<String>),
+    /// `transaction`: the values of these keys, each of the log with the same number; no pair twice, and at least one.
+    Across(Vec<LogName>, Vec<String>),
 }
 
 /// What a function made of the values of its keys.
@@ -31,19 +33,67 @@ pub enum Updater {
 pub struct Made {
     /// Places of keys with their new values; `None`: removed.
     pub changed: Vec<(usize, Option<String>)>,
-    /// The same as changes of the data: a key that is not there is not removed.
-    pub changes: Vec<Change>,
-    /// What the promise resolves to, as JSON text.
+    /// What the promise resolves to, as JSON text: see `Updater::result`.
     pub result: String,
 }
+
+/// The places of the keys of one log.
+pub type LogPlaces = (LogName, Vec<usize>);
 
 impl Updater {
     /// Key literals.
     pub fn keys(&self) -> &[String] {
         match self {
-            Self::One(key) => key,
-            Self::Many(keys) => keys,
+            Self::One(_, key) => key,
+            Self::Many(_, keys) | Self::Across(_, keys) => keys,
         }
+    }
+
+    /// Which log the key at a place is of.
+    pub fn log_of(&self, place: usize) -> &LogName {
+        match self {
+            Self::One(log, _) | Self::Many(log, _) => log,
+            Self::Across(logs, _) => &logs[place],
+        }
+    }
+
+    /// The places of its keys, by log; the logs in the order in which they come first.
+    pub fn by_log(&self) -> Vec<LogPlaces> {
+        let Self::Across(logs, _) = self else {
+            return vec![(self.log_of(0).clone(), (0..self.keys().len()).collect())];
+        };
+        let mut by_log: Vec<LogPlaces> = Vec::new();
+        for (place, log) in logs.iter().enumerate() {
+            match by_log.iter_mut().find(|(known, _)| known == log) {
+                Some((_, places)) => places.push(place),
+                None => by_log.push((log.clone(), vec![place])),
+            }
+        }
+        by_log
+    }
+
+    /// What the promise resolves to.
+    pub fn result<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Environment,
+        text: &str,
+    ) -> Fallible<'scope, Value<'scope>> {
+        match self {
+            Self::One(..) | Self::Many(..) => environment.json.parse(js, text),
+            Self::Across(..) => self.list(js, environment, text),
+        }
+    }
+
+    /// The array of what an object has by place.
+    fn list<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Environment,
+        text: &str,
+    ) -> Fallible<'scope, Value<'scope>> {
+        let by_place = environment.json.parse(js, text)?;
+        environment.host()?.place_list(js, by_place, self.keys().len())
     }
 
     /// Calls the function with the values of the keys, in their order.
@@ -55,14 +105,15 @@ impl Updater {
         values: &[Option<String>],
     ) -> Fallible<'scope, Made> {
         let argument = match self {
-            Self::One(_) => values
+            Self::One(..) => values
                 .first()
                 .and_then(Option::as_deref)
                 .map_or_else(|| js.undefined(), |text| environment.json.parse(js, text))?,
-            Self::Many(keys) => {
+            Self::Many(_, keys) => {
                 let text = object_of(keys, |place| values[place].as_deref());
                 environment.host()?.bare(js, environment.json.parse(js, &text)?)?
             }
+            Self::Across(..) => self.list(js, environment, &by_place(values.iter().map(Option::as_deref)))?,
         };
         let returned = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
         if is_promise(js, returned)? {
@@ -71,26 +122,56 @@ impl Updater {
             js.call(js.get(returned, "then")?, returned, &[nothing, nothing])?;
             return Err(self.wrong("a promise; it must work without waiting").into());
         }
-        let (changed, result) = match self {
-            Self::One(_) => {
+        match self {
+            Self::One(..) => {
                 let text = environment.json.stringify(js, returned, &"The result of fn")?;
                 let text = text.ok_or_else(|| self.wrong("nothing that JSON can hold"))?;
-                (vec![(0, Some(text.clone()))], text)
+                Ok(Made { changed: vec![(0, Some(text.clone()))], result: text })
             }
-            Self::Many(keys) => {
+            Self::Many(_, keys) => {
                 let changed = self.read_changes(js, environment, keys, returned)?;
                 let made: HashMap<usize, Option<&str>> =
                     changed.iter().map(|(place, value)| (*place, value.as_deref())).collect();
                 let value_of = |place| made.get(&place).copied().unwrap_or(values[place].as_deref());
                 let result = object_of(keys, value_of);
-                (changed, result)
+                Ok(Made { changed, result })
             }
-        };
-        let of_each = changed.iter().map(|(place, value)| {
-            (self.keys()[*place].as_str(), values[*place].as_deref(), value.as_deref())
-        });
-        let changes = changes_of(of_each);
-        Ok(Made { changed, changes, result })
+            Self::Across(..) => {
+                let new_values = self.read_list(js, environment, returned)?;
+                let result = by_place(new_values.iter().map(Option::as_deref));
+                let of_each = new_values.into_iter().enumerate().zip(values);
+                let changed = of_each.filter(|((_, new), old)| new != *old).map(|(new, _)| new);
+                Ok(Made { changed: changed.collect(), result })
+            }
+        }
+    }
+
+    /// The new values by place: the array that the function of a transaction returned.
+    fn read_list<'scope>(
+        &self,
+        js: Js<'scope>,
+        environment: &Environment,
+        returned: Value<'scope>,
+    ) -> Fallible<'scope, Vec<Option<String>>> {
+        if !js.is_array(returned)? {
+            return Err(self.wrong("no array").into());
+        }
+        let (found, wanted) = (js.length(returned)?, self.keys().len());
+        if found as usize != wanted {
+            return Err(self.wrong(&format!("an array of {found} for {wanted} places")).into());
+        }
+        let mut values = Vec::with_capacity(wanted);
+        for (index, key) in (0..found).zip(self.keys()) {
+            let value = js.element(returned, index)?;
+            if js.type_of(value)? == ValueType::Undefined {
+                values.push(None);
+                continue;
+            }
+            let text = environment.json.stringify(js, value, &format_args!("The result of fn for {key}"))?;
+            let text = text.ok_or_else(|| self.wrong(&format!("for {key} nothing that JSON can hold")))?;
+            values.push(Some(text));
+        }
+        Ok(values)
     }
 
     fn read_changes<'scope>(
@@ -126,9 +207,12 @@ impl Updater {
 
     fn wrong(&self, what: &str) -> Error {
         let (call, wanted) = match self {
-            Self::One(_) => ("update", "Return the new value"),
-            Self::Many(_) => {
+            Self::One(..) => ("update", "Return the new value"),
+            Self::Many(..) => {
                 ("updateMany", "Return an object with the new values by key; {} changes nothing")
+            }
+            Self::Across(..) => {
+                ("transaction", "Return an array with the new value of each place; undefined removes the key")
             }
         };
         Error::wrong_return(format!("The function given to {call}() returned {what}. {wanted}"))
@@ -137,6 +221,12 @@ impl Updater {
 
 fn is_promise<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, bool> {
     Ok(js.type_of(value)? == ValueType::Object && js.type_of(js.get(value, "then")?)? == ValueType::Function)
+}
+
+/// A JSON object of the values that are there, by their places.
+fn by_place<'v>(values: impl Iterator<Item = Option<&'v str>>) -> String {
+    let members = values.enumerate().filter_map(|(place, value)| Some(format!("\"{place}\":{}", value?)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 /// A JSON object of the keys that have a value.

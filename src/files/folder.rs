@@ -1,13 +1,16 @@
 //! One data folder: its logs, its lock, and what is due. A synchronous value without threads (`store::core`).
 //!
 //! 1. Take the lock between processes, or give up: each request waits as long as it has left.
-//! 2. Sort the requests by log, and let each log do its own (`KeyedLog`).
-//! 3. Where the lock was lost meanwhile, begin anew with what is not written yet.
-//! 4. Give the lock back, hand the answers over.
+//! 2. Finish a transaction that a crash cut short, before the first write.
+//! 3. Sort the requests by log, and let each log do its own (`KeyedLog`). A transaction over several logs is done alone,
+//!    behind what was called before it.
+//! 4. Where the lock was lost meanwhile, begin anew with what is not written yet.
+//! 5. Give the lock back, hand the answers over.
 //!
 //! Invariant: files are changed only while the lock between processes is held (new files beside the
 //! real ones, which no other process knows, excepted); every request is answered or held.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,12 +28,15 @@ use crate::files::open::stale::{Mirrored, is_stale, logs_in};
 use crate::files::options::{OnCorruption, Options};
 use crate::files::past::old_logs::old_logs;
 use crate::files::temporary::sweep;
+use crate::files::transaction::intent::Intent;
+use crate::store::answer::Answer;
 use crate::store::core::{Core, Finish, Lane, Phase, Renewal, Task};
 use crate::store::event::NoticeSink;
+use crate::store::held::Held;
 use crate::store::patience::{Patience, WAIT_US_MAX};
 use crate::store::request::{Expected, Maintenance, Request, Work};
 use crate::store::ticket::{Outlet, Ticket};
-use crate::vfs::FileSystemRef;
+use crate::vfs::{FileSystemRef, Stamp};
 
 /// So often a batch begins anew because its lock was lost.
 const LOST_LOCKS_MAX: usize = 100;
@@ -49,6 +55,12 @@ pub struct Folder {
     was_moved: bool,
     /// What killed processes left was removed.
     is_swept: bool,
+    /// The intent of a transaction, as it was when somebody else may have written it last.
+    intent: Option<Stamp>,
+    /// Callers whose transaction met other values than it expected, and what they called since.
+    held: Held,
+    /// Transactions that wait for the next try of an earlier call, and what was called behind them.
+    behind: Vec<Request>,
 }
 
 impl Folder {
@@ -72,6 +84,9 @@ impl Folder {
             moved_mark: own_folder.join("moved"),
             was_moved: false,
             is_swept: false,
+            intent: None,
+            held: Held::default(),
+            behind: Vec::new(),
         }
     }
 
@@ -102,6 +117,7 @@ impl Folder {
         }
         taken?;
         self.refuse_where_moved()?;
+        self.look_for_intent()?;
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
         self.context.lock_wait_took(waited_us);
@@ -125,6 +141,27 @@ impl Folder {
             Ok(Some(_)) => {
                 self.release();
                 Err(Error::moved(&self.moved_mark))
+            }
+            Err(error) => {
+                self.release();
+                Err(error)
+            }
+        }
+    }
+
+    /// Somebody else may have begun a transaction and not lived to finish it.
+    fn look_for_intent(&mut self) -> Result<()> {
+        if self.lock.is_held() && !self.lock.was_others() {
+            return Ok(());
+        }
+        let found = self.context.files.stamp(&Intent::path(&self.context.data_folder));
+        match found {
+            Ok(found) => {
+                if found != self.intent {
+                    self.intent = found;
+                    self.logs.read_intent_again();
+                }
+                Ok(())
             }
             Err(error) => {
                 self.release();
@@ -172,6 +209,20 @@ impl Folder {
     /// The first failure; the other logs are finished all the same.
     pub fn finish(&mut self) -> Result<()> {
         self.finish_within(WAIT_US_MAX)
+    }
+
+    /// Finishes a transaction that a crash cut short, where this process may write.
+    fn finish_transaction(&mut self, left_us: u64) -> Result<()> {
+        if Intent::read(&*self.context.files, &self.context.data_folder)?.is_none() {
+            return Ok(());
+        }
+        match self.acquire(Purpose::Write, left_us) {
+            Err(error) if matches!(error.code(), Code::Erofs | Code::Eacces | Code::Eperm) => return Ok(()),
+            acquired => acquired?,
+        }
+        let finished = self.logs.finish_transaction(&self.context);
+        self.release();
+        finished
     }
 
     /// Marks the stale mirrors of the folder for the next `finish`, also where this process wrote nothing. Where this
@@ -224,9 +275,90 @@ impl Folder {
     }
 }
 
+/// Transactions among the requests of a batch.
+impl Folder {
+    /// Does the requests in such parts that a transaction comes behind what was called before it.
+    fn run_in_order(&mut self, requests: Vec<Request>) {
+        let mut requests = VecDeque::from(requests);
+        while !requests.is_empty() {
+            let mut batch = Vec::new();
+            while let Some(request) = self.held.next(&mut requests) {
+                if !request.is_next_try() && self.waits_behind(&request.ticket) {
+                    self.behind.push(request);
+                    continue;
+                }
+                if !matches!(request.work, Work::Transact(_)) {
+                    batch.push(request);
+                    continue;
+                }
+                self.commit_batch(std::mem::take(&mut batch));
+                if self.logs.holds_calls_of(&request.ticket) {
+                    self.behind.push(request);
+                } else {
+                    self.transact(request);
+                }
+            }
+            self.commit_batch(batch);
+            requests = self.take_behind();
+        }
+    }
+
+    /// Whether a transaction of this one's caller waits for the next try of an earlier call.
+    fn waits_behind(&self, ticket: &Ticket) -> bool {
+        self.behind.iter().any(|request| ticket.is_of(&request.ticket.outlet()))
+    }
+
+    /// Takes what need not wait any more.
+    fn take_behind(&mut self) -> VecDeque<Request> {
+        let (waiting, ready) =
+            self.behind.drain(..).partition(|request| self.logs.holds_calls_of(&request.ticket));
+        self.behind = waiting;
+        ready.into()
+    }
+
+    fn transact(&mut self, request: Request) {
+        let mut requests = vec![request];
+        for _ in 0..LOST_LOCKS_MAX {
+            let purpose = self.purpose_of(&requests);
+            requests = self.acquire_for(requests, purpose);
+            if purpose == Purpose::Write && self.lock.is_held() && self.logs.may_be_unfinished() {
+                requests = self.finish_transaction_for(requests);
+            }
+            let Some(Request { log, is_collection, work, size_bytes, ticket }) = requests.pop() else {
+                return;
+            };
+            let Work::Transact(transaction) = work else { return };
+            let answer = if transaction.gives_up() {
+                Some(Ok(Answer::Undefined))
+            } else {
+                self.logs.transact(&self.context, &self.lock, &transaction)
+            };
+            if let Some(answer) = answer {
+                if matches!(answer, Ok(Answer::Conflict(_))) {
+                    self.held.begin(&ticket);
+                }
+                ticket.answer(answer).flush();
+                return;
+            }
+            requests.push(Request {
+                log,
+                is_collection,
+                work: Work::Transact(transaction),
+                size_bytes,
+                ticket,
+            });
+            self.release();
+        }
+        self.refuse_all(requests, &Error::locks_removed(&self.context.data_folder));
+    }
+}
+
 /// The requests of a batch.
 impl Folder {
     fn commit_batch(&mut self, requests: Vec<Request>) {
+        if requests.is_empty() {
+            return;
+        }
         let requests = if self.context.options.on_corruption == OnCorruption::Refuse {
             self.without_refused(requests)
         } else {
@@ -237,6 +369,9 @@ impl Folder {
             // Calls that waited for one of these may be among those that are made anew.
             let purpose = self.purpose_of(&requests);
             requests = self.acquire_for(requests, purpose);
+            if purpose == Purpose::Write && self.lock.is_held() && self.logs.may_be_unfinished() {
+                requests = self.finish_transaction_for(requests);
+            }
             requests = self.run_by_log(requests);
             if requests.is_empty() {
                 return;
@@ -247,11 +382,24 @@ impl Folder {
         self.refuse_all(requests, &Error::locks_removed(&self.context.data_folder));
     }
 
+    /// Finishes a transaction before anything is written; gives the requests that can go on. Where it cannot be finished,
+    /// its lines come first in each log all the same; only where it is not known what is in force, nothing is written.
+    fn finish_transaction_for(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let Err(error) = self.logs.finish_transaction(&self.context) else { return requests };
+        if !self.logs.is_intent_in_doubt() {
+            return requests;
+        }
+        let (refused, left) = requests.into_iter().partition(|request| request.work.is_change());
+        self.refuse_all(refused, &error);
+        left
+    }
+
     fn purpose_of(&self, requests: &[Request]) -> Purpose {
         let is_write = |request: &Request| match &request.work {
             Work::Append(_) | Work::Write(_) | Work::Compact => true,
             Work::Maintain(wanted) => self.has_something_to_maintain(&request.log, *wanted),
             Work::Replace(replace) => matches!(replace.expected, Expected::Values(_)),
+            Work::Transact(transaction) => transaction.has_expected(),
             Work::Read(_) | Work::Copy(_) => false,
         };
         if requests.iter().any(is_write) { Purpose::Write } else { Purpose::Read }
@@ -335,6 +483,12 @@ impl Folder {
             if self.context.patience.is_ending() && request.work.is_change() {
                 self.left.note(&request.log, error);
             }
+            if request.is_next_try() && matches!(request.work, Work::Transact(_)) {
+                let waiting = self.held.release(&request.ticket.outlet());
+                for request in waiting {
+                    self.logs.refuse(&self.lock, request, error);
+                }
+            }
             self.logs.refuse(&self.lock, request, error);
         }
     }
@@ -385,7 +539,7 @@ impl Core for Folder {
 
     fn run_batch(&mut self, requests: Vec<Request>) {
         self.context.metrics.batch_calls.record(requests.len() as u64);
-        self.commit_batch(requests);
+        self.run_in_order(requests);
         self.release();
         self.logs.flush_outlets();
     }
@@ -433,11 +587,14 @@ impl Core for Folder {
     }
 
     fn has_calls_before(&self, end: &Ticket) -> bool {
-        self.logs.holds_calls_of(end)
+        self.logs.holds_calls_of(end) || self.held.holds_calls_of(end) || self.waits_behind(end)
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
-        let released = self.logs.release_held(caller);
+        let mut released = self.logs.release_held(caller);
+        released.extend(self.held.release(caller));
+        let is_theirs = |request: &mut Request| request.ticket.is_of(caller);
+        released.extend(self.behind.extract_if(.., is_theirs));
         if !released.is_empty() {
             self.run_batch(released);
         }
@@ -445,13 +602,20 @@ impl Core for Folder {
 
     fn finish(&mut self, Finish { left_us, renewal }: Finish) -> Result<()> {
         // Each does what it can, whatever becomes of the other.
-        let renewed = if renewal == Renewal::All { self.renew_mirrors(left_us) } else { Ok(()) };
+        let renewed = if renewal == Renewal::All {
+            self.finish_transaction(left_us).and(self.renew_mirrors(left_us))
+        } else {
+            Ok(())
+        };
         self.finish_within(left_us).and(renewed)
     }
 
     fn distrust_memory(&mut self) {
         self.release();
         self.logs.distrust();
+        // Tickets that are dropped answer for themselves.
+        self.held = Held::default();
+        self.behind.clear();
         self.logs.flush_outlets();
     }
 }

@@ -21,6 +21,7 @@ use crate::files::log::lines::{LineKind, LineReader};
 use crate::files::log::paths::{LogPaths, create_folder};
 use crate::files::past::old_logs::old_logs;
 use crate::files::temporary::Pace;
+use crate::files::transaction::intent::Intent;
 use crate::store::answer::Answer;
 use crate::vfs::{File, FileSystem, Syncing};
 
@@ -64,6 +65,11 @@ impl FolderCopy {
         let mut copy = Self { target, syncing, parts: Vec::new(), logs: Vec::new() };
         for name in names {
             copy.add(files, &LogPaths::new(data_folder, name))?;
+        }
+        if !copy.logs.is_empty() {
+            // What a log may lack of a transaction is known only from there.
+            let intent = Intent::path(&copy.target);
+            copy.open(files, Intent::path(data_folder), intent)?;
         }
         Ok(copy)
     }

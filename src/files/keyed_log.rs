@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::files::compact::compaction::{Compaction, StepOutcome, failed};
 use crate::files::context::Context;
 use crate::files::job::{Job, JobDone};
+use crate::files::log::file::Appended;
 use crate::files::log::paths::LogPaths;
 use crate::files::open::open_log::OpenLog;
 use crate::files::past::old_logs::OldLogKind;
@@ -208,7 +209,7 @@ impl KeyedLog {
             Work::Read(query) => self.answer_query(context, query, ticket, run, jobs),
             Work::Compact => self.compact_as(context, OldLogKind::Backup, ticket, run, jobs),
             Work::Maintain(wanted) => self.maintain(context, wanted, ticket, run, jobs),
-            Work::Append(_) | Work::Write(_) | Work::Replace(_) | Work::Copy(_) => {
+            Work::Append(_) | Work::Write(_) | Work::Replace(_) | Work::Transact(_) | Work::Copy(_) => {
                 run.answer(ticket, Err(Error::internal("a request went the wrong way")));
             }
         }
@@ -227,6 +228,53 @@ impl KeyedLog {
             Ok(Reading::Beside(job)) => jobs.push(Job::Read(job, ticket)),
             Err(error) => run.answer(ticket, Err(error)),
         }
+    }
+}
+
+/// Transactions over several logs.
+impl KeyedLog {
+    /// The log, kept with a mirror from now on and in step with its files.
+    pub fn caught_up(&mut self, context: &Context) -> Result<&OpenLog> {
+        self.writer.log_mut().want_mirror();
+        self.writer.log_mut().catch_up(context)?;
+        Ok(self.writer.log())
+    }
+
+    /// All that the log has is whole and on disk, and it has all that memory has.
+    pub fn make_even(&mut self, context: &Context) -> Result<()> {
+        self.writer.make_even(context)
+    }
+
+    /// Somebody else may have left a transaction unfinished.
+    pub fn read_intent_again(&mut self) {
+        self.writer.log_mut().read_intent_again();
+    }
+
+    /// Logs what the log lacks of a transaction. What it has of it, whoever wrote that may not have lived to sync.
+    pub fn finish_transaction(&mut self, context: &Context) -> Result<()> {
+        self.caught_up(context)?;
+        self.writer.make_even(context)
+    }
+
+    /// Where the log ends, and the hash of its last bytes.
+    pub fn end_and_mark(&self) -> (u64, u64) {
+        let file = self.writer.log().file();
+        (file.end(), file.mark())
+    }
+
+    /// Appends the lines of a transaction that changes this log alone.
+    pub fn append_alone(&mut self, context: &Context, batch: &Batch) -> Result<Appended> {
+        self.writer.append_and_publish(context, &batch.lines, &batch.changes)
+    }
+
+    /// Appends the lines of a transaction that is committed.
+    pub fn append_committed(&mut self, context: &Context, batch: &Batch) -> Result<()> {
+        self.writer.append_committed(context, &batch.lines, &batch.changes)
+    }
+
+    /// A write of a transaction found nothing to change here.
+    pub fn keep_what_was_found(&mut self, context: &Context) -> Result<()> {
+        self.writer.keep_what_was_found(context)
     }
 }
 

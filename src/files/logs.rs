@@ -13,11 +13,23 @@ use crate::files::context::Context;
 use crate::files::job::{Job, JobDone};
 use crate::files::keyed_log::KeyedLog;
 use crate::files::lock::DirectoryLock;
+use crate::files::log::file::Appended;
 use crate::files::log::paths::LogPaths;
 use crate::files::shelf::Shelf;
+use crate::files::transaction::intent::{Intent, IntentPart};
+use crate::files::write::batch::Batch;
 use crate::files::write::run::Run;
-use crate::store::request::Request;
+use crate::store::answer::Answer;
+use crate::store::request::{Request, Transaction};
 use crate::store::ticket::{Outlet, Ticket};
+
+/// What a transaction comes to.
+enum Staged {
+    /// Its keys have these values, which the caller did not expect.
+    Conflict(Vec<Option<String>>),
+    /// What each log gets.
+    Batches(Vec<(LogName, Batch)>),
+}
 
 /// The shelves of all logs, for readers on other threads.
 pub type Shelves = Arc<RwLock<HashMap<LogName, Arc<Shelf>>>>;
@@ -30,6 +42,10 @@ pub struct Logs {
     shelves: Shelves,
     jobs: Vec<Job>,
     outlets: Vec<Arc<dyn Outlet>>,
+    /// Logs may lack lines of a transaction that is committed.
+    is_unfinished: bool,
+    /// An intent could not be written, nor taken back.
+    is_intent_in_doubt: bool,
 }
 
 impl Logs {
@@ -67,6 +83,144 @@ impl Logs {
         let Run { outlets, again, .. } = run;
         self.answered(outlets);
         again
+    }
+
+    /// Does a transaction; `None` where the lock was lost, or somebody else wrote, before anything was written.
+    pub fn transact(
+        &mut self,
+        context: &Context,
+        lock: &DirectoryLock,
+        transaction: &Transaction,
+    ) -> Option<Result<Answer>> {
+        self.try_transact(context, lock, transaction).transpose()
+    }
+
+    fn try_transact(
+        &mut self,
+        context: &Context,
+        lock: &DirectoryLock,
+        transaction: &Transaction,
+    ) -> Result<Option<Answer>> {
+        let mut staged = self.stage_transaction(context, transaction)?;
+        if let Staged::Batches(batches) = &staged
+            && batches.iter().filter(|(_, batch)| !batch.changes.is_empty()).count() > 1
+        {
+            self.finish_transaction(context)?;
+            for (name, _) in batches.iter().filter(|(_, batch)| !batch.changes.is_empty()) {
+                self.known(name)?.make_even(context)?;
+            }
+            // What was mended may have shown what others wrote.
+            staged = self.stage_transaction(context, transaction)?;
+        }
+        let batches = match staged {
+            Staged::Conflict(found) => return Ok(Some(Answer::Conflict(found))),
+            Staged::Batches(batches) => batches,
+        };
+        if !lock.is_in_place(&*context.files) {
+            return Ok(None);
+        }
+        let (changed, same): (Vec<_>, Vec<_>) =
+            batches.into_iter().partition(|(_, batch)| !batch.changes.is_empty());
+        for (name, _) in &same {
+            self.known(name)?.keep_what_was_found(context)?;
+        }
+        match &changed[..] {
+            [] => {}
+            [(name, batch)] => {
+                if self.known(name)?.append_alone(context, batch)? == Appended::Outdated {
+                    return Ok(None);
+                }
+            }
+            _ => self.commit_transaction(context, &changed)?,
+        }
+        Ok(Some(Answer::Undefined))
+    }
+
+    fn stage_transaction(&mut self, context: &Context, transaction: &Transaction) -> Result<Staged> {
+        let now_ms = context.files.now_ms();
+        let (mut found, mut batches, mut is_as_expected) = (Vec::new(), Vec::new(), true);
+        for (name, replace) in &transaction.parts {
+            let log = Self::log(&mut self.by_name, &self.shelves, context, name);
+            let shelf = log.caught_up(context)?.shelf();
+            let mut batch = Batch::default();
+            let changes = batch.view(shelf, now_ms, |view| {
+                let member_of = |key: &str| view.member(key);
+                found.extend(replace.found(member_of));
+                is_as_expected &= replace.is_as_expected(member_of);
+                replace.changes_from(member_of, now_ms)
+            });
+            if !changes.is_empty() {
+                batch.expire(shelf, now_ms);
+                batch.write(now_ms, changes);
+            }
+            batches.push((name.clone(), batch));
+        }
+        Ok(if is_as_expected { Staged::Batches(batches) } else { Staged::Conflict(found) })
+    }
+
+    /// See `transaction::intent`.
+    fn commit_transaction(&mut self, context: &Context, changed: &[(LogName, Batch)]) -> Result<()> {
+        let mut parts = Vec::with_capacity(changed.len());
+        for (name, batch) in changed {
+            let (end, mark) = self.known(name)?.end_and_mark();
+            parts.push(IntentPart { log: name.clone(), end, mark, lines: batch.lines.bytes.clone() });
+        }
+        let (files, folder) = (&*context.files, &context.data_folder);
+        if let Err(error) = (Intent { parts }).write(files, folder, context.syncing()) {
+            // Where this fails too, it may be found whole, and then counts.
+            self.is_intent_in_doubt = Intent::take_back(files, folder).is_err();
+            self.is_unfinished |= self.is_intent_in_doubt;
+            return Err(error);
+        }
+        self.is_unfinished = false;
+        for (name, batch) in changed {
+            self.is_unfinished |= self.known(name)?.append_committed(context, batch).is_err();
+        }
+        if !self.is_unfinished {
+            // Where it is found again, each log has its lines.
+            let _ = Intent::clear(files, folder);
+        }
+        Ok(())
+    }
+
+    /// A log that was caught up.
+    fn known(&mut self, name: &LogName) -> Result<&mut KeyedLog> {
+        self.by_name.get_mut(name).ok_or_else(|| Error::internal("a log of a transaction is not open"))
+    }
+
+    /// Where an earlier transaction is not finished, its logs get what they lack, and its intent is emptied.
+    pub fn finish_transaction(&mut self, context: &Context) -> Result<()> {
+        self.is_unfinished = true;
+        let (files, folder) = (&*context.files, &context.data_folder);
+        if self.is_intent_in_doubt {
+            Intent::take_back(files, folder)?;
+            self.is_intent_in_doubt = false;
+        }
+        if let Some(intent) = Intent::read(files, folder)? {
+            for part in &intent.parts {
+                Self::log(&mut self.by_name, &self.shelves, context, &part.log)
+                    .finish_transaction(context)?;
+            }
+            Intent::clear(files, folder)?;
+        }
+        self.is_unfinished = false;
+        Ok(())
+    }
+
+    /// Whether nobody knows if a transaction is committed.
+    pub fn is_intent_in_doubt(&self) -> bool {
+        self.is_intent_in_doubt
+    }
+
+    /// Whether a transaction may not be finished.
+    pub fn may_be_unfinished(&self) -> bool {
+        self.is_unfinished
+    }
+
+    /// Somebody else may have left a transaction unfinished.
+    pub fn read_intent_again(&mut self) {
+        self.is_unfinished = true;
+        self.by_name.values_mut().for_each(KeyedLog::read_intent_again);
     }
 
     /// Answers a request with an error, also those that waited for it.

@@ -1,7 +1,7 @@
 //! The place that is a folder.
 //!
 //! ```text
-//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past ─> log
+//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past, transaction ─> log
 //! ```
 //!
 //! An arrow means "uses", also past what lies between. There is no arrow back; `tests/layers.rs` checks it.
@@ -32,6 +32,7 @@ pub(crate) mod shelf;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub(crate) mod temporary;
+pub(crate) mod transaction;
 pub(crate) mod write;
 
 #[cfg(test)]

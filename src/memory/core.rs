@@ -37,53 +37,57 @@ pub type Logs = Arc<Mutex<BTreeMap<LogName, MemoryLog>>>;
 /// See the header of this file.
 pub struct MemoryCore {
     logs: Logs,
-    held: BTreeMap<LogName, Held>,
+    held: Held,
     chance: Chance,
 }
 
 impl MemoryCore {
     /// The core of these logs.
     pub fn new(logs: Logs, seed: u64) -> Self {
-        Self { logs, held: BTreeMap::new(), chance: Chance::new(seed) }
+        Self { logs, held: Held::default(), chance: Chance::new(seed) }
     }
 
-    fn run(&mut self, name: &LogName, requests: Vec<Request>) {
-        let mut held = self.held.remove(name).unwrap_or_default();
+    fn run(&mut self, requests: Vec<Request>) {
         let mut requests = VecDeque::from(requests);
-        while let Some(Request { work, ticket, .. }) = held.next(&mut requests) {
+        while let Some(Request { log, work, ticket, .. }) = self.held.next(&mut requests) {
             let answer = match work {
-                Work::Replace(replace) => {
-                    let answer = self.replace(name, &replace);
-                    if matches!(answer, Answer::Conflict(_)) {
-                        held.begin(&ticket);
-                    }
-                    Ok(answer)
-                }
-                Work::Write(rule) => self.write(name, &*rule),
-                other => self.of_log(name, other),
+                Work::Replace(replace) => Ok(self.replace(&[(log, replace)])),
+                Work::Transact(transaction) => Ok(self.replace(&transaction.parts)),
+                Work::Write(rule) => self.write(&log, &*rule),
+                other => self.of_log(&log, other),
             };
+            if matches!(answer, Ok(Answer::Conflict(_))) {
+                self.held.begin(&ticket);
+            }
             ticket.answer(answer).flush();
         }
-        self.held.insert(name.clone(), held);
     }
 
-    fn replace(&mut self, name: &LogName, replace: &Replace) -> Answer {
-        if replace.changes.is_none() {
+    fn replace(&mut self, parts: &[(LogName, Replace)]) -> Answer {
+        if parts.iter().all(|(_, replace)| replace.changes.is_none()) {
             return Answer::Undefined;
         }
         let mut logs = self.logs.lock();
-        let log = logs.entry(name.clone()).or_default();
         let now_ms = now_ms();
-        let member_of = |key: &str| log.state().get_live(key, now_ms);
-        if !replace.is_as_expected(member_of) || self.chance.once_in(3) {
-            return Answer::Conflict(replace.found(member_of));
+        let (mut found, mut is_as_expected) = (Vec::new(), !self.chance.once_in(3));
+        for (name, replace) in parts {
+            let state = logs.entry(name.clone()).or_default().state();
+            let member_of = |key: &str| state.get_live(key, now_ms);
+            is_as_expected &= replace.is_as_expected(member_of);
+            found.extend(replace.found(member_of));
         }
-        let changes = replace.changes_from(member_of, now_ms);
-        if !changes.is_empty() {
-            log.expire(now_ms);
+        if !is_as_expected {
+            return Answer::Conflict(found);
         }
-        for change in &changes {
-            log.change(now_ms, change);
+        for (name, replace) in parts {
+            let log = logs.entry(name.clone()).or_default();
+            let changes = replace.changes_from(|key| log.state().get_live(key, now_ms), now_ms);
+            if !changes.is_empty() {
+                log.expire(now_ms);
+            }
+            for change in &changes {
+                log.change(now_ms, change);
+            }
         }
         Answer::Undefined
     }
@@ -134,7 +138,7 @@ impl MemoryCore {
                 Ok(Answer::Bool(is_due))
             }
             Work::Copy(_) => Err(Error::internal("only a folder can be copied")),
-            Work::Write(_) | Work::Replace(_) => Ok(Answer::Undefined),
+            Work::Write(_) | Work::Replace(_) | Work::Transact(_) => Ok(Answer::Undefined),
         }
     }
 }
@@ -179,16 +183,7 @@ impl Core for MemoryCore {
         if self.chance.once_in(4) {
             sleep_us(self.chance.below(2000));
         }
-        let mut by_log: Vec<(LogName, Vec<Request>)> = Vec::new();
-        for request in requests {
-            match by_log.iter_mut().find(|(name, _)| *name == request.log) {
-                Some((_, requests)) => requests.push(request),
-                None => by_log.push((request.log.clone(), vec![request])),
-            }
-        }
-        for (name, requests) in by_log {
-            self.run(&name, requests);
-        }
+        self.run(requests);
     }
 
     fn take_tasks(&mut self, _: Phase) -> Vec<Task<()>> {
@@ -208,12 +203,12 @@ impl Core for MemoryCore {
     }
 
     fn has_calls_before(&self, end: &Ticket) -> bool {
-        self.held.values().any(|held| held.holds_calls_of(end))
+        self.held.holds_calls_of(end)
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
-        let released: Vec<Request> = self.held.values_mut().flat_map(|held| held.release(caller)).collect();
-        self.run_batch(released);
+        let released = self.held.release(caller);
+        self.run_batch(released.into());
     }
 
     fn finish(&mut self, _: Finish) -> Result<()> {
@@ -221,7 +216,7 @@ impl Core for MemoryCore {
     }
 
     fn distrust_memory(&mut self) {
-        self.held.clear();
+        self.held = Held::default();
     }
 }
 

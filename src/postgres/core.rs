@@ -89,7 +89,7 @@ pub struct ServerCore<W: Wire> {
     ids: ChangeIds,
     acked: Acked,
     waiting: Waiting,
-    held: HashMap<LogName, Held>,
+    held: Held,
     /// Callers that ended while calls of theirs wait.
     gone: Vec<Arc<dyn Outlet>>,
     /// What keys have, as the conflict said that came just now.
@@ -114,7 +114,7 @@ impl<W: Wire> ServerCore<W> {
             ids: ChangeIds::default(),
             acked: Acked::default(),
             waiting: Waiting::new(Arc::clone(&shared.waiting_bytes)),
-            held: HashMap::new(),
+            held: Held::default(),
             gone: Vec::new(),
             just_read: HashMap::new(),
             unsettled: None,
@@ -318,9 +318,7 @@ impl<W: Wire> ServerCore<W> {
     fn give_up_first(&mut self, count: usize) -> Vec<Request> {
         let requests = self.waiting.take(count);
         for request in requests.iter().rev().filter(|request| request.is_next_try()) {
-            if let Some(held) = self.held.get_mut(&request.log) {
-                self.waiting.put_back(held.release(&request.ticket.outlet()).into_iter());
-            }
+            self.waiting.put_back(self.held.release(&request.ticket.outlet()).into_iter());
         }
         requests
     }
@@ -547,7 +545,7 @@ impl<W: Wire> ServerCore<W> {
                 Folded::Conflict(values) => {
                     // A thread that ended makes no next try.
                     if !self.gone.iter().any(|gone| request.ticket.is_of(gone)) {
-                        self.held.entry(request.log.clone()).or_default().begin(&request.ticket);
+                        self.held.begin(&request.ticket);
                     }
                     Self::answer([(request.ticket, Ok(Answer::Conflict(values)))]);
                 }
@@ -563,9 +561,8 @@ impl<W: Wire> ServerCore<W> {
 
     /// The call, unless it has to wait for the next try of an earlier one. What was held for it comes behind it.
     fn unless_held(&mut self, request: Request) -> Option<Request> {
-        let Some(held) = self.held.get_mut(&request.log) else { return Some(request) };
         let mut requests = VecDeque::from([request]);
-        let request = held.next(&mut requests);
+        let request = self.held.next(&mut requests);
         self.waiting.put_back(requests.into_iter());
         request
     }
@@ -581,8 +578,7 @@ impl<W: Wire> ServerCore<W> {
                 let needs_one_view = needs_one_view(&request.work);
                 let mut is_all_known = true;
                 let mut group = Vec::new();
-                for_each_key(&request.work, |key, freshness| {
-                    let key = Key { log: request.log.clone(), key: key.to_owned() };
+                for_each_key(request, |key, freshness| {
                     let is_new = just_read.contains_key(&key);
                     let known = just_read.get(&key).or_else(|| known.get(&key));
                     let is_enough =
@@ -693,9 +689,7 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
         self.just_read.clear();
         for request in requests.iter_mut().filter(|request| request.is_next_try()) {
             // A call has one deadline, however often it is tried.
-            if let Some(held) = self.held.get(&request.log) {
-                held.time_next_try(&mut request.ticket);
-            }
+            self.held.time_next_try(&mut request.ticket);
         }
         self.waiting.extend(requests);
         self.work();
@@ -728,7 +722,7 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
             .map(|staged| &staged.request)
             .chain(self.waiting.iter())
             .any(|request| request.ticket.asked_us() <= end.asked_us())
-            || self.held.values().any(|held| held.holds_calls_of(end))
+            || self.held.holds_calls_of(end)
     }
 
     fn is_waiting(&self) -> bool {
@@ -742,7 +736,7 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
-        let released: Vec<Request> = self.held.values_mut().flat_map(|held| held.release(caller)).collect();
+        let released = self.held.release(caller);
         // They were called before all of this caller's that wait here.
         self.waiting.put_back(released.into_iter());
         let Self { gone, waiting, unsettled, .. } = self;

@@ -89,7 +89,7 @@ pub fn reads_whole(work: &Work) -> bool {
         Work::Write(rule) => rule.reads() == Reads::Whole,
         Work::Read(query) => !query.is_of_keys(),
         Work::Compact | Work::Maintain(_) | Work::Copy(_) => true,
-        Work::Append(_) | Work::Replace(_) => false,
+        Work::Append(_) | Work::Replace(_) | Work::Transact(_) => false,
     }
 }
 
@@ -102,18 +102,30 @@ fn for_each_read(rule: &dyn Rule, mut visit: impl FnMut(&str)) {
 }
 
 /// The keys that a call needs to know, and how well.
-pub fn for_each_key(work: &Work, mut visit: impl FnMut(&str, Freshness)) {
+pub fn for_each_key(request: &Request, mut visit: impl FnMut(Key, Freshness)) {
+    let Request { log, work, .. } = request;
+    let of = |log: &LogName, key: &str| Key { log: log.clone(), key: key.to_owned() };
     match work {
-        Work::Write(rule) => for_each_read(&**rule, |key| visit(key, Freshness::Guess)),
-        Work::Replace(Replace { keys, expected, changes: Some(_), .. }) => match expected {
-            Expected::Unknown => keys.iter().for_each(|key| visit(key, Freshness::Now)),
-            Expected::Values(values) => {
-                let guesses = keys.iter().zip(values);
-                guesses.for_each(|(key, value)| visit(key, Freshness::GuessOf(value.as_deref())));
+        Work::Write(rule) => for_each_read(&**rule, |key| visit(of(log, key), Freshness::Guess)),
+        Work::Replace(replace) => for_each_expected(replace, |key, how| visit(of(log, key), how)),
+        Work::Transact(transaction) => {
+            for (log, replace) in &transaction.parts {
+                for_each_expected(replace, |key, freshness| visit(of(log, key), freshness));
             }
-        },
-        Work::Read(query) => query.keys().iter().for_each(|key| visit(key, Freshness::Now)),
-        Work::Append(_) | Work::Replace(_) | Work::Compact | Work::Maintain(_) | Work::Copy(_) => {}
+        }
+        Work::Read(query) => query.keys().iter().for_each(|key| visit(of(log, key), Freshness::Now)),
+        Work::Append(_) | Work::Compact | Work::Maintain(_) | Work::Copy(_) => {}
+    }
+}
+
+fn for_each_expected(replace: &Replace, mut visit: impl FnMut(&str, Freshness)) {
+    let Replace { keys, expected, changes: Some(_), .. } = replace else { return };
+    match expected {
+        Expected::Unknown => keys.iter().for_each(|key| visit(key, Freshness::Now)),
+        Expected::Values(values) => {
+            let guesses = keys.iter().zip(values);
+            guesses.for_each(|(key, value)| visit(key, Freshness::GuessOf(value.as_deref())));
+        }
     }
 }
 
@@ -122,6 +134,7 @@ pub fn for_each_key(work: &Work, mut visit: impl FnMut(&str, Freshness)) {
 pub fn needs_one_view(work: &Work) -> bool {
     match work {
         Work::Replace(replace) => replace.keys.len() > 1,
+        Work::Transact(_) => true,
         Work::Read(query) => query.keys().len() > 1,
         // A rule's answer counts only once the batch is committed, with all that it read.
         Work::Write(_) | Work::Append(_) | Work::Compact | Work::Maintain(_) | Work::Copy(_) => false,
@@ -132,29 +145,33 @@ fn keys_of(log: &LogName, keys: &[String]) -> Vec<Key> {
     keys.iter().map(|key| Key { log: log.clone(), key: key.clone() }).collect()
 }
 
+/// Changes of keys in one log or several.
 fn fold_replace(
     batch: &mut Batch,
     rows: &Rows,
-    (log, replace): (&LogName, &Replace),
+    parts: &[(&LogName, &Replace)],
     (is_first, now_ms): (bool, i64),
 ) -> Folded {
-    if replace.changes.is_none() {
+    if parts.iter().all(|(_, replace)| replace.changes.is_none()) {
         return Folded::Answer(Ok(Answer::Undefined));
     }
-    let keys = keys_of(log, &replace.keys);
-    let of_log = |key: &str| Key { log: log.clone(), key: key.to_owned() };
-    let changes = {
-        let member_of = |key: &str| member_of(batch, rows, &of_log(key), now_ms);
-        if !replace.is_as_expected(member_of) {
-            // What earlier calls of the batch made of the keys is told once it is committed. A function may refuse what
-            // it gets, so it gets nothing that the keys never had together.
-            let is_told = is_first && rows.is_one_view(&keys);
-            return if is_told { Folded::Conflict(replace.found(member_of)) } else { Folded::Later };
-        }
-        replace.changes_from(member_of, now_ms)
-    };
+    let keys: Vec<Key> = parts.iter().flat_map(|(log, replace)| keys_of(log, &replace.keys)).collect();
+    let (mut found, mut is_as_expected, mut changes) = (Vec::new(), true, Vec::new());
+    for (log, replace) in parts {
+        let member_of =
+            |key: &str| member_of(batch, rows, &Key { log: (*log).clone(), key: key.to_owned() }, now_ms);
+        is_as_expected &= replace.is_as_expected(member_of);
+        found.extend(replace.found(member_of));
+        changes.extend(replace.changes_from(member_of, now_ms).into_iter().map(|change| (*log, change)));
+    }
+    if !is_as_expected {
+        // What earlier calls of the batch made of the keys is told once it is committed. A function may refuse what
+        // it gets, so it gets nothing that the keys never had together.
+        let is_told = is_first && rows.is_one_view(&keys);
+        return if is_told { Folded::Conflict(found) } else { Folded::Later };
+    }
     batch.read_all(&keys, rows);
-    for change in changes {
+    for (log, change) in changes {
         batch.change(log, change);
     }
     Folded::Answer(Ok(Answer::Undefined))
@@ -180,8 +197,7 @@ pub fn fold(batch: &mut Batch, rows: &Rows, request: &Request, (is_first, now_ms
     let log = &request.log;
     // One that was held for the next try of an earlier call comes in the middle of a batch.
     let mut is_known = !reads_whole(&request.work);
-    for_each_key(&request.work, |key, _| {
-        let key = Key { log: log.clone(), key: key.to_owned() };
+    for_each_key(request, |key, _| {
         is_known &= rows.get(&key).is_some() || batch.value(&key).is_some();
     });
     if !is_known {
@@ -194,7 +210,11 @@ pub fn fold(batch: &mut Batch, rows: &Rows, request: &Request, (is_first, now_ms
             Folded::Answer(Ok(Answer::Written(open.clone())))
         }
         Work::Write(rule) => Folded::Answer(fold_rule(batch, rows, (log, &**rule), now_ms)),
-        Work::Replace(replace) => fold_replace(batch, rows, (log, replace), (is_first, now_ms)),
+        Work::Replace(replace) => fold_replace(batch, rows, &[(log, replace)], (is_first, now_ms)),
+        Work::Transact(transaction) => {
+            let parts: Vec<_> = transaction.parts.iter().map(|(log, replace)| (log, replace)).collect();
+            fold_replace(batch, rows, &parts, (is_first, now_ms))
+        }
         Work::Read(query) => fold_read(batch, rows, (log, query), now_ms),
         Work::Compact | Work::Maintain(_) | Work::Copy(_) => Folded::Later,
     }

@@ -466,7 +466,7 @@ impl Side for Queries {
             Work::Read(query) => self.query_in_snapshot(log, query, within_ms, begun),
             Work::Compact => self.compact(log, None, within_ms),
             Work::Maintain(wanted) => self.compact(log, Some(wanted.threshold_bytes), within_ms),
-            Work::Append(_) | Work::Write(_) | Work::Replace(_) => {
+            Work::Append(_) | Work::Write(_) | Work::Replace(_) | Work::Transact(_) => {
                 Err(Loss::Refused(Error::internal("a write was given to the reader")))
             }
             Work::Copy(_) => Err(Loss::Refused(Error::internal("only a folder can be copied"))),

@@ -10,7 +10,7 @@ use crate::store::query::Query;
 use crate::store::rule::Rule;
 use crate::store::ticket::Ticket;
 
-/// Changes keys as the caller made it from the values before, all or none.
+/// Changes keys of one log as the caller made it from the values before, all or none.
 ///
 /// Where one of the keys has another value than expected, nothing is changed, and the answer is `Answer::Conflict` with
 /// what all of them have at one moment. All later calls of the same caller on the log are held until its next try: so a
@@ -68,6 +68,36 @@ impl Replace {
     }
 }
 
+/// The same over several logs: all of it or nothing.
+///
+/// Where one of the keys has another value than expected, nothing is changed, and the answer is `Answer::Conflict` with
+/// what the keys of all parts have at one moment, part by part. All later calls of the same caller, on whatever log, are
+/// held until its next try.
+pub struct Transaction {
+    /// At least two logs, each once. All parts are a first try, or all are a further one; all give up, or none does.
+    pub parts: Vec<(LogName, Replace)>,
+}
+
+impl Transaction {
+    /// True for a further try.
+    #[must_use]
+    pub fn is_again(&self) -> bool {
+        self.parts.iter().any(|(_, replace)| replace.is_again)
+    }
+
+    /// Whether the caller makes no further try.
+    #[must_use]
+    pub fn gives_up(&self) -> bool {
+        self.parts.iter().all(|(_, replace)| replace.changes.is_none())
+    }
+
+    /// Whether the caller says what it expects.
+    #[must_use]
+    pub fn has_expected(&self) -> bool {
+        self.parts.iter().all(|(_, replace)| matches!(replace.expected, Expected::Values(_)))
+    }
+}
+
 /// What a caller believes its keys to have.
 pub enum Expected {
     /// Nothing is known: the answer is a conflict in any case.
@@ -103,6 +133,8 @@ pub enum Work {
     Write(Box<dyn Rule>),
     /// A step of a read-modify-write, see `Replace`.
     Replace(Replace),
+    /// The same over several logs, of which the request names the first.
+    Transact(Transaction),
     /// Answer a query.
     Read(Query),
     /// Replace the log by its checkpoint.
@@ -118,7 +150,11 @@ impl Work {
     /// Whether it changes the data.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(self, Self::Append(_) | Self::Write(_) | Self::Replace(Replace { changes: Some(_), .. }))
+        match self {
+            Self::Append(_) | Self::Write(_) | Self::Replace(Replace { changes: Some(_), .. }) => true,
+            Self::Transact(transaction) => !transaction.gives_up(),
+            _ => false,
+        }
     }
 }
 
@@ -140,6 +176,10 @@ impl Request {
     /// Whether this is the next try of a call that met another value than it expected.
     #[must_use]
     pub fn is_next_try(&self) -> bool {
-        matches!(&self.work, Work::Replace(Replace { is_again: true, .. }))
+        match &self.work {
+            Work::Replace(replace) => replace.is_again,
+            Work::Transact(transaction) => transaction.is_again(),
+            _ => false,
+        }
     }
 }

@@ -225,6 +225,10 @@ impl Running {
     ) -> Result<Step> {
         let Compacted { copied_to, lines, file, .. } = compacted;
         self.checkpoint_lines += lines;
+        if writer.log().unfinished().is_some() {
+            // In the new log nobody would know any more that it lacks something.
+            writer.log_pending_edit(context)?;
+        }
         let Some(left) = writer.log().end().checked_sub(copied_to) else { return Ok(Step::Again) };
         if left > LAST_TAIL_BYTES_MAX && self.rounds < ROUNDS_MAX {
             return Ok(Step::CopyMore(copied_to, file));

@@ -17,8 +17,8 @@
 //!
 //! The last two rows are those of `lost_log`, which also says what a successor is.
 //!
-//! Invariant: the published state is that of the log up to `file.end()` plus the pending edit, unless
-//! `is_memory_ahead`: then the log has less.
+//! Invariant: the published state is that of the log up to `file.end()`, what it lacks of a transaction, and the pending
+//! edit, unless `is_memory_ahead`: then the log has less.
 
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ use crate::files::open::steady::load_steadily;
 use crate::files::options::OnCorruption;
 use crate::files::past::old_logs::count_old;
 use crate::files::shelf::{Shelf, Stamps};
+use crate::files::transaction::intent::Intent;
+use crate::files::transaction::unfinished::Unfinished;
 use crate::store::watch::Watcher;
 use crate::vfs::Stamp;
 
@@ -63,8 +65,19 @@ pub struct OpenLog {
     is_touched: bool,
     /// This process has written to the log, so it may do so without being asked.
     has_written: bool,
+    lacking: Lacking,
     /// Who watches the keys.
     followers: Followers,
+}
+
+/// What the log lacks of a transaction.
+enum Lacking {
+    /// It is not known.
+    Unread,
+    /// Nothing.
+    Nothing,
+    /// These lines. They come before all else that is appended.
+    Lines(Unfinished),
 }
 
 /// A small mirror that is being synced beside the log, if there is one.
@@ -95,6 +108,7 @@ impl OpenLog {
             is_loaded: false,
             is_touched: false,
             has_written: false,
+            lacking: Lacking::Unread,
             followers: Followers::default(),
         }
     }
@@ -140,9 +154,20 @@ impl OpenLog {
         self.lost.is_memory_ahead()
     }
 
-    /// Whether the state has something that the log has not: an edit that was found, or all of it.
+    /// What the log lacks of a transaction.
+    pub fn unfinished(&self) -> Option<&Unfinished> {
+        if let Lacking::Lines(unfinished) = &self.lacking { Some(unfinished) } else { None }
+    }
+
+    /// Whether the state has something that neither log nor mirror has.
+    pub fn is_ahead_of_files(&self) -> bool {
+        self.lost.is_memory_ahead() || self.unfinished().is_some()
+    }
+
+    /// Whether the state has something that the log has not: what a transaction left out, an edit that was found, or all
+    /// of it.
     pub fn has_to_log_first(&self) -> bool {
-        self.mirror.tracker().pending().is_some() || self.lost.is_memory_ahead()
+        self.mirror.tracker().pending().is_some() || self.is_ahead_of_files()
     }
 
     /// True when there is something that a clean end has to do, be it that the log was lost and nobody has noticed.
@@ -197,8 +222,54 @@ impl OpenLog {
         self.shelf.with_state(|state| self.followers.add(watcher, state));
     }
 
+    /// Somebody else may have left a transaction unfinished: readers ask the writer, who looks.
+    pub fn read_intent_again(&mut self) {
+        if matches!(self.lacking, Lacking::Nothing) {
+            self.lacking = Lacking::Unread;
+            self.shelf.distrust();
+        }
+    }
+
     /// Brings memory in step with the files. The lock between processes is held, if there is one.
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
+        self.catch_up_with_files(context)?;
+        if matches!(self.lacking, Lacking::Unread) {
+            self.read_intent(context)?;
+            self.publish_stamps();
+        }
+        Ok(())
+    }
+
+    /// Finds out what the log lacks of a transaction.
+    fn read_intent(&mut self, context: &Context) -> Result<()> {
+        let files = &*context.files;
+        let parts = Intent::read(files, &context.data_folder)?.map(|intent| intent.parts).unwrap_or_default();
+        let part = parts.iter().find(|part| part.log == self.paths().name);
+        match part.map(|part| Unfinished::of(files, part, &self.paths().log)).transpose()?.flatten() {
+            Some(unfinished) => self.lack(context, unfinished),
+            None => self.lacking = Lacking::Nothing,
+        }
+        Ok(())
+    }
+
+    fn lack(&mut self, context: &Context, unfinished: Unfinished) {
+        let edits = self.mirror.tracker().pending().map(|pending| &pending.edits[..]).unwrap_or_default();
+        let has_newer = |key: &str| edits.iter().any(|edit| edit.key() == key);
+        self.shelf.change(self.file.stamp(), |state| unfinished.apply(state, has_newer));
+        self.shelf.with_state(|state| self.followers.settle(context, state));
+        self.lacking = Lacking::Lines(unfinished);
+    }
+
+    /// A transaction is committed, and its lines could not be appended: they count, and come before all else.
+    pub fn leave_unfinished(&mut self, context: &Context, lines: &Lines) {
+        self.lack(context, Unfinished::of_lines(lines.bytes.clone()));
+        self.is_touched = true;
+        self.has_written = true;
+        self.mirror.is_due(context);
+        self.publish_stamps();
+    }
+
+    fn catch_up_with_files(&mut self, context: &Context) -> Result<()> {
         self.followers.forget_ended();
         let found_log = self.settle_failed_append(context)?;
         self.find_mirror_of_others(context);
@@ -336,6 +407,8 @@ impl OpenLog {
         }
         self.followers.settle(context, &loaded.state);
         self.take(loaded, before);
+        // Memory has what the log lacked.
+        self.lacking = Lacking::Nothing;
         Ok(())
     }
 
@@ -357,6 +430,7 @@ impl OpenLog {
         self.lost.forget();
         self.followers.loaded(context, &mut self.file, &loaded);
         self.take(loaded, before);
+        self.lacking = Lacking::Unread;
         self.file.keep_witness(&*context.files);
         Ok(())
     }
@@ -389,7 +463,9 @@ impl OpenLog {
             log: self.file.stamp(),
             mirror: self.mirror.tracker().seen(),
             is_mirrored: self.mirror.tracker().is_wanted(),
-            is_current: self.is_loaded && self.mirror.tracker().is_settled(),
+            is_current: self.is_loaded
+                && !matches!(self.lacking, Lacking::Unread)
+                && self.mirror.tracker().is_settled(),
         });
     }
 }
@@ -422,6 +498,7 @@ impl OpenLog {
         self.shelf.metrics.bytes.add(lines.bytes.len() as u64);
         self.is_touched = true;
         self.has_written = true;
+        self.lacking = Lacking::Nothing;
         let memory = self.memory_tag();
         if let Some(tag) = memory {
             self.lost.was_logged(tag);
@@ -454,6 +531,7 @@ impl OpenLog {
         let mended = self.file.mend(&*context.files, context.syncing(), edit);
         if is_rewritten && !self.file.mending().needs_rewrite() {
             self.generation += 1;
+            self.lacking = Lacking::Nothing;
             self.mirror.tracker_mut().log_was_mended(|offset| before.moved(offset));
         }
         mended

@@ -17,10 +17,13 @@ use crate::store::answer::Answer;
 use crate::store::collection;
 use crate::store::expiry::Expiry;
 use crate::store::request::Maintenance;
-use crate::store::request::{Expected, Replace, Work};
+use crate::store::request::{Expected, Replace, Transaction, Work};
 use crate::store::rule::Outcome;
 use crate::store::rule::{RuleOf, View};
 use crate::vfs::FileSystem;
+
+/// The key that transactions set: in both logs it has the same value at any time.
+pub const BOTH: &str = "both";
 
 impl Play {
     fn op(&mut self, log: usize, effects: Vec<Effect>) -> usize {
@@ -141,6 +144,29 @@ impl Play {
         let id = self.op(log, effects.collect());
         let work = replace(Expected::Values(had), changes, true);
         self.call(bot, Call { log, work, id });
+    }
+
+    /// `storage.transaction` over the first two logs: asks what the key `both` has in each, then sets it to one value in
+    /// both. Where it is not told what they have, it changes nothing.
+    pub fn transact(&mut self, bot: usize, size_bytes: usize) {
+        let asking = self.transaction([Expected::Unknown, Expected::Unknown], &[], false);
+        let Ok(Answer::Conflict(had)) = self.ask(bot, 0, asking) else { return };
+        let (key, value) = (quote(BOTH), self.value(size_bytes));
+        let expected = [0, 1].map(|log| Expected::Values(vec![had[log].clone()]));
+        let work = self.transaction(expected, &[Change::Set(Member::new(&key, &value))], true);
+        let id = self.op(0, vec![Effect::Set(key.clone(), value.clone())]);
+        let other = self.op(1, vec![Effect::Set(key, value)]);
+        self.record.lock().together.insert(id, other);
+        self.call(bot, Call { log: 0, work, id });
+    }
+
+    fn transaction(&self, expected: [Expected; 2], changes: &[Change], is_again: bool) -> Work {
+        let part = |(log, expected): (usize, Expected)| {
+            let (keys, changes) = (vec![quote(BOTH)], Some(changes.to_vec()));
+            let replace = Replace { keys, expected, changes, expiry: None, is_again };
+            (self.logs[log].name.clone(), replace)
+        };
+        Work::Transact(Transaction { parts: (0..2).zip(expected).map(part).collect() })
     }
 
     /// One operation of many lines, as `savePlayers` makes them: keys removed, then set.

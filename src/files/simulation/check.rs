@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::calls::BOTH;
 use super::files::{
     Mirror, check_evidence, check_files, check_leftovers, check_set_aside, mirror, mismatch, ordered,
 };
 use super::model::{Effect, History, Model, Op, Order, Status};
 use super::play::Play;
 use super::setting::Setting;
-use crate::data::json::Members;
+use crate::data::json::{Members, quote};
 use crate::files::options::FsyncMode;
 use crate::vfs::simulated::{Call, Disk, Outcome, Random, SimulatedDisk};
 
@@ -186,7 +187,26 @@ pub fn explain(
         })?;
         models.push(model);
     }
+    check_both(setting, play, bot, history)?;
     Ok(models)
+}
+
+/// A transaction is in both logs or in none.
+fn check_both(setting: &Setting, play: &mut Play, bot: usize, history: &History) -> Result<(), String> {
+    let both = quote(BOTH);
+    if history.is_unknown || setting.logs.len() < 2 {
+        return Ok(());
+    }
+    let mut value_in = |log| {
+        let state = play.state(bot, log).map_err(|error| error.to_string())?;
+        Ok::<_, String>(Members::of(&state).find(|(key, _)| *key == both).map(|(_, value)| value.to_owned()))
+    };
+    let (first, second) = (value_in(0)?, value_in(1)?);
+    if first != second {
+        let start = |value: Option<String>| value.map(|value| value.chars().take(12).collect::<String>());
+        return Err(format!("half of a transaction: {:?} and {:?}", start(first), start(second)));
+    }
+    Ok(())
 }
 
 /// Compacts all logs: it works, and no more backups are kept than should be.

@@ -22,11 +22,12 @@ use crate::vfs::simulated::{Fault, FaultPlan, Random};
 const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
 
 /// Scripts in which processes die, or several run.
-const DEADLY: [&str; 9] = [
+const DEADLY: [&str; 10] = [
     "finish",
     "restarts",
     "edits",
     "two-processes",
+    "transactions-two",
     "expiry",
     "close-finish",
     "close-restarts",

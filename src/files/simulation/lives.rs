@@ -68,6 +68,36 @@ pub fn several_logs(play: &mut Play) {
     play.batch(0, calls);
 }
 
+pub fn transactions(play: &mut Play) {
+    play.transact(0, 60);
+    let calls = vec![play.set(0, "ann", 80), play.set(1, "ann", 700)];
+    play.batch(0, calls);
+    play.transact(0, 900);
+    for log in 0..2 {
+        let call = play.compact(log);
+        play.call(0, call);
+        play.transact(0, 70);
+        play.jobs(0);
+    }
+    let call = play.append(1, "bob", 90);
+    play.call(0, call);
+    play.transact(0, 40);
+}
+
+pub fn transactions_of_two(play: &mut Play) {
+    for round in 0..3 {
+        play.transact(round % 2, 80);
+        let call = play.count(round % 2, "n");
+        play.call((round + 1) % 2, call);
+    }
+    play.settle(0);
+    play.kill(1);
+    play.transact(1, 200);
+    let finished = play.finish(0);
+    drop(finished);
+    play.transact(1, 50);
+}
+
 pub fn groups(play: &mut Play) {
     let keys: Vec<String> = (0..12).map(|number| format!("player-{number}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

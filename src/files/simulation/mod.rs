@@ -25,6 +25,8 @@ mod check;
 pub mod crash;
 pub mod faults;
 mod files;
+#[cfg(test)]
+mod half;
 pub mod interlopers;
 mod lives;
 #[cfg(test)]

@@ -3,8 +3,10 @@
 //! Invariant: an operation is in the history before the `Folder` hears of it, and its status changes at
 //! the instant at which the `Folder` answers.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -64,6 +66,8 @@ pub struct Record {
     pub is_editing: bool,
     /// Operations before this one are durable, without a sync for each.
     pub spared: usize,
+    /// Operations on two logs that are one call: the one that the answer is for, and the other.
+    pub together: HashMap<usize, usize>,
 }
 
 /// See the header of this file.
@@ -102,10 +106,14 @@ impl Outlet for Answers {
         assert_eq!(record.history.status[id], Status::Open, "operation {id} is answered twice");
         // Nobody else writes between what an update is told and its next try.
         assert!(!matches!(answer, Ok(Answer::Conflict(_))), "operation {id} met another value");
-        record.history.status[id] = match answer {
+        let status = match answer {
             Ok(_) => Status::Acked,
             Err(error) => Status::Failed(error.code()),
         };
+        record.history.status[id] = status;
+        if let Some(other) = record.together.get(&id).copied() {
+            record.history.status[other] = status;
+        }
     }
 
     fn flush(&self) {}
@@ -166,6 +174,24 @@ impl Play {
         if let Some(bot) = self.bots.get_mut(bot).and_then(Option::take) {
             self.disk.kill(&bot.process);
         }
+    }
+
+    /// A process dies before the call `at` of a transaction. False: it has fewer.
+    pub fn die_in_transaction(&mut self, bot: usize, at: u64) -> bool {
+        let process = self.bot(bot).process.clone();
+        let (disk, dead) = (self.disk.clone(), Arc::new(AtomicBool::new(false)));
+        let is_dead = Arc::clone(&dead);
+        self.disk.interrupt_at(
+            self.disk.calls() + at,
+            Box::new(move || {
+                disk.kill(&process);
+                is_dead.store(true, Ordering::Relaxed);
+            }),
+        );
+        self.transact(bot, 80);
+        self.disk.interrupt_at(u64::MAX, Box::new(|| {}));
+        self.kill(bot);
+        dead.load(Ordering::Relaxed)
     }
 
     /// Numbers of the processes that run.

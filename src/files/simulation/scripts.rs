@@ -124,11 +124,15 @@ impl Script {
 }
 
 /// All scripts.
-pub const SCRIPTS: [Script; 38] = [
+pub const SCRIPTS: [Script; 41] = [
     Script::new("append", &["events"], lives::append),
     Script::new("collection", &["+players"], lives::collection),
     Script::new("batches", &["+players"], lives::batches),
     Script::new("several-logs", &["+players", "+tokens", "events"], lives::several_logs),
+    Script::new("transactions", &["+players", "+coins"], lives::transactions),
+    Script::new("transactions-two", &["+players", "+coins"], lives::transactions_of_two),
+    Script::new("transactions-interval", &["+players", "+coins"], lives::transactions)
+        .synced(FsyncMode::Interval(1000)),
     Script::new("groups", &["+players"], lives::groups),
     Script::new("several-keys", &["+players"], lives::several_keys),
     Script::new("expiry", &["+players"], lives::expiry),

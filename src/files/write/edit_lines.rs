@@ -1,8 +1,9 @@
-//! What memory has more than the log, as lines: all of the state where the log was lost, and an edit that was found in
-//! the mirror.
+//! What memory has more than the log, as lines: all of the state where the log was lost, what it lacks of a transaction,
+//! and an edit that was found in the mirror.
 //!
 //! | memory                          | log    | lines                                                     |
 //! |---------------------------------|--------|-----------------------------------------------------------|
+//! | a transaction is not finished   | any    | its own, before all others                                |
 //! | ahead: the log was lost         | any    | tombstones for keys that only the log has, a checkpoint, tagged `_memory` |
 //! | an edit in the mirror           | empty  | a checkpoint of the whole state: old data without a log   |
 //! | an edit in the mirror           | any    | a SET or DELETE for each key, tagged `_edit`              |
@@ -23,6 +24,9 @@ use crate::files::open::open_log::OpenLog;
 /// The lines for a log that ends at `log_end`. `None` where the log has all.
 pub fn edit_lines(context: &Context, log: &OpenLog, log_end: u64) -> Result<Option<Lines>> {
     let mut lines = Lines::default();
+    if let Some(unfinished) = log.unfinished() {
+        lines.append(unfinished.lines());
+    }
     let memory = log.memory_tag();
     if let Some(tag) = memory {
         push_state(context, log, Tag::Memory(tag), &mut lines)?;

@@ -89,6 +89,46 @@ impl LogWriter {
         Ok(appended)
     }
 
+    /// All that the log has is whole and on disk, and it has all that memory has.
+    pub fn make_even(&mut self, context: &Context) -> Result<()> {
+        self.mend(context)?;
+        self.log_pending_edit(context)?;
+        if self.log.file().stamp().is_some() { self.sync_what_was_appended(context) } else { Ok(()) }
+    }
+
+    /// Appends the lines of a transaction that is committed, and syncs them by whatever mode. Where they cannot be appended
+    /// now, they count all the same.
+    pub fn append_committed(&mut self, context: &Context, lines: &Lines, changes: &[Edit]) -> Result<()> {
+        let mut last = Ok(Appended::Outdated);
+        for _ in 0..MENDS_MAX {
+            last = match last {
+                // What others wrote meanwhile comes before them.
+                Ok(Appended::Outdated) => {
+                    self.log.catch_up(context).and_then(|()| self.append_and_publish(context, lines, changes))
+                }
+                settled => settled,
+            };
+        }
+        let appended = match last {
+            Ok(Appended::Outdated) => {
+                Err(Error::log_replaced(&self.log.paths().log, "a transaction was logged"))
+            }
+            appended => appended.map(|_| ()),
+        };
+        if appended.is_err() {
+            self.log.leave_unfinished(context, lines);
+            return appended;
+        }
+        self.sync_what_was_appended(context)
+    }
+
+    fn sync_what_was_appended(&mut self, context: &Context) -> Result<()> {
+        if !self.log.file().is_unsynced() || !context.syncing().is_on() {
+            return Ok(());
+        }
+        self.log.sync(context)
+    }
+
     /// Logs what the state has more than the log, before something is done that must not come first.
     pub fn log_pending_edit(&mut self, context: &Context) -> Result<()> {
         if !self.log.has_to_log_first() {
@@ -155,7 +195,7 @@ impl LogWriter {
         if !self.log.take_mirror_due(now_ms) {
             return None;
         }
-        if self.log.is_memory_ahead()
+        if self.log.is_ahead_of_files()
             && let Err(error) = ready.clone().and_then(|()| self.log_memory(context))
         {
             self.log.mirror_failed(context, &error);
@@ -180,7 +220,7 @@ impl LogWriter {
     /// Logs what memory has more than the log, if that is still so.
     fn log_memory(&mut self, context: &Context) -> Result<()> {
         self.log.catch_up(context)?;
-        if self.log.is_memory_ahead() { self.log_pending_edit(context) } else { Ok(()) }
+        if self.log.is_ahead_of_files() { self.log_pending_edit(context) } else { Ok(()) }
     }
 
     /// Everything durable, the mirror current, and the record of a clean end. Under the lock.
