@@ -26,7 +26,7 @@ import { fail, root, run } from './tools.mjs';
  */
 const LIST = 'scripts/packed-files.txt';
 /** A few per cent above what it is: sources, documents and JavaScript, each with its header. */
-const SIZE_MAX_BYTES = 712 * 1024;
+const SIZE_MAX_BYTES = 730 * 1024;
 
 const npm = (args, cwd) =>
   execFileSync('npm', [...args, '--loglevel=error'], {
