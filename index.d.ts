@@ -862,7 +862,9 @@ export type TransactionValues<P extends readonly TransactionPlace[]> = {
 
 /** What the function of a transaction returns for its places. */
 export type TransactionResults<P extends readonly TransactionPlace[]> = {
-  readonly [I in keyof P]: P[I][0] extends { set(key: string, value: infer In): Promise<void> } ? In | undefined : unknown;
+  readonly [I in keyof P]: P[I][0] extends { set(key: string, value: infer In): Promise<void> }
+    ? In | undefined
+    : unknown;
 };
 
 /** Which keys `iterate` gives. */

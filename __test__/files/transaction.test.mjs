@@ -6,6 +6,7 @@ import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import path from 'node:path';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
+import { runCli, runCliJson } from '../support/cli.mjs';
 import {
   logPath,
   oldModuleUrl,
@@ -196,4 +197,19 @@ test('a note that cannot be read is an error that names it', async (t) => {
   const refused = again.transaction(BOTH, () => [1, 2]);
   await assert.rejects(refused, (error) => error.path === notePath(dataDir) && error.code === 'EISDIR');
   await again.close().catch(() => {});
+});
+
+test('doctor tells of a transaction that a crash cut short, and migrate takes no such folder', async (t) => {
+  const dataDir = await crashed(t);
+  const found = async () =>
+    (await runCliJson(t, ['doctor', dataDir])).json.findings.find(({ id }) => id === 'transaction');
+  const finding = await found();
+  assert.equal(finding.level, 'info');
+  assert.match(finding.what, /^A transaction over 'coins' and 'items' is noted in /);
+  const env = { PROGRESSIVE_STORAGE_URL: 'postgres://nobody@127.0.0.1:1/none?sslmode=disable' };
+  const refused = await runCli(t, ['migrate', dataDir, 'env', '--dry-run'], { env });
+  assert.match(refused.stderr, /A crash cut a transaction over 'coins' and 'items' short/);
+  const compacted = await runCli(t, ['compact', dataDir]);
+  assert.equal(compacted.code, 0, compacted.stderr);
+  assert.equal(await found(), undefined);
 });

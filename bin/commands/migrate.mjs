@@ -22,6 +22,7 @@ import { EXIT, Stop, usageError } from '../support/errors.mjs';
 import { bytes, plural } from '../support/format.mjs';
 import { FolderPlace, placeOptions, ServerPlace, urlOf } from '../support/place.mjs';
 import { processesUsing } from '../support/processes.mjs';
+import { unfinishedTransaction } from '../support/transaction-note.mjs';
 
 export const summary = 'move the data of a folder to a PostgreSQL server, or back';
 export const usage = 'FROM TO [options]';
@@ -98,9 +99,21 @@ async function placesOf({ cwd, options }, words) {
     urls[index] === undefined
       ? new FolderPlace(dataFolder(words[index], cwd, { mayBegin }))
       : ServerPlace.at(urls[index], options.schema);
-  const [from, to] = [await place(0, false), await place(1, true)];
+  const from = await place(0, false);
+  if (!from.isServer) checkWhole(from);
+  const to = await place(1, true);
   if (from.isServer) from.checkBegun();
   return { from, to };
+}
+
+// Its logs say only a part of what a bot loads there.
+function checkWhole({ dataDir, title }) {
+  const logs = unfinishedTransaction(dataDir);
+  if (logs === undefined) return;
+  throw new Stop(`A crash cut a transaction over ${logs} short in ${title}.`, {
+    code: 'ERR_UNFINISHED_TRANSACTION',
+    hint: 'Run `progressive-storage compact` there: it appends what the logs lack.',
+  });
 }
 
 async function checkPlaces(from, to) {
@@ -117,11 +130,11 @@ async function checkPlaces(from, to) {
   }
   if (from.isServer) return checkSessions(from);
   const { open } = processesUsing({ dataDir: from.dataDir });
-  if (open.length === 0) return;
-  throw new Stop(`${from.title} is in use. Stop the bot first.`, {
-    code: 'ERR_IN_USE',
-    details: open.map(({ pid, command }) => `process ${pid ?? '?'}: ${command}`),
-  });
+  if (open.length > 0)
+    throw new Stop(`${from.title} is in use. Stop the bot first.`, {
+      code: 'ERR_IN_USE',
+      details: open.map(({ pid, command }) => `process ${pid ?? '?'}: ${command}`),
+    });
 }
 
 // A bot that was just stopped may have sessions for a moment.

@@ -6,7 +6,7 @@ import { markOf } from '../migration/mark.mjs';
 import { failureText } from '../support/errors.mjs';
 import { logsIn } from '../support/log-files.mjs';
 import { processesUsing } from '../support/processes.mjs';
-import { visible } from '../support/visible.mjs';
+import { noteOf, unfinishedTransaction } from '../support/transaction-note.mjs';
 import { fail, info, ok, unchecked, warn } from './finding.mjs';
 
 const SHOWN_MAX = 5;
@@ -35,40 +35,24 @@ function movedFindings(dataDir) {
   ];
 }
 
-// What a transaction over several logs appends to them is noted until all have it.
 function transactionFindings(dataDir) {
-  const note = path.join(dataDir, '.progressive-storage', 'transaction');
-  if (!statSync(note, { throwIfNoEntry: false })) return [];
-  let text;
+  let logs;
   try {
-    text = readFileSync(note, 'utf8');
+    logs = unfinishedTransaction(dataDir);
   } catch (error) {
-    const meaning =
-      'Whether a crash cut a transaction short is known only from it, and the store reads no log without it.';
     return [
       unchecked(
         'transaction',
         `The note of transactions cannot be read: ${failureText(error)}`,
-        meaning,
-        `Let the bot's user read '${note}'.`,
+        'Whether a crash cut a transaction short is known only from it, and the store reads no log without it.',
+        `Let the bot's user read '${noteOf(dataDir)}'.`,
       ),
     ];
   }
-  const [header] = text.split('\n', 1);
-  if (header === '') return [];
+  if (logs === undefined) return [];
   const meaning =
     'A process is writing it just now, or a crash cut it short. Readers see all of it, and the next write appends what a log lacks.';
-  return [info('transaction', `A transaction over ${logsOf(header)} is noted in '${note}'`, meaning)];
-}
-
-function logsOf(header) {
-  try {
-    return JSON.parse(header)
-      .parts.map(({ log }) => `'${visible(log)}'`)
-      .join(' and ');
-  } catch {
-    return 'several logs';
-  }
+  return [info('transaction', `A transaction over ${logs} is noted in '${noteOf(dataDir)}'`, meaning)];
 }
 
 export function nearestFolder(folder) {
