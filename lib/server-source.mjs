@@ -12,9 +12,10 @@ const OLDEST = '1970-01-01T00:00:00.000Z';
 // A checkpoint of the server has no `timestamp`; one that came with the entries of another place has.
 const isOfServer = (entry) => entry.op === 'CHECKPOINT' && entry.timestamp === undefined;
 
-// Every entry of a log of a server as it stands there, up to a number where one is given (a BigInt).
-export async function* storedEntries(place, log, cut) {
-  for (let from = ['0', '0']; ; ) {
+// Every entry of a log of a server as it stands there, up to a number where one is given (a BigInt), and behind `begin`: number
+// and part of an entry.
+export async function* storedEntries(place, log, cut, begin = ['0', '0']) {
+  for (let from = begin; ; ) {
     const { entries, seqs, seq, part, isEnd } = await place.ask('entries', log, ...from);
     for (const [at, entry] of entries.entries()) {
       if (cut !== undefined && BigInt(seqs[at]) > cut) return;

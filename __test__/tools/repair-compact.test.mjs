@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Storage } from '../../index.js';
 import { contentsOf, runCli, runCliJson } from '../support/cli.mjs';
+import { DAY_MS, endsOf } from '../support/ends.mjs';
 import { folderWithHistory, pause, playersOf, scoreOf } from '../support/player-history.mjs';
 import { closeStorage, logPath, mirrorPath, openStorage, readLogLines } from '../support/temp.mjs';
 
@@ -107,6 +108,60 @@ test('repair: an even older value of a backup never replaces a value of the log'
     ['ben', 1],
   ]);
   await closeStorage(after);
+});
+
+test('repair: a key comes back with its end, and one that is over by now does not', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const cooldowns = storage.collection('cooldowns');
+  await cooldowns.set('stays', 1);
+  await storage.compactLog('cooldowns');
+  await cooldowns.set('later', 1);
+  await closeStorage(storage);
+  const [tomorrow, yesterday] = [Date.now() + DAY_MS, Date.now() - DAY_MS];
+  const logs = path.join(dataDir, 'logs');
+  const backup = (await readdir(logs)).find((name) => name.startsWith('cooldowns.log.backup.'));
+  const entries = [
+    { op: 'SET', key: 'stays', value: 1 },
+    { op: 'SET', key: 'lives', value: 1, _expires: tomorrow },
+    { op: 'SET', key: 'over', value: 1, _expires: yesterday },
+  ];
+  await writeFile(path.join(logs, backup), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  await damageLine(dataDir, 1, (line) => line.replace('CHECKPOINT', 'CHECKPAINT'), 'cooldowns');
+  await rm(mirrorPath(dataDir, 'cooldowns'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const { stdout } = await runCli(t, ['repair', dataDir, '--dry-run']);
+  assert.match(stdout, new RegExp(`then 1, until ${new Date(tomorrow).toISOString()}`));
+  assert.match(stdout, /1 key ended by itself since and will not be put back/);
+  const { code, json } = await runCliJson(t, ['repair', dataDir, '--yes']);
+  assert.equal(code, 0, JSON.stringify(json));
+  assert.deepEqual(json.logs[0].ended, [{ key: 'over', expiresAt: yesterday }]);
+  const { storage: repaired } = await openStorage(t, Storage, { dataDir });
+  assert.deepEqual(await endsOf(repaired), [
+    ['later', 1, null],
+    ['lives', 1, tomorrow],
+    ['stays', 1, null],
+  ]);
+});
+
+test('repair --trust-damaged: an end in the damaged line counts, and none clears that of the value', async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const cooldowns = storage.collection('cooldowns');
+  const tomorrow = Date.now() + DAY_MS;
+  for (const key of ['a', 'b']) await cooldowns.set(key, 1, key === 'b' ? { expiresAt: tomorrow } : {});
+  await cooldowns.set('a', 2, { expiresAt: tomorrow });
+  await cooldowns.set('b', 2);
+  await closeStorage(storage);
+  for (const line of [3, 4])
+    await damageLine(dataDir, line, (text) => text.replace('"value":2', '"value":3'), 'cooldowns');
+  await rm(mirrorPath(dataDir, 'cooldowns'));
+  await rm(path.join(dataDir, '.progressive-storage'), { recursive: true });
+  const { code, json } = await runCliJson(t, ['repair', dataDir, '--trust-damaged', '--yes']);
+  assert.equal(code, 0, JSON.stringify(json));
+  const { storage: repaired } = await openStorage(t, Storage, { dataDir });
+  assert.deepEqual(await endsOf(repaired), [
+    ['a', 3, tomorrow],
+    ['b', 3, null],
+  ]);
 });
 
 test('repair --trust-damaged: a whole game in one line, in the log and set aside', async (t) => {

@@ -22,11 +22,11 @@ export const options = { ...keyOptions, ...confirmOptions };
 export async function run(context) {
   const { terminal, options, positionals } = context;
   const [key, folder] = positionals;
-  const { place, name, storage, now } = await openKey(context, key, folder);
+  const { place, name, storage, now, endsAt } = await openKey(context, key, folder);
   if (now === undefined) {
     terminal.line(`There is no key ${JSON.stringify(key)} in '${name}'.`);
     terminal.result({ ...place.report, log: name, key, done: false });
     return EXIT.found;
   }
-  return replaceValue({ terminal, options, place, storage }, { name, key, now });
+  return replaceValue({ terminal, options, place, storage }, { name, key, now, endsAt });
 }

@@ -9,10 +9,10 @@ import { entriesOf, openStorage, stateOfFile } from '../support/contents.mjs';
 import { EXIT, placeError, Stop, usageError } from '../support/errors.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
 import { bytesOfHistory, bytesToRead } from '../support/log-files.mjs';
+import { pastOf, whyNotReached } from '../support/past.mjs';
 import { givenUrl, placeOf, placeOptions, urlOf } from '../support/place.mjs';
 import { breathe } from '../support/progress.mjs';
 import { parseTime } from '../support/time.mjs';
-import { pastOf, whyNotReached } from './restore.mjs';
 
 export const summary = 'what differs between log and JSON file, log and backup, two times, or two places';
 export const usage = '[path] [other] [options]';

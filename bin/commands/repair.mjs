@@ -17,6 +17,7 @@ import { EXIT } from '../support/errors.mjs';
 import { describeDamage, examine } from '../support/examine.mjs';
 import { bytes, count, plural } from '../support/format.mjs';
 import { bytesToRead } from '../support/log-files.mjs';
+import { untilText } from '../support/time.mjs';
 
 export const summary =
   'what damage has cost, and recovering it from backups; shows first, asks, keeps the old';
@@ -26,7 +27,7 @@ Checks the damaged lines of the logs below path (a data folder or a bot's folder
 and those that were set aside earlier. Where such a line changed a key and the log has no value of it, the
 newest value in a backup or archive is offered. Where a checkpoint is damaged, or the log was emptied or
 removed, everything is offered that the newest backup has and the data lacks. A key that the JSON file still has
-is left as it is there.
+is left as it is there. A recovered key ends by itself when the lost one was to; one whose time is over is not put back.
 
 The command shows all this and asks. Then it copies log and JSON file to NAME.log.before-repair.N and
 NAME.json.before-repair.N, sets damaged lines aside, and writes the values as new entries. A bot may be running;
@@ -111,7 +112,7 @@ async function findingOf(context, storage, log) {
 
 function show(
   terminal,
-  { name, log, isBeheaded, damaged, torn, setAside, unreadable, offers, hopeless, kept },
+  { name, log, isBeheaded, damaged, torn, setAside, unreadable, offers, ended, hopeless, kept },
 ) {
   terminal.title(name);
   if (isBeheaded) {
@@ -132,11 +133,13 @@ function show(
     for (const item of items.slice(0, KEYS_SHOWN)) showItem(item, terminal.bold(JSON.stringify(item.key)));
     if (items.length > KEYS_SHOWN) terminal.line(`  … and ${count(items.length - KEYS_SHOWN)} more`);
   };
-  each(offers, ({ now, value, from }, key) => {
+  each(offers, ({ now, value, expiresAt, from }, key) => {
     terminal.line(`  ${key} from ${from}`);
     terminal.line(`      now  ${short(now)}`);
-    terminal.line(`      then ${terminal.green(short(value))}`);
+    terminal.line(`      then ${terminal.green(short(value))}${untilText(expiresAt)}`);
   });
+  if (ended.length > 0)
+    terminal.line(`  ${plural(ended.length, 'key')} ended by itself since and will not be put back`);
   each(kept, (_, key) => terminal.line(`  ${key}: the JSON file has it`));
   each(hopeless, ({ now }, key) =>
     terminal.line(
@@ -157,8 +160,9 @@ async function repair(terminal, { storage, dataDir, found }) {
     found.copies.push(copy);
   }
   const progress = terminal.progress(`Writing ${name}`, offers.length);
-  for (const { key, now, value } of offers) {
-    const isApplied = await setUnlessChanged(storage, name, key, now, value);
+  for (const { key, now, value, expiresAt } of offers) {
+    const end = expiresAt === undefined ? null : { expiresAt };
+    const isApplied = await setUnlessChanged(storage, name, key, now, value, end);
     found.applied.push({ key, isApplied });
     progress.add(1);
   }

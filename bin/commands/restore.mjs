@@ -8,11 +8,10 @@ import path from 'node:path';
 import { Storage } from '../../index.js';
 import { setAny } from '../support/change.mjs';
 import { confirmed, confirmOptions } from '../support/confirm.mjs';
-import { entriesOf, plainFile } from '../support/contents.mjs';
 import { EXIT, Stop, usageError } from '../support/errors.mjs';
 import { count, plural } from '../support/format.mjs';
-import { eachLine } from '../support/lines.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
+import { endsAt, pastOf, splitByEnd, whyNotReached } from '../support/past.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
 import { parseTime } from '../support/time.mjs';
 
@@ -26,7 +25,8 @@ folder in the place of the old one; keep the old one.
 
 The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began
 later: its earlier data may have been only in its JSON file. With --log, only the named logs are restored; the
-new folder has no others. What was to end by itself later stays there. A key that came from a JSON file later may have been in that file at that time: the
+new folder has no others. What was to end by itself later does so there at its time; keys whose time is over by now are
+left out and counted, with --json named. A key that came from a JSON file later may have been in that file at that time: the
 command names such keys, and asks a question that --yes does not answer.
 `;
 export const examples = [
@@ -65,16 +65,24 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     const past = await pastOf(terminal, place, { storage, log, at, atEnd });
     if (!past.isReached) throw noHistory(log, at, past.begins);
     const missing = past.later.filter((key) => !Object.hasOwn(state, key));
+    const ends = await endsAt(terminal, place, { log, at, atEnd });
+    const entries = Object.entries(state).map(([key, value]) => [key, value, ends.get(key)]);
     // A log of plain entries has no state.
-    if (log.mirror || log.counts?.isCollection || Object.keys(state).length > 0 || missing.length > 0)
-      states.push({ name, state, missing });
+    if (log.mirror || log.counts?.isCollection || entries.length > 0 || missing.length > 0)
+      states.push({ name, ...splitByEnd(entries), missing });
   }
   const report = { ...place.report, into: target, at: at.toISOString(), logs: [], done: false };
   terminal.title(`${place.title} at ${at.toISOString()}`);
-  for (const { name, state, missing } of states) {
-    const keys = Object.keys(state).length;
-    report.logs.push({ name, keys, ...(missing.length > 0 && { missing }) });
-    terminal.fact(name, plural(keys, 'key'));
+  for (const { name, left, ended, missing } of states) {
+    const keys = left.length;
+    report.logs.push({
+      name,
+      keys,
+      ...(ended.length > 0 && { ended }),
+      ...(missing.length > 0 && { missing }),
+    });
+    const without = ended.length === 0 ? '' : `, without ${count(ended.length)} that ended by itself since`;
+    terminal.fact(name, `${plural(keys, 'key')}${without}`);
   }
   terminal.fact('into', target);
   await askAboutMissing(terminal, options, states);
@@ -92,50 +100,6 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
   terminal.result(report);
   return EXIT.ok;
 }
-
-// How far back the files of a log go: `{ begins, isReached, later }`. `begins` is the time of the oldest entry,
-// `isReached` says whether that is before `at`. `later` are keys that came from the JSON file after `at`, or are only
-// there: when that file got them is unknown. On a server, `log` is one of `place.counted`.
-export async function pastOf(terminal, place, { storage, log, at, atEnd }) {
-  if (place.isServer) return pastOnServer(log, at);
-  const old = [...log.backups, ...log.archives].sort((one, other) => one.number - other.number);
-  // Read before the files, because a bot may be writing: so the files below have each of these keys, unless only the
-  // JSON file has it.
-  const current = await entriesOf(terminal, storage, log);
-  const past = { begins: null, isReached: false, later: [] };
-  const known = new Set();
-  let entries = 0;
-  for (const file of [...old, log.log].filter(Boolean)) {
-    await eachLine(await plainFile(terminal, file, atEnd), {
-      want: { entries: false, changes: true },
-      onLine: ({ state, time, isEdit, changes = [] }) => {
-        if (state === 'damaged' || state === 'torn') return;
-        entries += changes.length > 0 ? 1 : 0;
-        const ms = time === undefined ? Number.NaN : new Date(time).getTime();
-        if (!Number.isNaN(ms)) past.begins ??= new Date(ms).toISOString();
-        past.isReached ||= ms <= at.getTime();
-        for (const [key] of changes) {
-          if (isEdit && ms > at.getTime() && !known.has(key)) past.later.push(key);
-          known.add(key);
-        }
-      },
-    });
-  }
-  for (const [key] of current) if (!known.has(key)) past.later.push(key);
-  // Entries without a time may be of any age. Without any data, nothing can be missing.
-  if (past.begins === null) past.isReached = entries > 0 || current.length === 0;
-  past.later = [...new Set(past.later)];
-  return past;
-}
-
-// On a server every key is in the entries, so nothing can be missing.
-function pastOnServer({ counts }, at) {
-  const begins = counts.oldestMs === null ? null : new Date(counts.oldestMs).toISOString();
-  return { begins, isReached: begins === null || counts.oldestMs <= at.getTime(), later: [] };
-}
-
-export const whyNotReached = (begins) =>
-  begins === null ? 'only its JSON file has data, which has no times' : `it begins at ${begins}`;
 
 function noHistory({ name }, at, begins) {
   return new Stop(`What '${name}' was at ${at.toISOString()} is not known: ${whyNotReached(begins)}.`, {
@@ -193,12 +157,11 @@ async function write(terminal, states, target, atEnd) {
   atEnd(close);
   try {
     mkdirSync(temporary);
-    for (const { name, state } of states) {
-      const entries = Object.entries(state);
-      const progress = terminal.progress(`Writing ${name}`, entries.length);
-      for (let from = 0; from < entries.length; from += IN_FLIGHT) {
-        const part = entries.slice(from, from + IN_FLIGHT);
-        await Promise.all(part.map(([key, value]) => setAny(storage, name, key, value)));
+    for (const { name, left } of states) {
+      const progress = terminal.progress(`Writing ${name}`, left.length);
+      for (let from = 0; from < left.length; from += IN_FLIGHT) {
+        const part = left.slice(from, from + IN_FLIGHT);
+        await Promise.all(part.map(([key, value, end]) => setAny(storage, name, key, value, end)));
         progress.add(part.length);
       }
       progress.end();

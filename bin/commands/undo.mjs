@@ -5,6 +5,7 @@ import { confirmOptions } from '../support/confirm.mjs';
 import { Stop } from '../support/errors.mjs';
 import { bytesOfHistory } from '../support/log-files.mjs';
 import { keyOptions, openKey } from '../support/one-key.mjs';
+import { endsAt as endsOfLog } from '../support/past.mjs';
 import { replaceValue } from '../support/replace-value.mjs';
 import { parseTime } from '../support/time.mjs';
 
@@ -15,7 +16,7 @@ Sets KEY in a log below path (a data folder or a bot's folder; default: the curr
 had before its last change or, with --to, at a point in time. If the key did not exist then, it is removed. The
 command shows both values and asks first. Nothing is removed from the log: the value is a new entry, so an undo
 can be undone. A bot may be running; if it changes the key after the question, nothing is written. A value that
-was to end by itself still does so at its time; where that is over, it stays.
+was to end by itself still does so at its time; one whose time is over is not put back (exit code 1).
 `;
 export const examples = [
   ['what the player would get back', 'progressive-storage undo 42 --dry-run'],
@@ -33,40 +34,42 @@ export const options = {
 };
 
 export async function run(context) {
-  const { terminal, options, positionals } = context;
+  const { terminal, options, positionals, atEnd } = context;
   const [key, folder] = positionals;
-  const { place, log, name, storage, now } = await openKey(context, key, folder);
-  const work = options.to
-    ? valueAt(storage, name, key, parseTime(options.to, '--to'))
-    : valueBefore(storage, name, key, now);
-  const then = await terminal.waiting(
+  const opened = await openKey(context, key, folder);
+  const { place, log, name, storage, now, endsAt } = opened;
+  const at = options.to && parseTime(options.to, '--to');
+  const past = await terminal.waiting(
     place.isServer ? 'Reading the entries' : 'Reading log and backups',
-    work,
+    at ? valueAt(opened, key, at) : valueBefore(opened, key),
     bytesOfHistory(log),
   );
-  const expiresAt = then === undefined ? undefined : await endOf(storage, { name, key, value: then });
-  return replaceValue({ terminal, options, place, storage }, { name, key, now, then, expiresAt });
+  const ends = at && past ? await endsOfLog(terminal, place, { log, at, atEnd }) : undefined;
+  const expiresAt = ends ? ends.get(key) : past?.expiresAt;
+  const end = expiresAt === undefined ? null : { expiresAt };
+  const then = past?.value;
+  return replaceValue({ terminal, options, place, storage }, { name, key, now, endsAt, then, end });
 }
 
-// When the value was to end that the key had last; undefined where it was not, or where that is over.
-async function endOf(storage, { name, key, value }) {
-  const history = await storage.history(name, key);
-  const end = history.findLast((record) => equal(record.value, value))?.expiresAt;
-  return end > Date.now() ? end : undefined;
-}
-
-async function valueAt(storage, name, key, at) {
+// `{ value }`; undefined where the key was not there.
+async function valueAt({ name, storage }, key, at) {
   const state = await storage.rebuildStateFromLog(name, { at });
-  if (Object.hasOwn(state, key)) return state[key];
+  if (Object.hasOwn(state, key)) return { value: state[key] };
   const [first] = await storage.history(name, key);
   if (isFromBefore(first) && !(Date.parse(first?.timestamp) <= at.getTime())) throw unknown(name, key, first);
   return undefined;
 }
 
-async function valueBefore(storage, name, key, now) {
+// `{ value, expiresAt }`; undefined where the key was not there.
+async function valueBefore({ name, storage, now }, key) {
   const history = await storage.history(name, key);
-  const before = history.findLast(({ value }) => !equal(value, now));
-  if (before) return before.value;
+  const newest = history.at(-1);
+  // A value of the JSON file alone has no time there.
+  const isLogged = newest !== undefined && equal(newest.value, now);
+  const before = history.findLast(
+    ({ value, expiresAt }) => !equal(value, now) || (isLogged && expiresAt !== newest.expiresAt),
+  );
+  if (before) return before.value === undefined ? undefined : before;
   if (isFromBefore(history[0])) throw unknown(name, key, history[0]);
   // The key did not exist before its first entry.
   return undefined;

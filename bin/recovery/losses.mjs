@@ -10,8 +10,8 @@ import { examine } from '../support/examine.mjs';
 import { bytes } from '../support/format.mjs';
 import { eachChange, eachLine } from '../support/lines.mjs';
 
-// `{ damaged, torn, isBeheaded, isKeyUnknown, keys, deleted }`. `keys` maps each lost key to the value that the
-// damaged line would have set, where that can be read. `deleted` are the keys that the log removes.
+// `{ damaged, torn, isBeheaded, isKeyUnknown, keys, deleted }`. `keys` maps each lost key to what the damaged line would have
+// set, where that can be read: `{ value, expiresAt }`. `deleted` are the keys that the log removes.
 export async function lossesOf(terminal, log) {
   const { examined, later, deleted, damages } = await readLog(terminal, log);
   const damaged = examined?.damaged ?? [];
@@ -73,5 +73,6 @@ function addLosses(lost, { state, changes = [], key, isPartOfLine }, isSetAgain)
   if (members.length === 0 && key !== undefined) members.push([key, undefined]);
   // Garbage that only replaced a line break has cost nothing.
   if (members.length === 0 && state !== 'empty' && !isPartOfLine) lost.isKeyUnknown = true;
-  for (const [name, value] of members) if (!isSetAgain(name)) lost.keys.set(name, value);
+  for (const [name, value, expiresAt] of members)
+    if (!isSetAgain(name)) lost.keys.set(name, { value, expiresAt });
 }

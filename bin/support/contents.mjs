@@ -58,8 +58,8 @@ export async function plainFile(terminal, file, atEnd) {
   return plain;
 }
 
-// The state of a backup or archive alone, replayed in a temporary folder.
-export async function stateOfFile(terminal, file, atEnd) {
+// The state of a backup or archive alone, replayed in a temporary folder. `onPlain` gets the path of its plain content.
+export async function stateOfFile(terminal, file, atEnd, onPlain = () => {}) {
   const folder = temporaryFolder(atEnd);
   mkdirSync(path.join(folder, 'logs'));
   const plain = await plainFile(terminal, file, atEnd);
@@ -73,6 +73,7 @@ export async function stateOfFile(terminal, file, atEnd) {
     notedBefore.add(text);
   };
   try {
+    await onPlain(plain);
     const work = openStorage(folder, atEnd, { logger: { warn } }).rebuildStateFromLog('state');
     return await terminal.waiting(`Reading ${path.basename(file.path)}`, work, statOf(plain).size);
   } catch (error) {
