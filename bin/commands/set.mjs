@@ -18,8 +18,10 @@ itself goes on to do so.
 `;
 export const examples = [
   ['what would change', `progressive-storage set 42 '{"coins":5}' --log wallets --dry-run`],
-  ['a text, without a question', `progressive-storage set motd '"Hello"' bot/ --log settings --yes`],
-  ['a cooldown of ten minutes', 'progressive-storage set daily:42 true --log cooldowns --ttl 10m --yes'],
+  [
+    'a cooldown of ten minutes',
+    `progressive-storage set daily-42 '"taken"' bot/ --log settings --ttl 10m --yes`,
+  ],
   ['a value from another program', `echo '{"coins":5}' | progressive-storage set 42 - --log wallets --yes`],
 ];
 export const positionals = { min: 2, max: 3 };
