@@ -6,7 +6,7 @@
 
 const native = require('./addon.js');
 const { partsOf } = require('./collection.js');
-const { isObject, wrongType, wrongValue } = require('./check.js');
+const { checkText, isObject, wrongType, wrongValue } = require('./check.js');
 
 const isIterable = (value) =>
   Array.isArray(value) || (isObject(value) && typeof value[Symbol.iterator] === 'function');
@@ -18,6 +18,7 @@ function placeIn(storage, place, index) {
   if (place.length !== 2)
     throw wrongValue(`${where} must be an array of a collection and a key, not of ${place.length} values`);
   const [collection, key] = place;
+  checkText(key, `places[${index}][1]`);
   if (typeof collection === 'string') return { name: collection, key };
   const parts = partsOf(collection);
   if (parts === undefined) throw wrongType(`${where}[0]`, 'a collection or the name of one', collection);

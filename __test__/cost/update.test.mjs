@@ -110,7 +110,7 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   assert.equal(count(transactions, 'fsync'), 0, 'no folder is synced');
   const transactionWork = transactions.filter(isCounted);
   assert.ok(
-    each(transactionWork.length) <= 150,
+    each(transactionWork.length) <= 175,
     `${each(transactionWork.length)} system calls a transaction`,
   );
 });

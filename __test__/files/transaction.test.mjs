@@ -2,12 +2,13 @@
 // between two logs. `src/files/simulation` has it crash at every call.
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
 import { runCli, runCliJson } from '../support/cli.mjs';
 import {
+  collect,
   logPath,
   oldModuleUrl,
   openStorage,
@@ -102,11 +103,18 @@ test('after a crash between two logs, readers see all of it, and reading writes 
   const storage = new Storage({ dataDir });
   assert.equal(await storage.collection('coins').get('ann'), 30);
   assert.deepEqual(await storage.collection('items').entries(), [['ann', ['sword']]]);
+  assert.deepEqual(await storage.rebuildStateFromLog('items'), { ann: ['sword'] });
+  assert.deepEqual(await storage.rebuildStateFromLog('items', { at: new Date() }), { ann: ['sword'] });
   assert.deepEqual(
-    await storage.rebuildStateFromLog('items'),
-    {},
-    'the log alone lacks it until it is written',
+    (await storage.history('items', 'ann')).map(({ value }) => value),
+    [['sword']],
   );
+  const entries = await storage.readLogEntries('items');
+  assert.deepEqual(
+    entries.map(({ key }) => key),
+    ['ann'],
+  );
+  assert.deepEqual(await collect(storage.streamLogEntries('items')), entries);
   await storage.close();
   assert.deepEqual(await contents(dataDir), before);
 });
@@ -137,6 +145,32 @@ for (const [what, act] of [
     assert.equal(coins.ann, items.ann.length === 1 ? 30 : 29);
   });
 }
+
+test('to touch one of the logs, or to edit a JSON file, is no loss and no second change', async (t) => {
+  const dataDir = await crashed(t);
+  const storage = new Storage({ dataDir, logger: null });
+  const lost = [];
+  storage.on('recovery', (event) => lost.push(event));
+  const [coins, items] = [storage.collection('coins'), storage.collection('items')];
+  const heard = [];
+  const stop = items.watch('ann', ({ value }) => heard.push(value));
+  assert.deepEqual(await items.get('ann'), ['sword']);
+  await utimes(logPath(dataDir, 'coins'), new Date(), new Date());
+  await writeFile(path.join(dataDir, 'items.json'), JSON.stringify({ ann: ['sword'], ben: ['cap'] }));
+  await coins.set('cid', 1);
+  assert.deepEqual(
+    await items.getMany(['ann', 'ben']),
+    new Map([
+      ['ann', ['sword']],
+      ['ben', ['cap']],
+    ]),
+  );
+  await items.set('dan', []);
+  await stop();
+  await storage.close();
+  assert.deepEqual(heard, []);
+  assert.deepEqual(lost, []);
+});
 
 test('a snapshot of such a folder has all of it', async (t) => {
   const dataDir = await crashed(t);

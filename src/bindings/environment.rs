@@ -22,8 +22,7 @@ use super::json::Json;
 use super::outlet::{Backlog, EnvironmentOutlet, join_threads, wake_up};
 use super::store::Store;
 use super::turns::{Steps, Turns, weight};
-use crate::data::text::TextKind;
-use crate::data::text::Texts;
+use crate::data::text::{Piece, TextKind, Texts};
 use crate::error::{Error, Result};
 use crate::store::answer::Answer;
 use crate::store::backend::Backend;
@@ -75,7 +74,7 @@ struct Assembly {
     store: Rc<Store>,
     deferred: Deferred,
     kind: TextKind,
-    pieces: std::vec::IntoIter<String>,
+    pieces: std::vec::IntoIter<Piece>,
     whole: Kept,
 }
 
@@ -398,8 +397,8 @@ impl Environment {
 
     fn begin_assembly(&self, js: Js<'_>, store: Rc<Store>, deferred: Deferred, texts: Texts) {
         let mut pieces = texts.pieces.into_iter();
-        let first = self.json.parse(js, &pieces.next().unwrap_or_default()).and_then(|whole| js.keep(whole));
-        match first {
+        let first = pieces.next().unwrap_or_else(|| Piece::Text(String::new()));
+        match self.json.parse(js, &first.text()).and_then(|whole| js.keep(whole)) {
             Ok(whole) => {
                 let assembly = Assembly { store, deferred, kind: texts.kind, pieces, whole };
                 self.assemblies.borrow_mut().push_back(assembly);

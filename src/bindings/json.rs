@@ -7,8 +7,7 @@ use std::fmt::Display;
 
 use super::js::{Fallible, Js, Kept, Refusal, Value, owned};
 use crate::data::json::is_deeper_than;
-use crate::data::text::TextKind;
-use crate::data::text::Texts;
+use crate::data::text::{Piece, TextKind, Texts};
 use crate::error::Error;
 
 /// The mirror indents: a value of this depth takes up to 300 MB there, and ten times that depth a hundred times it.
@@ -79,7 +78,8 @@ impl Json {
     /// The value whose text comes in pieces, at once.
     pub fn merged<'scope>(&self, js: Js<'scope>, texts: Texts) -> Fallible<'scope, Value<'scope>> {
         let mut pieces = texts.pieces.into_iter();
-        let whole = self.parse(js, &pieces.next().unwrap_or_default())?;
+        let Some(first) = pieces.next() else { return js.undefined() };
+        let whole = self.parse(js, &first.text())?;
         for piece in pieces {
             self.merge(js, texts.kind, whole, &piece)?;
         }
@@ -92,9 +92,9 @@ impl Json {
         js: Js<'scope>,
         kind: TextKind,
         whole: Value<'scope>,
-        piece: &str,
+        piece: &Piece,
     ) -> Fallible<'scope, ()> {
-        let part = self.parse(js, piece)?;
+        let part = self.parse(js, &piece.text())?;
         match kind {
             TextKind::Array => {
                 let offset = js.length(whole)?;
@@ -104,7 +104,7 @@ impl Json {
             }
             TextKind::Object => {
                 // As fast as it gets, but it would set a prototype, and stumbles over a frozen one.
-                if !piece.contains("\"__proto__\"")
+                if !piece.may_set_prototype()
                     && js.call(js.kept(&self.assign)?, js.undefined()?, &[whole, part]).is_ok()
                 {
                     return Ok(());

@@ -207,7 +207,13 @@ impl Update {
         )
     }
 
-    fn answered(self, js: Js<'_>, environment: &Rc<Environment>, answer: Result<Answer>, result: &str) {
+    fn answered(
+        self,
+        js: Js<'_>,
+        environment: &Rc<Environment>,
+        answer: Result<Answer>,
+        result: &[Option<String>],
+    ) {
         let settled = match answer {
             Ok(Answer::Conflict(found)) => {
                 let values = self.by_place(found);

@@ -34,7 +34,7 @@ pub struct Made {
     /// Places of keys with their new values; `None`: removed.
     pub changed: Vec<(usize, Option<String>)>,
     /// What the promise resolves to, as JSON text: see `Updater::result`.
-    pub result: String,
+    pub result: Vec<Option<String>>,
 }
 
 /// The places of the keys of one log.
@@ -77,23 +77,27 @@ impl Updater {
         &self,
         js: Js<'scope>,
         environment: &Environment,
-        text: &str,
+        texts: &[Option<String>],
     ) -> Fallible<'scope, Value<'scope>> {
-        match self {
-            Self::One(..) | Self::Many(..) => environment.json.parse(js, text),
-            Self::Across(..) => self.list(js, environment, text),
+        match (self, texts) {
+            (Self::One(..) | Self::Many(..), [Some(text)]) => environment.json.parse(js, text),
+            _ => Self::list(js, environment, texts),
         }
     }
 
-    /// The array of what an object has by place.
+    /// The array of these values. One text of all of them may be longer than a string can be.
     fn list<'scope>(
-        &self,
         js: Js<'scope>,
         environment: &Environment,
-        text: &str,
+        texts: &[Option<String>],
     ) -> Fallible<'scope, Value<'scope>> {
-        let by_place = environment.json.parse(js, text)?;
-        environment.host()?.place_list(js, by_place, self.keys().len())
+        let by_place = js.object()?;
+        for (place, text) in texts.iter().enumerate() {
+            if let Some(text) = text {
+                js.set(by_place, &place.to_string(), environment.json.parse(js, text)?)?;
+            }
+        }
+        environment.host()?.place_list(js, by_place, texts.len())
     }
 
     /// Calls the function with the values of the keys, in their order.
@@ -113,7 +117,7 @@ impl Updater {
                 let text = object_of(keys, |place| values[place].as_deref());
                 environment.host()?.bare(js, environment.json.parse(js, &text)?)?
             }
-            Self::Across(..) => self.list(js, environment, &by_place(values.iter().map(Option::as_deref)))?,
+            Self::Across(..) => Self::list(js, environment, values)?,
         };
         let returned = js.call(js.kept(function)?, js.undefined()?, &[argument])?;
         if is_promise(js, returned)? {
@@ -126,7 +130,7 @@ impl Updater {
             Self::One(..) => {
                 let text = environment.json.stringify(js, returned, &"The result of fn")?;
                 let text = text.ok_or_else(|| self.wrong("nothing that JSON can hold"))?;
-                Ok(Made { changed: vec![(0, Some(text.clone()))], result: text })
+                Ok(Made { changed: vec![(0, Some(text.clone()))], result: vec![Some(text)] })
             }
             Self::Many(_, keys) => {
                 let changed = self.read_changes(js, environment, keys, returned)?;
@@ -134,14 +138,13 @@ impl Updater {
                     changed.iter().map(|(place, value)| (*place, value.as_deref())).collect();
                 let value_of = |place| made.get(&place).copied().unwrap_or(values[place].as_deref());
                 let result = object_of(keys, value_of);
-                Ok(Made { changed, result })
+                Ok(Made { changed, result: vec![Some(result)] })
             }
             Self::Across(..) => {
                 let new_values = self.read_list(js, environment, returned)?;
-                let result = by_place(new_values.iter().map(Option::as_deref));
-                let of_each = new_values.into_iter().enumerate().zip(values);
+                let of_each = new_values.iter().cloned().enumerate().zip(values);
                 let changed = of_each.filter(|((_, new), old)| new != *old).map(|(new, _)| new);
-                Ok(Made { changed: changed.collect(), result })
+                Ok(Made { changed: changed.collect(), result: new_values })
             }
         }
     }
@@ -160,9 +163,11 @@ impl Updater {
         if found as usize != wanted {
             return Err(self.wrong(&format!("an array of {found} for {wanted} places")).into());
         }
+        // All of them first: to write one may call a function of the caller.
+        let elements = (0..found).map(|index| js.element(returned, index));
+        let elements = elements.collect::<Fallible<Vec<Value>>>()?;
         let mut values = Vec::with_capacity(wanted);
-        for (index, key) in (0..found).zip(self.keys()) {
-            let value = js.element(returned, index)?;
+        for (value, key) in elements.into_iter().zip(self.keys()) {
             if js.type_of(value)? == ValueType::Undefined {
                 values.push(None);
                 continue;
@@ -221,12 +226,6 @@ impl Updater {
 
 fn is_promise<'scope>(js: Js<'scope>, value: Value<'scope>) -> Fallible<'scope, bool> {
     Ok(js.type_of(value)? == ValueType::Object && js.type_of(js.get(value, "then")?)? == ValueType::Function)
-}
-
-/// A JSON object of the values that are there, by their places.
-fn by_place<'v>(values: impl Iterator<Item = Option<&'v str>>) -> String {
-    let members = values.enumerate().filter_map(|(place, value)| Some(format!("\"{place}\":{}", value?)));
-    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 /// A JSON object of the keys that have a value.

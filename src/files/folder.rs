@@ -57,6 +57,8 @@ pub struct Folder {
     is_swept: bool,
     /// The intent of a transaction, as it was when somebody else may have written it last.
     intent: Option<Stamp>,
+    /// Somebody else may have written one since.
+    is_intent_unseen: bool,
     /// Callers whose transaction met other values than it expected, and what they called since.
     held: Held,
     /// Transactions that wait for the next try of an earlier call, and what was called behind them.
@@ -85,6 +87,7 @@ impl Folder {
             was_moved: false,
             is_swept: false,
             intent: None,
+            is_intent_unseen: true,
             held: Held::default(),
             behind: Vec::new(),
         }
@@ -111,6 +114,7 @@ impl Folder {
         let asked_us = self.context.files.monotonic_us();
         let taken = self.lock.acquire(&*self.context.files, purpose, &self.context.patience, left_us);
         self.context.is_locked.set(self.lock.is_held());
+        self.is_intent_unseen |= self.lock.was_others();
         if self.lock.was_others() {
             // Also where it could not be taken: the next time nothing shows that somebody was there.
             self.logs.lock_was_others();
@@ -151,7 +155,7 @@ impl Folder {
 
     /// Somebody else may have begun a transaction and not lived to finish it.
     fn look_for_intent(&mut self) -> Result<()> {
-        if self.lock.is_held() && !self.lock.was_others() {
+        if self.lock.is_held() && !self.is_intent_unseen {
             return Ok(());
         }
         let found = self.context.files.stamp(&Intent::path(&self.context.data_folder));
@@ -161,6 +165,7 @@ impl Folder {
                     self.intent = found;
                     self.logs.read_intent_again();
                 }
+                self.is_intent_unseen = false;
                 Ok(())
             }
             Err(error) => {
@@ -296,6 +301,8 @@ impl Folder {
                     self.behind.push(request);
                 } else {
                     self.transact(request);
+                    // Each takes some syncs, and others wait.
+                    self.release();
                 }
             }
             self.commit_batch(batch);

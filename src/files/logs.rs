@@ -45,7 +45,7 @@ pub struct Logs {
     /// Logs may lack lines of a transaction that is committed.
     is_unfinished: bool,
     /// An intent could not be written, nor taken back.
-    is_intent_in_doubt: bool,
+    doubtful_intent: Option<Intent>,
 }
 
 impl Logs {
@@ -166,10 +166,13 @@ impl Logs {
             parts.push(IntentPart { log: name.clone(), end, mark, lines: batch.lines.bytes.clone() });
         }
         let (files, folder) = (&*context.files, &context.data_folder);
-        if let Err(error) = (Intent { parts }).write(files, folder, context.syncing()) {
-            // Where this fails too, it may be found whole, and then counts.
-            self.is_intent_in_doubt = Intent::take_back(files, folder).is_err();
-            self.is_unfinished |= self.is_intent_in_doubt;
+        let intent = Intent { parts };
+        if let Err(error) = intent.write(files, folder, context.syncing()) {
+            if intent.take_back(files, folder).is_err() {
+                // It may be found whole, and then counts.
+                self.doubtful_intent = Some(intent);
+                self.is_unfinished = true;
+            }
             return Err(error);
         }
         self.is_unfinished = false;
@@ -192,9 +195,9 @@ impl Logs {
     pub fn finish_transaction(&mut self, context: &Context) -> Result<()> {
         self.is_unfinished = true;
         let (files, folder) = (&*context.files, &context.data_folder);
-        if self.is_intent_in_doubt {
-            Intent::take_back(files, folder)?;
-            self.is_intent_in_doubt = false;
+        if let Some(doubtful) = &self.doubtful_intent {
+            doubtful.take_back(files, folder)?;
+            self.doubtful_intent = None;
         }
         if let Some(intent) = Intent::read(files, folder)? {
             for part in &intent.parts {
@@ -209,7 +212,7 @@ impl Logs {
 
     /// Whether nobody knows if a transaction is committed.
     pub fn is_intent_in_doubt(&self) -> bool {
-        self.is_intent_in_doubt
+        self.doubtful_intent.is_some()
     }
 
     /// Whether a transaction may not be finished.

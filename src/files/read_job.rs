@@ -10,6 +10,7 @@ use crate::files::open::open_log::OpenLog;
 use crate::files::past::history::Past;
 use crate::files::past::old_logs::old_logs;
 use crate::files::shelf::Shelf;
+use crate::files::transaction::followed_log::FollowedLog;
 use crate::store::answer::Answer;
 use crate::store::member_cursor::MemberCursor;
 use crate::store::query::Query;
@@ -50,13 +51,22 @@ pub fn begin(context: &Context, log: &OpenLog, query: Query) -> Result<Reading> 
         keep_field(log.shelf(), field);
     }
     let now_ms = context.files.now_ms();
-    let open = || context.files.open_read(&log.paths().log);
+    let open = || open(context, log);
     let job = match query {
-        Query::Rebuild => ReadJob::Rebuild(open()?, log.end(), now_ms),
+        Query::Rebuild => {
+            let (file, end) = open()?;
+            ReadJob::Rebuild(file, end, now_ms)
+        }
         Query::StateAt(at_ms) => ReadJob::StateAt(past(context, log)?, at_ms),
         Query::History(key) => ReadJob::History(past(context, log)?, key),
-        Query::LogEntries => ReadJob::Entries(open()?, log.end()),
-        Query::LogCursor => ReadJob::Cursor(Box::new(LogCursor::new(open()?, log.end()))),
+        Query::LogEntries => {
+            let (file, end) = open()?;
+            ReadJob::Entries(file, end)
+        }
+        Query::LogCursor => {
+            let (file, end) = open()?;
+            ReadJob::Cursor(Box::new(LogCursor::new(file, end)))
+        }
         Query::MemberCursor(selection) => {
             let members = log.shelf().with_state(|state| selection.of_state(state, now_ms))?;
             return Ok(Reading::Answered(Answer::Cursor(Box::new(MemberCursor::new(members)))));
@@ -74,6 +84,19 @@ pub fn begin(context: &Context, log: &OpenLog, query: Query) -> Result<Reading> 
     Ok(Reading::Beside(job))
 }
 
+/// The log to be read, with what it lacks of a transaction, and where that ends.
+fn open(context: &Context, log: &OpenLog) -> Result<(Option<Box<dyn File>>, u64)> {
+    let file = context.files.open_read(&log.paths().log)?;
+    Ok(match log.unfinished() {
+        None => (file, log.end()),
+        Some(unfinished) => {
+            let followed = FollowedLog::new(file, log.end(), &unfinished.lines().bytes);
+            let end = followed.end();
+            (Some(Box::new(followed)), end)
+        }
+    })
+}
+
 fn size(context: &Context, log: &OpenLog) -> Result<Answer> {
     let size_bytes = context.files.stamp(&log.paths().log)?.map_or(0, |stamp| stamp.size_bytes);
     #[expect(clippy::cast_precision_loss, reason = "files are smaller than 2^53 bytes")]
@@ -84,12 +107,9 @@ fn size(context: &Context, log: &OpenLog) -> Result<Answer> {
 /// The log and the old logs that it left behind.
 fn past(context: &Context, log: &OpenLog) -> Result<Past> {
     let (files, paths) = (&*context.files, log.paths());
-    Ok(Past {
-        old: old_logs(files, paths)?,
-        log: files.open_read(&paths.log)?,
-        end: log.end(),
-        name: format!("{}.log", paths.name),
-    })
+    let old = old_logs(files, paths)?;
+    let (log, end) = open(context, log)?;
+    Ok(Past { old, log, end, name: format!("{}.log", paths.name) })
 }
 
 fn keep_field(shelf: &Shelf, field: &str) {
@@ -109,7 +129,7 @@ impl ReadJob {
     pub fn run(self, files: &dyn FileSystem) -> Result<Answer> {
         match self {
             Self::Cursor(cursor) => Ok(Answer::Cursor(cursor)),
-            Self::Whole(snapshot, query) => Ok(query.of_members(snapshot.iter())),
+            Self::Whole(snapshot, query) => Ok(query.of_snapshot(snapshot)),
             Self::Rebuild(None, ..) => Ok(Answer::Texts(object_of([].iter()))),
             Self::Rebuild(Some(mut log), end, now_ms) => {
                 let replayed = replay(&mut *log, end)?;

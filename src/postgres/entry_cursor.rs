@@ -108,7 +108,7 @@ impl Cursor for EntryCursor {
         }
         let wanted = if size_bytes > PIECE_BYTES { self.limit / 2 } else { self.limit * 2 };
         self.limit = wanted.clamp(1, LIMIT_MAX);
-        let text = builder.finish().pieces.pop().unwrap_or_default();
+        let text = builder.finish().into_text();
         let cursor: Option<Box<dyn Cursor>> = if size_bytes == 0 { None } else { Some(self) };
         Ok(EntryPiece { text, cursor })
     }

@@ -286,7 +286,7 @@ impl Cursor for MemberCursor {
                 builder.push(&["[", &member.key, ",", &value, "]"]);
             }
         }
-        let text = builder.finish().pieces.pop().unwrap_or_default();
+        let text = builder.finish().into_text();
         let cursor: Option<Box<dyn Cursor>> = if length == 0 { None } else { Some(self) };
         Ok(EntryPiece { text, cursor })
     }

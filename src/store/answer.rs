@@ -2,7 +2,7 @@
 //!
 //! Invariant: an answer holds no handle of a place except a cursor, which reads by itself.
 
-use crate::data::text::Texts;
+use crate::data::text::{Piece, Texts};
 use crate::store::cursor::{Cursor, EntryPiece};
 
 /// A value for the caller.
@@ -37,7 +37,7 @@ impl Answer {
     pub fn text_bytes(&self) -> usize {
         match self {
             Self::Json(text) => text.len(),
-            Self::Texts(texts) => texts.pieces.first().map_or(0, String::len),
+            Self::Texts(texts) => texts.pieces.first().map_or(0, Piece::size_bytes),
             Self::Piece(piece) => piece.text.len(),
             Self::Conflict(values) => values.iter().flatten().map(String::len).sum(),
             Self::Undefined

@@ -41,7 +41,7 @@ impl Cursor for MemberCursor {
             size_bytes += member.text().len();
             builder.push(&["[", member.key(), ",", member.value(), "]"]);
         }
-        let text = builder.finish().pieces.pop().unwrap_or_default();
+        let text = builder.finish().into_text();
         let cursor: Option<Box<dyn Cursor>> = if size_bytes == 0 { None } else { Some(self) };
         Ok(EntryPiece { text, cursor })
     }

@@ -3,7 +3,7 @@
 //! Invariant: a query reads durable data only, and changes nothing that a caller can see.
 
 use crate::data::json::quote;
-use crate::data::state::{Member, State};
+use crate::data::state::{Member, Snapshot, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::store::answer::Answer;
 use crate::store::selection::Selection;
@@ -148,6 +148,16 @@ impl Query {
             Self::Entries => pairs(members.map(parts)),
             _ => object_of(members),
         })
+    }
+
+    /// The same, of many members.
+    #[must_use]
+    pub fn of_snapshot(&self, members: Snapshot) -> Answer {
+        match self {
+            Self::Entries => Answer::Texts(Texts::of_members(TextKind::Array, members)),
+            Self::All => Answer::Texts(Texts::of_members(TextKind::Object, members)),
+            _ => self.of_members(members.iter()),
+        }
     }
 
     /// The answer from the state as it is now; `None` where the log has to be read.

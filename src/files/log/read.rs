@@ -51,7 +51,7 @@ impl Cursor for LogCursor {
                 }
             }
         }
-        let text = builder.finish().pieces.pop().unwrap_or_default();
+        let text = builder.finish().into_text();
         // The empty piece is the last one: the file is closed here.
         Ok(EntryPiece { text, cursor: if is_empty { None } else { Some(self) } })
     }

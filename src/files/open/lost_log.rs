@@ -37,6 +37,7 @@ use crate::files::open::loaded::{Loaded, load_log};
 use crate::files::open::reconcile::reconcile;
 use crate::files::past::old_logs::old_logs;
 use crate::files::shelf::Shelf;
+use crate::files::transaction::unfinished::Unfinished;
 use crate::vfs::{File, Stamp};
 
 /// What memory has more than the log, and what was logged of it.
@@ -101,6 +102,8 @@ pub struct Evidence<'a> {
     pub mirror: &'a MirrorTracker,
     /// What is known of losses.
     pub lost: &'a LostLog,
+    /// What the log lacks of a transaction.
+    pub unfinished: Option<&'a Unfinished>,
 }
 
 /// Memory, to be logged again.
@@ -247,7 +250,10 @@ impl Evidence<'_> {
             return Ok(true);
         }
         // Written over in place: by nobody of ours. Touched, if all is there.
-        let state = replay(log, u64::MAX)?.state;
+        let mut state = replay(log, u64::MAX)?.state;
+        if let Some(unfinished) = self.unfinished {
+            unfinished.apply(&mut state, |_| false);
+        }
         Ok(self.shelf.with_state(|published| difference(&state, published).is_empty()))
     }
 

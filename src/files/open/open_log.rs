@@ -192,8 +192,9 @@ impl OpenLog {
     }
 
     fn evidence<'a>(&'a mut self, context: &'a Context) -> Evidence<'a> {
-        let Self { shelf, file, mirror, lost, .. } = self;
-        Evidence { context, shelf, file, mirror: mirror.tracker(), lost }
+        let Self { shelf, file, mirror, lost, lacking, .. } = self;
+        let unfinished = if let Lacking::Lines(unfinished) = lacking { Some(&*unfinished) } else { None };
+        Evidence { context, shelf, file, mirror: mirror.tracker(), lost, unfinished }
     }
 }
 
@@ -242,14 +243,18 @@ impl OpenLog {
 
     /// Finds out what the log lacks of a transaction.
     fn read_intent(&mut self, context: &Context) -> Result<()> {
-        let files = &*context.files;
-        let parts = Intent::read(files, &context.data_folder)?.map(|intent| intent.parts).unwrap_or_default();
-        let part = parts.iter().find(|part| part.log == self.paths().name);
-        match part.map(|part| Unfinished::of(files, part, &self.paths().log)).transpose()?.flatten() {
+        match self.find_unfinished(context)? {
             Some(unfinished) => self.lack(context, unfinished),
             None => self.lacking = Lacking::Nothing,
         }
         Ok(())
+    }
+
+    fn find_unfinished(&self, context: &Context) -> Result<Option<Unfinished>> {
+        let files = &*context.files;
+        let parts = Intent::read(files, &context.data_folder)?.map(|intent| intent.parts).unwrap_or_default();
+        let part = parts.iter().find(|part| part.log == self.paths().name);
+        part.map_or(Ok(None), |part| Unfinished::of(files, part, &self.paths().log))
     }
 
     fn lack(&mut self, context: &Context, unfinished: Unfinished) {
@@ -416,7 +421,7 @@ impl OpenLog {
     fn reload(&mut self, context: &Context, before: Before) -> Result<()> {
         self.distrust();
         self.generation += 1;
-        let loaded = self.load(context, &before)?;
+        let mut loaded = self.load(context, &before)?;
         let damages = &loaded.file.mending().damages;
         if context.options.on_corruption == OnCorruption::Refuse
             && let Some(first) = damages.first()
@@ -428,9 +433,14 @@ impl OpenLog {
         // For the metrics alone, so not being able to is no failure.
         let _ = count_old(&*context.files, self.paths(), &self.shelf.metrics);
         self.lost.forget();
+        let unfinished = self.find_unfinished(context)?;
+        if let Some(unfinished) = &unfinished {
+            let edits = loaded.mirror.pending.as_ref().map(|pending| &pending.edits[..]).unwrap_or_default();
+            unfinished.apply(&mut loaded.state, |key| edits.iter().any(|edit| edit.key() == key));
+        }
         self.followers.loaded(context, &mut self.file, &loaded);
+        self.lacking = unfinished.map_or(Lacking::Nothing, Lacking::Lines);
         self.take(loaded, before);
-        self.lacking = Lacking::Unread;
         self.file.keep_witness(&*context.files);
         Ok(())
     }

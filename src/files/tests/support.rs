@@ -651,7 +651,7 @@ impl Session {
     pub fn entries(&mut self) -> Vec<String> {
         let answer = self.call(Work::Read(Query::LogEntries)).expect("the log can be read");
         let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
-        let all: Vec<String> = texts.pieces.iter().flat_map(|piece| list(piece)).collect();
+        let all: Vec<String> = texts.pieces.iter().flat_map(|piece| list(&piece.text())).collect();
         let Ok(Answer::Cursor(mut cursor)) = self.call(Work::Read(Query::LogCursor)) else {
             panic!("no cursor")
         };

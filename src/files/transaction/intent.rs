@@ -35,12 +35,14 @@ use crate::files::log::paths::create_folder;
 use crate::vfs::{FileSystem, Missing, Syncing};
 
 /// See the header of this file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// Of each log that it is about.
     pub parts: Vec<IntentPart>,
 }
 
 /// What one log is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntentPart {
     /// The log.
     pub log: LogName,
@@ -51,6 +53,9 @@ pub struct IntentPart {
     /// What comes behind.
     pub lines: Vec<u8>,
 }
+
+/// What is left of an intent that is over.
+const OVER: &[u8] = b"\n";
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -74,7 +79,12 @@ impl Intent {
 
     /// Reads the intent of a folder; `None` where there is none, or the last one is over.
     pub fn read(files: &dyn FileSystem, data_folder: &Path) -> Result<Option<Self>> {
-        let Some(mut file) = files.open_read(&Self::path(data_folder))? else { return Ok(None) };
+        let path = Self::path(data_folder);
+        // One that is over is no business of readers, who may not be allowed to open it.
+        if files.stamp(&path)?.is_none_or(|found| found.size_bytes <= OVER.len() as u64) {
+            return Ok(None);
+        }
+        let Some(mut file) = files.open_read(&path)? else { return Ok(None) };
         Ok(Self::parse(&read_all(&mut *file, u64::MAX)?))
     }
 
@@ -99,7 +109,8 @@ impl Intent {
         rest.is_empty().then_some(Self { parts })
     }
 
-    /// Writes the intent. Once this is over, the transaction is committed.
+    /// Writes the intent. Once this is over, the transaction is committed. Where it fails, it may be there all the same:
+    /// see `take_back`.
     pub fn write(&self, files: &dyn FileSystem, data_folder: &Path, syncing: Syncing) -> Result<()> {
         let parts = self.parts.iter().map(|part| HeaderPart {
             log: part.log.as_str().to_owned(),
@@ -138,13 +149,16 @@ impl Intent {
     /// Empties it: all logs have their lines, on disk.
     pub fn clear(files: &dyn FileSystem, data_folder: &Path) -> Result<()> {
         match files.open_in_place(&Self::path(data_folder), Missing::Leave)? {
-            Some(mut file) => file.overwrite(b"\n"),
+            Some(mut file) => file.overwrite(OVER),
             None => Ok(()),
         }
     }
 
-    /// Takes back one that could not be written: it must not be found later.
-    pub fn take_back(files: &dyn FileSystem, data_folder: &Path) -> Result<()> {
+    /// Takes back one that could not be written: it must not be found later. Another one that is there stays.
+    pub fn take_back(&self, files: &dyn FileSystem, data_folder: &Path) -> Result<()> {
+        if Self::read(files, data_folder)?.as_ref() != Some(self) {
+            return Ok(());
+        }
         let path = Self::path(data_folder);
         files.remove(&path)?;
         match path.parent() {
@@ -208,7 +222,10 @@ mod tests {
         assert!(Intent::read(&files, data).expect("read").is_none());
         intent().write(&files, data, Syncing::On).expect("written");
         assert!(Intent::read(&files, data).expect("read").is_some());
-        Intent::take_back(&files, data).expect("taken back");
+        let other = Intent { parts: Vec::new() };
+        other.take_back(&files, data).expect("it is not there");
+        assert!(Intent::read(&files, data).expect("read").is_some());
+        intent().take_back(&files, data).expect("taken back");
         assert!(Intent::read(&files, data).expect("read").is_none());
     }
 }

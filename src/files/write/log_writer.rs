@@ -103,9 +103,13 @@ impl LogWriter {
         for _ in 0..MENDS_MAX {
             last = match last {
                 // What others wrote meanwhile comes before them.
-                Ok(Appended::Outdated) => {
-                    self.log.catch_up(context).and_then(|()| self.append_and_publish(context, lines, changes))
-                }
+                Ok(Appended::Outdated) => self.log.catch_up(context).and_then(|()| {
+                    if self.log.unfinished().is_some() {
+                        // The files were read anew, and the lines with them.
+                        return self.append_and_publish(context, &Lines::default(), &[]);
+                    }
+                    self.append_and_publish(context, lines, changes)
+                }),
                 settled => settled,
             };
         }
