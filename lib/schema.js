@@ -83,9 +83,7 @@ class Schema {
   }
 
   #doesNotFit(key, issues) {
-    const shown = issues.slice(0, ISSUES_SHOWN_MAX).map(issueText);
-    if (issues.length > shown.length) shown.push(`and ${issues.length - shown.length} more`);
-    const message = `The value for the key ${quote(key)} in ${this.#where} does not fit its schema: ${shown.join('; ')}`;
+    const message = `The value for the key ${quote(key)} in ${this.#where} does not fit its schema: ${issuesText(issues)}`;
     return Object.assign(typeError('ERR_VALIDATION', message), { issues });
   }
 }
@@ -102,6 +100,12 @@ function issueOf({ message, path = [] }) {
   return { path: Array.from(path, (each) => name(step(each))), message: String(message) };
 }
 
+function issuesText(issues) {
+  const shown = issues.slice(0, ISSUES_SHOWN_MAX).map(issueText);
+  if (issues.length > shown.length) shown.push(`and ${issues.length - shown.length} more`);
+  return shown.join('; ');
+}
+
 function issueText({ path, message }) {
   const cut = message.length > ISSUE_CHARACTERS_MAX ? `${message.slice(0, ISSUE_CHARACTERS_MAX)}…` : message;
   const steps = path.map((step) => {
@@ -112,4 +116,4 @@ function issueText({ path, message }) {
   return place === '' ? visible(cut) : `${place}: ${visible(cut)}`;
 }
 
-module.exports = { Schema };
+module.exports = { issuesText, Schema };

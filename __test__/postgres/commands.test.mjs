@@ -134,6 +134,26 @@ test('undo, import, restore and compact change what they say', { skip }, async (
   assert.equal((await storage.history('players', 'user1')).length >= 3, true, 'older generations are kept');
 });
 
+test('import --validate writes what the schema makes of all values, or nothing', { skip }, async (t) => {
+  const { run, storage } = await someData(t);
+  const folder = await temporaryFolder(t);
+  const [file, schema] = ['guilds.json', 'schema.mjs'].map((name) => path.join(folder, name));
+  await writeFile(
+    schema,
+    `const validate = (value) => (value > 0 ? { value: { n: value } } : { issues: [{ message: 'too small' }] });
+    export default { '~standard': { version: 1, vendor: 'test', validate } };`,
+  );
+  const args = ['import', file, '--log', 'guilds', '--validate', schema, '--yes'];
+  await writeFile(file, '{"8":1,"9":0}');
+  const refused = await run(...args);
+  assert.deepEqual([refused.code, refused.json.error.code], [2, 'ERR_VALIDATION']);
+  assert.deepEqual(refused.json.error.details, ['"9": too small']);
+  assert.deepEqual(await storage.collection('guilds').keys(), ['7']);
+  await writeFile(file, '{"8":1}');
+  assert.equal((await run(...args)).code, 0);
+  assert.deepEqual(await storage.collection('guilds').get('8'), { n: 1 });
+});
+
 test('diff --at compares a server with what it had', { skip }, async (t) => {
   const { storage, run } = await someData(t);
   const then = (await storage.history('players', 'user1')).at(-1).timestamp;

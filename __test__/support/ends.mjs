@@ -1,6 +1,7 @@
 // What the commands make of keys that end by themselves, the same for a folder and for a server.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
@@ -109,10 +110,90 @@ async function setGivesEnds(_, place) {
   }
 }
 
+async function exportsAndImports(t, place) {
+  const { storage, run, text } = place;
+  const { tomorrow } = await aPast(storage);
+  // A property of the name that the column has.
+  await storage.collection('cooldowns').set('record', { expiresAt: 'soon', n: 1 }, { expiresAt: tomorrow });
+  const wanted = [
+    ['lives', 1, tomorrow],
+    ['record', { expiresAt: 'soon', n: 1 }, tomorrow],
+    ['stays', 1, null],
+  ];
+  const folder = await temporaryFolder(t);
+  const plain = await text('export', ...LOG);
+  assert.equal(plain.stderr, '2 keys end by themselves; --expires keeps when.\n');
+  assert.deepEqual(JSON.parse(plain.stdout), Object.fromEntries(wanted));
+  const kept = await text('export', ...LOG, '--expires');
+  assert.equal(kept.stderr, '');
+  assert.deepEqual(JSON.parse(kept.stdout), {
+    lives: { value: 1, expiresAt: tomorrow },
+    record: { value: { expiresAt: 'soon', n: 1 }, expiresAt: tomorrow },
+    stays: { value: 1 },
+  });
+  for (const format of ['json', 'jsonl', 'csv']) {
+    const file = path.join(folder, `all.${format}`);
+    const log = ['--log', `of-${format}`];
+    const imports = (...more) => run('import', file, ...log, '--yes', ...more);
+    // In CSV, a column of one log is of one kind.
+    if (format === 'csv') await storage.collection('cooldowns').set('stays', { n: 1 });
+    if (format === 'csv')
+      await storage.collection('cooldowns').set('lives', { n: 1 }, { expiresAt: tomorrow });
+    const expected = format === 'csv' ? await endsOf(storage) : wanted;
+    assert.equal((await run('export', ...LOG, '--expires', '-o', file)).code, 0);
+    const first = await imports('--expires');
+    assert.deepEqual([first.code, first.json.added], [0, 3], JSON.stringify(first.json));
+    assert.deepEqual(await endsOf(storage, log[1]), expected, format);
+    const again = await imports('--expires');
+    assert.deepEqual([again.json.added, again.json.changed, again.json.same], [0, 0, 3], format);
+    // An end that the log lacks is a difference, and so is one that the file lacks.
+    const collection = storage.collection(log[1]);
+    await collection.set('lives', expected[0][1]);
+    await collection.set('stays', expected[2][1], { expiresAt: tomorrow });
+    assert.equal((await imports('--expires')).json.changed, 2, format);
+    assert.deepEqual(await endsOf(storage, log[1]), expected, format);
+  }
+}
+
+async function importsNothingOver(t, place) {
+  const { storage, run, text } = place;
+  const { tomorrow, yesterday } = await aPast(storage);
+  const file = path.join(await temporaryFolder(t), 'some.jsonl');
+  const lines = [
+    { key: 'lives', value: 1, expiresAt: tomorrow },
+    { key: 'stays', value: 1, expiresAt: yesterday },
+    { key: 'new', value: 1, expiresAt: tomorrow + 0.5 },
+    { key: 'old', value: 1, expiresAt: yesterday },
+  ];
+  await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  // Lines say their ends themselves.
+  const { code, json } = await run('import', file, ...LOG, '--yes');
+  assert.equal(code, 0, JSON.stringify(json));
+  assert.deepEqual([json.added, json.changed, json.same], [1, 0, 1]);
+  assert.deepEqual(json.ended, [
+    { key: 'stays', expiresAt: yesterday },
+    { key: 'old', expiresAt: yesterday },
+  ]);
+  const dry = await text('import', file, ...LOG, '--dry-run', '--replace');
+  assert.match(dry.stdout, /removed +1\n +ended by itself +2, not written/);
+  assert.deepEqual(await endsOf(storage), [
+    ['lives', 1, tomorrow],
+    ['new', 1, tomorrow + 1],
+    ['stays', 1, null],
+  ]);
+  assert.equal((await run('import', file, ...LOG, '--yes', '--replace')).code, 0);
+  assert.deepEqual(
+    (await endsOf(storage)).map(([key]) => key),
+    ['lives', 'new'],
+  );
+}
+
 const TESTS = [
   ['restore: a key ends when it was to, and one that is over is named and left out', restoreKeepsEnds],
   ['undo: the end of that time comes back, and what is over does not', undoKeepsEnds],
   ['set --ttl gives an end, set alone keeps it, and get shows it', setGivesEnds],
+  ['export --expires and import --expires: every form comes back with its ends', exportsAndImports],
+  ['import: what is over is not written, and --replace removes it', importsNothingOver],
 ];
 
 /**

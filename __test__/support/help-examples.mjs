@@ -21,6 +21,10 @@ export async function preparedFolder(t) {
     await cp(dataDir, path.join(folder, copy), { recursive: true });
   await writeFile(path.join(folder, 'token.txt'), 'a-token-of-more-than-16-characters\n');
   await writeFile(path.join(folder, 'all-players.json'), '{"42":{"username":"Ann","totalScore":99}}');
+  await writeFile(
+    path.join(folder, 'schemas.mjs'),
+    "export const players = { '~standard': { version: 1, vendor: 'bot', validate: (value) => ({ value }) } };",
+  );
   await writeFile(path.join(folder, 'new-guilds.csv'), 'key,prefix,games\n125,?,3\n');
   for (const home of [
     '.local/share/bash-completion/completions',

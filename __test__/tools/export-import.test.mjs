@@ -246,7 +246,7 @@ test('import: unusable files are refused before anything is written', async (t) 
   const { dataDir } = await folderWithPlayers(t);
   const place = await temporaryFolder(t);
   const before = await contentsOf(dataDir);
-  for (const [name, text, said] of [
+  for (const [name, text, said, ...more] of [
     ['a.json', '[1]', /does not hold a JSON object/],
     ['b.json', '{"a":', /is not JSON/],
     ['c.jsonl', '{"key":"a","value":1}\n{"key":"a","value":2}\n', /twice/],
@@ -255,10 +255,20 @@ test('import: unusable files are refused before anything is written', async (t) 
     ['f.csv', 'id,score\n1,2\n', /no column 'key'/],
     ['g.txt', 'x', /format .* not known/],
     ['h.csv', 'key,name\r\n"ann","An', /ends within quotes/],
+    ['i.json', '{"a":{"n":1}}', /no value and time of the key "a"/, '--expires'],
+    [
+      'j.json',
+      '{"a":{"value":1,"expiresAt":"soon"}}',
+      /expiresAt of the key "a" that is no time/,
+      '--expires',
+    ],
+    ['k.jsonl', '{"key":"a","value":1,"expiresAt":null}\n', /expiresAt of the key "a" that is no time/],
+    ['l.csv', 'key,n\na,1\n', /no column 'expiresAt'/, '--expires'],
+    ['m.csv', 'key,expiresAt,n\na,soon,1\n', /expiresAt of the key "a" that is no time/, '--expires'],
   ]) {
     const file = path.join(place, name);
     await writeFile(file, text);
-    const { code, stderr } = await runCli(t, ['import', file, dataDir, '--yes']);
+    const { code, stderr } = await runCli(t, ['import', file, dataDir, '--yes', ...more]);
     assert.equal(code, 2, name);
     assert.match(stderr, said);
   }
@@ -340,4 +350,35 @@ test('beside a bot that writes', async (t) => {
   assert.equal(games, stored);
   assert.equal(stderr, '');
   assert.deepEqual(await stateOf(t, dataDir, 'guilds'), { g: { a: 1 } });
+});
+
+test('a file of export --expires that is read without the option is pointed out', async (t) => {
+  const { dataDir } = await folderWithPlayers(t);
+  const file = path.join(await temporaryFolder(t), 'ends.json');
+  await writeFile(file, JSON.stringify({ a: { value: 1 }, b: { value: 2, expiresAt: 4e12 } }));
+  const args = ['import', file, dataDir, '--log', 'things', '--dry-run'];
+  assert.match((await runCli(t, args)).stderr, /without --expires they stay so/);
+  assert.doesNotMatch((await runCli(t, [...args, '--expires'])).stderr, /stay so/);
+});
+
+test('sqlite: with --expires a column says when keys end', {
+  skip: !sqlite && 'this runtime has no node:sqlite',
+}, async (t) => {
+  const { storage, dataDir } = await openStorage(t, Storage);
+  const expiresAt = Date.now() + 86_400_000;
+  await storage.collection('coins').set('a', { n: 1, expiresat: 2 }, { expiresAt });
+  await storage.collection('coins').set('b', { n: 2 });
+  await closeStorage(storage);
+  const output = path.join(await temporaryFolder(t), 'bot.sqlite');
+  assert.equal((await runCli(t, ['export', dataDir, '-o', output, '--expires'])).code, 0);
+  const database = new sqlite.DatabaseSync(output);
+  const rows = database.prepare('SELECT key, expiresAt, n FROM coins ORDER BY key').all();
+  database.close();
+  assert.deepEqual(
+    rows.map((row) => ({ ...row })),
+    [
+      { key: 'a', expiresAt, n: 1 },
+      { key: 'b', expiresAt: null, n: 2 },
+    ],
+  );
 });

@@ -16,8 +16,10 @@ import {
 import path from 'node:path';
 import { loadSqlite, writeSqlite } from '../formats/sqlite.mjs';
 import { writeText } from '../formats/text.mjs';
+import { entriesOf } from '../support/contents.mjs';
 import { Stop, usageError } from '../support/errors.mjs';
 import { plural } from '../support/format.mjs';
+import { endsAt } from '../support/past.mjs';
 import { placeOf, placeOptions } from '../support/place.mjs';
 
 export const summary = 'the data as JSON, JSON lines, CSV or SQLite';
@@ -30,8 +32,9 @@ loads it, to stdout or to --output:
   csv      one row for each key: key, then a column for each property; inner objects and lists as JSON
   sqlite   a database with a table for each log: key, value (JSON), and a column for each simple property
            (needs node:sqlite, Node 22.5 or newer, and --output)
-Of a key that ends by itself, the value is written without that time. With --entries, jsonl gives the log's
-entries instead, which have it (_expires). The file of --output appears only when it is complete.
+Keys that have ended by themselves are left out. With --expires, a key that will end has that time, in milliseconds since
+1970, which \`import --expires\` reads: json is { key: { "value": …, "expiresAt": … }, … } then, the others have expiresAt
+beside the key. With --entries, jsonl gives the log's entries instead, which have it too (_expires). The file of --output appears only when it is complete.
 Nothing of the data is changed, and a bot may be running.
 `;
 export const examples = [
@@ -56,6 +59,7 @@ export const options = {
   },
   output: { type: 'string', short: 'o', value: 'FILE', description: 'write to this file' },
   force: { type: 'boolean', description: 'replace the file if it is there' },
+  expires: { type: 'boolean', description: 'with the times at which keys end by themselves' },
   entries: { type: 'boolean', description: 'the entries of the log instead of its state (jsonl)' },
 };
 
@@ -88,20 +92,33 @@ export async function run({ terminal, options, positionals, cwd, atEnd }) {
     );
   }
   const storage = place.open(atEnd);
+  const { expires = false } = options;
+  const seen = { ends: 0 };
+  const read = async (log) => {
+    const entries = await entriesOf(terminal, storage, log);
+    const ends = await endsAt(terminal, place, { log, atEnd });
+    for (const entry of entries) entry.push(ends.get(entry[0]));
+    seen.ends += entries.filter(([, , end]) => end !== undefined).length;
+    return entries;
+  };
+  const request = { storage, logs, format, ofEntries: options.entries, read, expires };
+  const counts = await write(terminal, { request, output, atEnd });
+  if (!expires && seen.ends > 0)
+    terminal.note(
+      `${plural(seen.ends, 'key ends by itself', 'keys end by themselves')}; --expires keeps when.`,
+    );
+  return output ? done(terminal, { output, format, counts }) : undefined;
+}
+
+// Returns how many rows of each log were written.
+async function write(terminal, { request, output, atEnd }) {
+  const { format } = request;
   if (format === 'sqlite') {
     const sqlite = await loadSqlite();
-    const counts = await throughTemporary(output, atEnd, (file) =>
-      writeSqlite(terminal, sqlite, { file, storage, logs }),
-    );
-    return done(terminal, { output, format, counts });
+    return throughTemporary(output, atEnd, (file) => writeSqlite(terminal, sqlite, { file, ...request }));
   }
-  const request = { storage, logs, format, ofEntries: options.entries };
-  if (output) {
-    const counts = await throughTemporary(output, atEnd, (file) => writeFile(terminal, request, file));
-    return done(terminal, { output, format, counts });
-  }
-  await writeText(terminal, request, (text) => terminal.raw(text, { isRecord: format === 'csv' }));
-  return undefined;
+  if (output) return throughTemporary(output, atEnd, (file) => writeFile(terminal, request, file));
+  return writeText(terminal, request, (text) => terminal.raw(text, { isRecord: format === 'csv' }));
 }
 
 async function writeFile(terminal, request, file) {
@@ -120,6 +137,8 @@ function check(format, options, output) {
     throw usageError(`There is no format '${format}'.`, `The formats: ${FORMATS.join(', ')}.`);
   if (options.entries && format !== 'jsonl')
     throw usageError('--entries needs the format jsonl.', 'Give --format jsonl.');
+  if (options.entries && options.expires)
+    throw usageError('The entries have the times already.', 'Leave out --expires.');
   if (format === 'sqlite' && !output) throw usageError('A database needs a file.', 'Give --output FILE.');
   if (output && !existsSync(path.dirname(output))) {
     throw new Stop(`There is no folder '${path.dirname(output)}'.`, {

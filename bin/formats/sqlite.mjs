@@ -1,7 +1,6 @@
 // Writes logs as an SQLite database.
 
 import { isRecord } from '../../lib/values.mjs';
-import { entriesOf } from '../support/contents.mjs';
 import { Stop } from '../support/errors.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
 import { fieldsOf } from './records.mjs';
@@ -17,8 +16,8 @@ export async function loadSqlite() {
   }
 }
 
-// Writes a database with a table for each log. Returns how many rows each has.
-export async function writeSqlite(terminal, { DatabaseSync }, { file, storage, logs }) {
+// Writes a database with a table for each log. Returns how many rows each has. `read` and `expires` are as for `writeText`.
+export async function writeSqlite(terminal, { DatabaseSync }, { file, logs, read, expires }) {
   const counts = {};
   const database = new DatabaseSync(file);
   const tables = new Set();
@@ -26,12 +25,12 @@ export async function writeSqlite(terminal, { DatabaseSync }, { file, storage, l
     database.exec('BEGIN');
     for (const log of logs) {
       const { name } = log;
-      const entries = await entriesOf(terminal, storage, log);
-      const fields = columnsOf(entries);
-      const insert = createTable(database, tableName(name, tables), fields);
-      const take = ([key, value]) => {
+      const entries = await read(log);
+      const fields = columnsOf(entries, expires);
+      const insert = createTable(database, tableName(name, tables), { fields, expires });
+      const take = ([key, value, end]) => {
         const cells = fields.map((field) => (isRecord(value) ? sqlValue(value[field]) : null));
-        insert.run(key, JSON.stringify(value), ...cells);
+        insert.run(key, JSON.stringify(value), ...(expires ? [sqlValue(end)] : []), ...cells);
       };
       await eachWithProgress(terminal, { name, items: entries, total: entries.length, take });
       counts[name] = entries.length;
@@ -45,8 +44,8 @@ export async function writeSqlite(terminal, { DatabaseSync }, { file, storage, l
 
 // The properties that become columns: those whose values are all simple. SQLite ignores case in names of columns, so of
 // properties that differ only in case the first becomes one.
-function columnsOf(entries) {
-  const taken = new Set(['key', 'value']);
+function columnsOf(entries, expires) {
+  const taken = new Set(['key', 'value', ...(expires ? ['expiresat'] : [])]);
   return fieldsOf(entries).filter((field) => {
     const isSimple = entries.every(
       ([, value]) => !isRecord(value) || !(value[field] !== null && typeof value[field] === 'object'),
@@ -60,10 +59,11 @@ function columnsOf(entries) {
 const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
 // Returns the statement that inserts a row.
-function createTable(database, table, fields) {
+function createTable(database, table, { fields, expires }) {
+  const end = expires ? ', expiresAt INTEGER' : '';
   const columns = fields.map((field) => `, ${quoted(field)}`).join('');
-  database.exec(`CREATE TABLE ${quoted(table)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${columns})`);
-  const marks = fields.map(() => ', ?').join('');
+  database.exec(`CREATE TABLE ${quoted(table)} (key TEXT PRIMARY KEY, value TEXT NOT NULL${end}${columns})`);
+  const marks = ', ?'.repeat(fields.length + (expires ? 1 : 0));
   return database.prepare(`INSERT INTO ${quoted(table)} VALUES (?, ?${marks})`);
 }
 

@@ -1,7 +1,6 @@
 // Writes logs as JSON, JSON lines or CSV.
 
 import { isRecord } from '../../lib/values.mjs';
-import { entriesOf } from '../support/contents.mjs';
 import { csvLine } from '../support/csv.mjs';
 import { bytes } from '../support/format.mjs';
 import { eachWithProgress } from '../support/progress.mjs';
@@ -11,18 +10,19 @@ import { fieldsOf } from './records.mjs';
 // About what a line has beyond its entry: `,"_crc":"12345678"`.
 const CHECKSUM_BYTES = 18;
 
-// Calls `write` with each piece of the text. Returns how many rows of each log it wrote.
-export async function writeText(terminal, { storage, logs, format, ofEntries }, write) {
+// Calls `write` with each piece of the text. Returns how many rows of each log it wrote. `read(log)` gives the entries of a log
+// with the ends of its keys, which are written with `expires`.
+export async function writeText(terminal, { storage, logs, format, ofEntries, read, expires }, write) {
   if (ofEntries) return writeEntries(terminal, storage, logs[0], write);
   const counts = {};
   const isMany = logs.length > 1;
   if (format === 'json' && isMany) write('{');
   for (const [index, log] of logs.entries()) {
     const { name } = log;
-    const entries = await entriesOf(terminal, storage, log);
+    const entries = await read(log);
     counts[name] = entries.length;
     if (format === 'json' && isMany) write(`${index > 0 ? ',' : ''}\n${visibleJson(name)}: `);
-    const texts = { jsonl: lineTexts, csv: csvTexts, json: memberTexts }[format](entries);
+    const texts = { jsonl: lineTexts, csv: csvTexts, json: memberTexts }[format](entries, expires);
     await eachWithProgress(terminal, { name, items: texts, total: entries.length, take: write });
     if (format === 'json') write(entries.length > 0 ? '\n}' : '{}');
     if (format === 'json' && !isMany) write('\n');
@@ -44,27 +44,35 @@ async function writeEntries(terminal, storage, { name, log }, write) {
   return { [name]: rows };
 }
 
-function* lineTexts(entries) {
-  for (const [key, value] of entries) yield `${visibleJson({ key, value })}\n`;
+// JSON leaves out what is undefined.
+function* lineTexts(entries, expires) {
+  for (const [key, value, end] of entries)
+    yield `${visibleJson({ key, value, expiresAt: expires ? end : undefined })}\n`;
 }
 
 // Member by member: the whole text may be longer than V8's longest string.
-function* memberTexts(entries) {
+function* memberTexts(entries, expires) {
   let before = '{';
-  for (const [key, value] of entries) {
-    yield `${before}\n  ${visibleJson(key)}: ${visibleJson(value, 2).replaceAll('\n', '\n  ')}`;
+  for (const [key, value, expiresAt] of entries) {
+    const member = expires ? { value, expiresAt } : value;
+    yield `${before}\n  ${visibleJson(key)}: ${visibleJson(member, 2).replaceAll('\n', '\n  ')}`;
     before = ',';
   }
 }
 
-function* csvTexts(entries) {
+function* csvTexts(entries, expires) {
   const fields = fieldsOf(entries);
   const hasPlain = entries.some(([, value]) => !isRecord(value));
-  yield csvLine(['key', ...(hasPlain ? ['value'] : []), ...fields]);
-  for (const [key, value] of entries) {
+  yield csvLine(['key', ...(expires ? ['expiresAt'] : []), ...(hasPlain ? ['value'] : []), ...fields]);
+  for (const [key, value, end] of entries) {
     const cells = fields.map((field) =>
       isRecord(value) && Object.hasOwn(value, field) ? value[field] : undefined,
     );
-    yield csvLine([key, ...(hasPlain ? [isRecord(value) ? undefined : value] : []), ...cells]);
+    yield csvLine([
+      key,
+      ...(expires ? [end] : []),
+      ...(hasPlain ? [isRecord(value) ? undefined : value] : []),
+      ...cells,
+    ]);
   }
 }

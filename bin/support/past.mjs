@@ -3,7 +3,7 @@
 // The store says the values (`rebuildStateFromLog`). When they end stands in the entries alone, so these are read once more,
 // up to the same one: the last that is not of a later time.
 
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { changesOf } from '../../lib/entries.mjs';
 import { storedEntries } from '../../lib/server-source.mjs';
 import { entriesOf, plainFile } from './contents.mjs';
@@ -69,10 +69,11 @@ export async function endsAt(terminal, place, { log, at, atEnd }) {
   }
   const old = at ? [...log.backups, ...log.archives].sort((one, other) => one.number - other.number) : [];
   const files = [];
-  for (const file of [...old, log.log].filter(Boolean)) files.push(await plainFile(terminal, file, atEnd));
+  for (const file of [...old, log.log].filter(Boolean))
+    files.push(await plainFile(terminal, file, atEnd).catch(unlessGone));
   if (!files.some(namesEnds)) return replay.ends;
   const work = async () => {
-    for (const file of files) await readEnds(file, replay);
+    for (const file of files.filter(Boolean)) await readEnds(file, replay);
   };
   const total = at ? bytesOfHistory(log) : bytesToRead(log);
   await terminal.waiting(`Reading when keys of ${log.name} end`, work(), total);
@@ -132,14 +133,24 @@ class Replay {
   }
 }
 
+// A bot's compaction may remove a backup at any time.
+function unlessGone(error) {
+  if (error.code !== 'ENOENT') throw error;
+  return undefined;
+}
+
 const NAME = Buffer.from('"_expires"');
 const PIECE_BYTES = 1 << 20;
 
 // Whether a file has the name of that property somewhere: most logs do not, and need not be read line by line.
 function namesEnds(file) {
-  // A bot's compaction may have removed a backup by now.
-  if (!existsSync(file)) return false;
-  const handle = openSync(file, 'r');
+  let handle;
+  try {
+    if (file !== undefined) handle = openSync(file, 'r');
+  } catch (error) {
+    unlessGone(error);
+  }
+  if (handle === undefined) return false;
   try {
     const piece = Buffer.alloc(PIECE_BYTES);
     for (let kept = 0; ; ) {
