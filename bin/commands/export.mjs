@@ -32,10 +32,10 @@ loads it, to stdout or to --output:
   csv      one row for each key: key, then a column for each property; inner objects and lists as JSON
   sqlite   a database with a table for each log: key, value (JSON), and a column for each simple property
            (needs node:sqlite, Node 22.5 or newer, and --output)
-Keys that have ended by themselves are left out. With --expires, a key that will end has that time, in milliseconds since
-1970, which \`import --expires\` reads: json is { key: { "value": …, "expiresAt": … }, … } then, the others have expiresAt
-beside the key. With --entries, jsonl gives the log's entries instead, which have it too (_expires). The file of --output appears only when it is complete.
-Nothing of the data is changed, and a bot may be running.
+Keys that have ended by themselves are left out. With --expires, a key that will end has that time, in milliseconds
+since 1970, which \`import --expires\` reads: json is { key: { "value": …, "expiresAt": … }, … } then, the others have
+expiresAt beside the key. With --entries, jsonl gives the log's entries instead, which have it too (_expires). The
+file of --output appears only when it is complete. Nothing of the data is changed, and a bot may be running.
 `;
 export const examples = [
   ['the players as JSON', 'progressive-storage export > all-players.json'],

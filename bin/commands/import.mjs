@@ -20,13 +20,13 @@ data folder or a bot's folder; default: the current folder). First it shows how 
 the same; those that are the same are not written. Keys that the file lacks stay, unless --replace is given. A
 bot may be running. A data folder that is missing or empty is begun.
 
-The keys are written one by one, many with one sync: after an interruption some are written, and a second run
-writes the rest. With --expires the file says when keys end by themselves, as \`export --expires\` writes it; what has
-ended by now is not written, and counted. What is written without an end stays until somebody removes it. With
---validate, each value must fit a schema (zod, valibot, arktype, or another Standard Schema) before anything is written,
-and what the schema makes of it is written. FILE is a JavaScript module whose export of the log's name, or whose default
-export, is the schema; it is run. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else it is
-text. A column that is text in the log stays text.
+The keys are written one by one, many with one sync: after an interruption some are written, and a second run writes
+the rest. With --expires the file says when keys end by themselves, as \`export --expires\` writes it; what has ended
+by now is not written, and counted. What is written without an end stays until somebody removes it. With --validate,
+each value must fit a schema (zod, valibot, arktype, or another Standard Schema) before anything is written, and what
+the schema makes of it is written. MODULE is a file of JavaScript whose export of the log's name, or whose default
+export, is the schema; it is run. In CSV, a column becomes numbers, lists and so on where all its cells are JSON; else
+it is text. A column that is text in the log stays text.
 `;
 export const examples = [
   ['what a file would change', 'progressive-storage import all-players.json --dry-run'],
@@ -47,7 +47,11 @@ export const options = {
     description: 'json, jsonl or csv (default: by the extension of the file)',
   },
   expires: { type: 'boolean', description: 'the file says when keys end by themselves' },
-  validate: { type: 'string', value: 'FILE', description: 'a module with a schema that each value must fit' },
+  validate: {
+    type: 'string',
+    value: 'MODULE',
+    description: 'a module with a schema that each value must fit',
+  },
   replace: { type: 'boolean', description: 'remove the keys that the file lacks' },
   ...confirmOptions,
 };

@@ -24,10 +24,10 @@ The data itself is only read, and a bot may be running. To go back to that time,
 folder in the place of the old one; keep the old one.
 
 The command fails (ERR_NO_HISTORY) where the files of a log do not reach back that far, even where the log began
-later: its earlier data may have been only in its JSON file. With --log, only the named logs are restored; the
-new folder has no others. What was to end by itself later does so there at its time; keys whose time is over by now are
-left out and counted, with --json named. A key that came from a JSON file later may have been in that file at that time: the
-command names such keys, and asks a question that --yes does not answer.
+later: its earlier data may have been only in its JSON file. With --log, only the named logs are restored; the new
+folder has no others. What was to end by itself later does so there at its time; keys whose time is over by now are
+left out and counted, with --json named. A key that came from a JSON file later may have been in that file at that
+time: the command names such keys, and asks a question that --yes does not answer.
 `;
 export const examples = [
   ['how many keys there were two days ago', 'progressive-storage restore --at 2d --into before --dry-run'],
