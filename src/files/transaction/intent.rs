@@ -80,11 +80,15 @@ impl Intent {
     /// Reads the intent of a folder; `None` where there is none, or the last one is over.
     pub fn read(files: &dyn FileSystem, data_folder: &Path) -> Result<Option<Self>> {
         let path = Self::path(data_folder);
-        // One that is over is no business of readers, who may not be allowed to open it.
-        if files.stamp(&path)?.is_none_or(|found| found.size_bytes <= OVER.len() as u64) {
-            return Ok(None);
-        }
-        let Some(mut file) = files.open_read(&path)? else { return Ok(None) };
+        let mut file = match files.open_read(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            // One that is over is no business of readers, who may not be allowed to open it.
+            Err(error) => {
+                let is_over = files.stamp(&path)?.is_some_and(|found| found.size_bytes <= OVER.len() as u64);
+                return if is_over { Ok(None) } else { Err(error) };
+            }
+        };
         Ok(Self::parse(&read_all(&mut *file, u64::MAX)?))
     }
 
