@@ -2,11 +2,11 @@
 // between two logs. `src/files/simulation` has it crash at every call.
 
 import assert from 'node:assert/strict';
-import { cp, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Storage } from '../../index.js';
-import { runCli, runCliJson } from '../support/cli.mjs';
+import { contentsOf, runCli, runCliJson } from '../support/cli.mjs';
 import {
   collect,
   logPath,
@@ -26,17 +26,6 @@ const BOTH = [
   ['coins', 'ann'],
   ['items', 'ann'],
 ];
-
-/** Every file of a folder with its bytes. */
-async function contents(folder) {
-  const names = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = names
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
-  return Object.fromEntries(
-    await Promise.all(files.sort().map(async (file) => [file, await readFile(file, 'base64')])),
-  );
-}
 
 /** A folder in which the log of `items` cannot be made, and a transaction that is committed all the same. */
 async function withoutItems(t) {
@@ -99,7 +88,7 @@ test('what a failing disk keeps from a log counts, and is written first once it 
 
 test('after a crash between two logs, readers see all of it, and reading writes nothing', async (t) => {
   const dataDir = await crashed(t);
-  const before = await contents(dataDir);
+  const before = await contentsOf(dataDir);
   const storage = new Storage({ dataDir });
   assert.equal(await storage.collection('coins').get('ann'), 30);
   assert.deepEqual(await storage.collection('items').entries(), [['ann', ['sword']]]);
@@ -116,7 +105,7 @@ test('after a crash between two logs, readers see all of it, and reading writes 
   );
   assert.deepEqual(await collect(storage.streamLogEntries('items')), entries);
   await storage.close();
-  assert.deepEqual(await contents(dataDir), before);
+  assert.deepEqual(await contentsOf(dataDir), before);
 });
 
 for (const [what, act] of [
