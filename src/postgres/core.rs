@@ -486,6 +486,10 @@ impl<W: Wire> ServerCore<W> {
         let Some(request) = self.unless_held(request) else { return Ok(()) };
         let Request { work: Work::Write(rule), .. } = &request else {
             let is_read = matches!(request.work, Work::Read(_));
+            if !is_read {
+                // What its caller asked before must not see the compacted log.
+                self.pass_reads(|caller| request.ticket.is_of(caller));
+            }
             let side = if is_read { &self.shared.reader } else { &self.shared.keeper };
             side.give(request);
             return Ok(());
