@@ -224,9 +224,9 @@ export interface Dashboard {
 
 /**
  * Starts a web page that shows what a storage does, live: throughput, latencies, logs, compactions, backups, problems,
- * top players, and the history of any key. `/metrics` on the same port is for Prometheus. `/healthz` is for health
- * checks: it answers `ok` or `not ok`, and with the token also what is wrong. The page only reads: it opens no log and
- * changes no file. It keeps the process alive until it is closed.
+ * top players, and the keys of each collection with their values and histories. `/metrics` on the same port is for
+ * Prometheus. `/healthz` is for health checks: it answers `ok` or `not ok`, and with the token also what is wrong. The page
+ * only reads, and changes no file of the data. It keeps the process alive until it is closed.
  *
  * Rejects with `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a wrong option, such as an address of
  * the network without a token, and with the system's code (`EADDRINUSE`, …) when it cannot listen.

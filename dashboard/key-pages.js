@@ -59,8 +59,13 @@ async function* membersFrom(log, prefix, { read, after }) {
     return;
   }
   if (first.done) return;
-  yield first.value;
-  yield* behind;
+  try {
+    yield first.value;
+    yield* behind;
+  } finally {
+    // Also where nobody reads behind the first one.
+    await behind.return();
+  }
 }
 
 /**

@@ -8,7 +8,8 @@ const { isObject, wrongType } = require('./check.js');
 const { entries, setPrototypeOf } = Object;
 const { from } = Array;
 
-const isIterable = (value) => isObject(value) && typeof value[Symbol.iterator] === 'function';
+const isIterable = (value) =>
+  Array.isArray(value) || (isObject(value) && typeof value[Symbol.iterator] === 'function');
 
 /** The keys that a call names, as an array: from an array, a Set, or another iterable. */
 function keyList(keys) {
@@ -28,7 +29,7 @@ function entryList(given) {
   if (!isObject(given) && !Array.isArray(given)) {
     throw wrongType("The argument 'entries'", 'an object, a Map, or an iterable of pairs', given);
   }
-  const pairs = isIterable(given) || Array.isArray(given) ? [...given] : entries(given);
+  const pairs = isIterable(given) ? [...given] : entries(given);
   pairs.forEach(checkPair);
   // Of a key that is there twice, the last value counts.
   return [...new Map(pairs.map(([key, value]) => [key, value]))].flat();
@@ -47,4 +48,4 @@ const placeList = (byPlace, length) => from({ length }, (_, place) => byPlace[pl
 /** The Map of an answer that comes as pairs. */
 const mapOf = (pairs) => pairs.then((pairs) => new Map(pairs));
 
-module.exports = { bare, changeList, entryList, keyList, mapOf, placeList };
+module.exports = { bare, changeList, entryList, isIterable, keyList, mapOf, placeList };

@@ -6,10 +6,8 @@
 
 const native = require('./addon.js');
 const { partsOf } = require('./collection.js');
-const { checkText, isObject, wrongType, wrongValue } = require('./check.js');
-
-const isIterable = (value) =>
-  Array.isArray(value) || (isObject(value) && typeof value[Symbol.iterator] === 'function');
+const { checkText, wrongType, wrongValue } = require('./check.js');
+const { isIterable } = require('./several-keys.js');
 
 /** A place as `{ name, key, schema }`. */
 function placeIn(storage, place, index) {

@@ -266,6 +266,29 @@ test('a reader without the right to write sees the acked updates of a writer', {
   }
 });
 
+test('a reader who may not look into the folder of the store reads the data all the same', {
+  skip: skip || (!isRoot && 'needs root'),
+}, async (t) => {
+  const place = scene(t);
+  const storage = place.open();
+  await storage.updatePlayerStats('user', 'name', 1);
+  await storage.transaction(
+    [
+      ['coins', 'user'],
+      ['items', 'user'],
+    ],
+    () => [1, 2],
+  );
+  await storage.close();
+  fs.chmodSync(place.file('.progressive-storage'), 0o700);
+  const { stdout } = await place.run('without-rights.mjs', [place.data, 'read']);
+  const { players, entries, close } = JSON.parse(stdout);
+  assert.equal(players.error, undefined, JSON.stringify(players.error));
+  assert.equal(players.value.user.totalGames, 1);
+  assert.equal(entries.value.length, 1);
+  assert.equal(close.error, undefined);
+});
+
 const LOCKS = ['lock', 'queue'];
 
 test('nobody without the right to write can open a lock file, also an existing one', {

@@ -158,8 +158,7 @@ impl Folder {
         if self.lock.is_held() && !self.is_intent_unseen {
             return Ok(());
         }
-        let found = self.context.files.stamp(&Intent::path(&self.context.data_folder));
-        match found {
+        match Intent::stamp(&*self.context.files, &self.context.data_folder) {
             Ok(found) => {
                 if found != self.intent {
                     self.intent = found;
@@ -326,11 +325,7 @@ impl Folder {
     fn transact(&mut self, request: Request) {
         let mut requests = vec![request];
         for _ in 0..LOST_LOCKS_MAX {
-            let purpose = self.purpose_of(&requests);
-            requests = self.acquire_for(requests, purpose);
-            if purpose == Purpose::Write && self.lock.is_held() && self.logs.may_be_unfinished() {
-                requests = self.finish_transaction_for(requests);
-            }
+            requests = self.ready_for(requests);
             let Some(Request { log, is_collection, work, size_bytes, ticket }) = requests.pop() else {
                 return;
             };
@@ -374,11 +369,7 @@ impl Folder {
         let mut requests = requests;
         for _ in 0..LOST_LOCKS_MAX {
             // Calls that waited for one of these may be among those that are made anew.
-            let purpose = self.purpose_of(&requests);
-            requests = self.acquire_for(requests, purpose);
-            if purpose == Purpose::Write && self.lock.is_held() && self.logs.may_be_unfinished() {
-                requests = self.finish_transaction_for(requests);
-            }
+            requests = self.ready_for(requests);
             requests = self.run_by_log(requests);
             if requests.is_empty() {
                 return;
@@ -387,6 +378,16 @@ impl Folder {
             self.release();
         }
         self.refuse_all(requests, &Error::locks_removed(&self.context.data_folder));
+    }
+
+    /// Takes the lock for these requests, and finishes a transaction before the first write; gives those that can go on.
+    fn ready_for(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let purpose = self.purpose_of(&requests);
+        let requests = self.acquire_for(requests, purpose);
+        if purpose == Purpose::Write && self.lock.is_held() && self.logs.may_be_unfinished() {
+            return self.finish_transaction_for(requests);
+        }
+        requests
     }
 
     /// Finishes a transaction before anything is written; gives the requests that can go on. Where it cannot be finished,

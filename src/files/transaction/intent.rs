@@ -29,10 +29,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data::name::LogName;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::create_folder;
-use crate::vfs::{FileSystem, Missing, Syncing};
+use crate::vfs::{FileSystem, Missing, Stamp, Syncing};
 
 /// See the header of this file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +77,23 @@ impl Intent {
         data_folder.join(".progressive-storage").join("transaction")
     }
 
+    /// Stamp of the file; `None` also for who may not look into its folder, and so has no lock of it either.
+    pub fn stamp(files: &dyn FileSystem, data_folder: &Path) -> Result<Option<Stamp>> {
+        match files.stamp(&Self::path(data_folder)) {
+            Err(error) if matches!(error.code(), Code::Eacces | Code::Eperm) => Ok(None),
+            found => found,
+        }
+    }
+
     /// Reads the intent of a folder; `None` where there is none, or the last one is over.
     pub fn read(files: &dyn FileSystem, data_folder: &Path) -> Result<Option<Self>> {
-        let path = Self::path(data_folder);
-        let mut file = match files.open_read(&path) {
+        let mut file = match files.open_read(&Self::path(data_folder)) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
             // One that is over is no business of readers, who may not be allowed to open it.
             Err(error) => {
-                let is_over = files.stamp(&path)?.is_some_and(|found| found.size_bytes <= OVER.len() as u64);
+                let found = Self::stamp(files, data_folder)?;
+                let is_over = found.is_none_or(|found| found.size_bytes <= OVER.len() as u64);
                 return if is_over { Ok(None) } else { Err(error) };
             }
         };
