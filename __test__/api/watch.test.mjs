@@ -186,6 +186,23 @@ test('a storage that is closed ends it, behind the changes that were made', asyn
   assert.throws(() => collection.watch(), { code: 'ERR_STORAGE_CLOSED' });
 });
 
+test('what was called just before the storage was closed is seen, too', async (t) => {
+  const { storage, collection } = await openCollection(t, Storage);
+  const stream = collection.watch();
+  const heard = [];
+  collection.watch(undefined, ({ key }) => heard.push(key));
+  await collection.set('a', 1);
+  const pending = [collection.set('b', 2), collection.set('c', 3)];
+  const closed = storage.close();
+  await assert.rejects(collection.set('d', 4), { code: 'ERR_STORAGE_CLOSED' });
+  await Promise.all(pending);
+  await closed;
+  const changes = [];
+  for await (const { key } of stream) changes.push(key);
+  assert.deepEqual(changes, ['a', 'b', 'c']);
+  assert.deepEqual(heard, ['a', 'b', 'c']);
+});
+
 test('a listener gets each change until it is ended', async (t) => {
   const { collection } = await openCollection(t, Storage);
   const heard = [];

@@ -709,7 +709,7 @@ pub fn open_watch<'scope>(
         let filter = filter(js, key.into(), prefix.into())?;
         let handle = collection.slot.handle(js)?;
         handle.store()?;
-        let watch = Watch::new(&*Environment::of(js)?, handle, collection.log.clone(), filter);
+        let watch = Watch::new(&*Environment::of(js)?, &handle, collection.log.clone(), filter);
         Ok(ChangeReader { watch })
     })
 }

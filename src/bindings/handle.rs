@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use super::environment::{Environment, Then};
@@ -12,6 +12,7 @@ use super::js::{Fallible, Js, Value};
 use super::options::Config;
 use super::rotation::Rotating;
 use super::store::{Store, backend_for};
+use super::watch::{LastLooks, Watch};
 use crate::error::{Error, Result};
 
 /// What a `Storage` object has; the store may be shared with others.
@@ -24,6 +25,8 @@ pub struct Handle {
     pub data_folder: Option<PathBuf>,
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
+    /// Those who have to look for changes once more when it is closed.
+    watches: RefCell<Vec<Weak<Watch>>>,
 }
 
 impl Handle {
@@ -39,12 +42,22 @@ impl Handle {
         store.more_handles();
         let rotation = config.rotation.clone().map(Rotating::new).map(Rc::new);
         let data_folder = config.place.data_folder().map(Path::to_owned);
-        Ok(Rc::new(Self { hub, rotation, data_folder, store: RefCell::new(Some(store)) }))
+        let store = RefCell::new(Some(store));
+        Ok(Rc::new(Self { hub, rotation, data_folder, store, watches: RefCell::default() }))
     }
 
     /// The store, unless this handle was closed.
     pub fn store(&self) -> Result<Rc<Store>> {
         self.store.borrow().clone().ok_or_else(Error::closed)
+    }
+
+    /// A watch looks for changes here. In a folder they are noted with the writing.
+    pub fn is_watched(&self, watch: &Rc<Watch>) {
+        if self.data_folder.is_none() {
+            let mut all = self.watches.borrow_mut();
+            all.retain(|known| known.strong_count() > 0);
+            all.push(Rc::downgrade(watch));
+        }
     }
 
     /// Refuses further calls; the promise resolves when the earlier ones are finished.
@@ -60,7 +73,7 @@ impl Handle {
         };
         let backend = Arc::clone(&store.backend);
         store.fewer_handles();
-        let user = Rc::clone(&store);
+        let (user, used) = (Rc::clone(&store), Rc::clone(&store));
         let then = Then::Do(Box::new(move |environment, js, answer| {
             let is_last = !store.has_handles();
             if is_last {
@@ -76,9 +89,15 @@ impl Handle {
             drop(store);
             js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
         }));
-        let ticket = environment.ticket(js, &user, then);
-        // So that the threads end at once when the backend is dropped.
-        backend.close(ticket);
+        let close = move |environment: &Rc<Environment>, js: Js<'_>| {
+            let ticket = environment.ticket(js, &user, then);
+            // So that the threads end at once when the backend is dropped.
+            drop(user);
+            backend.close(ticket);
+        };
+        // What was called before is looked for by then.
+        let watches = self.watches.take().into_iter().filter_map(|watch| watch.upgrade()).collect();
+        LastLooks::take(js, environment, (used, watches), Box::new(close));
         Ok(promise)
     }
 }

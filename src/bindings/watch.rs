@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Invariant: a watch does not keep its store in use, nor the event loop but while it looks. One that has ended is forgotten
-//! by the place.
+//! by the place. Where a place has to ask for changes, closing waits for one more look behind all that was called.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,6 +16,7 @@ use super::environment::{Environment, Then};
 use super::handle::Handle;
 use super::js::{Fallible, Js, Value};
 use super::outlet::{EnvironmentOutlet, ForThread, Reason, WatchId};
+use super::store::Store;
 use crate::data::name::LogName;
 use crate::error::Result;
 use crate::store::answer::Answer;
@@ -56,16 +57,80 @@ pub struct Watch {
     watcher: Arc<Watcher>,
     /// Where a place has to ask for changes: from where on.
     cursor: RefCell<Option<Box<dyn Cursor>>>,
+    is_looking: Cell<bool>,
+    /// Its storage is closed once this look, and one more, are over.
+    last: RefCell<Option<Rc<LastLooks>>>,
+}
+
+type Close = Box<dyn FnOnce(&Rc<Environment>, Js<'_>)>;
+
+/// A storage that is being closed, and the looks that come before it.
+pub struct LastLooks {
+    store: Rc<Store>,
+    /// How many watches have not asked for theirs.
+    left: Cell<usize>,
+    close: RefCell<Option<Close>>,
+}
+
+impl LastLooks {
+    /// When all that was called is done, has each watch look once more; closes behind those looks.
+    pub fn take(
+        js: Js<'_>,
+        environment: &Rc<Environment>,
+        (store, watches): (Rc<Store>, Vec<Rc<Watch>>),
+        close: Close,
+    ) {
+        if watches.is_empty() {
+            return close(environment, js);
+        }
+        let backend = Arc::clone(&store.backend);
+        let used = Rc::clone(&store);
+        let then = Then::Do(Box::new(move |environment, js, answer: Result<Answer>| {
+            // Without a server there is nothing to be seen.
+            let watches = if answer.is_ok() { watches } else { Vec::new() };
+            let left = Cell::new(watches.len() + 1);
+            let last = Rc::new(Self { store, left, close: RefCell::new(Some(close)) });
+            for watch in watches {
+                if watch.is_looking.get() {
+                    // What was called during a look is behind it.
+                    watch.last.replace(Some(Rc::clone(&last)));
+                } else {
+                    watch.look_last(js, environment, &last);
+                }
+            }
+            last.one_less(js, environment);
+        }));
+        backend.flush(environment.ticket(js, &used, then));
+    }
+
+    /// A watch has asked.
+    fn one_less(&self, js: Js<'_>, environment: &Rc<Environment>) {
+        if self.left.replace(self.left.get() - 1) == 1
+            && let Some(close) = self.close.take()
+        {
+            close(environment, js);
+        }
+    }
 }
 
 impl Watch {
     /// A watch that begins with its first look.
-    pub fn new(environment: &Environment, handle: Rc<Handle>, log: LogName, filter: Filter) -> Rc<Self> {
+    pub fn new(environment: &Environment, handle: &Rc<Handle>, log: LogName, filter: Filter) -> Rc<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let bell = ThreadBell { thread: Arc::downgrade(&environment.outlet), watch: id };
         let watcher = Watcher::new(filter, Box::new(bell));
-        Rc::new(Self { id, handle, log, watcher, cursor: RefCell::default() })
+        let watch = Rc::new(Self {
+            id,
+            handle: Rc::clone(handle),
+            log,
+            watcher,
+            cursor: RefCell::default(),
+            is_looking: Cell::default(),
+            last: RefCell::default(),
+        });
+        handle.is_watched(&watch);
+        watch
     }
 
     /// Its name in JavaScript.
@@ -97,28 +162,53 @@ impl Watch {
     ) -> Fallible<'scope, Value<'scope>> {
         let store = self.handle.store()?;
         let (deferred, promise) = js.promise()?;
+        let settle = move |js: Js<'_>, answer: Result<()>| {
+            js.settle(deferred, answer.map_err(Into::into).and_then(|()| js.undefined()));
+        };
+        self.ask(js, environment, &store, settle);
+        Ok(promise)
+    }
+
+    /// Looks once more, for a storage that is being closed. One that fails finds nothing.
+    fn look_last(self: &Rc<Self>, js: Js<'_>, environment: &Rc<Environment>, last: &LastLooks) {
+        if !self.watcher.has_ended() {
+            self.ask(js, environment, &last.store, |_, _| {});
+        }
+        last.one_less(js, environment);
+    }
+
+    fn ask(
+        self: &Rc<Self>,
+        js: Js<'_>,
+        environment: &Rc<Environment>,
+        store: &Rc<Store>,
+        settle: impl FnOnce(Js<'_>, Result<()>) + 'static,
+    ) {
         let this = Rc::clone(self);
-        let then = Then::Do(Box::new(move |_, js, answer: Result<Answer>| {
+        let then = Then::Do(Box::new(move |environment, js, answer: Result<Answer>| {
             let answer = answer.map(|answer| match answer {
                 Answer::Cursor(cursor) | Answer::Piece(EntryPiece { cursor: Some(cursor), .. }) => {
                     this.cursor.replace(Some(cursor));
                 }
                 _ => {}
             });
+            this.is_looking.set(false);
+            if let Some(last) = this.last.take() {
+                this.look_last(js, environment, &last);
+            }
             if this.watcher.has_ended() {
                 this.cursor.take();
             }
-            js.settle(deferred, answer.map_err(Into::into).and_then(|()| js.undefined()));
+            settle(js, answer);
         }));
-        let ticket = environment.ticket(js, &store, then);
+        self.is_looking.set(true);
+        let ticket = environment.ticket(js, store, then);
         if let Some(cursor) = self.cursor.take() {
-            store.backend.read_on(cursor, ticket);
-            return Ok(promise);
+            return store.backend.read_on(cursor, ticket);
         }
         let work = Work::Read(Query::Changes(WatcherRef(Arc::clone(&self.watcher))));
         let log = self.log.clone();
         store.backend.call(Request { log, is_collection: true, work, size_bytes: 0, ticket });
-        Ok(promise)
     }
 
     /// The next changes that wait, as an array; undefined where none do.
