@@ -8,6 +8,7 @@
 //   options       as in util.parseArgs, each with a `description` (and a `value` to show)
 //   positionals   { min, max }
 //   run(context)  does the work; returns an exit code, or nothing for 0
+// All but `build` find a binary that loads, or end with the error that says why there is none.
 // Invariant: however a command ends, everything that it registered with `atEnd` runs, in reverse order.
 
 import { createRequire } from 'node:module';
@@ -93,7 +94,8 @@ class Run {
       process.stdout.write(`${packageVersion()}\n`);
       return EXIT.ok;
     }
-    loadAddon();
+    const commandName = name === 'help' ? rest[0] : name;
+    if (commandName !== 'build') loadAddon();
     const isOverview = name === '--help' || name === '-h' || (name === 'help' && rest.length === 0);
     if (name === undefined || isOverview) {
       const summaries = [];
@@ -101,7 +103,6 @@ class Run {
       process.stdout.write(overview(summaries));
       return name === undefined ? EXIT.usage : EXIT.ok;
     }
-    const commandName = name === 'help' ? rest[0] : name;
     const command = await loadCommand(commandName);
     if (name === 'help' || rest.includes('--help') || rest.includes('-h')) {
       process.stdout.write(commandHelp(commandName, command));

@@ -17,8 +17,8 @@ const LOCK_FILES = {
   'pnpm-lock.yaml': 'pnpm',
   'bun.lock': 'bun',
 };
-
-const BUILD = `With Rust (https://rustup.rs) on this machine: npm rebuild ${NAME} --foreground-scripts`;
+/** How each of them runs a program of an installed package. */
+const RUNNERS = { npm: 'npx', yarn: 'yarn', pnpm: 'pnpm exec', bun: 'bunx' };
 
 /**
  * The error to throw in place of the loader's own, with code ERR_NATIVE_BINDING. What the system said is in its text;
@@ -180,7 +180,10 @@ function lockFile() {
   }
 }
 
-const installAgain = () => `rm -rf node_modules && ${lockFile()?.manager ?? 'npm'} install`;
+const managerHere = () => lockFile()?.manager ?? 'npm';
+const installAgain = () => `rm -rf node_modules && ${managerHere()} install`;
+const buildHere = () =>
+  `With Rust (https://rustup.rs) on this machine: ${RUNNERS[managerHere()]} ${NAME} build`;
 
 /**
  * Whether a lock file has an entry of its own for a package. Its bare name does not tell: the entry of this package
@@ -233,10 +236,10 @@ function diagnoseSystem() {
   if (process.arch === 'ia32') {
     return {
       why: 'this Node.js is a 32-bit build, for which there is none.',
-      help: ['Install a 64-bit Node.js (https://nodejs.org), then: npm install', BUILD],
+      help: ['Install a 64-bit Node.js (https://nodejs.org), then: npm install', buildHere()],
     };
   }
-  return { why: `there is none for ${process.platform} on ${process.arch}.`, help: [BUILD] };
+  return { why: `there is none for ${process.platform} on ${process.arch}.`, help: [buildHere()] };
 }
 
 function diagnoseMissing({ wanted }) {
@@ -248,7 +251,7 @@ function diagnoseMissing({ wanted }) {
     };
   }
   if (!ownManifest.optionalDependencies) {
-    return { why: 'this was installed from its sources and has not been built.', help: [BUILD] };
+    return { why: 'this was installed from its sources and has not been built.', help: [buildHere()] };
   }
   const switchedOff = optionalSwitchedOff();
   if (switchedOff) {
@@ -265,7 +268,7 @@ function diagnoseMissing({ wanted }) {
       why: `the lock file was made on another system and does not name the package ${name}.`,
       help: [
         `rm -rf node_modules ${path.basename(lock.file)} && ${lock.manager} install   (in ${folder}${lock.manager === 'npm' ? `; ${known}` : ''})`,
-        BUILD,
+        buildHere(),
       ],
     };
   }
@@ -282,7 +285,7 @@ function diagnoseMissing({ wanted }) {
     why: `the package ${name} is not installed.`,
     help: [
       `${installAgain()}   (without --no-optional and --omit=optional: the binary is an optional package)`,
-      BUILD,
+      buildHere(),
     ],
   };
 }
@@ -292,7 +295,7 @@ function diagnoseFile({ file, result }) {
   if (needed) {
     return {
       why: `it needs glibc ${needed[1]} and this system has ${glibcVersion() || 'none'}.`,
-      help: ['Use a newer system, such as Debian 9, Ubuntu 16.04, RHEL 7 or later.', BUILD],
+      help: ['Use a newer system, such as Debian 9, Ubuntu 16.04, RHEL 7 or later.', buildHere()],
     };
   }
   const mount = noexecMount(file);
@@ -331,7 +334,7 @@ function diagnoseFile({ file, result }) {
       help: [`See that the disk is not full, then: ${installAgain()}`],
     };
   }
-  return { why: 'the system refused it.', help: [`On this machine: ${installAgain()}`, BUILD] };
+  return { why: 'the system refused it.', help: [`On this machine: ${installAgain()}`, buildHere()] };
 }
 
 module.exports.CODE = CODE;

@@ -94,7 +94,7 @@ test('no binary: the error says what is missing, where, on which machine, and wh
     assert.ok(message.includes(`${process.platform} ${process.arch}`), message);
     assert.ok(message.includes(process.version), message);
     assert.ok(message.includes('rm -rf node_modules && npm install'), message);
-    assert.ok(message.includes(`npm rebuild ${NAME}`), message);
+    assert.ok(message.includes(`npx ${NAME} build`), message);
   }
 });
 
@@ -152,6 +152,8 @@ for (const [lock, text] of Object.entries(LOCK_FILES)) {
     assert.ok(message.includes('the lock file was made on another system'), message);
     const manager = { 'package-lock.json': 'npm' }[lock] ?? lock.split(/[.-]/)[0];
     assert.ok(message.includes(`rm -rf node_modules ${lock} && ${manager} install`), message);
+    const runner = { npm: 'npx', pnpm: 'pnpm exec', bun: 'bunx' }[manager] ?? manager;
+    assert.ok(message.includes(`: ${runner} ${NAME} build`), message);
     // The error does not name a lock file with the right package.
     await writeFile(path.join(bot, lock), text(named, named));
     const other = await load(t, bot);
@@ -175,7 +177,7 @@ test('a system without a published package, and a 32-bit Node', async (t) => {
   assert.ok(strange.includes('there is none for sunos on x64'), strange);
   const riscv = await load(t, bot, { as: { platform: 'linux', arch: 'riscv64' } });
   assert.ok(riscv.includes('there is none for linux on riscv64'), riscv);
-  assert.ok(riscv.includes(`npm rebuild ${NAME}`), riscv);
+  assert.ok(riscv.includes(`npx ${NAME} build`), riscv);
   const narrow = await load(t, bot, { as: { platform: 'linux', arch: 'ia32' } });
   assert.ok(narrow.includes('this Node.js is a 32-bit build'), narrow);
 });
@@ -363,20 +365,20 @@ test('a real noexec mount is named', async (t) => {
 
 // --- Building the binary where none loads ---
 
-// Runs npm's install script like `npm rebuild`, with the test's own `cargo` first in the PATH, or without any.
-async function rebuild(t, bot, cargo) {
+// Runs `progressive-storage build` as it is installed, with the test's own `cargo` first in the PATH, or without any.
+async function build(t, bot, cargo, ...args) {
   const programs = await temporaryFolder(t);
   const installed = path.join(bot, 'node_modules', NAME);
-  for (const name of ['scripts/install.js', 'scripts/rust.js', 'Cargo.toml']) {
-    await cp(path.join(repositoryRoot, name), path.join(installed, name));
+  for (const name of ['bin', 'Cargo.toml']) {
+    await cp(path.join(repositoryRoot, name), path.join(installed, name), { recursive: true });
   }
   if (cargo) await writeFile(path.join(programs, 'cargo'), `#!/bin/sh\n${cargo}\n`, { mode: 0o755 });
   return runScript(t, {
-    file: path.join(installed, 'scripts', 'install.js'),
+    file: path.join(installed, 'bin', 'progressive-storage.mjs'),
+    args: ['build', ...args],
     cwd: bot,
     env: {
       PATH: cargo ? `${programs}:${process.env.PATH}` : programs,
-      npm_command: 'rebuild',
       npm_config_omit: '',
       NAPI_RS_NATIVE_LIBRARY_PATH: '',
     },
@@ -385,35 +387,64 @@ async function rebuild(t, bot, cargo) {
 
 const noShell = process.platform === 'win32' && 'the stand-in for cargo is a shell script';
 
-test('a rebuild without Rust, or with one that is too old, says so', { skip: noShell }, async (t) => {
+test('build without Rust, or with one that is too old, says so', { skip: noShell }, async (t) => {
   const bot = await botWithoutBinary(t);
   for (const [cargo, says] of [
     [null, /cargo was not found\. Install it from https:\/\/rustup\.rs/],
     ['echo "cargo 1.63.0 (fd9c4297c 2022-07-01)"', /Rust 1\.\d+ or newer is needed; this is cargo 1\.63\.0/],
     ['echo "no default toolchain is configured" >&2; exit 1', /cargo does not run: no default toolchain/],
+    ['[ "$1" = --version ] && echo "cargo 1.99.0" && exit; exit 9', /cargo ended with 9|`cc` was not found/],
   ]) {
-    const { code, stderr } = await rebuild(t, bot, cargo);
-    assert.equal(code, 1);
+    const { code, stdout, stderr } = await build(t, bot, cargo);
+    assert.equal(code, 3);
+    assert.equal(stdout, '');
     assert.match(stderr, says);
+    const { stdout: told } = await build(t, bot, cargo, '--json');
+    assert.equal(JSON.parse(told).error.code, 'ERR_NOT_BUILT');
   }
 });
 
-test('a rebuild puts the binary in place, and leaves nothing else', { skip: noShell }, async (t) => {
+const CARGO = `if [ "$1" = --version ]; then echo "cargo 1.99.0"; exit; fi`;
+
+test('build puts the binary in place, and leaves nothing else', { skip: noShell }, async (t) => {
   const bot = await botWithoutBinary(t);
   const installed = path.join(bot, 'node_modules', NAME);
   const library = path.join(installed, 'target', 'release', 'libstore.so');
   const artifact = { reason: 'compiler-artifact', target: { kind: ['cdylib'] }, filenames: [library] };
-  const { code, stdout, stderr } = await rebuild(
+  const { code, stdout, stderr } = await build(
     t,
     bot,
-    `if [ "$1" = --version ]; then echo "cargo 1.99.0"; exit; fi
+    `${CARGO}
      mkdir -p '${path.dirname(library)}'
      cp '${path.join(repositoryRoot, builtBinary)}' '${library}'
      echo '${JSON.stringify(artifact)}'`,
   );
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /built progressive-storage\./);
-  assert.ok(existsSync(path.join(installed, builtBinary)));
-  assert.ok(!existsSync(path.join(installed, 'target')));
+  assert.match(stdout, /Built .*progressive-storage\..*\.node\. It loads\./);
+  assert.deepEqual(
+    (await readdir(installed)).sort(),
+    ['Cargo.toml', 'bin', 'index.js', 'lib', 'package.json', builtBinary].sort(),
+  );
   assert.equal(await load(t, bot), null);
+  // With a binary, there is nothing to do.
+  const again = await build(t, bot, null);
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stdout, /There is nothing to build/);
+});
+
+test('build says when what was built does not load', { skip: noShell }, async (t) => {
+  const bot = await botWithoutBinary(t);
+  const library = path.join(bot, 'libstore.so');
+  await writeFile(library, 'not a binary');
+  const artifact = { reason: 'compiler-artifact', target: { kind: ['cdylib'] }, filenames: [library] };
+  const { code, stderr } = await build(t, bot, `${CARGO}\necho '${JSON.stringify(artifact)}'`);
+  assert.equal(code, 3);
+  assert.match(stderr, /what was built does not load/);
+});
+
+test('build tells its help without a binary', async (t) => {
+  const bot = await botWithoutBinary(t);
+  const { code, stdout, stderr } = await build(t, bot, null, '--help');
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /from the Rust sources in the package/);
 });

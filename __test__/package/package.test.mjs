@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -261,4 +261,17 @@ test('a closed Storage refuses calls, and leaves the others alone', async (t) =>
   assert.equal((await again.storage.getPlayerStats('u')).totalGames, 1);
   await again.storage[Symbol.asyncDispose]();
   await assert.rejects(again.storage.loadPlayers(), { code: 'ERR_STORAGE_CLOSED' });
+});
+
+test('no install runs a script: managers refuse them, or ask', async () => {
+  const platforms = await readdir(path.join(repositoryRoot, 'npm'));
+  assert.ok(platforms.length > 0);
+  for (const folder of ['.', ...platforms.map((name) => path.join('npm', name))]) {
+    const at = path.join(repositoryRoot, folder);
+    const { scripts = {}, gypfile } = JSON.parse(await readFile(path.join(at, 'package.json'), 'utf8'));
+    const own = ['preinstall', 'install', 'postinstall', 'prepare'].filter((name) => name in scripts);
+    assert.deepEqual(own, [], folder);
+    // npm would run node-gyp for these.
+    assert.ok(!gypfile && !existsSync(path.join(at, 'binding.gyp')), folder);
+  }
 });

@@ -19,6 +19,7 @@ const BAR = /^.* (?:\[[#·]{24}\] \d+ % )?[\d.,]+(?: [KMG]?i?B)? · .*\/s|^.* �
 // file, `services` says whose service files the bot has, where that matters, and only Ctrl-C ends one with `isForever`.
 const COMMANDS = {
   adopt: { args: ['.', '--yes'], services: 'old' },
+  build: { args: [], bar: false },
   compact: { args: [] },
   completion: { args: ['bash'], bar: false },
   dashboard: { args: ['--port', '0'], isForever: true, bar: false },

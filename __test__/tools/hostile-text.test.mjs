@@ -78,6 +78,7 @@ async function copyOf(t) {
 const KEY = HOSTILE[0];
 const COMMANDS = {
   adopt: [['adopt', '--yes', '--accept-differences']],
+  build: [['build']],
   compact: [['compact']],
   completion: [['completion', 'bash']],
   dashboard: [],

@@ -98,8 +98,8 @@ after(async () => {
 });
 
 test('every command has its row here', () => {
-  // `postgres` takes no place but a server, and `completion` none.
-  assert.deepEqual([...Object.keys(COMMANDS), 'completion', 'postgres'].sort(), commandNames());
+  // `postgres` takes no place but a server, `build` and `completion` none.
+  assert.deepEqual([...Object.keys(COMMANDS), 'build', 'completion', 'postgres'].sort(), commandNames());
 });
 
 const rows = [

@@ -1,14 +1,14 @@
-// Whether Rust and a C compiler are installed, and Rust is new enough to build the addon. npm's install script and the
-// development scripts use this.
+// Whether Rust and a C compiler are installed, and Rust is new enough to build the addon. `build` and the development
+// scripts use this.
 
-const { spawnSync } = require('node:child_process');
-const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const MANIFEST = new URL('../../Cargo.toml', import.meta.url);
 
 /** Why the addon cannot be built here, as a sentence; null where Rust is new enough. */
-function whyNoRust() {
-  const manifest = readFileSync(join(__dirname, '..', 'Cargo.toml'), 'utf8');
-  const wanted = /^rust-version = "(.+)"$/m.exec(manifest)[1];
+export function whyNoRust() {
+  const wanted = /^rust-version = "(.+)"$/m.exec(readFileSync(MANIFEST, 'utf8'))[1];
   const { error, status, stdout, stderr } = spawnSync('cargo', ['--version'], { encoding: 'utf8' });
   if (error?.code === 'ENOENT') {
     return `Rust ${wanted} or newer is needed, and cargo was not found. Install it from https://rustup.rs, open a new terminal and try again.`;
@@ -27,9 +27,7 @@ function isOlder(found, wanted) {
 }
 
 /** That no linker is installed, as a sentence; null where there is one. Rust links with `cc`; crates compile C with it. */
-function whyNoLinker() {
+export function whyNoLinker() {
   if (process.platform === 'win32' || spawnSync('cc', ['--version']).error?.code !== 'ENOENT') return null;
   return 'Building needs a C compiler and its linker, and `cc` was not found. Debian, Ubuntu: apt install build-essential. Alpine: apk add build-base. Fedora: dnf install gcc. macOS: xcode-select --install.';
 }
-
-module.exports = { whyNoLinker, whyNoRust };
