@@ -24,7 +24,6 @@ const PROGRAMS = {
   '.ci/run': {},
   sudo: { system: true, reason: "installs Debian's packages on this machine; --system runs it" },
   docker: { needs: ['docker', 'info'], reason: 'needs a Docker daemon, and there is none here' },
-  gh: { needs: ['false'], reason: "writes to GitHub's releases, which are only there" },
 };
 
 /** Steps with a need that their programs do not show, by a text that is in their job and step. */
