@@ -23,9 +23,10 @@ const runtimes = join(folder, 'runtimes');
 
 export const binaryOf = (platform) => join(folder, `progressive-storage.${platform}.node`);
 
+// The package's own JavaScript loads the binary that the variable NAPI_RS_NATIVE_LIBRARY_PATH names.
 const SMOKE = `
   const assert = require('node:assert');
-  const ps = require(process.env.NAPI_RS_NATIVE_LIBRARY_PATH);
+  const ps = require(${JSON.stringify(root)});
   const dataDir = require('node:fs').mkdtempSync(require('node:path').join(require('node:os').tmpdir(), 'smoke-'));
   (async () => {
     const storage = new ps.Storage({ dataDir });
