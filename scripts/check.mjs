@@ -1,5 +1,5 @@
-// `npm run check`: what must pass before a commit, in CI too: format, lints, all tests, and the package as a user
-// installs it.
+// `npm run check`: what must pass before a commit, in CI too: format, lints, licences and advisories, all tests, and
+// the package as a user installs it.
 
 import { execFileSync } from 'node:child_process';
 import { fail, prepare, root, run, runTool } from './tools.mjs';
@@ -19,6 +19,9 @@ step('lints');
 run('cargo', ['clippy', '--all-targets', '--all-features', '--quiet', '--', '-D', 'warnings']);
 
 run(process.execPath, ['scripts/lint-workflows.mjs']);
+
+step('supply chain');
+run(process.execPath, ['scripts/check-supply.mjs']);
 
 step('tests');
 await import('./test.mjs');
