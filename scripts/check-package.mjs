@@ -1,5 +1,5 @@
 // Checks the package as a user gets it:
-//   1. packs it, and compares its files with the list;
+//   1. packs it and the platforms' packages, and compares their files with the lists;
 //   2. checks its manifest and types as bundlers and TypeScript read them (publint, arethetypeswrong);
 //   3. installs it with this machine's binary into an empty project;
 //   4. loads it as a bot does: by `require`, by `import` and by its subpaths.
@@ -28,6 +28,9 @@ const LIST = 'scripts/packed-files.txt';
 /** A few per cent above what it is: sources, documents and JavaScript, each with its header. */
 const SIZE_MAX_BYTES = 730 * 1024;
 
+/** What each platform's package has beside its binary. */
+const BESIDE_BINARY = ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'package.json'];
+
 const npm = (args, cwd) =>
   execFileSync('npm', [...args, '--loglevel=error'], {
     cwd,
@@ -43,6 +46,26 @@ function pack(folder, to) {
     files: packed.files.map((file) => file.path).sort(),
     bytes: packed.size,
   };
+}
+
+/** The faults of the platforms' packages. A file with the binary's name stands in for binaries of other systems. */
+function faultsOfPlatforms(place) {
+  const platforms = join(place, 'platforms');
+  cpSync(join(root, 'npm'), platforms, { recursive: true });
+  const manifests = readdirSync(platforms).map((name) => {
+    const manifest = JSON.parse(readFileSync(join(platforms, name, 'package.json'), 'utf8'));
+    writeFileSync(join(platforms, name, manifest.main), '');
+    return { ...manifest, folder: `./${name}` };
+  });
+  const folders = manifests.map(({ folder }) => folder);
+  const packed = JSON.parse(npm(['pack', '--json', '--dry-run', '--ignore-scripts', ...folders], platforms));
+  return manifests.flatMap(({ name, main }) => {
+    const files = packed.find((each) => each.name === name).files.map(({ path }) => path);
+    const expected = [...BESIDE_BINARY, main].sort().join(', ');
+    return files.sort().join(', ') === expected
+      ? []
+      : [`${name} packs ${files.join(', ')}\n  instead of ${expected}`];
+  });
 }
 
 const binary = readdirSync(root).find((name) => name.endsWith('.node'));
@@ -64,6 +87,8 @@ try {
   }
   if (main.bytes > SIZE_MAX_BYTES)
     fail(`The package has ${main.bytes} bytes packed, over ${SIZE_MAX_BYTES}.`);
+  const faults = faultsOfPlatforms(place);
+  if (faults.length > 0) fail(faults.join('\n'));
   const lint = (name, program, args) => run(process.execPath, [join(fetched(name), program), ...args]);
   lint('publint', 'src/cli.js', ['run', main.tarball, '--strict']);
   lint('@arethetypeswrong/cli', 'dist/index.js', [main.tarball, '--format', 'ascii', '--quiet']);

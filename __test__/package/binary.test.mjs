@@ -77,7 +77,7 @@ test('each target has its package, for its system only', async () => {
     assert.deepEqual(platform.cpu, [cpu], folder);
     assert.deepEqual(platform.libc, libc && [libc], folder);
     assert.equal(platform.main, `${manifest.name}.${folder}.node`);
-    assert.deepEqual(platform.files, [platform.main]);
+    assert.deepEqual(platform.files, [platform.main, 'THIRD-PARTY-LICENSES']);
     assert.equal(platform.license, manifest.license);
     // npm always packs it, and the licence requires it in every copy.
     assert.equal(
