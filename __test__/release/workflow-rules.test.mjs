@@ -38,15 +38,16 @@ const BREAKS = [
   ],
   [/NPM_CONFIG_PROVENANCE: "true"/, 'NPM_CONFIG_PROVENANCE: "false"', /without provenance/],
   [/- name: Publish\n {8}if: .*\n/, '- name: Publish\n', /publishes without a tag/],
-  [
-    /needs: \[build-linux, build-others, freebsd, /,
-    'needs: [build-linux, build-others, ',
-    /without waiting for freebsd/,
-  ],
+  [/build-others, freebsd, /, 'build-others, ', /without waiting for freebsd/],
   [
     /NPM_CONFIG_PROVENANCE: "true"/,
     `$&\n          NODE_AUTH_TOKEN: \${{ secrets.NPM_TOKEN }}`,
     /a secret is used/,
+  ],
+  [
+    /(uses: actions\/checkout@.*\n)([\s\S]*contents: write\n {4}steps:\n)/,
+    '$1$2      - $1',
+    /attach may write .* and has its code/,
   ],
   [/workflow_dispatch:/, 'pull_request_target:', /on the code of others/],
 ];

@@ -45,13 +45,33 @@ function hashes() {
   );
 }
 
+let known;
+const metadata = () => {
+  known ??= JSON.parse(cargo(['metadata', '--format-version', '1']));
+  return known;
+};
+
+const isNormal = ({ dep_kinds: kinds }) => kinds.some(({ kind }) => kind === null);
+
+/** `name version` of the crates that this project names itself, test and build tools aside. */
+export function directCrates() {
+  const { packages, resolve } = metadata();
+  const keyOf = (wanted) =>
+    packages.filter(({ id }) => id === wanted).map(({ name, version }) => `${name} ${version}`)[0];
+  const own = resolve.nodes.find(({ id }) => id === resolve.root);
+  return own.deps
+    .filter(isNormal)
+    .map(({ pkg }) => keyOf(pkg))
+    .sort();
+}
+
 /**
  * All crates that are in any binary, in the order of their names: `{ name, version, license, authors, folder, hash, targets,
  * dependencies }`; `dependencies` are `name version` of others in the list.
  */
 export function cratesInBinaries(targets) {
   const byTarget = targets.map((target) => [target, namesIn(target)]);
-  const { packages, resolve } = JSON.parse(cargo(['metadata', '--format-version', '1']));
+  const { packages, resolve } = metadata();
   const keyOf = new Map(packages.map(({ id, name, version }) => [id, `${name} ${version}`]));
   const hashOf = hashes();
   const isIn = (key) => byTarget.some(([, names]) => names.has(key));
@@ -67,7 +87,7 @@ export function cratesInBinaries(targets) {
       targets: byTarget.filter(([, names]) => names.has(keyOf.get(id))).map(([target]) => target),
       dependencies: resolve.nodes
         .find((node) => node.id === id)
-        .deps.filter(({ dep_kinds: kinds }) => kinds.some(({ kind }) => kind === null))
+        .deps.filter(isNormal)
         .map(({ pkg }) => keyOf.get(pkg))
         .filter(isIn)
         .sort(),

@@ -24,6 +24,7 @@ const PROGRAMS = {
   '.ci/run': {},
   sudo: { system: true, reason: "installs Debian's packages on this machine; --system runs it" },
   docker: { needs: ['docker', 'info'], reason: 'needs a Docker daemon, and there is none here' },
+  gh: { needs: ['false'], reason: "writes to GitHub's releases, which are only there" },
 };
 
 /** Steps with a need that their programs do not show, by a text that is in their job and step. */
@@ -33,6 +34,12 @@ const SPECIAL = [
     says: /napi build/,
     needs: ['sh', '-c', 'test -n "$ANDROID_NDK_LATEST_HOME"'],
     reason: "links with Android's NDK, and ANDROID_NDK_LATEST_HOME names none",
+  },
+  {
+    job: 'check',
+    says: /--require-advisories/,
+    needs: ['git', 'ls-remote', '--quiet', 'https://github.com/RustSec/advisory-db', 'HEAD'],
+    reason: "asks for RustSec's advisories, which cannot be reached from here",
   },
 ];
 

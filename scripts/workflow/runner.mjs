@@ -70,9 +70,11 @@ export function planOf(run, workflow, options) {
       throw new Error(`${job.id}: the shell ${step.shell} is not known here.`);
     const script = step.run && filled(step.run, contexts);
     const text = step.name ?? step.uses?.split('@')[0] ?? script.trim().split('\n')[0];
-    const meaning = isWanted(step.if, contexts)
-      ? meaningOf(run, { ...step, run: script }, { succeeds, ...options })
-      : { kind: 'not wanted', reason: `if: ${step.if}` };
+    const unwanted = [job.if, step.if].find((condition) => !isWanted(condition, contexts));
+    const meaning =
+      unwanted === undefined
+        ? meaningOf(run, { ...step, run: script }, { succeeds, ...options })
+        : { kind: 'not wanted', reason: `if: ${unwanted}` };
     return { step: { ...step, run: script }, name: filled(text, contexts), meaning };
   });
   // Without any step to execute, there is nothing to fetch and nothing to leave.
