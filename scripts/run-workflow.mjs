@@ -9,6 +9,7 @@
 //   --event NAME      tag (as for a release; this is the default) or dispatch (started by hand)
 //   --registry URL    where steps that publish publish to; it has to be on this machine. Without it they are dry runs
 //   --artifacts DIR   where jobs leave artifacts for each other; without it, a folder of the commit in target/workflow
+//   --stand-ins       where not all binaries were built, the dry run of publishing takes copies of one that was
 //   --system          run steps that install packages on this machine, too
 //   --keep            keep the clones
 
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
     event: { type: 'string', default: 'tag' },
     registry: { type: 'string' },
     artifacts: { type: 'string' },
+    'stand-ins': { type: 'boolean' },
     system: { type: 'boolean' },
     keep: { type: 'boolean' },
   },
@@ -36,6 +38,8 @@ if (!['tag', 'dispatch'].includes(options.event)) fail('--event is tag or dispat
 if (options.registry && !/^(127\.0\.0\.\d+|localhost|\[::1\])$/.test(new URL(options.registry).hostname)) {
   fail('--registry has to be on this machine: a rehearsal publishes nothing.');
 }
+if (options.registry && options['stand-ins'])
+  fail('Stand-ins are for the dry run; nothing may publish them.');
 if (process.platform !== 'linux') fail('The Linux jobs of the workflows run on Linux only.');
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -45,6 +49,7 @@ const settings = {
   version,
   registry: options.registry,
   artifacts: resolve(options.artifacts ?? join(root, 'target', 'workflow', git('rev-parse', 'HEAD').trim())),
+  standIns: options['stand-ins'] === true,
   isSystemAllowed: options.system === true,
   keep: options.keep === true,
 };

@@ -2,14 +2,12 @@
 // it reads matrices, conditions and the order of jobs as GitHub does.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { test } from 'node:test';
 import { evaluate, filled, isWanted } from '../../scripts/workflow/expression.mjs';
 import { KNOWN, meaningOf, programsOf } from '../../scripts/workflow/local-steps.mjs';
 import { execute, planOf } from '../../scripts/workflow/runner.mjs';
 import { combinations, isLinux, readWorkflow, runsOf, workflows } from '../../scripts/workflow/workflow.mjs';
+import { temporaryFolder } from '../support/temp.mjs';
 
 const contexts = {
   github: { ref_type: 'tag', ref_name: 'v1.2.3' },
@@ -184,9 +182,8 @@ jobs:
 
 // Windows has another form of PATH than its bash.
 const skip = process.platform === 'win32';
-test('a run has the environment of its steps, and ends at the first failure', { skip }, (t) => {
-  const artifacts = mkdtempSync(path.join(tmpdir(), 'progressive-storage-workflow-test-'));
-  t.after(() => rmSync(artifacts, { recursive: true }));
+test('a run has the environment of its steps, and ends at the first failure', { skip }, async (t) => {
+  const artifacts = await temporaryFolder(t);
   const workflow = readWorkflow(RUN);
   t.mock.method(console, 'log', () => {});
   const rows = execute(runsOf(workflow)[0], workflow, { event: 'tag', version: '9.8.7', artifacts });
@@ -198,4 +195,50 @@ test('a run has the environment of its steps, and ends at the first failure', { 
     'not executed: a step before it failed',
     'done',
   ]);
+});
+
+const UPLOAD = `
+jobs:
+  make:
+    runs-on: ubuntu-24.04
+    strategy: { matrix: { target: [x86_64-unknown-linux-gnu] } }
+    steps:
+      - run: node -e "fs.mkdirSync('out'); fs.writeFileSync('out/one.node', ''); fs.writeFileSync('out/two.txt', '')"
+      - uses: actions/upload-artifact@0
+        with: { name: "binary-\${{ matrix.target }}", path: out/*.node, if-no-files-found: error }
+  take:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/download-artifact@0
+        with: { path: all }
+      - run: test -f all/binary-x86_64-unknown-linux-gnu/one.node -a ! -e all/binary-x86_64-unknown-linux-gnu/two.txt
+  miss:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/download-artifact@0
+        with: { name: nothing }
+      - run: npm --version
+`;
+
+test('artifacts go from job to job; a missing one is an error, and stand-ins are named', {
+  skip,
+}, async (t) => {
+  const artifacts = await temporaryFolder(t);
+  t.mock.method(console, 'log', () => {});
+  const results = (options) => {
+    const workflow = readWorkflow(UPLOAD);
+    const settings = { event: 'tag', version: '9.8.7', artifacts, ...options };
+    return Object.fromEntries(
+      runsOf(workflow).map((run) => [
+        run.job.id,
+        execute(run, workflow, settings).map(({ result }) => result),
+      ]),
+    );
+  };
+  const name = 'binary-x86_64-unknown-linux-gnu';
+  const plain = results({});
+  assert.deepEqual(plain.make, ['done', `1 file as ${name}`]);
+  assert.match(plain.miss[0], /FAILED: There is no artifact nothing/);
+  assert.deepEqual(plain.take, [name, 'done']);
+  assert.deepEqual(results({ standIns: true }).take, [`${name}; stand-ins for 11 others`, 'done']);
 });

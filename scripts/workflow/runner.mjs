@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { parseTriple } from '@napi-rs/cli';
 import { root } from '../tools.mjs';
 import { filled, isWanted, textOf } from './expression.mjs';
 import { meaningOf } from './local-steps.mjs';
@@ -166,7 +167,7 @@ class Run {
       // GitHub keeps the path below the folder that all files have in common; here each has its name alone.
       cpSync(join(this.workspace, file), join(folder, basename(file)), { recursive: true });
     }
-    return found.map((file) => basename(file)).join(', ');
+    return `${found.length} ${found.length === 1 ? 'file' : 'files'} as ${name}`;
   }
 
   download({ name, path = '.', pattern, 'merge-multiple': isMerged, ...others }) {
@@ -185,7 +186,22 @@ class Run {
         recursive: true,
       });
     }
-    return names.join(', ');
+    const standIns = name || !this.options.standIns ? [] : this.standIn(join(this.workspace, path), names);
+    return names.sort().join(', ') + (standIns.length > 0 ? `; stand-ins for ${standIns.length} others` : '');
+  }
+
+  /** Copies of a binary that is there, with the names of those that are not: the steps behind check that all are there. */
+  standIn(folder, names) {
+    const [from] = names.filter((each) => each.startsWith('binary-'));
+    if (!from) throw new Error('Not one binary is among the artifacts, so there are no stand-ins either.');
+    const [file] = readdirSync(join(folder, from));
+    const { napi } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const missing = napi.targets.filter((target) => !names.includes(`binary-${target}`));
+    for (const target of missing) {
+      const name = `${napi.binaryName}.${parseTriple(target).platformArchABI}.node`;
+      cpSync(join(folder, from, file), join(folder, `binary-${target}`, name));
+    }
+    return missing;
   }
 
   /** The environment in which a step that publishes cannot reach the public registry. */
