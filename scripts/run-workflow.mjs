@@ -12,12 +12,15 @@
 //   --stand-ins       where not all binaries were built, the dry run of publishing takes copies of one that was
 //   --system          run steps that install packages on this machine, too
 //   --keep            keep the clones
+//   --report          write what ran, in this call and earlier ones with these artifacts, into docs/release/workflow.md;
+//                     with --dry-run, from the earlier ones alone
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fail, root } from './tools.mjs';
+import { documentOf, remember } from './workflow/report.mjs';
 import { execute, planOf } from './workflow/runner.mjs';
 import { isLinux, runsOf, workflows } from './workflow/workflow.mjs';
 
@@ -32,6 +35,7 @@ const { values: options } = parseArgs({
     'stand-ins': { type: 'boolean' },
     system: { type: 'boolean' },
     keep: { type: 'boolean' },
+    report: { type: 'boolean' },
   },
 });
 if (!['tag', 'dispatch'].includes(options.event)) fail('--event is tag or dispatch.');
@@ -92,6 +96,18 @@ function warnOfChanges() {
 }
 
 const failed = new Set();
+/** What ran before: not in the folder itself, where a job that downloads all artifacts would get it. */
+const memory = `${settings.artifacts}.json`;
+
+function report() {
+  const known = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : {};
+  const runs = all.map(({ workflow, run }) => ({ run, title: `${workflow.file}/${run.title}` }));
+  mkdirSync(join(root, 'docs', 'release'), { recursive: true });
+  writeFileSync(
+    join(root, 'docs', 'release', 'workflow.md'),
+    documentOf(runs, known, { node: process.version }),
+  );
+}
 
 /** Executes a run, unless a job that it needs failed. */
 function rowsOf({ workflow, run }) {
@@ -101,13 +117,18 @@ function rowsOf({ workflow, run }) {
   const rows = needed
     ? [{ name: 'all steps', result: `not executed: the job ${needed} failed`, isBad: false, seconds: 0 }]
     : execute(run, workflow, settings);
+  if (!needed) remember(memory, job, { commit: git('rev-parse', 'HEAD').trim(), rows });
   if (needed || rows.some(({ isBad }) => isBad)) failed.add(key(run.job.id));
   return rows.map((row) => ({ job, ...row }));
 }
 
 function main() {
   const runs = options.list ? all : wantedRuns();
-  if (options.list || options['dry-run']) return list(runs);
+  if (options.list || options['dry-run']) {
+    list(runs);
+    if (options.report) report();
+    return;
+  }
   const strangers = runs.filter(({ run }) => !isLinux(run));
   if (strangers.length > 0) fail(`${strangers.map(({ run }) => run.title)}: only Linux jobs run here.`);
   warnOfChanges();
@@ -120,6 +141,7 @@ function main() {
       `  ${row.result.startsWith('FAILED') ? '✗' : ' '} ${row.name}: ${row.result}, ${row.seconds} s`,
     );
   }
+  if (options.report) report();
   const bad = rows.filter(({ isBad }) => isBad);
   const ran = rows.filter(({ result }) => !/^(left out|not )/.test(result));
   console.log(

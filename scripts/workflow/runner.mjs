@@ -78,10 +78,13 @@ export function planOf(run, workflow, options) {
         : { kind: 'not wanted', reason: `if: ${unwanted}` };
     return { step: { ...step, run: script }, name: filled(text, contexts), meaning };
   });
-  // Without any step to execute, there is nothing to fetch and nothing to leave.
-  if (plan.some(({ meaning }) => meaning.kind === 'run')) return plan;
-  const nothing = { kind: 'left out', reason: 'no step of this job can be executed here' };
-  return plan.map((each) => (each.meaning.kind === 'local' ? { ...each, meaning: nothing } : each));
+  // What no executed step needs is not fetched, and what none made is not left for others.
+  const last = plan.findLastIndex(({ meaning }) => meaning.kind === 'run');
+  const nothing = { kind: 'left out', reason: 'no step that needs it can be executed here' };
+  return plan.map((each, at) => {
+    const isIdle = each.meaning.local === 'upload' ? last < 0 : at > last;
+    return each.meaning.kind === 'local' && isIdle ? { ...each, meaning: nothing } : each;
+  });
 }
 
 /** The files that a pattern names. Wildcards in folders are refused: no workflow here has any. */
