@@ -16,13 +16,13 @@ const VERSION = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/;
 const NAME = 'progressive-storage';
 
 /** What `[package]` of `Cargo.toml` and the crate's entry of a `Cargo.lock` look like; the version is the second group. */
-const OF_MANIFEST = /^(\[package\]\nname = "progressive-storage"\nversion = ")([^"]+)/gm;
-const OF_LOCK = /^(name = "progressive-storage"\nversion = ")([^"]+)/gm;
+const OF_MANIFEST = /^(\[package\]\r?\nname = "progressive-storage"\r?\nversion = ")([^"]+)/gm;
+const OF_LOCK = /^(name = "progressive-storage"\r?\nversion = ")([^"]+)/gm;
 /** In the loader: what it compares, and what it says. */
 const OF_LOADER = /(bindingPackageVersion !== '|mismatch, expected )([^' ]+)/g;
 /** In JSON of two spaces: the version of the package itself, here and in a lock file's own entry. */
 const OF_JSON = /^( {2}"version": ")([^"]+)/gm;
-const OF_NPM_LOCK = /^( {2}"version": "| {6}"name": "progressive-storage",\n {6}"version": ")([^"]+)/gm;
+const OF_NPM_LOCK = /^( {2}"version": "| {6}"name": "progressive-storage",\r?\n {6}"version": ")([^"]+)/gm;
 /** A platform's package among the dependencies. */
 const OF_DEPENDENCY = /^( {4}"progressive-storage-[\w-]+": ")([^"]+)/gm;
 

@@ -45,7 +45,7 @@ test('every file with another version is found', async (t) => {
   for (const file of FILES.slice(1)) {
     const folder = await copied(t);
     // The crate's own entry, or the first one in a file that has only its own.
-    const own = /(name = "progressive-storage"\nversion = "|"version": "|mismatch, expected )[^"' ]+/;
+    const own = /(name = "progressive-storage"\r?\nversion = "|"version": "|mismatch, expected )[^"' ]+/;
     change(folder, file, (text) => text.replace(own, '$17.7.7'));
     const found = faultsOf(folder);
     assert.equal(found.length, 1, found.join('\n'));

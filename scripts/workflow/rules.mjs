@@ -20,7 +20,7 @@ const isSame = (one, other) =>
   JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
 
 function faultsOfLines(text) {
-  return text.split('\n').flatMap((line, index) => {
+  return text.split(/\r?\n/).flatMap((line, index) => {
     const action = /^\s*(?:- )?uses:\s*(.*)$/.exec(line)?.[1];
     if (!action || PINNED.test(action)) return [];
     return [`line ${index + 1}: ${action} is not pinned to a commit with its version`];
