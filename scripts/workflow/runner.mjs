@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -115,6 +116,8 @@ class Run {
     /** True once a step was left out: what it makes may be missing. */
     this.isIncomplete = false;
     this.place = mkdtempSync(join(tmpdir(), 'progressive-storage-workflow-'));
+    // Tests that give up root's rights must still reach the clone.
+    chmodSync(this.place, 0o755);
     this.workspace = join(this.place, 'workspace');
     mkdirSync(this.workspace);
     this.files = {
