@@ -4,14 +4,7 @@
 
 const { readFileSync } = require('fs')
 let nativeBinding = null
-// Which artifact actually loaded. The WASI fallback chain overwrites it with
-// the flavor it resolved; the late native retry below leaves it alone because
-// it only runs while no WASI candidate has been loaded. The take-over check
-// after the load-failure block can also set it.
 let __napiLoadedBindingTarget = 'native'
-// What this loader's own `requireNative()` calls returned. The check after
-// the load-failure block compares it with `nativeBinding` to tell a binding
-// this loader loaded from one that code outside it put in its place.
 let __napiRequiredNativeBinding = null
 const loadErrors = []
 
@@ -63,7 +56,6 @@ const isMuslFromChildProcess = () => {
   try {
     return require('child_process').execSync('ldd --version', { encoding: 'utf8' }).includes('musl')
   } catch (e) {
-    // If we reach this case, we don't know if the system is musl or not, so is better to just fallback to false
     return false
   }
 }
@@ -72,10 +64,6 @@ function requireNative() {
   if (process.env.NAPI_RS_NATIVE_LIBRARY_PATH) {
     try {
       const overrideBinding = require(process.env.NAPI_RS_NATIVE_LIBRARY_PATH)
-      // The override may be a generated WASI loader, which already reports its
-      // own flavor. Adopt it: `module.exports` aliases this object, so claiming
-      // 'native' would both misreport the artifact and overwrite the loader's
-      // marker through the alias.
       __napiLoadedBindingTarget =
         overrideBinding && typeof overrideBinding.__napiBindingTarget === 'string'
           ? overrideBinding.__napiBindingTarget
@@ -573,16 +561,6 @@ function createLoadErrorChain(errors) {
   }, null)
 }
 
-// NAPI_RS_FORCE_WASI is a tri-state flag:
-//   unset / any other value → native binding preferred, WASI is only a fallback
-//   'true'                   → prefer WASI, but retain native as a lazy fallback
-//   'error'                  → require WASI without initializing a native fallback
-// Treating any non-empty string as truthy (the historical behavior) meant
-// NAPI_RS_FORCE_WASI=false, NAPI_RS_FORCE_WASI=0, etc. inadvertently triggered
-// the WASI path, causing ENOENT for packages shipped without a .wasi.cjs file.
-//
-// NAPI_RS_WASI_FLAVOR selects one exact generated flavor and implies strict
-// WASI loading. It never crosses into another flavor or falls back to native.
 const __napiWasiFlavors = ['wasm32-wasi']
 const __napiWasiFlavor = process.env.NAPI_RS_WASI_FLAVOR
 const __napiWasiFlavorRequested =
@@ -627,11 +605,8 @@ if (!nativeBinding || forceWasi) {
           if (packageError && packageError.code === 'MODULE_NOT_FOUND') {
             return resolveError
           }
-          // An exports restriction proves the package exists even when its
-          // package.json is not public. Preserve the root resolution failure.
           throw resolveError
         }
-        // The package exists but its main/export target is broken.
         throw resolveError
       }
       return resolveError
@@ -728,27 +703,12 @@ if (!nativeBinding) {
         `npm has a bug related to optional dependencies (https://github.com/npm/cli/issues/4828). ` +
         'Please try `npm i` again after removing both package-lock.json and node_modules directory.',
     )
-    // assign instead of the `new Error(message, { cause })` options form,
-    // which Node < 16.9 silently ignores
     error.cause = createLoadErrorChain(loadErrors)
     throw error
   }
   throw new Error(`Failed to load native binding`)
 }
 
-// A package can patch its own fallback in front of the load-failure check
-// above, e.g. a WebContainer download through `napi-postinstall/fallback`.
-// That fallback swaps `nativeBinding` for a generated WASI loader, which has
-// already stamped its own flavor, while the target above still says 'native'.
-// Take that flavor over, or the CommonJS stamp throws a conflict and the ESM
-// export reports the wrong artifact. Three limits keep the conflict check:
-// - only a binding this loader did not load itself, so a native addon whose
-//   `#[napi(module_exports)]` hook claims the name is still rejected;
-// - only an own data property, read through its descriptor, so no addon
-//   getter runs here, and it must read back the same, as the stamp reads it;
-// - only a flavor in `__napiWasiFlavors`, the ones this loader's own WASI
-//   chain can report ('wasm32-wasi' for a package without a WASI target).
-// This is metadata and never fails a load: a throwing Proxy trap keeps 'native'.
 if (
   __napiLoadedBindingTarget === 'native' &&
   nativeBinding !== __napiRequiredNativeBinding
@@ -766,7 +726,6 @@ if (
       __napiLoadedBindingTarget = __napiBindingTargetDescriptor.value
     }
   } catch {
-    // keep 'native'
   }
 }
 
@@ -775,9 +734,6 @@ function __napiStampBindingTarget(exportsObject, target) {
     Object.prototype.hasOwnProperty.call(exportsObject, '__napiBindingTarget')
   ) {
     if (exportsObject.__napiBindingTarget === target) {
-      // Already ours: the root entry aliases the object it loaded, so a WASI
-      // fallback candidate — or a `NAPI_RS_NATIVE_LIBRARY_PATH` override that
-      // is a generated loader — arrives already stamped with this same value.
       return target
     }
     const error = new Error(
@@ -787,20 +743,9 @@ function __napiStampBindingTarget(exportsObject, target) {
     throw error
   }
   if (!Object.isExtensible(exportsObject)) {
-    // A `#[napi(module_exports)]` hook may seal or freeze this object
-    // (`Object::seal` / `Object::freeze`). Reporting the artifact is metadata,
-    // never a reason to fail an otherwise successful load, so the stamp is
-    // skipped. What a consumer still sees then follows the entry point: the
-    // browser and deferred loaders declare `__napiBindingTarget` at module
-    // level and go on reporting it, while the CommonJS entries hand back this
-    // very object as `module.exports`, so there the value is absent.
     return target
   }
   try {
-    // [[Define]], not [[Set]]: an ordinary assignment walks the prototype
-    // chain, so an inherited accessor could swallow the value or throw and
-    // fail an otherwise successful load. The descriptor is what a successful
-    // assignment would have produced.
     Object.defineProperty(exportsObject, '__napiBindingTarget', {
       configurable: true,
       enumerable: true,
@@ -808,31 +753,9 @@ function __napiStampBindingTarget(exportsObject, target) {
       writable: true,
     })
   } catch {
-    // Same rule as the non-extensible skip above: reporting the artifact is
-    // metadata, never a reason to fail an otherwise successful load. An exotic
-    // object (a Proxy whose defineProperty trap refuses) is skipped, not
-    // thrown over.
   }
-  // The CommonJS loaders assign this return value so `cjs-module-lexer` — and
-  // therefore Node's CJS -> ESM named export detection — can see
-  // `__napiBindingTarget` statically.
   return target
 }
-// Stamp before the alias, not after. The guard only reads `nativeBinding`
-// (`hasOwnProperty` plus a comparison), which is safe against any addon
-// accessor; an assignment is not, because a `#[napi(module_exports)]` hook can
-// expose a getter reporting this very value and a setter that throws. So the
-// assignment lands on the loader's own `module.exports`, still the original
-// object here, and the alias below replaces it.
-//
-// The assignment is what keeps the marker a statically visible CommonJS export:
-// `cjs-module-lexer` is Node's CJS -> ESM named export detection, it cannot see
-// a bare call, and the later `module.exports = nativeBinding` does not undo the
-// detection. The assignment itself always succeeds — its target is this
-// loader's own, still extensible `module.exports` — and the alias below then
-// discards the value it wrote. What a consumer reads is whatever the guard put
-// on `nativeBinding`, so on a frozen binding, where the guard skips, the
-// linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.ChangeReader = nativeBinding.ChangeReader

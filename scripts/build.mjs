@@ -22,8 +22,11 @@ runTool('napi', [
   output,
 ]);
 const loader = join(output, 'native.js');
-// The binary stands in the package's root, above its loader.
-writeFileSync(loader, readFileSync(loader, 'utf8').replaceAll("require('./", "require('../"));
+// The binary stands in the package's root, above its loader. What explains napi's own code need not travel to every bot: all
+// but the first lines, which are for tools.
+const [forTools, ...rest] = readFileSync(loader, 'utf8').split(/(?<=NAPI-RS \*\/\n)/);
+const code = rest.join('').replace(/^[ \t]*\/\/.*\n/gm, '');
+writeFileSync(loader, `${forTools}${code}`.replaceAll("require('./", "require('../"));
 for (const name of readdirSync(output)) {
   renameSync(join(output, name), join(root, name.startsWith('native.') ? 'lib' : '', name));
 }

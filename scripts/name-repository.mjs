@@ -68,8 +68,9 @@ export function nameRepository(repository, root) {
   }
   const documents = documentsIn(root);
   change(join(root, 'README.md'), (text) => withAbsoluteLinks(text, { name: 'README.md', repository, ref }));
-  // The documents are in the package, so links between them work there.
-  const isKept = (path) => documents.includes(path) || path === 'README.md';
+  // Links between documents of the package work there.
+  const packed = readFileSync(join(here, 'scripts', 'packed-files.txt'), 'utf8').split('\n');
+  const isKept = (path) => packed.includes(path);
   for (const name of documents) {
     change(join(root, name), (text) => withAbsoluteLinks(text, { name, repository, ref, isKept }));
   }

@@ -11,51 +11,15 @@
 // The addon must be built (`npm run build`).
 
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { fetchRuntimes, programOf, RUNTIMES } from './runtimes.mjs';
 import { AREAS, testFiles } from './test-files.mjs';
 import { fail, root } from './tools.mjs';
 
-const TEST_TIMEOUT_MS = 300_000;
 const SHORT_AREAS = ['api', 'files', 'package', 'compatibility', 'processes'];
 /** Runs in `npm test` only: states of gigabytes, which need most of a machine's memory for minutes. */
 const NOT_REPEATED = '__test__/limits/large-state.test.mjs';
-
-const { platform, arch } = process;
-const os = { linux: 'linux', darwin: 'darwin', win32: 'win' }[platform];
-const exe = platform === 'win32' ? '.exe' : '';
-const isServed = os && ['x64', 'arm64'].includes(arch);
-if (!isServed) fail(`There are no runtimes to fetch for ${platform} on ${arch}.`);
-
-const node = (major) => ({
-  name: `node${major}`,
-  spec: `npm:node-${os}-${arch}@${major}`,
-  program: `bin/node${exe}`,
-  // It runs several files at once by itself.
-  isAlone: true,
-  // Named one by one: Node versions differ in how they look for test files.
-  test: (files) => ['--test', '--test-concurrency=2', '--test-reporter=tap', ...files],
-});
-const bunOs = { linux: 'linux', darwin: 'darwin', win32: 'windows' }[platform];
-const denoOs = { linux: 'linux', darwin: 'darwin', win32: 'win32' }[platform];
-const bunArch = arch === 'arm64' ? 'aarch64' : 'x64';
-
-const RUNTIMES = [
-  ...[18, 20, 22, 24, 26].map(node),
-  {
-    name: 'bun',
-    spec: `npm:@oven/bun-${bunOs}-${bunArch}@1`,
-    program: `bin/bun${exe}`,
-    test: (files) => ['test', `--timeout=${TEST_TIMEOUT_MS}`, ...files.map((file) => `./${file}`)],
-  },
-  {
-    name: 'deno',
-    spec: `npm:@deno/${denoOs}-${arch}${platform === 'linux' ? '-glibc' : ''}@2`,
-    program: `deno${exe}`,
-    test: (files) => ['test', '--allow-all', '--no-check', '--quiet', ...files],
-  },
-];
 
 const { values: options } = parseArgs({
   options: {
@@ -70,23 +34,6 @@ const wanted = options.only?.split(',') ?? RUNTIMES.map(({ name }) => name).filt
 const unknown = wanted.filter((name) => !RUNTIMES.some((runtime) => runtime.name === name));
 if (unknown.length > 0) fail(`--only ${unknown}: there are ${RUNTIMES.map(({ name }) => name).join(', ')}.`);
 const runtimes = RUNTIMES.filter(({ name }) => wanted.includes(name));
-
-const folder = join(root, 'target', 'runtimes');
-const programOf = ({ name, program }) => join(folder, 'node_modules', name, program);
-
-function fetchRuntimes() {
-  const missing = runtimes.filter((runtime) => !existsSync(programOf(runtime)));
-  if (missing.length === 0) return;
-  console.log(`Fetching ${missing.map(({ name }) => name).join(', ')} …`);
-  mkdirSync(folder, { recursive: true });
-  const manifest = join(folder, 'package.json');
-  if (!existsSync(manifest)) writeFileSync(manifest, '{ "private": true }\n');
-  const specs = missing.map(({ name, spec }) => `${name}@${spec}`);
-  // The packages are the programs themselves; those with install scripts would only copy them elsewhere.
-  const args = ['install', ...specs, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', args, { cwd: folder, stdio: 'inherit', shell: platform === 'win32' });
-  if (status !== 0) fail('The runtimes could not be fetched from the npm registry.');
-}
 
 // `npm run test:postgres` starts the servers. What a release needs is checked by scripts that only Node.js runs.
 const ALL_AREAS = AREAS.filter((area) => area !== 'postgres' && area !== 'release');
@@ -149,7 +96,7 @@ function failuresIn(output) {
   return (shown.length > 0 ? shown.slice(0, 400) : lines.slice(-60)).join('\n');
 }
 
-fetchRuntimes();
+fetchRuntimes(runtimes);
 if (!options.fetch) {
   if (!readdirSync(root).some((name) => name.endsWith('.node')))
     fail('There is no built addon: npm run build');

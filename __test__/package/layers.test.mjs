@@ -83,6 +83,7 @@ const BIN = [
   'bin/migration',
   'bin/formats',
   'bin/recovery',
+  'bin/building',
   'bin/support',
 ];
 

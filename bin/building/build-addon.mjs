@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whyNoLinker, whyNoRust } from '../../lib/rust.mjs';
 import { Stop } from '../support/errors.mjs';
-import { whyNoLinker, whyNoRust } from './rust.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const ARGS = ['build', '--release', '--lib', '--locked', '--message-format=json-render-diagnostics'];

@@ -8,11 +8,8 @@ import { buildAddon, notBuilt } from '../building/build-addon.mjs';
 export const summary = 'the binary of this machine, from the sources in the package, where none loads';
 export const usage = '[options]';
 export const help = `
-Builds the binary of this machine from the Rust sources in the package, and puts it into the package, where the next
-start finds it. It takes some minutes, and needs Rust (https://rustup.rs) and a C compiler. Where a binary loads,
-nothing is done: that is so on every system with a published one.
-
-No install does this by itself: the package has no install script. An installation anew removes what was built.
+Builds the binary of this machine from the Rust sources in the package, and puts it there, where the next start finds
+it. It takes some minutes, and needs Rust (https://rustup.rs) and a C compiler. Where one loads, nothing is done.
 `;
 export const examples = [['where no binary loads, as the error says', 'progressive-storage build']];
 export const positionals = { max: 0 };

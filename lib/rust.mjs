@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-const MANIFEST = new URL('../../Cargo.toml', import.meta.url);
+const MANIFEST = new URL('../Cargo.toml', import.meta.url);
 
 /** Why the addon cannot be built here, as a sentence; null where Rust is new enough. */
 export function whyNoRust() {
