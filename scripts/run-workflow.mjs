@@ -101,7 +101,15 @@ const memory = `${settings.artifacts}.json`;
 
 function report() {
   const known = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : {};
-  const runs = all.map(({ workflow, run }) => ({ run, title: `${workflow.file}/${run.title}` }));
+  const runs = all.map(({ workflow, run }) => {
+    const plan = isLinux(run) ? planOf(run, workflow, settings) : [];
+    const leftOut = plan.filter(({ step, meaning }) => step.run && meaning.kind === 'left out');
+    return {
+      run,
+      title: `${workflow.file}/${run.title}`,
+      leftOut: leftOut.map(({ meaning }) => meaning.reason),
+    };
+  });
   mkdirSync(join(root, 'docs', 'release'), { recursive: true });
   writeFileSync(
     join(root, 'docs', 'release', 'workflow.md'),

@@ -14,10 +14,11 @@ export function remember(file, title, entry) {
 
 const inCell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
-function cellsOf({ run, title }, known) {
+/** `leftOut` are the reasons why steps of the run cannot be executed here. */
+function cellsOf({ run, title, leftOut }, known) {
   if (!isLinux(run)) return ['no', `runs on ${run.runner}`];
   const entry = known[title];
-  if (!entry) return ['no', 'not run'];
+  if (!entry) return ['no', ['not run', ...new Set(leftOut)].join('; left out: ')];
   const { rows, commit } = entry;
   const isExecuted = ({ result }) => !/^(left out|not )/.test(result);
   const done = rows.filter((row) => isExecuted(row) && !row.isBad);
@@ -26,13 +27,15 @@ function cellsOf({ run, title }, known) {
   // The reason stands beside the step that would need it.
   const told = others.filter((text) => !text.endsWith('no step that needs it can be executed here'));
   const what = [
-    done.length > 0 ? `${done.length} steps passed in ${seconds} s, at ${commit.slice(0, 7)}` : '',
+    done.length > 0
+      ? `${done.length} ${done.length === 1 ? 'step' : 'steps'} passed in ${seconds} s, at ${commit.slice(0, 7)}`
+      : '',
     ...told,
   ];
   return [done.length > 0 ? 'yes' : 'no', what.filter(Boolean).join('; ')];
 }
 
-/** The document, of all runs of all workflows `{ run, title }`, and what is known of each by its title. */
+/** The document, of all runs of all workflows `{ run, title, leftOut }`, and what is known of each by its title. */
 export function documentOf(all, known, { node }) {
   const rows = all.map((each) => `| \`${each.title}\` | ${cellsOf(each, known).map(inCell).join(' | ')} |`);
   return `# What ran of the workflows on one machine
