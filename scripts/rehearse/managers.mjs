@@ -31,7 +31,7 @@ export const MANAGERS = {
 export const ADD_BY_NPM = ['install', PACKAGE];
 
 /** What an install must not print: a warning, or that a script was refused or waits for a permission. */
-export const WARNING = /\bwarn(ing)?s?\b|deprecat|\bscripts?\b.*\b(ignored|blocked|approve|allow)|untrusted/i;
+export const WARNING = /\bwarn(ing)?s?\b|deprecat|ignored.builds?|blocked \d|untrusted/i;
 
 export function fetchManagers(folder) {
   const dependencies = Object.fromEntries(Object.entries(MANAGERS).map(([name, { spec }]) => [name, spec]));
