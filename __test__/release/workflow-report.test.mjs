@@ -15,10 +15,12 @@ test('every run has its line, and only what was executed is called that', async 
     commit: 'abcdef0123',
     rows: [row('a', 'done'), row('b', 'left out: no | docker')],
   });
+  remember(file, 'whole', { commit: 'abcdef0123', rows: [row('a', 'done')] });
   const known = remember(file, 'two', { commit: 'abcdef0123', rows: [row('a', 'FAILED: 1', true)] });
   const linux = { runner: 'ubuntu-24.04' };
   const all = [
     { run: linux, title: 'one', leftOut: [] },
+    { run: linux, title: 'whole', leftOut: [] },
     { run: linux, title: 'two', leftOut: [] },
     { run: linux, title: 'three', leftOut: ['needs it', 'needs it'] },
     { run: { runner: 'macos-15' }, title: 'four', leftOut: [] },
@@ -27,7 +29,8 @@ test('every run has its line, and only what was executed is called that', async 
     .split('\n')
     .filter((line) => line.startsWith('| `'));
   assert.deepEqual(lines, [
-    '| `one` | yes | 1 step passed in 4 s, at abcdef0; b: left out: no \\| docker |',
+    '| `one` | partly | 1 step passed in 4 s, at abcdef0; b: left out: no \\| docker |',
+    '| `whole` | yes | 1 step passed in 2 s, at abcdef0 |',
     '| `two` | no | a: FAILED: 1 |',
     '| `three` | no | not run; left out: needs it |',
     '| `four` | no | runs on macos-15 |',

@@ -32,7 +32,8 @@ function cellsOf({ run, title, leftOut }, known) {
       : '',
     ...told,
   ];
-  return [done.length > 0 ? 'yes' : 'no', what.filter(Boolean).join('; ')];
+  const isPartial = rows.some(({ result }) => result.startsWith('left out'));
+  return [done.length === 0 ? 'no' : isPartial ? 'partly' : 'yes', what.filter(Boolean).join('; ')];
 }
 
 /** The document, of all runs of all workflows `{ run, title, leftOut }`, and what is known of each by its title. */
