@@ -86,7 +86,7 @@ Made by \`npm run sizes\`, version ${manifest.version}. An install takes the mai
 
 ${table(rows)}
 
-${missing.length > 0 ? `Not built on the machine that made this table, and so without a size: ${missing.length} of ${rows.length - 1} binaries. The release builds them where their linkers are.\n` : ''}`;
+${missing.length > 0 ? `Not built on the machine that made this table, and so without a size: ${missing.length} of ${rows.length - 1} binaries. The release workflow builds all.\n` : ''}`;
   mkdirSync(join(root, 'docs', 'release'), { recursive: true });
   writeFileSync(DOCUMENT, `${text.trimEnd()}\n`);
   console.log(text);

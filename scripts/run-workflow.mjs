@@ -121,11 +121,13 @@ function report() {
 function rowsOf({ workflow, run }) {
   const job = `${workflow.file}/${run.title}`;
   const key = (id) => `${workflow.file}/${id}`;
+  // The clone is of this one, whatever is committed meanwhile.
+  const commit = git('rev-parse', 'HEAD').trim();
   const needed = run.job.needs.find((id) => failed.has(key(id)));
   const rows = needed
     ? [{ name: 'all steps', result: `not executed: the job ${needed} failed`, isBad: false, seconds: 0 }]
     : execute(run, workflow, settings);
-  if (!needed) remember(memory, job, { commit: git('rev-parse', 'HEAD').trim(), rows });
+  if (!needed) remember(memory, job, { commit, rows });
   if (needed || rows.some(({ isBad }) => isBad)) failed.add(key(run.job.id));
   return rows.map((row) => ({ job, ...row }));
 }

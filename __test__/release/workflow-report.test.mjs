@@ -15,7 +15,7 @@ test('every run has its line, and only what was executed is called that', async 
     commit: 'abcdef0123',
     rows: [row('a', 'done'), row('b', 'left out: no | docker')],
   });
-  remember(file, 'whole', { commit: 'abcdef0123', rows: [row('a', 'done')] });
+  remember(file, 'whole', { commit: 'abcdef0123', rows: [row('a', 'done, as a dry run')] });
   const known = remember(file, 'two', { commit: 'abcdef0123', rows: [row('a', 'FAILED: 1', true)] });
   const linux = { runner: 'ubuntu-24.04' };
   const all = [
@@ -30,7 +30,7 @@ test('every run has its line, and only what was executed is called that', async 
     .filter((line) => line.startsWith('| `'));
   assert.deepEqual(lines, [
     '| `one` | partly | 1 step passed in 4 s, at abcdef0; b: left out: no \\| docker |',
-    '| `whole` | yes | 1 step passed in 2 s, at abcdef0 |',
+    '| `whole` | yes | 1 step passed in 2 s, at abcdef0; a: done, as a dry run |',
     '| `two` | no | a: FAILED: 1 |',
     '| `three` | no | not run; left out: needs it |',
     '| `four` | no | runs on macos-15 |',
