@@ -19,7 +19,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fail, root } from './tools.mjs';
+import { fail, root, runTool } from './tools.mjs';
 import { documentOf, remember } from './workflow/report.mjs';
 import { execute, planOf } from './workflow/runner.mjs';
 import { isLinux, runsOf, workflows } from './workflow/workflow.mjs';
