@@ -111,10 +111,9 @@ function report() {
     };
   });
   mkdirSync(join(root, 'docs', 'release'), { recursive: true });
-  writeFileSync(
-    join(root, 'docs', 'release', 'workflow.md'),
-    documentOf(runs, known, { node: process.version }),
-  );
+  const document = join(root, 'docs', 'release', 'workflow.md');
+  writeFileSync(document, documentOf(runs, known, { node: process.version }));
+  runTool('biome', ['format', '--write', document], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Executes a run, unless a job that it needs failed. */
