@@ -9,7 +9,7 @@
 //
 //   --here          only this machine's target
 //   --as-built      builds nothing: takes the binaries in target/cross, or that of `npm run build`
-//   --only NAMES    only these cases, such as npm10,node18,noexec
+//   --only NAMES    only these cases, such as npm10,node18,noexec; git-build, which takes minutes, is run by name alone
 //   --keep          leaves the folders of the rehearsal, and says where they are
 //   --no-table      leaves docs/hosting.md as it is
 //
@@ -19,8 +19,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Bot } from './rehearse/bot.mjs';
 import { CASES } from './rehearse/cases.mjs';
@@ -44,7 +44,7 @@ const { values: options } = parseArgs({
 });
 if (process.platform !== 'linux' || process.arch !== 'x64') fail('The rehearsal is for Linux on x86_64.');
 const names = CASES.map(({ name }) => name);
-const wanted = options.only?.split(',') ?? names;
+const wanted = options.only?.split(',') ?? CASES.filter(({ isSlow }) => !isSlow).map(({ name }) => name);
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) fail(`--only ${unknown}: there are ${names.join(', ')}.`);
 const cases = CASES.filter(({ name }) => wanted.includes(name));
@@ -99,6 +99,14 @@ function outsideOf() {
   return Object.fromEntries(set.map(([name, value]) => [`npm_config_${name}`, value]));
 }
 
+/** The environment in which cargo runs for another user. */
+function rustOf() {
+  const at = (name, folder) => process.env[name] ?? join(homedir(), folder);
+  const [CARGO_HOME, RUSTUP_HOME] = [at('CARGO_HOME', '.cargo'), at('RUSTUP_HOME', '.rustup')];
+  const node = dirname(programOf(RUNTIMES.find(({ name }) => name === 'node24')));
+  return { CARGO_HOME, RUSTUP_HOME, PATH: [join(CARGO_HOME, 'bin'), node, '/usr/bin', '/bin'].join(':') };
+}
+
 /** A clone without a work tree, as a git server has it. */
 function clone(to) {
   const { status } = spawnSync('git', ['clone', '--quiet', '--bare', '--no-hardlinks', root, to]);
@@ -147,7 +155,7 @@ async function main() {
   console.log(`Published ${version} with binaries for ${platforms.join(', ')}.`);
   const jail = new Jail(place, target);
   const repository = clone(join(place, 'repository.git'));
-  const context = { jail, url, platforms, repository, outside: outsideOf() };
+  const context = { jail, url, platforms, repository, outside: outsideOf(), rust: rustOf() };
   const rows = [];
   for (const each of cases) {
     const row = await resultOf(each, context);

@@ -60,11 +60,12 @@ export class Bot {
   }
 
   /** Runs a program of a package manager by a version of Node.js; its words where it fails. */
-  async manage(manager, node, args, { env = {}, isQuiet = true } = {}) {
+  async manage(manager, node, args, { env = {}, isQuiet = true, limitMs } = {}) {
     const { program, env: own } = MANAGERS[manager];
     const tool = join(this.jail.tools, 'rehearsal', 'node_modules', manager, program);
     const PATH = `${dirname(this.program(node))}:/usr/bin:/bin`;
-    return this.#install([this.program(node), tool, ...args], { env: { PATH, ...own, ...env }, isQuiet });
+    const line = [this.program(node), tool, ...args];
+    return this.#install(line, { env: { PATH, ...own, ...env }, isQuiet, limitMs });
   }
 
   /** Adds the package; the install must succeed, in time and without a warning. */
@@ -77,8 +78,8 @@ export class Bot {
     return this.#install([this.program(runtime), ...args], { env: { PATH: '/usr/bin:/bin' } });
   }
 
-  async #install(line, { env, isQuiet = true }) {
-    const { code, output, seconds } = await this.jail.run(line, this.where(INSTALL_MS, { env }));
+  async #install(line, { env, isQuiet = true, limitMs = INSTALL_MS }) {
+    const { code, output, seconds } = await this.jail.run(line, this.where(limitMs, { env }));
     this.seconds.install += seconds;
     if (code !== 0) throw new Error(`the install ended with ${code} after ${seconds} s:\n${output}`);
     if (isQuiet && WARNING.test(output)) throw new Error(`the install warns:\n${output}`);

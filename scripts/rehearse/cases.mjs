@@ -1,14 +1,17 @@
 // What the rehearsal tries, one row of the table each: who installs, on which system, what runs it, and under which
 // condition. Each ends with the short test, or with the error that names what helps.
 //
-// `run(context)` returns the result; `context` is `{ bot(options), system, repository, outside }`: the other system, a clone of
-// this repository, and the environment in which npm reaches the registry of this machine. `needs` names a system of
-// systems.mjs, and `needsMounts` is for what only root can try.
+// `run(context)` returns the result; `context` is `{ bot(options), system, repository, outside, rust }`: the other system, a
+// clone of this repository, and the environments in which npm reaches the registry of this machine, and in which cargo
+// runs. `needs` names a system of systems.mjs, `needsMounts` is for what only root can try, and what `isSlow` runs where
+// it is named.
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const NAME = 'progressive-storage';
+/** The command says that it takes some minutes. */
+const BUILD_MS = 1_800_000;
 const NODES = ['node18', 'node20', 'node22', 'node24', 'node26'];
 const AGAIN = 'rm -rf node_modules && npm install';
 /** Another system, as npm and pnpm take it: nothing of it loads here. */
@@ -73,6 +76,16 @@ async function installed(context, options, install = {}) {
   const here = context.bot(options);
   await here.install('npm', 'node24', install);
   return here;
+}
+
+/** Installs from git, which gives no binary; npm packs the clone with development tools of the outside's registry. */
+async function fromGit({ bot, repository, outside }, manager) {
+  const here = bot();
+  const allow = manager === 'npm' ? ['--allow-git=all'] : [];
+  const args = ['install', `git+file://${repository}`, ...allow];
+  await here.manage(manager, 'node24', args, { env: outside, isQuiet: false });
+  const result = await here.errorOf('node24', ['has not been built', `npx ${NAME} build`]);
+  return { here, result };
 }
 
 /** What the errors say: `rm -rf node_modules && npm install`. */
@@ -170,19 +183,24 @@ const conditions = [
     condition(
       `git-${manager}`,
       manager === 'npm' ? '`--allow-git=all`' : '',
-      async ({ bot, repository, outside }) => {
-        const here = bot();
-        // npm packs the clone with its development tools, which are in the registry of this machine alone.
-        const args = [
-          'install',
-          `git+file://${repository}`,
-          ...(manager === 'npm' ? ['--allow-git=all'] : []),
-        ];
-        await here.manage(manager, 'node24', args, { env: outside, isQuiet: false });
-        return here.errorOf('node24', ['has not been built', `npx ${NAME} build`]);
-      },
+      async (context) => (await fromGit(context, manager)).result,
       { by: manager },
     ),
+  ),
+  condition(
+    'git-build',
+    `\`npx ${NAME} build\``,
+    async (context) => {
+      const { here } = await fromGit(context, 'npm');
+      const env = { ...context.outside, ...context.rust };
+      await here.manage('npm', 'node24', ['exec', '--', NAME, 'build'], {
+        env,
+        isQuiet: false,
+        limitMs: BUILD_MS,
+      });
+      return here.shortTest('node24');
+    },
+    { isSlow: true },
   ),
   condition(
     'read-only',
