@@ -242,3 +242,35 @@ test('artifacts go from job to job; a missing one is an error, and stand-ins are
   assert.deepEqual(plain.take, [name, 'done']);
   assert.deepEqual(results({ standIns: true }).take, [`${name}; stand-ins for 11 others`, 'done']);
 });
+
+const PUBLISH = `
+jobs:
+  one:
+    runs-on: ubuntu-24.04
+    steps:
+      - env: { NPM_CONFIG_PROVENANCE: "true", npm_config_dry_run: "false", npm_config_registry: "http://127.0.0.1:2/" }
+        run: |
+          test -z "$npm_config_dry_run$npm_config_registry"
+          test "$NPM_CONFIG_DRY_RUN|$NPM_CONFIG_REGISTRY|$NPM_CONFIG_PROVENANCE" = "$EXPECTED"
+          npm publish --help
+`;
+
+test('a step that publishes is a dry run, or publishes to the registry that the caller gives', {
+  skip,
+}, async (t) => {
+  const artifacts = await temporaryFolder(t);
+  t.mock.method(console, 'log', () => {});
+  const publish = (expected, options) => {
+    const workflow = readWorkflow(PUBLISH);
+    workflow.env.EXPECTED = expected;
+    return execute(runsOf(workflow)[0], workflow, {
+      event: 'tag',
+      version: '9.8.7',
+      artifacts,
+      ...options,
+    })[0].result;
+  };
+  assert.equal(publish('true||false', {}), 'done, as a dry run without provenance');
+  const registry = 'http://127.0.0.1:1/';
+  assert.equal(publish(`|${registry}|false`, { registry }), 'done, without provenance');
+});

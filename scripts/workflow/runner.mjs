@@ -210,28 +210,26 @@ class Run {
     return missing;
   }
 
-  /** The environment in which a step that publishes cannot reach the public registry. */
-  ofPublishing() {
+  /** The environment in which a step that publishes cannot reach the public registry. npm ignores the case of these names. */
+  ofPublishing(env) {
+    const isOurs = (name) => /^npm_config_(registry|dry_run|provenance)$/i.test(name);
+    const others = Object.fromEntries(Object.entries(env).filter(([name]) => !isOurs(name)));
     const { registry } = this.options;
+    const place = registry ? { NPM_CONFIG_REGISTRY: registry } : { NPM_CONFIG_DRY_RUN: 'true' };
     // Provenance is signed with a token that only GitHub gives.
-    if (registry) return { NPM_CONFIG_REGISTRY: registry, NPM_CONFIG_PROVENANCE: 'false' };
-    return { NPM_CONFIG_DRY_RUN: 'true', NPM_CONFIG_PROVENANCE: 'false' };
+    return { ...others, ...place, NPM_CONFIG_PROVENANCE: 'false' };
   }
 
   script(step, meaning) {
     const file = join(this.place, 'step.sh');
     writeFileSync(file, step.run);
     const paths = readFileSync(this.files.GITHUB_PATH, 'utf8').split('\n').filter(Boolean);
-    const own = filledAll(step.env, this.contexts);
+    const env = { ...this.env, ...this.files, ...this.exported(), ...filledAll(step.env, this.contexts) };
     const { status, signal } = spawnSync('bash', [...SHELLS[step.shell], file], {
       cwd: join(this.workspace, step['working-directory'] ?? '.'),
       stdio: ['ignore', 'inherit', 'inherit'],
       env: {
-        ...this.env,
-        ...this.files,
-        ...this.exported(),
-        ...own,
-        ...(meaning.publishes ? this.ofPublishing() : {}),
+        ...(meaning.publishes ? this.ofPublishing(env) : env),
         PATH: [...paths.reverse(), this.env.PATH].join(':'),
       },
     });
