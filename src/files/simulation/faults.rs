@@ -22,13 +22,14 @@ use crate::vfs::simulated::{Fault, FaultPlan, Random};
 const COUNTS: [u64; 4] = [1, 2, 7, 1_000_000];
 
 /// Scripts in which processes die, or several run.
-const DEADLY: [&str; 10] = [
+const DEADLY: [&str; 11] = [
     "finish",
     "restarts",
     "edits",
     "two-processes",
     "transactions-two",
     "expiry",
+    "expiry-edits",
     "close-finish",
     "close-restarts",
     "close-edits",
