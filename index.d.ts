@@ -451,6 +451,7 @@ export interface StorageEvents {
 export type StorageErrorCode =
   | 'ERR_ALREADY_CONFIGURED'
   | 'ERR_BACKUP_CORRUPT'
+  | 'ERR_FOLDER_VERSION'
   | 'ERR_INTERNAL'
   | 'ERR_INVALID_ARG_TYPE'
   | 'ERR_INVALID_ARG_VALUE'

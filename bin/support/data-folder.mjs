@@ -1,15 +1,32 @@
 // The data folder that a command works on: the one that a person named, or the one that the package would use.
 
-import { accessSync, closeSync, constants, openSync, readdirSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import path from 'node:path';
-import { placeError, usageError } from './errors.mjs';
+import { placeError, Stop, usageError } from './errors.mjs';
 import { BOT_LOGS, LOG_FILE, MIRROR_FILE, namesIn, statOf } from './log-files.mjs';
 import { isUrl } from './url.mjs';
 
 // The given path itself, or `data` below it; by default, what the package would use. The command ends (exit code 5)
 // where the folder is missing, unreadable or has no data of ours. With `mayBegin` it may be missing or empty: a
 // command that writes can begin a store.
-export function dataFolder(given, cwd = process.cwd(), { mayBegin = false } = {}) {
+export function dataFolder(given, cwd = process.cwd(), options = {}) {
+  const folder = foundFolder(given, cwd, options);
+  checkFormat(folder);
+  return folder;
+}
+
+// Ends the command where a newer version has made the folder its own. The store checks the same (src/files/folder_format.rs), and
+// some commands read the files themselves.
+function checkFormat(folder) {
+  const file = path.join(folder, '.progressive-storage', 'format');
+  if (!statOf(file) || /^1\s*$/.test(readFileSync(file, 'utf8'))) return;
+  throw new Stop(`A newer version of progressive-storage has written '${file}'.`, {
+    code: 'ERR_FOLDER_VERSION',
+    hint: 'Nothing was changed. Use the version of the package that the bot has.',
+  });
+}
+
+function foundFolder(given, cwd, { mayBegin = false }) {
   if (given !== undefined && isUrl(given))
     throw usageError('This works on a folder only, and a url is given.', 'Give a data folder.');
   if (given === undefined && process.env.PROGRESSIVE_STORAGE_URL)

@@ -12,6 +12,8 @@ pub enum Code {
     AlreadyConfigured,
     /// An old log cannot be read back.
     BackupCorrupt,
+    /// The folder is of a version that this package does not know.
+    FolderVersion,
     /// A bug of ours.
     Internal,
     /// An argument of the wrong type.
@@ -126,6 +128,7 @@ impl Code {
         match self {
             Self::AlreadyConfigured => "ERR_ALREADY_CONFIGURED",
             Self::BackupCorrupt => "ERR_BACKUP_CORRUPT",
+            Self::FolderVersion => "ERR_FOLDER_VERSION",
             Self::Internal => "ERR_INTERNAL",
             Self::InvalidArgType => "ERR_INVALID_ARG_TYPE",
             Self::InvalidArgValue => "ERR_INVALID_ARG_VALUE",

@@ -276,6 +276,18 @@ impl Error {
         Self::new(Code::Moved, message).at(mark)
     }
 
+    /// A newer version of this package wrote `path`; `found` is the version that it names.
+    #[must_use]
+    pub fn folder_version(path: &Path, found: &str) -> Self {
+        let message = format!(
+            "A newer version of progressive-storage has written '{}' (version '{}'). Nothing was changed; update the \
+             package that this program uses",
+            path.display(),
+            found.chars().take(20).collect::<String>()
+        );
+        Self::new(Code::FolderVersion, message).at(path)
+    }
+
     /// The option `onCorruption` is `'refuse'`, and `log` is damaged: `damage` is the sentence that says how.
     #[must_use]
     pub fn log_corrupt(log: &Path, damage: &str) -> Self {

@@ -18,6 +18,7 @@ use crate::data::name::LogName;
 use crate::error::{Code, Error, Result};
 use crate::files::context::Context;
 use crate::files::folder_copy::FolderCopy;
+use crate::files::folder_format::FolderFormat;
 use crate::files::job::{Job, JobDone};
 use crate::files::left::Left;
 use crate::files::lock::{DirectoryLock, Purpose};
@@ -53,6 +54,8 @@ pub struct Folder {
     /// Says that the data was moved to another place, where it is there.
     moved_mark: PathBuf,
     was_moved: bool,
+    /// Whether a newer version has made the folder its own.
+    format: FolderFormat,
     /// What killed processes left was removed.
     is_swept: bool,
     /// The intent of a transaction, as it was when somebody else may have written it last.
@@ -85,6 +88,7 @@ impl Folder {
             mirrored: Vec::new(),
             moved_mark: own_folder.join("moved"),
             was_moved: false,
+            format: FolderFormat::new(&own_folder),
             is_swept: false,
             intent: None,
             is_intent_unseen: true,
@@ -111,6 +115,8 @@ impl Folder {
         if self.lock.is_held() {
             return Ok(());
         }
+        // Before the lock is taken, too: that writes a name.
+        self.format.check(&*self.context.files)?;
         let asked_us = self.context.files.monotonic_us();
         let taken = self.lock.acquire(&*self.context.files, purpose, &self.context.patience, left_us);
         self.context.is_locked.set(self.lock.is_held());
@@ -119,8 +125,13 @@ impl Folder {
             // Also where it could not be taken: the next time nothing shows that somebody was there.
             self.logs.lock_was_others();
         }
+        if self.lock.was_others() || !self.lock.is_held() {
+            // Another one may be of a newer version.
+            self.format.doubt();
+        }
         taken?;
         self.refuse_where_moved()?;
+        self.refuse_newer_format()?;
         self.look_for_intent()?;
         let waited_us = self.context.files.monotonic_us().saturating_sub(asked_us);
         self.context.metrics.lock_wait.record(waited_us);
@@ -131,6 +142,11 @@ impl Folder {
             sweep(&*context.files, &[&context.data_folder, &context.data_folder.join("logs")]);
         }
         Ok(())
+    }
+
+    /// Gives the lock back where a newer version has made the folder its own.
+    fn refuse_newer_format(&mut self) -> Result<()> {
+        self.format.check(&*self.context.files).inspect_err(|_| self.release())
     }
 
     /// Gives the lock back where the data was moved to another place. That was another process, which had the lock.

@@ -11,6 +11,7 @@ pub(crate) mod context;
 pub(crate) mod event;
 pub mod folder;
 pub(crate) mod folder_copy;
+pub(crate) mod folder_format;
 pub mod job;
 pub(crate) mod keyed_log;
 pub(crate) mod left;

@@ -138,10 +138,14 @@ struct KeyRecords {
 
 impl KeyRecords {
     /// Which records repeat what the file before says. A compacted log begins with a checkpoint of the file before,
-    /// up to some line of it, and goes on with a copy of the lines behind that.
+    /// up to some line of it, and goes on with a copy of the lines behind that. Where a crash came between the backup's
+    /// name and the new log, both files are the same log.
     fn known_from(&self, before: &[KeyRecord]) -> Range<usize> {
         if !self.is_compacted {
-            return 0..0;
+            let mut pairs = before.iter().zip(&self.records);
+            let goes_on = before.len() <= self.records.len()
+                && pairs.all(|(one, other)| one.entry_hash == other.entry_hash);
+            return 0..if goes_on { before.len() } else { 0 };
         }
         let first = usize::from(self.records.first().is_some_and(|record| record.is_checkpoint));
         let own = &self.records[first..];

@@ -20,7 +20,9 @@
 //! | the same, and a compaction    | whole      | is another before `end`    | nothing                               |
 //! | a crash in 3, and then a program that takes no lock | whole | other lines at `end` | nothing: that log stays without it   |
 //!
-//! It is written in place, and what is not written whole is no intent, by its checksum.
+//! It is written in place, and what is not written whole is no intent, by its checksum. One that is whole and not understood
+//! is of a newer version, and committed: it is an error for readers and writers alike, until that version has finished it. So
+//! every version has a header with `version` in the first line and this checksum at the end.
 //!
 //! Invariant: while the lines of an intent may be missing in a log, it is not overwritten.
 
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data::name::LogName;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::create_folder;
 use crate::vfs::{FileSystem, Missing, Stamp, Syncing};
@@ -54,6 +56,8 @@ pub struct IntentPart {
     pub lines: Vec<u8>,
 }
 
+/// The newest version that is known.
+const VERSION: u32 = 1;
 /// What is left of an intent that is over.
 const OVER: &[u8] = b"\n";
 
@@ -86,6 +90,9 @@ impl Intent {
     }
 
     /// Reads the intent of a folder; `None` where there is none, or the last one is over.
+    ///
+    /// # Errors
+    /// `ERR_FOLDER_VERSION` where a newer version wrote it, and the system's.
     pub fn read(files: &dyn FileSystem, data_folder: &Path) -> Result<Option<Self>> {
         let mut file = match files.open_read(&Self::path(data_folder)) {
             Ok(Some(file)) => file,
@@ -97,17 +104,17 @@ impl Intent {
                 return if is_over { Ok(None) } else { Err(error) };
             }
         };
-        Ok(Self::parse(&read_all(&mut *file, u64::MAX)?))
+        let bytes = read_all(&mut *file, u64::MAX)?;
+        let Some(content) = whole(&bytes) else { return Ok(None) };
+        let understood = Self::parse(content);
+        let newer = || Error::folder_version(&Self::path(data_folder), &version_of(content));
+        understood.map(Some).ok_or_else(newer)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let (content, checksum) = bytes.strip_suffix(b"\n")?.split_last_chunk::<8>()?;
-        if *checksum != checksum_of(content) {
-            return None;
-        }
+    fn parse(content: &[u8]) -> Option<Self> {
         let header_end = memchr::memchr(b'\n', content)?;
         let header: Header = serde_json::from_slice(&content[..header_end]).ok()?;
-        if header.version != 1 {
+        if header.version != VERSION {
             return None;
         }
         let mut rest = &content[header_end + 1..];
@@ -130,7 +137,7 @@ impl Intent {
             mark: format!("{:016x}", part.mark),
             size_bytes: part.lines.len(),
         });
-        let header = Header { version: 1, parts: parts.collect() };
+        let header = Header { version: VERSION, parts: parts.collect() };
         let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
         bytes.push(b'\n');
         for part in &self.parts {
@@ -180,6 +187,19 @@ impl Intent {
     }
 }
 
+/// The bytes before the checksum, where it is theirs: the intent was written to its end.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let (content, checksum) = bytes.strip_suffix(b"\n")?.split_last_chunk::<8>()?;
+    (!content.is_empty() && *checksum == checksum_of(content)).then_some(content)
+}
+
+/// What the header says, for a person.
+fn version_of(content: &[u8]) -> String {
+    let header = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let header: Option<serde_json::Value> = serde_json::from_slice(header).ok();
+    header.and_then(|header| header.get("version").map(ToString::to_string)).unwrap_or_default()
+}
+
 fn checksum_of(bytes: &[u8]) -> [u8; 8] {
     let mut text = [0; 8];
     text.copy_from_slice(format!("{:08x}", crc32fast::hash(bytes)).as_bytes());
@@ -213,15 +233,37 @@ mod tests {
         assert_eq!(read.parts[1].lines, b"{}\n{}\n");
         let bytes = std::fs::read(Intent::path(data)).expect("its bytes");
         for cut in 0..bytes.len() {
-            assert!(Intent::parse(&bytes[..cut]).is_none(), "cut to {cut} bytes");
+            assert!(whole(&bytes[..cut]).is_none(), "cut to {cut} bytes");
         }
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
-            assert!(Intent::parse(&flipped).is_none(), "the byte {at} is another");
+            assert!(whole(&flipped).is_none(), "the byte {at} is another");
         }
         let longer = [&bytes[..], b"rest of an older one\n"].concat();
-        assert!(Intent::parse(&longer).is_none());
+        assert!(whole(&longer).is_none());
+        assert!(whole(b"00000000\n").is_none(), "the checksum of nothing");
+    }
+
+    #[test]
+    fn one_of_a_newer_version_is_an_error_and_stays() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (files, data) = (RealFileSystem::new(), folder.path());
+        intent().write(&files, data, Syncing::Off).expect("written");
+        let ours = std::fs::read_to_string(Intent::path(data)).expect("its text");
+        let content = &ours[..ours.len() - 9];
+        let other_parts = content.replace("\"end\"", "\"from\"");
+        for changed in [content.replace("\"version\":1", "\"version\":2"), other_parts, "new\n".to_owned()] {
+            let newer = [changed.as_bytes(), &checksum_of(changed.as_bytes()), b"\n"].concat();
+            std::fs::write(Intent::path(data), &newer).expect("written");
+            let error = Intent::read(&files, data).expect_err("it is not understood");
+            assert_eq!(error.code(), Code::FolderVersion, "{changed}");
+            assert!(intent().take_back(&files, data).is_err());
+            assert_eq!(std::fs::read(Intent::path(data)).expect("its bytes"), newer);
+            // Cut short, it was never committed.
+            std::fs::write(Intent::path(data), &newer[..newer.len() - 1]).expect("cut");
+            assert!(Intent::read(&files, data).expect("read").is_none());
+        }
     }
 
     #[test]
