@@ -105,7 +105,11 @@ async function snapshot(storage, folder, Storage) {
   const logs = await throughPartial(target, async (partial) => {
     // What was called before is in the copy, and its JSON files are not behind its logs.
     await storage.flush();
-    if (server) return copyServer(server, partial, Storage);
+    if (server) {
+      // The copy asks the tables by itself. A call checks their version first.
+      await storage.getLogSize('players');
+      return copyServer(server, partial, Storage);
+    }
     return (await native.copyData(storage, partial)).logs;
   });
   return { folder: target, sizeBytes: logs.reduce((sum, log) => sum + log.sizeBytes, 0), logs };
