@@ -1,6 +1,7 @@
-// `npm run sizes [-- --binaries FOLDER]`: packs the main package and those of the platforms as a release does, and writes
-// their sizes into docs/release/sizes.md. The binaries are those that `npm run cross-build` made, or those in the folder.
-// A package whose binary was not built is named as that, with no size.
+// `npm run sizes [-- --binaries FOLDER --commit NAME]`: packs the main package and those of the platforms as a release does,
+// and writes their sizes into docs/release/sizes.md. The binaries are those that `npm run cross-build` made, or those in the
+// folder; `--commit` says what they were built from, where that is another commit. A package whose binary was not built is
+// named as that, with no size.
 
 import { execFileSync } from 'node:child_process';
 import {
@@ -20,7 +21,7 @@ import { parseArgs } from 'node:util';
 import { faults } from './binary.mjs';
 import { fail, root } from './tools.mjs';
 
-const { values } = parseArgs({ options: { binaries: { type: 'string' } } });
+const { values } = parseArgs({ options: { binaries: { type: 'string' }, commit: { type: 'string' } } });
 const binaries = resolve(values.binaries ?? join(root, 'target', 'cross'));
 const DOCUMENT = join(root, 'docs', 'release', 'sizes.md');
 
@@ -82,7 +83,8 @@ try {
   const missing = rows.filter((row) => String(row[1]).startsWith('not built')).map(([name]) => name);
   const text = `# Sizes of the packages
 
-Made by \`npm run sizes\`, version ${manifest.version}. An install takes the main package and the one of its platform.
+Made by \`npm run sizes\`, version ${manifest.version}. An install takes the main package and the one of its
+platform.${values.commit ? ` The binaries are of commit ${values.commit}.` : ''}
 
 ${table(rows)}
 
