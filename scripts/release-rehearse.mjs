@@ -114,13 +114,14 @@ function clone(to) {
   return to;
 }
 
-async function resultOf(each, { jail, url, platforms, ...context }) {
+async function resultOf(each, { jail, url, platforms, version, ...context }) {
   const { name, by, on, needs } = each;
   const row = {
     case: titleOf(each),
     'installed by': labelOf(by),
     'run by': labelOf(on),
     seconds: '',
+    version,
     day,
   };
   const hindrance = hindranceOf(each, platforms);
@@ -155,7 +156,7 @@ async function main() {
   console.log(`Published ${version} with binaries for ${platforms.join(', ')}.`);
   const jail = new Jail(place, target);
   const repository = clone(join(place, 'repository.git'));
-  const context = { jail, url, platforms, repository, outside: outsideOf(), rust: rustOf() };
+  const context = { jail, url, platforms, version, repository, outside: outsideOf(), rust: rustOf() };
   const rows = [];
   for (const each of cases) {
     const row = await resultOf(each, context);

@@ -27,6 +27,7 @@ test('each row is a case, once, in the order of the cases', () => {
 test('each row says what came of it, when, and how long it took', () => {
   for (const row of rowsIn(text)) {
     assert.match(row.result, /^(data whole|error: .+|not run: .+)$/, row.case);
+    assert.match(row.version, /^\d+\.\d+\.\d+$/, row.case);
     assert.match(row.day, /^20\d\d-\d\d-\d\d$/, row.case);
     if (row.result.startsWith('not run')) assert.equal(row.seconds, '', row.case);
     else assert.match(row.seconds, /^\d+ \+ \d+$/, row.case);

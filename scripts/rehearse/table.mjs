@@ -7,7 +7,7 @@ import { root, runTool } from '../tools.mjs';
 
 const FILE = join('docs', 'hosting.md');
 const [BEGIN, END] = ['<!-- rehearsal: begin -->', '<!-- rehearsal: end -->'];
-export const COLUMNS = ['case', 'installed by', 'run by', 'result', 'seconds', 'day'];
+export const COLUMNS = ['case', 'installed by', 'run by', 'result', 'seconds', 'version', 'day'];
 
 /** How a case is named in the table. */
 export const titleOf = ({ name, condition }) => (condition ? `${name}: ${condition}` : name);
