@@ -9,10 +9,10 @@ use super::environment::{Environment, Then};
 use super::host::Use;
 use super::hub::Hub;
 use super::js::{Fallible, Js, Value};
+use super::last_looks::{LastLooks, Looker};
 use super::options::Config;
 use super::rotation::Rotating;
 use super::store::{Store, backend_for};
-use super::watch::{LastLooks, Watch};
 use crate::error::{Error, Result};
 
 /// What a `Storage` object has; the store may be shared with others.
@@ -26,7 +26,7 @@ pub struct Handle {
     /// `None` once it was closed.
     store: RefCell<Option<Rc<Store>>>,
     /// Those who have to look for changes once more when it is closed.
-    watches: RefCell<Vec<Weak<Watch>>>,
+    watches: RefCell<Vec<Weak<dyn Looker>>>,
 }
 
 impl Handle {
@@ -52,7 +52,7 @@ impl Handle {
     }
 
     /// A watch looks for changes here. In a folder they are noted with the writing.
-    pub fn is_watched(&self, watch: &Rc<Watch>) {
+    pub fn is_watched(&self, watch: &Rc<dyn Looker>) {
         if self.data_folder.is_none() {
             let mut all = self.watches.borrow_mut();
             all.retain(|known| known.strong_count() > 0);

@@ -20,6 +20,7 @@ mod host;
 mod hub;
 mod js;
 mod json;
+mod last_looks;
 mod lines;
 mod options;
 mod outlet;

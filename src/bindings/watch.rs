@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use super::environment::{Environment, Then};
 use super::handle::Handle;
 use super::js::{Fallible, Js, Value};
+use super::last_looks::{LastLooks, Looker};
 use super::outlet::{EnvironmentOutlet, ForThread, Reason, WatchId};
 use super::store::Store;
 use crate::data::name::LogName;
@@ -62,57 +63,6 @@ pub struct Watch {
     last: RefCell<Option<Rc<LastLooks>>>,
 }
 
-type Close = Box<dyn FnOnce(&Rc<Environment>, Js<'_>)>;
-
-/// A storage that is being closed, and the looks that come before it.
-pub struct LastLooks {
-    store: Rc<Store>,
-    /// How many watches have not asked for theirs.
-    left: Cell<usize>,
-    close: RefCell<Option<Close>>,
-}
-
-impl LastLooks {
-    /// When all that was called is done, has each watch look once more; closes behind those looks.
-    pub fn take(
-        js: Js<'_>,
-        environment: &Rc<Environment>,
-        (store, watches): (Rc<Store>, Vec<Rc<Watch>>),
-        close: Close,
-    ) {
-        if watches.is_empty() {
-            return close(environment, js);
-        }
-        let backend = Arc::clone(&store.backend);
-        let used = Rc::clone(&store);
-        let then = Then::Do(Box::new(move |environment, js, answer: Result<Answer>| {
-            // Without a server there is nothing to be seen.
-            let watches = if answer.is_ok() { watches } else { Vec::new() };
-            let left = Cell::new(watches.len() + 1);
-            let last = Rc::new(Self { store, left, close: RefCell::new(Some(close)) });
-            for watch in watches {
-                if watch.is_looking.get() {
-                    // What was called during a look is behind it.
-                    watch.last.replace(Some(Rc::clone(&last)));
-                } else {
-                    watch.look_last(js, environment, &last);
-                }
-            }
-            last.one_less(js, environment);
-        }));
-        backend.flush(environment.ticket(js, &used, then));
-    }
-
-    /// A watch has asked.
-    fn one_less(&self, js: Js<'_>, environment: &Rc<Environment>) {
-        if self.left.replace(self.left.get() - 1) == 1
-            && let Some(close) = self.close.take()
-        {
-            close(environment, js);
-        }
-    }
-}
-
 impl Watch {
     /// A watch that begins with its first look.
     pub fn new(environment: &Environment, handle: &Rc<Handle>, log: LogName, filter: Filter) -> Rc<Self> {
@@ -129,7 +79,7 @@ impl Watch {
             is_looking: Cell::default(),
             last: RefCell::default(),
         });
-        handle.is_watched(&watch);
+        handle.is_watched(&(Rc::clone(&watch) as Rc<dyn Looker>));
         watch
     }
 
@@ -169,14 +119,6 @@ impl Watch {
         Ok(promise)
     }
 
-    /// Looks once more, for a storage that is being closed. One that fails finds nothing.
-    fn look_last(self: &Rc<Self>, js: Js<'_>, environment: &Rc<Environment>, last: &LastLooks) {
-        if !self.watcher.has_ended() {
-            self.ask(js, environment, &last.store, |_, _| {});
-        }
-        last.one_less(js, environment);
-    }
-
     fn ask(
         self: &Rc<Self>,
         js: Js<'_>,
@@ -194,7 +136,7 @@ impl Watch {
             });
             this.is_looking.set(false);
             if let Some(last) = this.last.take() {
-                this.look_last(js, environment, &last);
+                Rc::clone(&this).look_last(js, environment, last);
             }
             if this.watcher.has_ended() {
                 this.cursor.take();
@@ -228,5 +170,20 @@ impl Watch {
         self.watcher.end();
         self.cursor.take();
         self.handle.data_folder.is_some() && self.is_open()
+    }
+}
+
+impl Looker for Watch {
+    /// One that fails finds nothing.
+    fn look_last(self: Rc<Self>, js: Js<'_>, environment: &Rc<Environment>, last: Rc<LastLooks>) {
+        if self.is_looking.get() {
+            // What was called during a look is behind it.
+            self.last.replace(Some(last));
+            return;
+        }
+        if !self.watcher.has_ended() {
+            self.ask(js, environment, last.store(), |_, _| {});
+        }
+        last.one_less(js, environment);
     }
 }
