@@ -105,6 +105,12 @@ impl Member {
         Self::expiring(self.key(), self.value(), expires_ms)
     }
 
+    /// Whether both are the same piece of memory.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.text, &other.text)
+    }
+
     /// Whether both show the same to a reader of a mirror, which has no expiries.
     #[must_use]
     pub fn shows_same(&self, other: &Self) -> bool {

@@ -3,6 +3,7 @@
 //! ```text
 //! index     hash of key → slot number
 //! slots     [ "b":{…} | hole | "7":{…} | "a":{…} ]     in order of insertion
+//! offsets   [ 120     | -    | 4096    | NOWHERE ]     where the log has each value, for its index
 //! integers  7 → 2                                       array indices, ascending
 //! fields    "totalScore" → [ 12, -, 3, 40 ]             one number for each slot, for leaderboards
 //! expiries  (1795446000000, 3), …                        when which slot is over, ascending; empty where nothing expires
@@ -13,6 +14,8 @@
 //!
 //! A key whose time is over stays until a line of the log removes it (`expire`), so that the state is a function of the log
 //! alone. Who answers a caller, or writes what a person reads, leaves it out: `live`, `get_live`, `top`, `rank`.
+//!
+//! What the offsets say is a hint: whoever reads a value there compares its hash.
 //!
 //! Invariant: iteration gives array indices first, ascending, then the other keys in the order in which they were set. A
 //! key that is set again keeps its place.
@@ -27,8 +30,14 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use crate::data::json;
 pub use crate::data::member::Member;
 
+/// The offset of a value that the log does not have as it is, or of which nobody knows where.
+pub const NOWHERE: u64 = u64::MAX;
+
 /// All members in order: pointers, not bytes.
 pub type Snapshot = Vec<Member>;
+
+/// Members, each with the offset of its value in a log.
+pub type Places = Vec<(Member, u64)>;
 
 /// See the header of this file.
 #[derive(Clone, Default)]
@@ -36,6 +45,7 @@ pub struct State {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
     slots: Vec<Option<Member>>,
+    offsets: Vec<u64>,
     integers: BTreeMap<u32, u32>,
     live_bytes: u64,
     fields: HashMap<String, Vec<f64>>,
@@ -81,6 +91,14 @@ impl State {
     /// # Panics
     /// With 2^32 keys.
     pub fn set(&mut self, member: Member) {
+        self.set_at(member, NOWHERE);
+    }
+
+    /// The same for a value that the log has at this offset.
+    ///
+    /// # Panics
+    /// With 2^32 keys.
+    pub fn set_at(&mut self, member: Member, offset: u64) {
         self.live_bytes += member.text_bytes() as u64 + 1;
         let expires_ms = member.expires_ms();
         let (slots, hasher) = (&self.slots, &self.hasher);
@@ -106,6 +124,7 @@ impl State {
                     self.live_bytes -= old.text_bytes() as u64 + 1;
                     old.expires_ms().map(|old_ms| self.expiries.remove(&(old_ms, slot)));
                 }
+                self.offsets[slot as usize] = offset;
                 expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
             }
             Entry::Vacant(place) => {
@@ -115,6 +134,7 @@ impl State {
                     self.integers.insert(index, slot);
                 }
                 self.slots.push(Some(member));
+                self.offsets.push(offset);
                 expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
             }
         }
@@ -171,7 +191,33 @@ impl State {
                 new_slots[at - 1].is_some()
             });
         }
+        let mut at = 0;
+        self.offsets.retain(|_| {
+            at += 1;
+            new_slots[at - 1].is_some()
+        });
         self.slots.retain(Option::is_some);
+    }
+
+    /// All members in the order in which they were set first, each with the offset of its value in the log.
+    pub fn places(&self) -> impl Iterator<Item = (&Member, u64)> {
+        self.slots.iter().zip(&self.offsets).filter_map(|(member, offset)| Some((member.as_ref()?, *offset)))
+    }
+
+    /// The log has this member's value at another offset now. One that was set since is not meant.
+    pub fn move_to(&mut self, member: &Member, offset: u64) {
+        if let Some(slot) = self.slot_of(member.key())
+            && self.slots[slot as usize].as_ref().is_some_and(|known| known.is_same(member))
+        {
+            self.offsets[slot as usize] = offset;
+        }
+    }
+
+    /// The log was replaced: a value that was at one offset is at another.
+    pub fn move_all(&mut self, moved: impl Fn(u64) -> u64) {
+        for offset in self.offsets.iter_mut().filter(|offset| **offset != NOWHERE) {
+            *offset = moved(*offset);
+        }
     }
 
     /// All members in JavaScript's order.

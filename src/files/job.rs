@@ -8,6 +8,7 @@ use crate::data::name::LogName;
 use crate::error::Error;
 use crate::files::compact::job::{CompactDone, CompactJob};
 use crate::files::folder_copy::FolderCopy;
+use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::past::compress::{CompressDone, CompressJob};
 use crate::files::read_job::ReadJob;
@@ -26,6 +27,8 @@ pub enum Job {
     Compact(CompactJob),
     /// Compress an old log beside its place.
     Compress(CompressJob),
+    /// Write an index beside its place.
+    Index(IndexJob),
 }
 
 /// The result of a job, for the writer.
@@ -36,6 +39,8 @@ pub enum JobDone {
     Compact(CompactDone),
     /// An old log was compressed.
     Compress(CompressDone),
+    /// An index was written.
+    Index(IndexDone),
 }
 
 impl Job {
@@ -53,6 +58,7 @@ impl Job {
             Self::Mirror(job) => Some(JobDone::Mirror(job.run(files))),
             Self::Compact(job) => Some(JobDone::Compact(job.run(files))),
             Self::Compress(job) => Some(JobDone::Compress(job.run(files))),
+            Self::Index(job) => Some(JobDone::Index(job.run(files))),
         }
     }
 
@@ -73,6 +79,13 @@ impl Job {
                 log: job.log.clone(),
                 generation: job.generation,
                 temporary: job.temporary.clone(),
+                result: Err(error()),
+            })),
+            Self::Index(job) => Some(JobDone::Index(IndexDone {
+                log: job.paths.name.clone(),
+                generation: job.generation,
+                temporary: job.temporary.clone(),
+                end: 0,
                 result: Err(error()),
             })),
             Self::Compress(job) => Some(JobDone::Compress(CompressDone {
@@ -99,6 +112,7 @@ impl JobDone {
             Self::Mirror(done) => &done.log,
             Self::Compact(done) => &done.log,
             Self::Compress(done) => &done.log,
+            Self::Index(done) => &done.log,
         }
     }
 }

@@ -98,6 +98,7 @@ impl KeyedLog {
         if !run.again.is_empty() {
             run.again.extend(requests);
         }
+        jobs.extend(self.writer.log_mut().start_index(context).map(Job::Index));
     }
 
     /// Answers with an error, also those that waited for one of these.
@@ -365,6 +366,7 @@ impl KeyedLog {
                 jobs.extend(job.map(Job::Compress));
             }
             JobDone::Mirror(done) => self.writer.log_mut().mirror_done(context, done, ready),
+            JobDone::Index(done) => self.writer.log_mut().index_done(context, done),
             JobDone::Compact(done) => {
                 let StepOutcome { answered, job } =
                     self.compaction.step_done(context, &mut self.writer, done, ready);

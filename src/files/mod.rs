@@ -1,7 +1,7 @@
 //! The place that is a folder.
 //!
 //! ```text
-//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past, transaction ─> log
+//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past, transaction, index ─> log
 //! ```
 //!
 //! An arrow means "uses", also past what lies between. There is no arrow back; `tests/layers.rs` checks it.
@@ -12,6 +12,7 @@ pub(crate) mod event;
 pub mod folder;
 pub(crate) mod folder_copy;
 pub(crate) mod folder_format;
+pub(crate) mod index;
 pub mod job;
 pub(crate) mod keyed_log;
 pub(crate) mod left;

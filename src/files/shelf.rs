@@ -72,6 +72,11 @@ impl Shelf {
         published.stamps.log = log;
     }
 
+    /// The log has the values at other offsets now.
+    pub fn move_values(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.published.write().state);
+    }
+
     /// Keeps the numbers of a field, which were read from the state.
     pub fn add_field(&self, field: &str, numbers: Vec<f64>) {
         self.published.write().state.add_field(field, numbers);

@@ -14,7 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::state::State;
+use crate::data::state::{Places, State};
 use crate::error::{Error, Result};
 use crate::files::compact::job::{CompactDone, CompactJob, CompactStep, Compacted, copy_tail};
 use crate::files::context::Context;
@@ -50,6 +50,8 @@ struct Running {
     snapshot_end: u64,
     snapshot_lines: u64,
     checkpoint_lines: u64,
+    /// Its members, each with the offset of its value in the new log.
+    places: Places,
     mirror: Option<FreshMirror>,
     started_us: u64,
     /// What the old log becomes.
@@ -131,6 +133,7 @@ impl Compaction {
             snapshot_end: log.end(),
             snapshot_lines: log.file().lines(),
             checkpoint_lines: 0,
+            places: Vec::new(),
             mirror: None,
             started_us: context.files.monotonic_us(),
             kind,
@@ -223,8 +226,9 @@ impl Running {
         temporary: &Path,
         compacted: Compacted,
     ) -> Result<Step> {
-        let Compacted { copied_to, lines, file, .. } = compacted;
+        let Compacted { copied_to, lines, places, file, .. } = compacted;
         self.checkpoint_lines += lines;
+        self.places.extend(places);
         if writer.log().unfinished().is_some() {
             // In the new log nobody would know any more that it lacks something.
             writer.log_pending_edit(context)?;
@@ -282,7 +286,7 @@ impl Running {
     /// Copies the last lines to the new log, so that it has all. `None` where the old or the new one has become shorter
     /// meanwhile: what it had is not known any more.
     fn complete(
-        &self,
+        &mut self,
         context: &Context,
         log: &OpenLog,
         mut file: Box<dyn File>,
@@ -307,7 +311,14 @@ impl Running {
         let lines = self.checkpoint_lines + log.file().lines().saturating_sub(self.snapshot_lines);
         let checkpoint_end = end.checked_sub(copied_bytes + added_bytes);
         let snapshot_end = self.snapshot_end;
-        Ok(checkpoint_end.map(|checkpoint_end| Replacement { snapshot_end, checkpoint_end, end, lines }))
+        let checkpoint = std::mem::take(&mut self.places);
+        Ok(checkpoint_end.map(|checkpoint_end| Replacement {
+            snapshot_end,
+            checkpoint_end,
+            end,
+            lines,
+            checkpoint,
+        }))
     }
 
     fn notify(&self, context: &Context, log: &OpenLog, before_bytes: u64, backup: Option<&Path>) {
@@ -384,6 +395,7 @@ mod tests {
             snapshot_end,
             snapshot_lines: 1,
             checkpoint_lines: 1,
+            places: Vec::new(),
             mirror: None,
             started_us: 0,
             kind: OldLogKind::Backup,
@@ -409,7 +421,7 @@ mod tests {
         assert_eq!(complete(0, fresh()), Some(0));
         assert_eq!(complete(1, fresh()), None, "shorter than the snapshot");
 
-        let compacted = Compacted { copied_to: 1, mirror: None, lines: 1, file: fresh() };
+        let compacted = Compacted { copied_to: 1, mirror: None, lines: 1, places: Vec::new(), file: fresh() };
         let step = running(0).next(&context, &mut writer, &temporary, compacted);
         assert!(matches!(step, Ok(Step::Again)), "shorter than what was copied");
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::name::LogName;
-use crate::data::state::Snapshot;
+use crate::data::state::{Places, Snapshot};
 use crate::error::{Error, Result};
 use crate::files::log::bytes::copy_range;
 use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks};
@@ -78,6 +78,8 @@ pub struct Compacted {
     pub mirror: Option<FreshMirror>,
     /// Lines of checkpoint that were written.
     pub lines: u64,
+    /// Its members, each with the offset of its value in the new log.
+    pub places: Places,
     /// The file, open and locked.
     pub file: Box<dyn File>,
 }
@@ -89,7 +91,7 @@ impl CompactJob {
         let result = match step {
             CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
                 folders.create_folders(files, syncing).and_then(|()| {
-                    let (file, lines) =
+                    let Checkpoint { file, lines, offsets } =
                         checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, syncing)?;
                     let mirror = mirror
                         .map(|path| {
@@ -103,7 +105,8 @@ impl CompactJob {
                             )
                         })
                         .transpose()?;
-                    Ok(Compacted { copied_to: log_end, mirror, lines, file })
+                    let places = snapshot.into_iter().zip(offsets).collect();
+                    Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
                 })
             }
             CompactStep::Tail { log, start, end, mut file } => {
@@ -111,6 +114,7 @@ impl CompactJob {
                     copied_to: end,
                     mirror: None,
                     lines: 0,
+                    places: Vec::new(),
                     file,
                 })
             }
@@ -128,7 +132,15 @@ fn shown(snapshot: &Snapshot, now_ms: i64) -> Snapshot {
     snapshot.iter().filter(|member| !member.is_over(now_ms)).cloned().collect()
 }
 
-/// Writes the checkpoint; gives the open file and the number of lines.
+/// A checkpoint that was written.
+struct Checkpoint {
+    file: Box<dyn File>,
+    lines: u64,
+    /// Of the values, in order.
+    offsets: Vec<u64>,
+}
+
+/// Writes the checkpoint.
 fn checkpoint(
     files: &dyn FileSystem,
     path: &Path,
@@ -136,7 +148,7 @@ fn checkpoint(
     snapshot: &Snapshot,
     now_ms: i64,
     syncing: Syncing,
-) -> Result<(Box<dyn File>, u64)> {
+) -> Result<Checkpoint> {
     let mut file = create_held(files, path, log)?;
     let mut parts = chunks(snapshot.clone(), CHECKPOINT_LINE_BYTES);
     if parts.is_empty() {
@@ -144,19 +156,23 @@ fn checkpoint(
     }
     let pace = Pace::beside((syncing.is_on() && parts.len() > 1).into());
     let mut line = Vec::new();
+    let (mut offsets, mut written_bytes) = (Vec::with_capacity(snapshot.len()), 0);
     // Each line says how many follow, so one that is missing at the end is noticed. It needs no END: all of it is synced
     // before the file is in its place.
     for (number, part) in parts.iter().enumerate() {
         let more = parts.len() - 1 - number;
         line.clear();
-        Encoder::new(&mut line).checkpoint(now_ms, part, more as u64);
+        let first = offsets.len();
+        Encoder::noting(&mut line, &mut offsets).checkpoint(now_ms, part, more as u64);
+        offsets[first..].iter_mut().for_each(|offset| *offset += written_bytes);
+        written_bytes += line.len() as u64;
         file.append(&line)?;
         pace.rest(files, &mut *file)?;
     }
     if syncing.is_on() {
         file.sync_data()?;
     }
-    Ok((file, parts.len() as u64))
+    Ok(Checkpoint { file, lines: parts.len() as u64, offsets })
 }
 
 /// Appends the bytes `start..end` of `log` to `to`.

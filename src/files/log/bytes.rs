@@ -5,6 +5,7 @@
 use memchr::memmem;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::data::state::NOWHERE;
 use crate::error::Result;
 use crate::vfs::File;
 
@@ -31,6 +32,12 @@ pub fn read_all(file: &mut dyn File, size_bytes_max: u64) -> Result<Vec<u8>> {
     let read = read_full(file, &mut bytes, 0)?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// Where in a file a text is that may be a part of these bytes, which are at `start`; else `NOWHERE`.
+pub fn offset_in(bytes: &[u8], start: u64, text: &str) -> u64 {
+    let at = text.as_ptr().addr().checked_sub(bytes.as_ptr().addr());
+    at.filter(|at| at + text.len() <= bytes.len()).map_or(NOWHERE, |at| start + at as u64)
 }
 
 /// The last bytes before `end`.

@@ -15,12 +15,19 @@ pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     /// What is known of the operation.
     pub tag: Tag,
+    /// Where in `out` the values are, in order.
+    values: Option<&'a mut Vec<u64>>,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder at the end of `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, tag: Tag::Call }
+        Self { out, tag: Tag::Call, values: None }
+    }
+
+    /// The same; notes where in `out` each value is that it writes.
+    pub fn noting(out: &'a mut Vec<u8>, values: &'a mut Vec<u64>) -> Self {
+        Self { out, tag: Tag::Call, values: Some(values) }
     }
 
     /// The line of an entry's text: a JSON object without its closing brace.
@@ -37,7 +44,9 @@ impl<'a> Encoder<'a> {
             return self.set_many(now_ms, std::slice::from_ref(member), more);
         }
         let start = self.start(now_ms, "SET");
-        self.push(&[",\"key\":", member.key(), ",\"value\":", member.value()]);
+        self.push(&[",\"key\":", member.key(), ",\"value\":"]);
+        self.note_value(0);
+        self.push(&[member.value()]);
         if let Some(expires_ms) = member.expires_ms() {
             self.push(&[EXPIRES_START, &expires_ms.to_string()]);
         }
@@ -93,7 +102,17 @@ impl<'a> Encoder<'a> {
 
     fn join(&mut self, members: &[Member]) {
         for (number, member) in members.iter().enumerate() {
-            self.push(&[if number == 0 { "" } else { "," }, member.text()]);
+            self.push(&[if number == 0 { "" } else { "," }]);
+            self.note_value(member.key().len() + 1);
+            self.push(&[member.text()]);
+        }
+    }
+
+    /// A value comes so many bytes behind what is written.
+    fn note_value(&mut self, behind_bytes: usize) {
+        let offset = (self.out.len() + behind_bytes) as u64;
+        if let Some(values) = &mut self.values {
+            values.push(offset);
         }
     }
 
@@ -140,10 +159,12 @@ pub struct Lines {
     pub count: u64,
     /// Offsets in `bytes` at which all before must be on disk before more is written.
     pub barriers: Vec<usize>,
+    /// Offsets in `bytes` of the values that are set, in order.
+    pub values: Vec<u64>,
 }
 
 impl Lines {
-    /// Adds the line of an entry's text: a JSON object without its closing brace.
+    /// Adds the line of an entry's text: a JSON object without its closing brace. Who knows which of it are values notes them.
     pub fn raw(&mut self, open: &str) {
         Encoder::new(&mut self.bytes).raw(open, 0);
         self.count += 1;
@@ -166,7 +187,8 @@ impl Lines {
         let has_end = count > 1;
         for (number, item) in (0..).zip(items) {
             let more = if has_end { count - number } else { 0 };
-            write(&mut Encoder { out: &mut self.bytes, tag }, item, more);
+            let values = Some(&mut self.values);
+            write(&mut Encoder { out: &mut self.bytes, tag, values }, item, more);
         }
         if has_end {
             self.barriers.push(self.bytes.len());
@@ -179,6 +201,7 @@ impl Lines {
     pub fn append(&mut self, more: &Self) {
         let start = self.bytes.len();
         self.barriers.extend(more.barriers.iter().map(|barrier| start + barrier));
+        self.values.extend(more.values.iter().map(|value| value.saturating_add(start as u64)));
         self.bytes.extend_from_slice(&more.bytes);
         self.count += more.count;
     }

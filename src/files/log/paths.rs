@@ -8,6 +8,7 @@
 //!                                            or `archive`); N grows, about milliseconds since 1970
 //! logs/NAME.log.KIND.N.gz                    a backup or an archive, compressed
 //! .progressive-storage/NAME.mirror           the record of the mirror
+//! .progressive-storage/NAME.index            the index of the log
 //! ```
 //!
 //! Invariant: there is no file at a free name. One of `free_sibling` and `free_after` has a number above those of its
@@ -42,6 +43,8 @@ pub struct LogPaths {
     pub mirror: PathBuf,
     /// `.progressive-storage/NAME.mirror`.
     pub record: PathBuf,
+    /// `.progressive-storage/NAME.index`.
+    pub index: PathBuf,
 }
 
 impl LogPaths {
@@ -54,6 +57,7 @@ impl LogPaths {
             log: logs_folder.join(format!("{name}.log")),
             mirror: data_folder.join(format!("{name}.json")),
             record: own_folder.join(format!("{name}.mirror")),
+            index: own_folder.join(format!("{name}.index")),
             data_folder: data_folder.to_owned(),
             logs_folder,
             own_folder,

@@ -31,6 +31,7 @@
 use crate::data::entry_text::KeyChange;
 use crate::data::state::{Member, State};
 use crate::error::Result;
+use crate::files::log::bytes::offset_in;
 use crate::files::log::entry::{Entry, Invalid, MemoryTag};
 use crate::files::log::lines::{Damage, Line, LineBreak, LineKind, LineReader};
 use crate::files::log::mending::Mending;
@@ -217,7 +218,7 @@ fn end_checkpoint(replayed: &mut Replayed) {
 
 /// Takes an entry over.
 fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
-    apply(entry, replayed, on_change);
+    apply(entry, line, replayed, on_change);
     let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
     if let Some(tag) = entry.memory {
@@ -230,13 +231,13 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
     }
 }
 
-fn apply(entry: &Entry, replayed: &mut Replayed, on_change: OnChange) {
+fn apply(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
     let state = &mut replayed.state;
     entry.changes(|change| match change {
         KeyChange::Set(key, value, expires_ms) => {
             let member = Member::expiring(key, value, expires_ms);
             on_change(key, state.get(key), Some(&member));
-            state.set(member);
+            state.set_at(member, offset_in(line.bytes, line.offset, value));
         }
         KeyChange::Delete(key) => {
             on_change(key, state.get(key), None);

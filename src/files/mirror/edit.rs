@@ -5,7 +5,7 @@
 //!
 //! Invariant: `difference(base, content)` applied to `base` gives the keys and values of `content`.
 
-use crate::data::state::{Member, State};
+use crate::data::state::{Member, NOWHERE, State};
 
 /// The changes that turn one state into another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,18 @@ pub fn apply_changes(state: &mut State, changes: &[Edit]) {
     for change in changes {
         match change {
             Edit::Set(member) => state.set(member.clone()),
+            Edit::Delete(key) => {
+                state.remove(key);
+            }
+        }
+    }
+}
+
+/// The same for changes whose lines are in the log; `offsets` has the place of each value that is set there.
+pub fn apply_logged(state: &mut State, changes: &[Edit], mut offsets: impl Iterator<Item = u64>) {
+    for change in changes {
+        match change {
+            Edit::Set(member) => state.set_at(member.clone(), offsets.next().unwrap_or(NOWHERE)),
             Edit::Delete(key) => {
                 state.remove(key);
             }

@@ -2,11 +2,13 @@
 
 use crate::data::state::State;
 use crate::error::Result;
+use crate::files::index::index_file::{Trust, read_index};
 use crate::files::log::file::{Extent, LogFile};
+use crate::files::log::mending::Mending;
 use crate::files::log::paths::LogPaths;
-use crate::files::log::replay::{LoggedEdit, LoggedMemory, replay};
+use crate::files::log::replay::{Ending, LoggedEdit, LoggedMemory, Replayed, continue_replay, replay};
 use crate::files::mirror::known::FoundMirror;
-use crate::vfs::File;
+use crate::vfs::{File, FileSystem};
 
 /// A log and its mirror, opened.
 pub struct Loaded {
@@ -18,18 +20,35 @@ pub struct Loaded {
     pub mirror: FoundMirror,
     /// What processes remembered of a log that was lost.
     pub memories: Vec<LoggedMemory>,
+    /// Where the log ended of which there is an index; 0 without one.
+    pub indexed_end: u64,
 }
 
-/// A log by itself; without a file, an empty one.
-pub fn load_log(paths: &LogPaths, log: Option<&mut (dyn File + 'static)>) -> Result<Loaded> {
+/// A log by itself; without a file, an empty one. By its index, if there is one.
+pub fn load_log(
+    files: &dyn FileSystem,
+    paths: &LogPaths,
+    log: Option<&mut (dyn File + 'static)>,
+    trust: Trust,
+) -> Result<Loaded> {
     let mut loaded = Loaded {
         state: State::default(),
         file: LogFile::new(paths.clone()),
         mirror: FoundMirror::default(),
         memories: Vec::new(),
+        indexed_end: 0,
     };
     if let Some(log) = log {
-        let replayed = replay(log, u64::MAX)?;
+        // Whatever there is to be said of an index, a replay tells all.
+        let indexed = read_index(files, paths, log, trust).unwrap_or_default();
+        loaded.indexed_end = indexed.as_ref().map_or(0, |indexed| indexed.end);
+        let replayed = if let Some(replayed) = indexed.and_then(|indexed| with_lines_behind(log, indexed)) {
+            replayed
+        } else {
+            loaded.indexed_end = 0;
+            log.rewind()?;
+            replay(log, u64::MAX)?
+        };
         loaded.state = replayed.state;
         loaded.memories = replayed.memories;
         let extent = Extent { end: replayed.end, lines: replayed.lines, mending: replayed.mending };
@@ -44,4 +63,10 @@ pub fn load_log(paths: &LogPaths, log: Option<&mut (dyn File + 'static)>) -> Res
         loaded.mirror.last_edit = replayed.last_edit.filter(is_behind);
     }
     Ok(loaded)
+}
+
+/// What the log comes to where an index ends before its end; `None` where it has anything there but whole lines.
+fn with_lines_behind(log: &mut dyn File, mut replayed: Replayed) -> Option<Replayed> {
+    let ending = continue_replay(log, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {});
+    (ending == Ok(Ending::Whole) && replayed.mending == Mending::default()).then_some(replayed)
 }

@@ -23,6 +23,7 @@
 use crate::data::state::{Member, State};
 use crate::error::Result;
 use crate::files::context::Context;
+use crate::files::index::index_file::Trust;
 use crate::files::log::bytes::log_mark;
 use crate::files::log::entry::MemoryTag;
 use crate::files::log::file::LogFile;
@@ -60,6 +61,11 @@ impl LostLog {
     pub fn noticed(&mut self, known_end: u64) {
         self.is_memory_ahead = true;
         self.known_end = known_end;
+    }
+
+    /// Whether the log holds what a process remembered.
+    pub fn has_memories(&self) -> bool {
+        !self.memories.is_empty()
     }
 
     /// What is to be logged with memory; `mirror_hash` is the hash of the known mirror.
@@ -171,7 +177,7 @@ impl Evidence<'_> {
             }
             None => Before::Nothing,
         };
-        let mut loaded = load_log(self.paths(), log.as_deref_mut())?;
+        let mut loaded = load_log(files, self.paths(), log.as_deref_mut(), Trust::Unchanged)?;
         let is_all_there = difference(&loaded.state, &memory).is_empty();
         loaded.state = memory;
         loaded.mirror.last_edit = None;

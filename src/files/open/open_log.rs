@@ -22,9 +22,14 @@
 
 use std::sync::Arc;
 
+use crate::data::state::{NOWHERE, Places, State};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::event::{Event, describe_damage};
+use crate::files::index::index_file::{
+    GROWN_BYTES_MIN, GROWN_TIMES, INDEXED_BYTES_MIN, IndexedLog, Trust, write_index,
+};
+use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::log::encoder::Lines;
 use crate::files::log::entry::MemoryTag;
 use crate::files::log::file::{Appended, Extent, LogFile, SyncOf};
@@ -32,7 +37,7 @@ use crate::files::log::mending::{Mended, Mending};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Ending, Replayed, continue_replay};
 use crate::files::mirror::content::{FreshMirror, SmallMirror};
-use crate::files::mirror::edit::{Edit, apply_changes};
+use crate::files::mirror::edit::{Edit, apply_logged};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::mirror::keeper::MirrorKeeper;
 use crate::files::mirror::known::{Before, PendingEdit};
@@ -68,6 +73,16 @@ pub struct OpenLog {
     lacking: Lacking,
     /// Who watches the keys.
     followers: Followers,
+    indexed: Indexed,
+}
+
+/// The index of the log.
+#[derive(Clone, Copy, Default)]
+struct Indexed {
+    /// Where the log ended of which there is one; 0 without one.
+    end: u64,
+    size_bytes: u64,
+    is_being_written: bool,
 }
 
 /// What the log lacks of a transaction.
@@ -93,6 +108,8 @@ pub struct Replacement {
     pub end: u64,
     /// Lines before that.
     pub lines: u64,
+    /// The members of the checkpoint and where it has their values.
+    pub checkpoint: Places,
 }
 
 /// What is known.
@@ -110,6 +127,7 @@ impl OpenLog {
             has_written: false,
             lacking: Lacking::Unread,
             followers: Followers::default(),
+            indexed: Indexed::default(),
         }
     }
 
@@ -447,18 +465,21 @@ impl OpenLog {
 
     fn load(&self, context: &Context, before: &Before) -> Result<Loaded> {
         let (files, paths) = (&*context.files, self.paths());
+        let is_to_salvage = context.options.on_corruption == OnCorruption::Salvage;
+        let trust = if is_to_salvage { Trust::Grown } else { Trust::Unchanged };
         if !self.mirror.tracker().is_wanted() {
-            return load_steadily(context, paths, || load_unmirrored(files, paths));
+            return load_steadily(context, paths, || load_unmirrored(files, paths, trust));
         }
         if let Err(error) = MirrorRecord::try_read(files, paths) {
             context.notify(paths, &Event::RecordFailed { error: &error });
         }
-        load_steadily(context, paths, || load(files, paths, before.clone()))
+        load_steadily(context, paths, || load(files, paths, before.clone(), trust))
     }
 
     /// From now on memory is what was loaded.
     fn take(&mut self, loaded: Loaded, before: Before) {
-        let Loaded { state, file, mirror, memories } = loaded;
+        let Loaded { state, file, mirror, memories, indexed_end } = loaded;
+        self.indexed.end = indexed_end;
         self.lost.take(&memories);
         self.file.replace_by(file);
         self.mirror.tracker_mut().take(mirror, before);
@@ -514,7 +535,9 @@ impl OpenLog {
             self.lost.was_logged(tag);
         }
         self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
-        self.shelf.change(self.file.stamp(), |state| apply_changes(state, changes));
+        let start = self.file.end() - lines.bytes.len() as u64;
+        let offsets = lines.values.iter().map(|value| value.saturating_add(start));
+        self.shelf.change(self.file.stamp(), |state| apply_logged(state, changes, offsets));
         self.shelf.with_state(|state| self.followers.appended(context, &lines.bytes, state));
         let appended = appended?;
         if appended == Appended::Alone {
@@ -542,6 +565,9 @@ impl OpenLog {
         if is_rewritten && !self.file.mending().needs_rewrite() {
             self.generation += 1;
             self.lacking = Lacking::Nothing;
+            self.indexed.end = 0;
+            // Few logs are ever mended: until the next compaction the index holds the values itself.
+            self.shelf.move_values(|state| state.move_all(|_| NOWHERE));
             self.mirror.tracker_mut().log_was_mended(|offset| before.moved(offset));
         }
         mended
@@ -639,6 +665,82 @@ impl OpenLog {
     }
 }
 
+/// The index, which is derived: that it cannot be written is no failure.
+impl OpenLog {
+    /// What an index of the log as it is now says of it; `None` where the state is not what the log on disk comes to, or the log
+    /// has something to mend.
+    fn indexed_log(&self) -> Option<IndexedLog> {
+        // What a power cut may take from the log must not be in its index.
+        let is_of_log = !self.file.is_unsynced()
+            && self.has_written
+            && self.is_loaded
+            && !matches!(self.lacking, Lacking::Unread)
+            && !self.has_to_log_first()
+            && !self.lost.has_memories()
+            && *self.file.mending() == Mending::default();
+        let stamp = self.file.stamp().filter(|stamp| is_of_log && stamp.size_bytes == self.file.end())?;
+        Some(IndexedLog {
+            id: stamp.id,
+            modified_ns: stamp.modified_ns,
+            end: self.file.end(),
+            mark: self.file.mark(),
+            lines: self.file.lines(),
+            last_edit: self.mirror.tracker().last_edit(),
+        })
+    }
+
+    /// Writes the index, where that shortens the next start.
+    fn write_index(&mut self, context: &Context) {
+        let is_due = self.file.end() >= self.indexed.end + INDEXED_BYTES_MIN;
+        let Some(log) = self.indexed_log().filter(|_| is_due) else { return };
+        let temporary = context.temporary(&self.paths().index);
+        let write = |state: &State| write_index(&*context.files, self.paths(), &temporary, &log, state);
+        if let Ok(size_bytes) = self.shelf.with_state(write) {
+            self.indexed = Indexed { end: log.end, size_bytes, ..self.indexed };
+        }
+    }
+
+    /// Begins to write the index beside, where the log has grown by much.
+    pub fn start_index(&mut self, context: &Context) -> Option<IndexJob> {
+        let grown_bytes = self.file.end().saturating_sub(self.indexed.end);
+        let is_due = grown_bytes >= GROWN_BYTES_MIN.max(GROWN_TIMES * self.indexed.size_bytes);
+        if self.indexed.is_being_written || !is_due {
+            return None;
+        }
+        let log = self.indexed_log()?;
+        self.indexed.is_being_written = true;
+        Some(IndexJob {
+            paths: self.paths().clone(),
+            generation: self.generation,
+            temporary: context.temporary(&self.paths().index),
+            log,
+            places: self.shelf.with_state(|state| {
+                state.places().map(|(member, offset)| (member.clone(), offset)).collect()
+            }),
+        })
+    }
+
+    /// Takes an index that a job wrote.
+    pub fn index_done(&mut self, context: &Context, done: IndexDone) {
+        let IndexDone { generation, temporary, end, result, .. } = done;
+        self.indexed.is_being_written = false;
+        let Ok((file, size_bytes)) = result else {
+            // It is tried again when the log has grown as much once more.
+            self.indexed.end = self.file.end();
+            return;
+        };
+        // Some systems do not rename a file that is open.
+        drop(file);
+        let is_of_log = generation == self.generation;
+        if is_of_log && context.files.rename(&temporary, &self.paths().index).is_ok() {
+            self.indexed = Indexed { end, size_bytes, ..self.indexed };
+        } else {
+            // Swept up later if this fails.
+            let _ = context.files.remove(&temporary);
+        }
+    }
+}
+
 /// The end, and compaction.
 impl OpenLog {
     /// Where somebody removed both files there is no data, so a clean end has nothing to write.
@@ -662,6 +764,7 @@ impl OpenLog {
             self.mirror.finish(context, facts(&self.file, &self.shelf, &self.lost))?;
             self.publish_stamps();
         }
+        self.write_index(context);
         self.is_touched = false;
         Ok(())
     }
@@ -681,6 +784,7 @@ impl OpenLog {
         self.generation += 1;
         self.is_touched = true;
         self.has_written = true;
+        self.indexed.end = 0;
         let Some(mut log) = context.files.open_read(&self.paths().log)? else {
             self.distrust();
             return Ok(());
@@ -690,6 +794,10 @@ impl OpenLog {
         self.file.replace_by(LogFile::at(paths, &mut *log, extent)?);
         self.file.note_synced();
         let moved = |offset: u64| new.checkpoint_end + offset.saturating_sub(new.snapshot_end);
+        self.shelf.move_values(|state| {
+            state.move_all(|offset| if offset < new.snapshot_end { NOWHERE } else { moved(offset) });
+            new.checkpoint.iter().for_each(|(member, offset)| state.move_to(member, *offset));
+        });
         let facts = facts(&self.file, &self.shelf, &self.lost);
         self.mirror.tracker_mut().log_was_compacted(context, facts, moved, &mut *log)?;
         self.publish_stamps();

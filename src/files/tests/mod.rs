@@ -12,6 +12,7 @@ mod events;
 mod expiry;
 mod held;
 mod idle;
+mod index;
 mod leftovers;
 mod mirror_close;
 mod mirror_table;

@@ -59,6 +59,8 @@ pub const LOG: &str = "logs/players.log";
 pub const MIRROR: &str = "players.json";
 /// Its record.
 pub const RECORD: &str = ".progressive-storage/players.mirror";
+/// Its index.
+pub const INDEX: &str = ".progressive-storage/players.index";
 
 /// Any time.
 pub const TIME: &str = "2026-01-02T03:04:05.678Z";

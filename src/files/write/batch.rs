@@ -9,6 +9,7 @@ use crate::data::entry_text::KeyChange;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::error::Result;
+use crate::files::log::bytes::offset_in;
 use crate::files::log::checkpoint::chunks;
 use crate::files::log::encoder::Lines;
 use crate::files::log::entry::{Entry, Tag};
@@ -121,9 +122,11 @@ impl Batch {
 
     /// Stages an entry: its text without the closing brace.
     pub fn append(&mut self, shelf: &Shelf, open: &str) {
+        let start = self.lines.bytes.len() as u64;
         self.lines.raw(open);
         Entry::of_text(open).changes(|change| match change {
             KeyChange::Set(key, value, expires_ms) => {
+                self.lines.values.push(offset_in(open.as_bytes(), start, value));
                 self.change(Edit::Set(Member::expiring(key, value, expires_ms)));
             }
             KeyChange::Delete(key) => self.change(Edit::Delete(key.to_owned())),

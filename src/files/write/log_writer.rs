@@ -56,6 +56,8 @@ impl LogWriter {
     ) -> Result<Appended> {
         self.mend(context)?;
         let with_edit = edit_lines(context, &self.log, self.log.end())?.map(|mut edit| {
+            // Its values are in the state already.
+            edit.values.clear();
             edit.append(lines);
             edit
         });

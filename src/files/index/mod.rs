@@ -1,0 +1,5 @@
+//! Where each value lies in the log, so that a start need not read all of it.
+
+pub(crate) mod index_file;
+pub(crate) mod index_job;
+pub(crate) mod lying_values;
