@@ -29,12 +29,10 @@
 //!
 //! Invariant: keys, order, values and expiries are those of the log up to the end that it names, which has nothing to mend.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::data::state::{Member, NOWHERE, State};
 use crate::error::Result;
 use crate::files::index::lying_values::{Lying, read_values};
-use crate::files::log::bytes::{log_mark, read_all};
+use crate::files::log::bytes::{hash_of, log_mark, read_all};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{LoggedEdit, Replayed};
 use crate::vfs::{File, FileSystem, Stamp};
@@ -151,7 +149,7 @@ pub fn encode<'m>(
     for (member, offset) in places {
         let (key, value) = (member.key(), member.value());
         let expires_ms = member.expires_ms().map_or(NO_EXPIRY, i64::cast_unsigned);
-        for number in [key.len() as u64, offset, value.len() as u64, xxh3_64(value.as_bytes()), expires_ms] {
+        for number in [key.len() as u64, offset, value.len() as u64, hash_of(value.as_bytes()), expires_ms] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(key.as_bytes());
@@ -159,7 +157,7 @@ pub fn encode<'m>(
             out.extend_from_slice(value.as_bytes());
         }
     }
-    let hash = xxh3_64(&out[16..]).to_le_bytes();
+    let hash = hash_of(&out[16..]).to_le_bytes();
     out[8..16].copy_from_slice(&hash);
     out
 }
@@ -183,7 +181,7 @@ impl<'a> Bytes<'a> {
 
 fn decode(bytes: &[u8]) -> Option<(IndexedLog, Vec<Lying<'_>>)> {
     let mut bytes = Bytes(bytes.strip_prefix(MAGIC)?);
-    if bytes.number()? != xxh3_64(bytes.0) {
+    if bytes.number()? != hash_of(bytes.0) {
         return None;
     }
     let mut log = IndexedLog {

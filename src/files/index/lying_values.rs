@@ -7,11 +7,9 @@
 //!
 //! Invariant: a value is given only with the hash that was asked for.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::data::state::{Member, NOWHERE, State};
 use crate::error::Result;
-use crate::files::log::bytes::read_full;
+use crate::files::log::bytes::{hash_of, read_full};
 use crate::vfs::File;
 
 /// A gap up to this size is read with the values around it: that is faster than another read.
@@ -45,7 +43,7 @@ impl Lying<'_> {
     fn member_in(&self, bytes: &[u8], start: u64) -> Option<Member> {
         let at = usize::try_from(self.offset - start).ok()?;
         let value = bytes.get(at..)?.get(..usize::try_from(self.value_bytes).ok()?)?;
-        if xxh3_64(value) != self.hash {
+        if hash_of(value) != self.hash {
             return None;
         }
         Some(Member::expiring(self.key, std::str::from_utf8(value).ok()?, self.expires_ms))

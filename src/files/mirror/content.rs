@@ -11,12 +11,12 @@
 
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::data::json;
 use crate::data::state::{Member, Snapshot, State};
 use crate::error::Result;
-use crate::files::log::bytes::read_all;
+use crate::files::log::bytes::{hash_of, read_all};
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorId;
 use crate::files::temporary::{Pace, create_held};
@@ -48,7 +48,7 @@ impl MirrorContent {
             // Somebody may write over the file while it is read. Whoever does so without a rest is seen by the
             // stamp, which is older than their content, with the next call.
             if file.stamp()? == stamp || tries == READS_MAX {
-                return Ok(Some(Self { id: MirrorId { hash: xxh3_64(&bytes), stamp }, bytes }));
+                return Ok(Some(Self { id: MirrorId { hash: hash_of(&bytes), stamp }, bytes }));
             }
         }
     }
@@ -102,7 +102,7 @@ impl SmallMirror {
         let written = (|| {
             let mut file = files.create_like(&temporary, mirror)?;
             file.append(text.as_bytes())?;
-            Ok((MirrorId { hash: xxh3_64(text.as_bytes()), stamp: file.stamp()? }, file))
+            Ok((MirrorId { hash: hash_of(text.as_bytes()), stamp: file.stamp()? }, file))
         })();
         match written {
             Ok((id, file)) => {

@@ -16,7 +16,6 @@
 use std::ops::Range;
 
 use memchr::memmem;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::data::entry_text::shown_of;
 use crate::data::json::{self, quote};
@@ -24,6 +23,7 @@ use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::data::time::iso;
 use crate::error::{Error, Result};
+use crate::files::log::bytes::hash_of;
 use crate::files::log::entry::Entry;
 use crate::files::log::lines::LineReader;
 use crate::files::past::old_logs::OldLog;
@@ -186,8 +186,8 @@ fn records_of(source: &mut Source, key: &str) -> Result<KeyRecords> {
         let shown = member.as_ref().map(shown_of).unwrap_or_default();
         let edit = if entry.edit.is_some() { ",\"isExternalEdit\":true" } else { "" };
         found.records.push(KeyRecord {
-            entry_hash: xxh3_64(entry.text().as_bytes()),
-            value_hash: member.as_ref().map(|member| xxh3_64(shown_of(member).as_bytes())),
+            entry_hash: hash_of(entry.text().as_bytes()),
+            value_hash: member.as_ref().map(|member| hash_of(shown_of(member).as_bytes())),
             time_ms: time.and_then(json::time_ms),
             is_checkpoint: entry.is_checkpoint(),
             text: format!(
