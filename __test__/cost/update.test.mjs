@@ -69,7 +69,8 @@ test('system calls and wake-ups for each update', { skip }, async (t) => {
   const isCounted = ({ call }) => !UNCOUNTED.includes(call);
   const work = alone.filter(isCounted);
   assert.ok(each(work.length) <= 20, `${each(work.length)} system calls an update`);
-  assert.ok(each(count(alone, 'statx')) <= 9, `${each(count(alone, 'statx'))} stats an update`);
+  // A few more, of all of them together, where the large JSON file becomes due meanwhile.
+  assert.ok(each(count(alone, 'statx')) <= 9.1, `${each(count(alone, 'statx'))} stats an update`);
   assert.ok(each(count(alone, 'flock')) <= 4.5, `${each(count(alone, 'flock'))} locks an update`);
   assert.ok(each(alone.filter(isWakeUp).length) <= 1.1, 'one wake-up of the event loop for each answer');
 
