@@ -75,7 +75,8 @@ export async function adopt(t, folder) {
  */
 export async function runLine(t, line, { folder, below = '.', env = {}, until }) {
   const inherited = { ...process.env };
-  for (const name of [...CHOOSING, 'NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'COLUMNS']) delete inherited[name];
+  for (const name of [...CHOOSING, 'OLD_DATA_DIR', 'NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'COLUMNS'])
+    delete inherited[name];
   const home = path.join(folder, 'home');
   const child = spawn('sh', ['-c', line], {
     cwd: path.join(folder, below),
