@@ -41,7 +41,7 @@ test('each fault of a lock file is found', () => {
   assert.deepEqual(faults({ ...good, license: undefined }), ['@a/b@1.0.0 names no licence']);
   assert.deepEqual(faults({ ...good, license: 'AGPL-3.0' }), ['@a/b@1.0.0 has the licence AGPL-3.0']);
   assert.deepEqual(faults({ ...good, resolved: 'git+ssh://git@example.org/a/b.git' }), [
-    '@a/b@1.0.0 does not come from the npm registry',
+    '@a/b@1.0.0 has an address of its own, git+ssh://git@example.org/a/b.git',
   ]);
   assert.deepEqual(faults(good, { dependencies: { '@a/b': '1' } }), ['users would install @a/b']);
 });

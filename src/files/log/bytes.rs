@@ -59,7 +59,7 @@ pub fn mark_of(tail: &[u8]) -> u64 {
     hash_of(tail)
 }
 
-/// XXH3 of bytes. One copy of it: it is 15 KB of code.
+/// XXH3 of bytes. There is one copy of it in the binary, because it is much code.
 #[inline(never)]
 pub fn hash_of(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
