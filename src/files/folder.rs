@@ -139,7 +139,8 @@ impl Folder {
         if purpose == Purpose::Write && !self.is_swept {
             self.is_swept = true;
             let context = &self.context;
-            sweep(&*context.files, &[&context.data_folder, &context.data_folder.join("logs")]);
+            let folder = &context.data_folder;
+            sweep(&*context.files, &[folder, &folder.join("logs"), &folder.join(".progressive-storage")]);
         }
         Ok(())
     }

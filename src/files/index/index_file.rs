@@ -29,6 +29,8 @@
 //!
 //! Invariant: keys, order, values and expiries are those of the log up to the end that it names, which has nothing to mend.
 
+use std::path::Path;
+
 use crate::data::state::{Member, NOWHERE, State};
 use crate::error::Result;
 use crate::files::index::lying_values::{Lying, read_values};
@@ -80,7 +82,7 @@ pub enum Trust {
 pub fn write_index(
     files: &dyn FileSystem,
     paths: &LogPaths,
-    temporary: &std::path::Path,
+    temporary: &Path,
     log: &IndexedLog,
     state: &State,
 ) -> Result<u64> {

@@ -58,6 +58,7 @@ pub fn read_values(log: &mut dyn File, slots: &[Lying]) -> Result<Option<State>>
         .collect();
     let mut in_log: Vec<usize> = (0..slots.len()).filter(|at| slots[*at].here.is_none()).collect();
     in_log.sort_unstable_by_key(|at| slots[*at].offset);
+    let size_bytes = log.stamp()?.size_bytes;
     let mut buffer = Vec::new();
     let mut left = &in_log[..];
     while let Some(first) = left.first() {
@@ -75,7 +76,7 @@ pub fn read_values(log: &mut dyn File, slots: &[Lying]) -> Result<Option<State>>
         let (run, rest) = left.split_at(1 + joined.count());
         left = rest;
         let Ok(run_bytes) = usize::try_from(end - start) else { return Ok(None) };
-        if end > log.stamp()?.size_bytes {
+        if end > size_bytes {
             return Ok(None);
         }
         buffer.resize(run_bytes, 0);

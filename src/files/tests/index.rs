@@ -2,10 +2,13 @@
 //!
 //! Whether an index was used shows in a line that no value lies in: damage to it is seen by a replay alone.
 
+use super::reference::quoted;
 use super::support::{Bench, INDEX, LOG, MIRROR, Session, set_line};
 use crate::error::Code;
+use crate::files::job::JobDone;
 use crate::files::options::FsyncMode;
 use crate::store::answer::Answer;
+use crate::store::collection;
 use crate::store::query::Query;
 use crate::store::request::Work;
 
@@ -211,4 +214,25 @@ fn all_of_the_state_is_in_it() {
     );
     session.crash();
     assert_eq!(bench.take_notices(), [""; 0], "by the index");
+}
+
+/// What a killed process leaves of one is swept up by the next that writes.
+#[test]
+fn an_index_that_was_not_finished_is_swept_up() {
+    let mut bench = Bench::new();
+    bench.options.fsync = FsyncMode::Always;
+    let mut session = bench.open();
+    session.send(vec![collection::set(&quoted("a"), &quoted(&"x".repeat(3000)))]);
+    let done = session.run_job_beside();
+    assert!(matches!(done, Some(JobDone::Index(_))));
+    drop(done);
+    session.crash();
+    let temporaries = |bench: &Bench| {
+        bench.contents().into_keys().filter(|path| path.extension().is_some_and(|it| it == "tmp")).count()
+    };
+    assert_eq!(temporaries(&bench), 1);
+    let mut session = bench.open();
+    session.set("b", "1");
+    assert_eq!(temporaries(&bench), 0);
+    session.end();
 }
