@@ -2,10 +2,12 @@
 // read-only folders, and beside a bot that writes and compacts. They never change anything.
 
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { examine } from '../../bin/support/examine.mjs';
 import { readLogLines, Storage } from '../../index.js';
 import { busyBot, contentsOf, folderWithPlayers, runCli, runCliJson } from '../support/cli.mjs';
 import {
@@ -152,6 +154,17 @@ test('verify reports a torn end, and an unfinished operation', async (t) => {
     ],
   );
   assert.equal((await runCliJson(t, ['verify', dataDir])).code, 0);
+});
+
+test('an operation of several lines that the bot is writing is waited for', async (t) => {
+  const dataDir = await folderWithPlayers(t);
+  const file = logPath(dataDir, 'players');
+  const part = '{"timestamp":"2026-01-01T00:00:00.000Z","op":"SET","data":{"a":1},"_more":1}';
+  await appendFile(file, `${withCrc(part)}\n`);
+  const examined = examine(file);
+  setTimeout(() => appendFileSync(file, `${withCrc('{"op":"END","_end":true}')}\n`), 60);
+  const found = await examined;
+  assert.deepEqual([found.torn, found.damaged, found.entries], [null, [], 6]);
 });
 
 test('verify reads backups and archives on request, gzip included', async (t) => {

@@ -41,8 +41,8 @@ async function tryEachLine(file, { onLine, progress, want }) {
     if (piece === null || inode(file) !== began) return 'replaced';
     const { lines, next, isEnd, sizeBytes } = piece;
     const last = lines.at(-1);
-    const isUnfinished = isEnd && last?.state === 'torn';
-    // The bot may be writing this line right now: wait until it is whole.
+    const isUnfinished = isEnd && (last?.state === 'torn' || last?.more > 0);
+    // The bot may be writing this line, or the ones that follow it, right now: wait until all is whole.
     if (isUnfinished && waits < UNFINISHED_WAITS) {
       waits += 1;
       lines.pop();

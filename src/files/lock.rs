@@ -20,6 +20,8 @@ use crate::store::patience::Patience;
 use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, Missing};
 
+/// Its name in the folder of the store.
+pub const LOCK_FILE: &str = "lock";
 const PAUSE_US_FIRST: u64 = 30;
 const PAUSE_US_MAX: u64 = 1000;
 
@@ -48,7 +50,7 @@ impl DirectoryLock {
     pub fn new(own_folder: &Path, unique: u64) -> Self {
         Self {
             queue: LockFile::new(own_folder.join("queue")),
-            main: LockFile::new(own_folder.join("lock")),
+            main: LockFile::new(own_folder.join(LOCK_FILE)),
             is_held: false,
             name: format!("process {:<10}\n{unique:016x}\n", std::process::id()),
             was_others: false,

@@ -22,6 +22,7 @@ mod panics;
 mod properties;
 mod recovery;
 mod reference;
+mod steady;
 mod support;
 mod text_properties;
 mod unchanged;
