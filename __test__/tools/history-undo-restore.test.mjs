@@ -36,12 +36,12 @@ test('history: every value with time and file, across a compaction', async (t) =
   const [title, ...lines] = text.stdout.trimEnd().split('\n');
   assert.equal(title, '"ann" in players');
   // Line by line: when, what, where, and below it what changed.
-  const heads = lines.filter((line) => /^ {2}\d{4}-\S+Z {2}/.test(line));
+  const heads = [...lines.keys()].filter((at) => /^ {2}\d{4}-\S+Z {2}/.test(lines[at]));
   assert.deepEqual(
-    heads.map((line) => line.replace(/^ {2}(\S+) {2}(\S+) +(\S+)$/, '$2 $3').replace(/\d{5,}/, 'N')),
+    heads.map((at) => lines[at].replace(/^ {2}(\S+) {2}(\S+) +(\S+)$/, '$2 $3').replace(/\d{5,}/, 'N')),
     ['SET players.log.backup.N', 'SET players.log.backup.N', 'SET players.log'],
   );
-  const second = lines.slice(lines.indexOf(heads[1]) + 1, lines.indexOf(heads[2]));
+  const second = lines.slice(heads[1] + 1, heads[2]);
   assert.ok(second.includes('      ~ totalScore: 10 → 30'));
   assert.match(second.at(-1), /^ {6}\+ gamesHistory\[\]: \{"date":"\S+","score":20,.*\}$/);
   assert.ok(second.every((line) => line.startsWith('      ~ ') || line === second.at(-1)));
