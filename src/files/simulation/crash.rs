@@ -364,4 +364,33 @@ mod tests {
         assert!(report.failures.is_empty(), "{} of {} states fail", report.failures.len(), report.states);
         assert!(report.states > 100_000 || !prefix.is_empty(), "only {} states", report.states);
     }
+
+    /// A process is killed when it has written an intent, and the next one meets a power cut at each of its calls.
+    #[test]
+    fn an_intent_that_its_process_did_not_live_to_sync_leaves_no_half() {
+        let script = SCRIPTS.iter().find(|script| script.name == "transactions").expect("a script");
+        let (setting, recovery) = record(script);
+        let mut states = 0;
+        for (number, moment) in recovery.moments.iter().enumerate() {
+            let is_writing = matches!(moment.call.kind, CallKind::Write { size_bytes: 2.. });
+            if !is_writing || !moment.call.path.ends_with("transaction") {
+                continue;
+            }
+            let killed = crashed(&setting, &recovery, moment, Outcome::Kill(None), 1_795_449_600_000);
+            let case = Case { moments: vec![number], outcomes: vec![Outcome::Kill(None)] };
+            let after = check(&setting, &killed, case.seed(1), Watch::On).expect("a kill loses nothing");
+            let after = after.expect("it is watched");
+            for (again, moment) in after.moments.iter().enumerate() {
+                for outcome in Outcome::of_power_cut(&moment.disk, 0, 1) {
+                    states += 1;
+                    let cut = crashed(&setting, &after, moment, outcome, killed.now_ms + OFF_MS);
+                    let case = case.with(again, outcome);
+                    if let Err(what) = check(&setting, &cut, case.seed(1), Watch::Off) {
+                        panic!("{}\n  {what}", case.replay(script.name, 1));
+                    }
+                }
+            }
+        }
+        assert!(states > 1000, "only {states} states");
+    }
 }

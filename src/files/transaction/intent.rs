@@ -14,6 +14,7 @@
 //! | what ended it                 | the intent | a log                      | then                                  |
 //! |-------------------------------|------------|----------------------------|---------------------------------------|
 //! | a crash before 2 is over      | no intent  | as before                  | it never happened                     |
+//! | the same, before it is synced | whole      | as before                  | `unfinished`; synced before a log gets its lines |
 //! | a crash or a failure in 3     | whole      | has its lines              | nothing                               |
 //! | the same                      | whole      | ends at `end`, or has a part of its lines | `unfinished`: readers see the lines, the next write logs them first |
 //! | a power cut after 4           | whole      | has its lines, maybe more behind them | nothing                    |
@@ -161,6 +162,18 @@ impl Intent {
             if is_new {
                 files.sync_dir(folder)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Makes one that was found durable, before a log gets its lines: who wrote it may not have lived to sync it, and a power
+    /// cut would leave half of the transaction.
+    pub fn make_durable(files: &dyn FileSystem, data_folder: &Path) -> Result<()> {
+        let path = Self::path(data_folder);
+        if let Some(mut file) = files.open_in_place(&path, Missing::Leave)? {
+            file.sync_data()?;
+            files.sync_dir(path.parent().unwrap_or(data_folder))?;
+            files.sync_dir(data_folder)?;
         }
         Ok(())
     }

@@ -20,11 +20,15 @@ use crate::files::log::entry::{MemoryTag, Tag};
 use crate::files::log::replay::replay;
 use crate::files::mirror::edit::Edit;
 use crate::files::open::open_log::OpenLog;
+use crate::files::transaction::intent::Intent;
 
 /// The lines for a log that ends at `log_end`. `None` where the log has all.
 pub fn edit_lines(context: &Context, log: &OpenLog, log_end: u64) -> Result<Option<Lines>> {
     let mut lines = Lines::default();
     if let Some(unfinished) = log.unfinished() {
+        if context.syncing().is_on() {
+            Intent::make_durable(&*context.files, &context.data_folder)?;
+        }
         lines.append(unfinished.lines());
     }
     let memory = log.memory_tag();
