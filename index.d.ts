@@ -49,6 +49,12 @@ export interface StorageOptions {
    * log has all data in either case. The event `mirrorCostly` says when `'close'` is worth it. Default: `'follow'`.
    */
   mirror?: 'follow' | 'close';
+  /**
+   * How many bytes of the values of each log are kept in memory, from 0 to 2^50, or `'all'`. The keys are in any case, with
+   * about 100 bytes each; the other values are read from the log when they are asked for. A log that comes to less is in
+   * memory whole. On Windows it always is. Default: 67108864 (64 MiB).
+   */
+  cacheBytes?: number | 'all';
   /** How many backups of each log are kept, from 1 to 100000. Default: 3. */
   backups?: number;
   /**
@@ -302,7 +308,8 @@ export interface CorruptionEvent extends EventBase<'corruption', 'PS_LOG_DAMAGED
  * What was wrong with the files was put right. Codes:
  * - `PS_TORN_TAIL`: a log ended with a line that a crash cut short, which is dropped (`droppedBytes`).
  * - `PS_LOG_LOST`: another program removed, cut or replaced a log while it was in use. This process has all data in
- *   memory (`keys`), and the next write logs it again.
+ *   memory (`keys`), and the next write logs it again. With values on disk (`cacheBytes`), the newest values of some keys
+ *   may have been in that log alone: of so many (`lostKeys`), what the JSON file has counts.
  * - `PS_RECOVERED_FROM_MIRROR`: damaged lines of a log have lost values that the JSON file still has (`keys`).
  */
 export interface RecoveryEvent
@@ -314,6 +321,8 @@ export interface RecoveryEvent
   droppedBytes?: number;
   /** Number of keys that were kept. */
   keys?: number;
+  /** Number of keys of which the newest value is lost. Missing where there is none. */
+  lostKeys?: number;
 }
 
 /** A JSON file holds changes that the log does not have; they count. Code: `PS_FOREIGN_EDIT`. */

@@ -407,6 +407,8 @@ export interface CheckedOptions {
   onCorruption: string
   /** `follow` or `close`. */
   mirror: string
+  /** Missing: all. */
+  cacheBytes?: number
   backups: number
   archives: number
   compressBackups: boolean

@@ -28,6 +28,7 @@ const OPTIONS = {
   fsyncIntervalMs: number,
   onCorruption: text,
   mirror: text,
+  cacheBytes: bytesOrAll,
   logger,
   backups: (value, name) => wholeNumber(value, name, 1, COUNT_MAX),
   compressBackups: trueOrFalse,
@@ -43,6 +44,7 @@ const OF_FOLDER = [
   'fsyncIntervalMs',
   'onCorruption',
   'mirror',
+  'cacheBytes',
   'backups',
   'compressBackups',
   'rotation',
@@ -58,6 +60,7 @@ const DEFAULTS = {
   fsyncIntervalMs: 1000,
   onCorruption: 'salvage',
   mirror: 'follow',
+  cacheBytes: 64 * 2 ** 20,
   backups: 3,
   compressBackups: true,
   archives: 12,
@@ -84,6 +87,15 @@ function wholeNumber(value, name, from, to) {
   number(value, name);
   if (Number.isInteger(value) && !Object.is(value, -0) && value >= from && value <= to) return value;
   throw wrongValue(`The option '${name}' is ${numberText(value)}; give a whole number from ${from} to ${to}`);
+}
+
+function bytesOrAll(value, name) {
+  if (value === 'all') return value;
+  if (typeof value !== 'number') throw wrongOption(name, "a number, or 'all'", value);
+  if (Number.isInteger(value) && !Object.is(value, -0) && value >= 0 && value <= LIMIT_BYTES) return value;
+  throw wrongValue(
+    `The option '${name}' is ${numberText(value)}; give a whole number from 0 to ${LIMIT_BYTES}, or 'all'`,
+  );
 }
 
 function oneOf(value, name, choices, inWords) {
@@ -215,6 +227,7 @@ function readOptions(options) {
   checkChoices(chosen);
   chosen.url = urlFor(given);
   chosen.dataDir ??= process.env.PROGRESSIVE_STORAGE_DIR || 'data';
+  if (chosen.cacheBytes === 'all') chosen.cacheBytes = undefined;
   const settings = new Settings(chosen);
   if (chosen.url !== undefined) servers.set(settings, { url: chosen.url, schema: chosen.schema });
   return { settings, logger };

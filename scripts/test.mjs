@@ -10,6 +10,10 @@ import './build.mjs';
 const cargoTest = ['test', '--quiet', '--features', 'simulation'];
 run('cargo', [...cargoTest, '--', '--skip', 'simulation::']);
 run('cargo', [...cargoTest, '--lib', 'simulation::', '--', '--nocapture']);
+// The folder as a whole once more with no value in memory. The simulations have lives with none, few and all.
+run('cargo', [...cargoTest, '--lib', 'files::tests'], {
+  env: { ...process.env, TEST_CACHE_BYTES: '0' },
+});
 
 // Named one by one: Node versions differ in how they look for test files.
 const nodeTest = (concurrency, areas) =>

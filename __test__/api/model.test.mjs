@@ -14,6 +14,7 @@ if (wanted) {
   const fresh = Date.now() % 1e9;
   test('calls and groups of calls', (t) => runSeed(t, 1));
   test('the same, every write synced', (t) => runSeed(t, 2, { fsync: 'always' }));
+  test('no value in memory', (t) => runSeed(t, 4, { cacheBytes: 0 }));
   test('two objects on one place', (t) => runSeed(t, 3, { handles: 2 }));
   // update() goes from thread to thread and back, and still keeps its place among the other calls.
   for (const seed of [10, 11]) {

@@ -2,8 +2,8 @@
 // files that vanish or are replaced, lines added by hand, the old module in the same folder), and the JSON file and the log
 // of each state are compared too. `api/model` compares the calls alone.
 //
-// A failure names its seed. MODEL_SEED=n runs only that seed, with MODEL_HANDLES=2, MODEL_FSYNC=always, MODEL_FOREIGN=0 or
-// MODEL_UPDATES=1 as in the failed test. MODEL_CALLS=n sets the number of calls.
+// A failure names its seed. MODEL_SEED=n runs only that seed, with MODEL_HANDLES=2, MODEL_FSYNC=always, MODEL_CACHE=0,
+// MODEL_FOREIGN=0 or MODEL_UPDATES=1 as in the failed test. MODEL_CALLS=n sets the number of calls.
 
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -258,6 +258,8 @@ if (wanted) {
     test(`foreign changes of the files, seed ${seed}`, (t) => run(t, seed, {}));
   }
   test('foreign changes and two objects', (t) => run(t, 8, { handles: 2 }));
+  test('foreign changes with no value in memory', (t) => run(t, 12, { cacheBytes: 0 }));
+  test('the same with two objects and few values', (t) => run(t, 13, { handles: 2, cacheBytes: 2000 }));
   // update() goes from thread to thread and back, and still keeps its place among the other calls.
   for (const seed of [10, 11]) {
     test(`update() in groups that nobody awaits, seed ${seed}`, (t) =>

@@ -400,6 +400,11 @@ export const badFolderOptions = [
   ['onCorruption', 1],
   ['mirror', 'never'],
   ['mirror', false],
+  ['cacheBytes', -1],
+  ['cacheBytes', 1.5],
+  ['cacheBytes', '64'],
+  ['cacheBytes', 'none'],
+  ['cacheBytes', null],
 ];
 
 /** `new Storage` and `configure` throw at these options, and name the bad one. */

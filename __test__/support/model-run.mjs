@@ -49,11 +49,12 @@ const UPDATES = new Set(['update', 'updateMany', 'transaction', 'ensure', 'incre
 
 /** The addon (one or two Storage objects on one place), the model, and the calls so far. */
 export class Run {
-  constructor(seed, dataDir, { handles = 1, fsync = 'never', updatesInGroups = false } = {}) {
+  constructor(seed, dataDir, { handles = 1, fsync = 'never', cacheBytes, updatesInGroups = false } = {}) {
     this.seed = seed;
     this.dataDir = dataDir;
     this.handles = handles;
     this.fsync = fsync;
+    this.cacheBytes = cacheBytes;
     this.updatesInGroups = updatesInGroups;
     this.random = new Random(seed);
     this.model = new Model();
@@ -65,7 +66,7 @@ export class Run {
   open() {
     this.storages = Array.from(
       { length: this.handles },
-      () => new Storage(optionsAt(this.dataDir, { fsync: this.fsync })),
+      () => new Storage(optionsAt(this.dataDir, { fsync: this.fsync, cacheBytes: this.cacheBytes })),
     );
     this.coins = this.storages.map((storage) => storage.collection('coins'));
   }
@@ -213,12 +214,13 @@ export async function runSeed(t, seed, options = {}, Kind = Run) {
 
 /** The seed and its options from the environment, as a failed test names them; null without one. */
 export function wantedRun() {
-  const { MODEL_SEED, MODEL_HANDLES, MODEL_FSYNC, MODEL_FOREIGN, MODEL_UPDATES } = process.env;
+  const { MODEL_SEED, MODEL_HANDLES, MODEL_FSYNC, MODEL_CACHE, MODEL_FOREIGN, MODEL_UPDATES } = process.env;
   if (!MODEL_SEED) return null;
   return {
     seed: Number(MODEL_SEED),
     handles: Number(MODEL_HANDLES ?? 1),
     fsync: MODEL_FSYNC ?? 'never',
+    cacheBytes: MODEL_CACHE === undefined ? undefined : Number(MODEL_CACHE),
     foreign: MODEL_FOREIGN !== '0',
     updatesInGroups: MODEL_UPDATES === '1',
   };

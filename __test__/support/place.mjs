@@ -17,12 +17,12 @@ const nameOf = (folder) => `p_${createHash('sha256').update(folder).digest('hex'
 // Calls on a server have time to spare: these tests are not about it, and a busy machine is slow.
 const TIMEOUT_MS = 120_000;
 
-/** The options of a Storage at this folder's place. `fsync` is about files, and a server syncs as it is configured. */
-export function optionsAt(folder, { fsync, ...options } = {}) {
+/** The options of a Storage at this folder's place. `fsync` and `cacheBytes` are about files. */
+export function optionsAt(folder, { fsync, cacheBytes, ...options } = {}) {
   if (isOnServer) {
     return { timeoutMs: TIMEOUT_MS, ...options, url: POSTGRES_TEST_URL, schema: nameOf(folder) };
   }
-  return { ...options, ...(fsync && { fsync }), dataDir: folder };
+  return { ...options, fsync, cacheBytes, dataDir: folder };
 }
 
 /**

@@ -73,6 +73,8 @@ pub struct CheckedOptions {
     pub on_corruption: String,
     /// `follow` or `close`.
     pub mirror: String,
+    /// Missing: all.
+    pub cache_bytes: Option<f64>,
     pub backups: f64,
     pub archives: f64,
     pub compress_backups: bool,
@@ -139,6 +141,8 @@ impl Config {
                 compress: given.compress_backups,
                 limit_bytes: given.old_logs_limit_bytes.map(whole),
             },
+            // An open log might be in the way there of the one that replaces it.
+            cache_bytes: given.cache_bytes.map(whole).filter(|_| !cfg!(windows)),
         };
         let data_folder = std::path::absolute(&given.data_dir)
             .map_err(|error| Error::io(&error, "getcwd", Path::new(&given.data_dir)))?;

@@ -27,8 +27,10 @@ use std::hash::BuildHasher;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use crate::data::cache::Cache;
 use crate::data::json;
 pub use crate::data::member::Member;
+pub use crate::data::slot::{Kept, Slot};
 
 /// The offset of a value that the log does not have as it is, or of which nobody knows where.
 pub const NOWHERE: u64 = u64::MAX;
@@ -36,23 +38,41 @@ pub const NOWHERE: u64 = u64::MAX;
 /// All members in order: pointers, not bytes.
 pub type Snapshot = Vec<Member>;
 
-/// Members, each with the offset of its value in a log.
-pub type Places = Vec<(Member, u64)>;
-
 /// See the header of this file.
-#[derive(Clone, Default)]
-pub struct State {
+#[derive(Clone)]
+pub struct State<V = Member> {
     hasher: DefaultHashBuilder,
     index: HashTable<u32>,
-    slots: Vec<Option<Member>>,
-    offsets: Vec<u64>,
+    pub(super) slots: Vec<Option<V>>,
+    pub(super) offsets: Vec<u64>,
     integers: BTreeMap<u32, u32>,
     live_bytes: u64,
+    /// Of these, in memory.
+    pub(super) held_bytes: u64,
+    /// What may be let go; `None`: nothing.
+    pub(super) cache: Option<Box<Cache>>,
     fields: HashMap<String, Vec<f64>>,
     expiries: BTreeSet<(i64, u32)>,
 }
 
-impl State {
+impl<V> Default for State<V> {
+    fn default() -> Self {
+        Self {
+            hasher: DefaultHashBuilder::default(),
+            index: HashTable::default(),
+            slots: Vec::new(),
+            offsets: Vec::new(),
+            integers: BTreeMap::new(),
+            live_bytes: 0,
+            held_bytes: 0,
+            cache: None,
+            fields: HashMap::new(),
+            expiries: BTreeSet::new(),
+        }
+    }
+}
+
+impl<V: Kept> State<V> {
     /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -73,24 +93,24 @@ impl State {
 
     /// The member of the key literal `key`.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Member> {
+    pub fn get(&self, key: &str) -> Option<&V> {
         self.slot_of(key).and_then(|slot| self.slots[slot as usize].as_ref())
     }
 
-    fn slot_of(&self, key: &str) -> Option<u32> {
+    pub(super) fn slot_of(&self, key: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         self.index.find(hash, |slot| self.key_at(*slot) == Some(key)).copied()
     }
 
     fn key_at(&self, slot: u32) -> Option<&str> {
-        self.slots[slot as usize].as_ref().map(Member::key)
+        self.slots[slot as usize].as_ref().map(V::key)
     }
 
     /// Sets a member. A key that exists keeps its place.
     ///
     /// # Panics
     /// With 2^32 keys.
-    pub fn set(&mut self, member: Member) {
+    pub fn set(&mut self, member: impl Into<V>) {
         self.set_at(member, NOWHERE);
     }
 
@@ -98,11 +118,13 @@ impl State {
     ///
     /// # Panics
     /// With 2^32 keys.
-    pub fn set_at(&mut self, member: Member, offset: u64) {
+    pub fn set_at(&mut self, member: impl Into<V>, offset: u64) {
+        let member: V = member.into();
         self.live_bytes += member.text_bytes() as u64 + 1;
-        let expires_ms = member.expires_ms();
+        self.held_bytes += held_bytes(&member);
+        let (expires_ms, is_held) = (member.expires_ms(), member.held().is_some());
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let key_of = |slot: &u32| slots[*slot as usize].as_ref().map_or("", Member::key);
+        let key_of = |slot: &u32| slots[*slot as usize].as_ref().map_or("", V::key);
         let hash = hasher.hash_one(member.key());
         let place =
             self.index.entry(hash, |slot| key_of(slot) == member.key(), |slot| hasher.hash_one(key_of(slot)));
@@ -111,21 +133,23 @@ impl State {
             Entry::Vacant(_) => None,
         };
         for (field, numbers) in &mut self.fields {
-            let number = json::number_of_field(member.value(), field).unwrap_or(f64::NAN);
+            let number = number_of(&member, field);
             match known {
                 Some(slot) => numbers[slot as usize] = number,
                 None => numbers.push(number),
             }
         }
-        match place {
+        let is_in_log = offset != NOWHERE;
+        let slot = match place {
             Entry::Occupied(known) => {
                 let slot = *known.get();
                 if let Some(old) = self.slots[slot as usize].replace(member) {
                     self.live_bytes -= old.text_bytes() as u64 + 1;
+                    self.held_bytes -= held_bytes(&old);
                     old.expires_ms().map(|old_ms| self.expiries.remove(&(old_ms, slot)));
                 }
                 self.offsets[slot as usize] = offset;
-                expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
+                slot
             }
             Entry::Vacant(place) => {
                 let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 keys fit in memory");
@@ -135,8 +159,13 @@ impl State {
                 }
                 self.slots.push(Some(member));
                 self.offsets.push(offset);
-                expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
+                slot
             }
+        };
+        expires_ms.map(|expires_ms| self.expiries.insert((expires_ms, slot)));
+        if let Some(cache) = self.cache.as_mut().filter(|_| is_in_log && is_held) {
+            cache.note(slot);
+            self.trim();
         }
     }
 
@@ -145,7 +174,7 @@ impl State {
         let hash = self.hasher.hash_one(key);
         let slots = &self.slots;
         let found =
-            self.index.find_entry(hash, |slot| slots[*slot as usize].as_ref().map(Member::key) == Some(key));
+            self.index.find_entry(hash, |slot| slots[*slot as usize].as_ref().map(V::key) == Some(key));
         let Ok(entry) = found else { return false };
         let (slot, _) = entry.remove();
         if let Some(index) = json::array_index(key) {
@@ -153,6 +182,7 @@ impl State {
         }
         if let Some(old) = self.slots[slot as usize].take() {
             self.live_bytes -= old.text_bytes() as u64 + 1;
+            self.held_bytes -= held_bytes(&old);
             old.expires_ms().map(|old_ms| self.expiries.remove(&(old_ms, slot)));
         }
         for numbers in self.fields.values_mut() {
@@ -177,6 +207,9 @@ impl State {
                 })
             })
             .collect();
+        if let Some(cache) = &mut self.cache {
+            cache.renumber(&new_slots);
+        }
         for slot in self.index.iter_mut().chain(self.integers.values_mut()) {
             *slot = new_slots[*slot as usize].unwrap_or(0);
         }
@@ -200,32 +233,29 @@ impl State {
     }
 
     /// All members in the order in which they were set first, each with the offset of its value in the log.
-    pub fn places(&self) -> impl Iterator<Item = (&Member, u64)> {
+    pub fn places(&self) -> impl Iterator<Item = (&V, u64)> {
         self.slots.iter().zip(&self.offsets).filter_map(|(member, offset)| Some((member.as_ref()?, *offset)))
     }
 
-    /// The log has this member's value at another offset now. One that was set since is not meant.
-    pub fn move_to(&mut self, member: &Member, offset: u64) {
-        if let Some(slot) = self.slot_of(member.key())
-            && self.slots[slot as usize].as_ref().is_some_and(|known| known.is_same(member))
-        {
-            self.offsets[slot as usize] = offset;
-        }
+    /// Whether all values are in memory.
+    #[must_use]
+    pub fn is_all_held(&self) -> bool {
+        self.held_bytes == self.live_bytes
     }
 
-    /// The log was replaced: a value that was at one offset is at another.
-    pub fn move_all(&mut self, moved: impl Fn(u64) -> u64) {
-        for offset in self.offsets.iter_mut().filter(|offset| **offset != NOWHERE) {
-            *offset = moved(*offset);
-        }
+    /// Whether both have the same keys, values and expiries, in whatever order.
+    #[must_use]
+    pub fn is_same(&self, other: &State) -> bool {
+        let has = |member: &V| other.get(member.key()).is_some_and(|other| member.is_member(other));
+        self.len() == other.len() && self.iter().all(has)
     }
 
     /// All members in JavaScript's order.
-    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+    pub fn iter(&self) -> impl Iterator<Item = &V> {
         self.ordered_slots().filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
-    fn ordered_slots(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn ordered_slots(&self) -> impl Iterator<Item = u32> + '_ {
         let no_integers = self.integers.is_empty();
         let others = (0_u32..).zip(&self.slots).filter_map(move |(slot, member)| {
             let member = member.as_ref()?;
@@ -236,7 +266,7 @@ impl State {
 
     /// The members at this moment.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Vec<V> {
         self.iter().cloned().collect()
     }
 
@@ -247,25 +277,25 @@ impl State {
     }
 
     /// The keys whose time is over.
-    pub fn over(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
+    pub fn over(&self, now_ms: i64) -> impl Iterator<Item = &V> {
         let over = self.expiries.iter().take_while(move |(expires_ms, _)| *expires_ms <= now_ms);
         over.filter_map(|(_, slot)| self.slots[*slot as usize].as_ref())
     }
 
     /// All members that are not over, in JavaScript's order.
-    pub fn live(&self, now_ms: i64) -> impl Iterator<Item = &Member> {
+    pub fn live(&self, now_ms: i64) -> impl Iterator<Item = &V> {
         self.iter().filter(move |member| !member.is_over(now_ms))
     }
 
     /// The same, as they are at this moment.
     #[must_use]
-    pub fn live_snapshot(&self, now_ms: i64) -> Snapshot {
+    pub fn live_snapshot(&self, now_ms: i64) -> Vec<V> {
         self.live(now_ms).cloned().collect()
     }
 
     /// The member of the key literal `key`, if it is not over.
     #[must_use]
-    pub fn get_live(&self, key: &str, now_ms: i64) -> Option<&Member> {
+    pub fn get_live(&self, key: &str, now_ms: i64) -> Option<&V> {
         self.get(key).filter(|member| !member.is_over(now_ms))
     }
 
@@ -283,16 +313,6 @@ impl State {
         }
     }
 
-    /// The state that an object's text (compact) describes.
-    #[must_use]
-    pub fn from_object(text: &str) -> Self {
-        let mut state = Self::default();
-        for (key, value) in json::Members::of(text) {
-            state.set(Member::new(&json::canonical_key(key), value));
-        }
-        state
-    }
-
     /// Whether leaderboards by this field literal are answered without reading every value.
     #[must_use]
     pub fn has_field(&self, field: &str) -> bool {
@@ -308,9 +328,7 @@ impl State {
     /// The numbers of a field, one a slot; to be handed to `add_field`.
     #[must_use]
     pub fn read_field(&self, field: &str) -> Vec<f64> {
-        let number = |slot: &Option<Member>| {
-            slot.as_ref().and_then(|member| json::number_of_field(member.value(), field)).unwrap_or(f64::NAN)
-        };
+        let number = |slot: &Option<V>| slot.as_ref().map_or(f64::NAN, |member| number_of(member, field));
         self.slots.iter().map(number).collect()
     }
 
@@ -323,7 +341,7 @@ impl State {
     /// The `limit` members with the greatest numbers in `field`, descending, ties in stored order.
     /// A member without that number counts as `missing`, or is left out; one that is over is left out.
     #[must_use]
-    pub fn top(&self, field: &str, limit: usize, missing: Option<f64>, now_ms: i64) -> Vec<&Member> {
+    pub fn top(&self, field: &str, limit: usize, missing: Option<f64>, now_ms: i64) -> Vec<&V> {
         let mut best = BinaryHeap::with_capacity(limit.min(self.len()) + 1);
         for (order, (slot, number)) in self.numbers(field, missing, now_ms).enumerate() {
             // The heap's top is the worst of the best: smallest number, then latest place.
@@ -371,12 +389,50 @@ impl State {
         self.ordered_slots().filter(move |slot| !is_over(*slot)).filter_map(move |slot| {
             let number = match known {
                 Some(numbers) => numbers[slot as usize],
-                None => json::number_of_field(self.slots[slot as usize].as_ref()?.value(), field)
-                    .unwrap_or(f64::NAN),
+                None => number_of(self.slots[slot as usize].as_ref()?, field),
             };
             if number.is_nan() { missing.map(|value| (slot, value)) } else { Some((slot, number)) }
         })
     }
+}
+
+impl State {
+    /// The same for a state of which values may be let go. The log has none of these.
+    #[must_use]
+    pub fn into_slots(self, cache_bytes: Option<u64>) -> State<Slot> {
+        State {
+            hasher: self.hasher,
+            index: self.index,
+            offsets: vec![NOWHERE; self.slots.len()],
+            slots: self.slots.into_iter().map(|member| member.map(Slot::Held)).collect(),
+            integers: self.integers,
+            live_bytes: self.live_bytes,
+            held_bytes: self.held_bytes,
+            cache: cache_bytes.map(|size_bytes| Box::new(Cache::new(size_bytes))),
+            fields: self.fields,
+            expiries: self.expiries,
+        }
+    }
+
+    /// The state that an object's text (compact) describes.
+    #[must_use]
+    pub fn from_object(text: &str) -> Self {
+        let mut state = Self::default();
+        for (key, value) in json::Members::of(text) {
+            state.set(Member::new(&json::canonical_key(key), value));
+        }
+        state
+    }
+}
+
+/// Bytes of it that are in memory.
+pub(super) fn held_bytes(member: &impl Kept) -> u64 {
+    if member.held().is_some() { member.text_bytes() as u64 + 1 } else { 0 }
+}
+
+/// The number in a field; NaN where it has none, or its value is not in memory.
+fn number_of(member: &impl Kept, field: &str) -> f64 {
+    member.held().and_then(|member| json::number_of_field(member.value(), field)).unwrap_or(f64::NAN)
 }
 
 /// A number that is never NaN, with its order.
@@ -407,7 +463,7 @@ mod tests {
 
     #[test]
     fn order_is_that_of_a_javascript_object() {
-        let mut state = State::default();
+        let mut state = <State>::default();
         for key in ["\"b\"", "\"10\"", "\"a\"", "\"2\"", "\"01\""] {
             state.set(Member::new(key, "1"));
         }
@@ -422,7 +478,7 @@ mod tests {
 
     #[test]
     fn holes_close_and_nothing_moves() {
-        let mut state = State::default();
+        let mut state = <State>::default();
         for number in 0..500 {
             state.set(Member::new(&format!("\"k{number}\""), &format!("{{\"n\":{number}}}")));
         }
@@ -443,7 +499,7 @@ mod tests {
 
     #[test]
     fn leaderboards_are_the_same_with_and_without_kept_numbers() {
-        let mut state = State::default();
+        let mut state = <State>::default();
         for (key, value) in [
             ("\"a\"", "{\"s\":1}"),
             ("\"b\"", "{\"s\":3}"),
@@ -478,7 +534,7 @@ mod tests {
 
     #[test]
     fn what_is_over_stays_until_it_is_removed_and_is_no_answer() {
-        let mut state = State::default();
+        let mut state = <State>::default();
         for number in 0..200 {
             let expires_ms = (number % 2 == 0).then_some(100 + number / 20);
             let (key, value) = (format!("\"k{number}\""), format!("{{\"n\":{number}}}"));

@@ -23,8 +23,9 @@ pub enum Event<'a> {
     TornTail { end: u64, torn_bytes: u64 },
     /// Lines of the log cannot be used. `backup` may hold what a lost checkpoint held.
     LogDamaged { first: &'a Damage, count: usize, backup: Option<&'a Path> },
-    /// Another program removed, cut or replaced the log. `loss` distinguishes this loss from others.
-    LogLost { loss: String, keys: u64 },
+    /// Another program removed, cut or replaced the log. `loss` distinguishes this loss from others. Of so many keys the newest
+    /// value lay there alone.
+    LogLost { loss: String, keys: u64, lost_keys: u64 },
     /// The mirror is not a JSON object.
     MirrorBroken { hash: u64 },
     /// The mirror has what damaged lines of the log have lost.
@@ -160,6 +161,7 @@ impl Event<'_> {
                     paths.log.display()
                 )
             }
+            Self::LogLost { lost_keys: 1.., .. } => self.message_of_lost_values(paths),
             Self::LogLost { .. } => format!(
                 "The log '{}' was removed, cut or replaced by another program while it was in use. This process has all \
                  data in memory; the next write logs it again. Do not rotate, move or edit this file while the bot runs",
@@ -167,6 +169,18 @@ impl Event<'_> {
             ),
             _ => String::new(),
         }
+    }
+
+    fn message_of_lost_values(&self, paths: &LogPaths) -> String {
+        let Self::LogLost { lost_keys, .. } = self else { return String::new() };
+        let keys = if *lost_keys == 1 { "key" } else { "keys" };
+        format!(
+            "The log '{}' was cut or overwritten by another program while it was in use. The newest values of {lost_keys} \
+             {keys} were only there, since `cacheBytes` leaves values on disk: they are lost, and what the JSON file has of \
+             these keys counts. All other data is logged again with the next write. Look for the values in the backups of \
+             the log ('history'), and do not rotate, move or edit this file while the bot runs",
+            paths.log.display()
+        )
     }
 
     fn message_of_found_mirror(&self, paths: &LogPaths) -> String {
@@ -267,7 +281,10 @@ impl Event<'_> {
                 let details = damage_details(details.path("path", &paths.log), first, *count);
                 backup.map_or(details.clone(), |backup| details.path("backup", backup))
             }
-            Self::LogLost { keys, .. } => details.path("path", &paths.log).number("keys", *keys),
+            Self::LogLost { keys, lost_keys, .. } => {
+                let details = details.path("path", &paths.log).number("keys", *keys);
+                if *lost_keys > 0 { details.number("lostKeys", *lost_keys) } else { details }
+            }
             Self::MirrorBroken { .. } => details.path("path", &paths.mirror),
             Self::RecoveredFromMirror { keys, .. } => {
                 details.path("path", &paths.mirror).number("keys", *keys)
@@ -404,7 +421,12 @@ mod tests {
                 EventName::Corruption,
                 Finding,
             ),
-            (Event::LogLost { loss: "cut".to_owned(), keys: 1 }, "PS_LOG_LOST", EventName::Recovery, Finding),
+            (
+                Event::LogLost { loss: "cut".to_owned(), keys: 1, lost_keys: 0 },
+                "PS_LOG_LOST",
+                EventName::Recovery,
+                Finding,
+            ),
             (Event::MirrorBroken { hash: 1 }, "PS_MIRROR_BROKEN", EventName::Corruption, Finding),
             (
                 Event::RecoveredFromMirror { hash: 1, keys: 1 },

@@ -587,7 +587,12 @@ impl Core for Folder {
     }
 
     fn task_done(&mut self, done: JobDone) {
-        let ready = self.acquire(Purpose::Write, WAIT_US_MAX);
+        let ready = match done {
+            // For no file.
+            JobDone::Held(_) => Ok(()),
+            JobDone::Read(..) => self.acquire(Purpose::Read, WAIT_US_MAX),
+            _ => self.acquire(Purpose::Write, WAIT_US_MAX),
+        };
         self.logs.job_done(&self.context, done, ready);
         self.release();
         self.logs.flush_outlets();

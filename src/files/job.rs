@@ -5,13 +5,13 @@
 //! removes them when it fails; a copy of the folder, in the folder that was given for it.
 
 use crate::data::name::LogName;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::files::compact::job::{CompactDone, CompactJob};
 use crate::files::folder_copy::FolderCopy;
 use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
 use crate::files::past::compress::{CompressDone, CompressJob};
-use crate::files::read_job::ReadJob;
+use crate::files::read_job::{HeldMembers, ReadAgain, ReadDone, ReadJob};
 use crate::store::ticket::Ticket;
 use crate::vfs::FileSystem;
 
@@ -41,6 +41,10 @@ pub enum JobDone {
     Compress(CompressDone),
     /// An index was written.
     Index(IndexDone),
+    /// What was read may stay in memory.
+    Held(HeldMembers),
+    /// A read has to be made anew.
+    Read(ReadAgain, Ticket),
 }
 
 impl Job {
@@ -48,7 +52,14 @@ impl Job {
     pub fn run(self, files: &dyn FileSystem) -> Option<JobDone> {
         match self {
             Self::Read(job, ticket) => {
-                ticket.answer(job.run(files)).flush();
+                match job.run(files) {
+                    ReadDone::Answered(answer) => ticket.answer(answer).flush(),
+                    ReadDone::Held(answer, held) => {
+                        ticket.answer(answer).flush();
+                        return Some(JobDone::Held(held));
+                    }
+                    ReadDone::Moved(again) => return Some(JobDone::Read(again, ticket)),
+                }
                 None
             }
             Self::Copy(copy, ticket) => {
@@ -105,6 +116,24 @@ impl Job {
 }
 
 impl JobDone {
+    /// Whether it is of a read: for no file.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Read(..) | Self::Held(_))
+    }
+
+    /// Whether the log did not have a value where it should.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let error = match self {
+            Self::Mirror(done) => done.result.as_ref().err(),
+            Self::Compact(done) => done.result.as_ref().err(),
+            Self::Compress(_) | Self::Index(_) | Self::Held(_) => None,
+            Self::Read(..) => return true,
+        };
+        error.is_some_and(|error| error.code() == Code::LogReplaced)
+    }
+
     /// Whose job it was.
     #[must_use]
     pub fn log(&self) -> &LogName {
@@ -113,6 +142,8 @@ impl JobDone {
             Self::Compact(done) => &done.log,
             Self::Compress(done) => &done.log,
             Self::Index(done) => &done.log,
+            Self::Held(held) => &held.log,
+            Self::Read(again, _) => &again.log,
         }
     }
 }

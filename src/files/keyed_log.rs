@@ -38,7 +38,7 @@ use crate::store::answer::Answer;
 use crate::store::held::Held;
 use crate::store::query::Query;
 use crate::store::request::{Maintenance, Replace, Request, Work};
-use crate::store::rule::{Outcome, Reads, Rule};
+use crate::store::rule::{Outcome, Reads, Rule, View};
 use crate::store::ticket::{Outlet, Ticket};
 
 /// So much is staged before it is committed.
@@ -95,6 +95,7 @@ impl KeyedLog {
             }
         }
         commit(context, &mut self.writer, run);
+        self.writer.log().shelf().trim();
         if !run.again.is_empty() {
             run.again.extend(requests);
         }
@@ -139,6 +140,10 @@ impl KeyedLog {
             }
             Work::Write(rule) => self.stage_write(context, rule, ticket, run),
             Work::Read(query) if query.is_of_keys() => {
+                if let Err(error) = self.hold(context, run, query.keys().iter().map(String::as_str)) {
+                    run.answer(ticket, Err(error));
+                    return None;
+                }
                 let now_ms = context.files.now_ms();
                 let answer = run.batch.answer_of_keys(self.writer.log().shelf(), &query, now_ms);
                 run.batch.waiting.push((ticket, StagedCall::Read(answer, query)));
@@ -148,9 +153,41 @@ impl KeyedLog {
         None
     }
 
+    /// Has the values of these keys in memory for a call. Where the log does not have one where it should, it was changed by
+    /// another program, and is read anew, behind what is staged.
+    fn hold<'k>(
+        &mut self,
+        context: &Context,
+        run: &mut Run,
+        keys: impl Iterator<Item = &'k str> + Clone,
+    ) -> Result<()> {
+        if self.writer.log().shelf().with_state(State::is_all_held) {
+            return Ok(());
+        }
+        let is_lying = |key: &&str| !run.batch.has_staged(key);
+        let unstaged = || keys.clone().filter(is_lying);
+        if self.writer.log().shelf().hold(unstaged()).is_ok() {
+            return Ok(());
+        }
+        commit(context, &mut self.writer, run);
+        self.writer.log_mut().catch_up(context)?;
+        self.writer.log().shelf().hold(keys)
+    }
+
+    /// The state with all values, while nothing is staged.
+    fn whole_state(&mut self, context: &Context) -> Result<State> {
+        self.writer.log().shelf().whole_state().or_else(|_| {
+            self.writer.log_mut().catch_up(context)?;
+            self.writer.log().shelf().whole_state()
+        })
+    }
+
     fn stage_replace(&mut self, context: &Context, replace: Replace, ticket: Ticket, run: &mut Run) {
         if replace.changes.is_none() {
             return run.answer(ticket, Ok(Answer::Undefined));
+        }
+        if let Err(error) = self.hold(context, run, replace.keys.iter().map(String::as_str)) {
+            return run.answer(ticket, Err(error));
         }
         let shelf = self.writer.log().shelf();
         let now_ms = context.files.now_ms();
@@ -175,14 +212,24 @@ impl KeyedLog {
     }
 
     fn stage_write(&mut self, context: &Context, rule: Box<dyn Rule>, ticket: Ticket, run: &mut Run) {
-        if rule.reads() == Reads::Whole {
-            commit(context, &mut self.writer, run);
-        }
+        let held = match rule.reads() {
+            Reads::Nothing => Ok(None),
+            Reads::Key(key) => self.hold(context, run, [key].into_iter()).map(|()| None),
+            Reads::Keys(keys) => self.hold(context, run, keys.into_iter()).map(|()| None),
+            Reads::Whole => {
+                commit(context, &mut self.writer, run);
+                self.whole_state(context).map(Some)
+            }
+        };
         let now_ms = context.files.now_ms();
         let shelf = self.writer.log().shelf();
-        let staged =
-            catch_unwind(AssertUnwindSafe(|| run.batch.view(shelf, now_ms, |view| rule.apply(view, now_ms))))
-                .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
+        let apply = || match &held {
+            Ok(Some(whole)) => rule.apply(&View::of(whole, now_ms), now_ms),
+            Ok(None) => run.batch.view(shelf, now_ms, |view| rule.apply(view, now_ms)),
+            Err(error) => Err(error.clone()),
+        };
+        let staged = catch_unwind(AssertUnwindSafe(apply))
+            .unwrap_or_else(|_| Err(Error::internal("a change could not be worked out")));
         let answer = staged.map(|Outcome { changes, answer }| {
             if !changes.is_empty() {
                 run.batch.expire(shelf, now_ms);
@@ -207,7 +254,11 @@ impl KeyedLog {
                 self.writer.log_mut().watch(&watcher.0);
                 run.answer(ticket, Ok(Answer::Undefined));
             }
-            Work::Read(query) => self.answer_query(context, query, ticket, run, jobs),
+            Work::Read(query) => match self.begin_read(context, query, 0) {
+                Ok(Reading::Answered(answer)) => run.answer(ticket, Ok(answer)),
+                Ok(Reading::Beside(job)) => jobs.push(Job::Read(job, ticket)),
+                Err(error) => run.answer(ticket, Err(error)),
+            },
             Work::Compact => self.compact_as(context, OldLogKind::Backup, ticket, run, jobs),
             Work::Maintain(wanted) => self.maintain(context, wanted, ticket, run, jobs),
             Work::Append(_) | Work::Write(_) | Work::Replace(_) | Work::Transact(_) | Work::Copy(_) => {
@@ -216,19 +267,15 @@ impl KeyedLog {
         }
     }
 
-    fn answer_query(
-        &self,
-        context: &Context,
-        query: Query,
-        ticket: Ticket,
-        run: &mut Run,
-        jobs: &mut Vec<Job>,
-    ) {
-        match begin(context, self.writer.log(), query) {
-            Ok(Reading::Answered(answer)) => run.answer(ticket, Ok(answer)),
-            Ok(Reading::Beside(job)) => jobs.push(Job::Read(job, ticket)),
-            Err(error) => run.answer(ticket, Err(error)),
-        }
+    fn begin_read(&mut self, context: &Context, query: Query, tries: u32) -> Result<Reading> {
+        begin(context, self.writer.log(), query.clone(), tries).or_else(|error| {
+            if !self.writer.log().shelf().is_doubted() {
+                return Err(error);
+            }
+            // A value is not where the log should have it.
+            self.writer.log_mut().catch_up(context)?;
+            begin(context, self.writer.log(), query, tries)
+        })
     }
 }
 
@@ -350,6 +397,27 @@ impl KeyedLog {
         ready: Result<()>,
         jobs: &mut Vec<Job>,
     ) -> Vec<(Ticket, Result<Answer>)> {
+        if done.has_moved() {
+            self.writer.log().shelf().doubt_values();
+        }
+        if let JobDone::Held(held) = done {
+            self.writer.log().shelf().hold_members(held.members);
+            return Vec::new();
+        }
+        if let JobDone::Read(again, ticket) = done {
+            // Who may not write reads without the lock.
+            let begun = self
+                .writer
+                .log_mut()
+                .catch_up(context)
+                .and_then(|()| self.begin_read(context, again.query, again.tries));
+            match begun {
+                Ok(Reading::Answered(answer)) => return vec![(ticket, Ok(answer))],
+                Ok(Reading::Beside(job)) => jobs.push(Job::Read(job, ticket)),
+                Err(error) => return vec![(ticket, Err(error))],
+            }
+            return Vec::new();
+        }
         let ready = ready.and_then(|()| {
             // A panic here must not take the result along: somebody waits for it.
             let log = self.writer.log_mut();
@@ -367,6 +435,7 @@ impl KeyedLog {
             }
             JobDone::Mirror(done) => self.writer.log_mut().mirror_done(context, done, ready),
             JobDone::Index(done) => self.writer.log_mut().index_done(context, done),
+            JobDone::Read(..) | JobDone::Held(_) => {}
             JobDone::Compact(done) => {
                 let StepOutcome { answered, job } =
                     self.compaction.step_done(context, &mut self.writer, done, ready);

@@ -142,6 +142,7 @@ impl Logs {
         for (name, replace) in &transaction.parts {
             let log = Self::log(&mut self.by_name, &self.shelves, context, name);
             let shelf = log.caught_up(context)?.shelf();
+            shelf.hold(replace.keys.iter().map(String::as_str))?;
             let mut batch = Batch::default();
             let changes = batch.view(shelf, now_ms, |view| {
                 let member_of = |key: &str| view.member(key);

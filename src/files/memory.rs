@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::data::name::LogName;
-use crate::data::state::State;
+use crate::data::state::{Kept, Slot, State};
 use crate::files::logs::Shelves;
 use crate::files::metrics::FolderMetrics;
 use crate::files::report::{FolderReport, LogReport};
@@ -58,9 +58,12 @@ impl Memory for FolderMemory {
     fn guess(&self, log: &LogName, keys: &[String]) -> Option<Belief> {
         let shelf = self.shelf(log)?;
         let now_ms = self.files.now_ms();
-        let value_of =
-            |state: &State, key: &String| state.get_live(key, now_ms).map(|member| member.value().to_owned());
-        let values = |state: &State| Some(keys.iter().map(|key| value_of(state, key)).collect());
+        // `None` outside: it is not in memory.
+        let value_of = |state: &State<Slot>, key: &String| match state.get_live(key, now_ms).map(Kept::held) {
+            None => Some(None),
+            Some(held) => held.map(|member| Some(member.value().to_owned())),
+        };
+        let values = |state: &State<Slot>| keys.iter().map(|key| value_of(state, key)).collect();
         // While others write, the files are never as they were. An update that had to ask for its value would keep all
         // later ones waiting. That a key is not there is no guess: functions do not expect it of one that is.
         let certain = shelf.read(&*self.files, Edits::Counted, values).map(Belief::Certain);
@@ -82,12 +85,12 @@ impl Memory for FolderMemory {
 }
 
 /// Whether the answer takes so little time that it is made on the caller's thread.
-fn is_quick(query: &Query, state: &State) -> bool {
+fn is_quick(query: &Query, state: &State<Slot>) -> bool {
     let is_small = state.live_bytes() <= SMALL_STATE_BYTES;
     is_small
         || match (query, query.field()) {
             (Query::GetMany(keys), _) => {
-                let size = |key: &String| state.get(key).map_or(0, |member| member.text().len() as u64);
+                let size = |key: &String| state.get(key).map_or(0, |slot| slot.text_bytes() as u64);
                 keys.len() <= QUICK_KEYS_MAX && keys.iter().map(size).sum::<u64>() <= SMALL_STATE_BYTES
             }
             (_, Some(field)) => state.has_field(field),

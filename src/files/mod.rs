@@ -1,7 +1,7 @@
 //! The place that is a folder.
 //!
 //! ```text
-//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past, transaction, index ─> log
+//! place ─> folder ─> logs ─> keyed_log ─> compact ─> write ─> open ─> mirror, past, transaction, index ─> values ─> log
 //! ```
 //!
 //! An arrow means "uses", also past what lies between. There is no arrow back; `tests/layers.rs` checks it.
@@ -35,6 +35,7 @@ pub(crate) mod shelf;
 pub mod simulation;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
+pub(crate) mod values;
 pub(crate) mod write;
 
 #[cfg(test)]

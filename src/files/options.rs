@@ -42,6 +42,16 @@ pub struct Options {
     pub mirror: MirrorMode,
     /// What becomes of old logs.
     pub retention: Retention,
+    /// So many bytes of the values of each log are kept in memory; `None`: all of them.
+    pub cache_bytes: Option<u64>,
+}
+
+/// All values are in memory, unless the environment of tests says otherwise.
+fn usual_cache_bytes() -> Option<u64> {
+    if !cfg!(any(test, feature = "simulation")) {
+        return None;
+    }
+    std::env::var("TEST_CACHE_BYTES").ok()?.parse().ok()
 }
 
 impl Default for Options {
@@ -51,6 +61,7 @@ impl Default for Options {
             on_corruption: OnCorruption::Salvage,
             mirror: MirrorMode::Follow,
             retention: Retention::default(),
+            cache_bytes: usual_cache_bytes(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A query of a whole log: answered from memory, or beside the writer where that takes long.
 
-use crate::data::state::Snapshot;
-use crate::data::text::object_of;
-use crate::error::{Error, Result};
+use crate::data::json::number_of_field;
+use crate::data::name::LogName;
+use crate::data::state::{Member, State};
+use crate::data::text::{TextBuilder, TextKind, object_of};
+use crate::error::{Code, Error, Result};
 use crate::files::context::Context;
 use crate::files::log::read::{LogCursor, all_entries};
 use crate::files::log::replay::replay;
@@ -11,9 +13,10 @@ use crate::files::past::history::Past;
 use crate::files::past::old_logs::old_logs;
 use crate::files::shelf::Shelf;
 use crate::files::transaction::followed_log::FollowedLog;
+use crate::files::values::slot_cursor::SlotCursor;
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::store::answer::Answer;
-use crate::store::member_cursor::MemberCursor;
-use crate::store::query::Query;
+use crate::store::query::{Query, Top, keys_of};
 use crate::vfs::{File, FileSystem};
 
 /// Numbers of at most this many fields are kept for leaderboards.
@@ -34,7 +37,7 @@ pub enum ReadJob {
     /// A place from which entries can be read one after the other.
     Cursor(Box<LogCursor>),
     /// An answer from a whole state.
-    Whole(Snapshot, Query),
+    Whole(WholeRead),
     /// The object that the log up to this end comes to at this time.
     Rebuild(Option<Box<dyn File>>, u64, i64),
     /// The object that the log came to at this point in time.
@@ -45,10 +48,55 @@ pub enum ReadJob {
     Entries(Option<Box<dyn File>>, u64),
 }
 
+/// See `ReadJob::Whole`.
+pub struct WholeRead {
+    /// Whose state.
+    pub log: LogName,
+    /// The state.
+    pub snapshot: SlotSnapshot,
+    /// What is asked.
+    pub query: Query,
+    /// How often the log had to be read anew for it.
+    pub tries: u32,
+    /// What is read may stay in memory, all of it.
+    pub is_to_hold: bool,
+}
+
+/// How a read ended.
+pub enum ReadDone {
+    /// With this answer.
+    Answered(Result<Answer>),
+    /// The same; all members of the log were read for it, and may stay in memory.
+    Held(Result<Answer>, HeldMembers),
+    /// The log does not have a value where it should: it has to be read anew, and is asked again.
+    Moved(ReadAgain),
+}
+
+/// Members that were read, for the state to hold.
+pub struct HeldMembers {
+    /// Whose they are.
+    pub log: LogName,
+    /// The members.
+    pub members: Vec<Member>,
+}
+
+/// A query that is asked again.
+pub struct ReadAgain {
+    /// Whose state.
+    pub log: LogName,
+    /// What is asked.
+    pub query: Query,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// So often a log is read anew for one read.
+const TRIES_MAX: u32 = 5;
+
 /// Begins to answer a query, while nothing is staged.
-pub fn begin(context: &Context, log: &OpenLog, query: Query) -> Result<Reading> {
+pub fn begin(context: &Context, log: &OpenLog, query: Query, tries: u32) -> Result<Reading> {
     if let Some(field) = query.field() {
-        keep_field(log.shelf(), field);
+        keep_field(log.shelf(), field)?;
     }
     let now_ms = context.files.now_ms();
     let open = || open(context, log);
@@ -68,17 +116,27 @@ pub fn begin(context: &Context, log: &OpenLog, query: Query) -> Result<Reading> 
             ReadJob::Cursor(Box::new(LogCursor::new(file, end)))
         }
         Query::MemberCursor(selection) => {
-            let members = log.shelf().with_state(|state| selection.of_state(state, now_ms))?;
-            return Ok(Reading::Answered(Answer::Cursor(Box::new(MemberCursor::new(members)))));
+            let mut chosen = Ok(());
+            let snapshot = log.shelf().snapshot(|state| match selection.of_state(state, now_ms) {
+                Ok(slots) => slots.iter().filter_map(|slot| state.place_of(slot)).collect(),
+                Err(error) => {
+                    chosen = Err(error);
+                    Vec::new()
+                }
+            });
+            return chosen.map(|()| Reading::Answered(Answer::Cursor(Box::new(SlotCursor::new(snapshot)))));
         }
         Query::LogSize => return size(context, log).map(Reading::Answered),
         query if query.is_of_all() => {
-            ReadJob::Whole(log.shelf().with_state(|state| state.live_snapshot(now_ms)), query)
+            let snapshot = log.shelf().snapshot(|state| state.live_places(now_ms));
+            let is_to_hold = log.shelf().with_state(|state| !state.is_all_held() && state.fits_cache());
+            ReadJob::Whole(WholeRead { log: log.paths().name.clone(), snapshot, query, tries, is_to_hold })
         }
         query => {
             let answer = log.shelf().with_state(|state| query.of_state(state, now_ms));
-            let answer = answer.ok_or_else(|| Error::internal("a query went the wrong way"));
-            return answer.map(Reading::Answered);
+            return answer
+                .map_or_else(|| with_values(log.shelf(), &query, now_ms), Ok)
+                .map(Reading::Answered);
         }
     };
     Ok(Reading::Beside(job))
@@ -112,24 +170,97 @@ fn past(context: &Context, log: &OpenLog) -> Result<Past> {
     Ok(Past { old, log, end, name: format!("{}.log", paths.name) })
 }
 
-fn keep_field(shelf: &Shelf, field: &str) {
-    let numbers = shelf.with_state(|state| {
+/// The answer to a query that needs values which are not in memory.
+fn with_values(shelf: &Shelf, query: &Query, now_ms: i64) -> Result<Answer> {
+    if let Query::Top(Top { field, limit, absent, .. }) = query
+        && shelf.with_state(|state| state.has_field(field))
+    {
+        let best = shelf.with_state(|state| {
+            let best = state.top(field, *limit, *absent, now_ms);
+            best.into_iter().filter_map(|slot| state.place_of(slot)).collect::<Vec<_>>()
+        });
+        return Ok(query.of_best(shelf.read_values(&best)?.iter()));
+    }
+    let answer = query.of_state(&shelf.whole_state()?, now_ms);
+    answer.ok_or_else(|| Error::internal("a query went the wrong way"))
+}
+
+/// Only the writer's thread changes the state, so the numbers that are read of it fit when they are kept.
+fn keep_field(shelf: &Shelf, field: &str) -> Result<()> {
+    let (is_to_keep, is_all_held) = shelf.with_state(|state| {
         let is_small = state.live_bytes() <= SMALL_STATE_BYTES;
         let is_kept = state.has_field(field) || state.fields() >= FIELDS_MAX;
-        (!is_small && !is_kept).then(|| state.read_field(field))
+        (!is_small && !is_kept, state.is_all_held())
     });
-    if let Some(numbers) = numbers {
-        // Only this thread changes the state, so the numbers still fit.
-        shelf.add_field(field, numbers);
+    if !is_to_keep {
+        return Ok(());
     }
+    if is_all_held {
+        let numbers = shelf.with_state(|state| state.read_field(field));
+        shelf.add_field(field, numbers);
+        return Ok(());
+    }
+    let mut numbers = Vec::new();
+    for member in shelf.snapshot(State::all_places_as_set).members() {
+        let member = member.inspect_err(|error| shelf.note_moved(error))?;
+        numbers.push(number_of_field(member.value(), field).unwrap_or(f64::NAN));
+    }
+    let numbers = shelf.with_state(|state| state.spread(numbers));
+    shelf.add_field(field, numbers);
+    Ok(())
+}
+
+impl WholeRead {
+    fn run(self) -> ReadDone {
+        let Self { log, snapshot, query, tries, is_to_hold } = self;
+        let is_to_hold = is_to_hold && query != Query::Keys;
+        let (answer, members) = if is_to_hold {
+            match snapshot.members().collect::<Result<Vec<Member>>>() {
+                Ok(members) => (Ok(query.of_snapshot(members.clone())), members),
+                Err(error) => (Err(error), Vec::new()),
+            }
+        } else {
+            (whole(&snapshot, &query), Vec::new())
+        };
+        match answer {
+            Err(error) if error.code() == Code::LogReplaced && tries < TRIES_MAX => {
+                ReadDone::Moved(ReadAgain { log, query, tries: tries + 1 })
+            }
+            answer if is_to_hold => ReadDone::Held(answer, HeldMembers { log, members }),
+            answer => ReadDone::Answered(answer),
+        }
+    }
+}
+
+/// The answer to a query of all members. Where all are in memory their texts are joined later, when each is asked for.
+fn whole(snapshot: &SlotSnapshot, query: &Query) -> Result<Answer> {
+    if *query == Query::Keys {
+        return Ok(Answer::Texts(keys_of(snapshot.places().iter().map(|(slot, _)| slot))));
+    }
+    if let Some(members) = snapshot.held() {
+        return Ok(query.of_snapshot(members));
+    }
+    let kind = if *query == Query::Entries { TextKind::Array } else { TextKind::Object };
+    let mut text = TextBuilder::new(kind);
+    for member in snapshot.members() {
+        text.push_member(&member?);
+    }
+    Ok(Answer::Texts(text.finish()))
 }
 
 impl ReadJob {
     /// Does the work.
-    pub fn run(self, files: &dyn FileSystem) -> Result<Answer> {
+    pub fn run(self, files: &dyn FileSystem) -> ReadDone {
+        ReadDone::Answered(match self {
+            Self::Whole(read) => return read.run(),
+            other => other.read(files),
+        })
+    }
+
+    fn read(self, files: &dyn FileSystem) -> Result<Answer> {
         match self {
+            Self::Whole(read) => whole(&read.snapshot, &read.query),
             Self::Cursor(cursor) => Ok(Answer::Cursor(cursor)),
-            Self::Whole(snapshot, query) => Ok(query.of_snapshot(snapshot)),
             Self::Rebuild(None, ..) => Ok(Answer::Texts(object_of([].iter()))),
             Self::Rebuild(Some(mut log), end, now_ms) => {
                 let replayed = replay(&mut *log, end)?;

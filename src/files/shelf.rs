@@ -6,13 +6,21 @@
 
 use parking_lot::RwLock;
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::data::state::State;
+use crate::data::slots::Places;
+use crate::data::state::{Kept, Member, Slot, State};
+use crate::error::{Code, Error, Result};
 use crate::files::log::paths::LogPaths;
 use crate::files::metrics::LogMetrics;
 use crate::files::report::LogReport;
+use crate::files::values::log_values::LogValues;
+use crate::files::values::slot_snapshot::{SlotSnapshot, read_with};
 use crate::vfs::{FileSystem, Stamp};
+
+/// So many members are taken over in one go.
+const HELD_AT_ONCE: usize = 256;
 
 /// See the header of this file.
 pub struct Shelf {
@@ -21,6 +29,8 @@ pub struct Shelf {
     /// What is counted of the log.
     pub(crate) metrics: LogMetrics,
     published: RwLock<Published>,
+    /// A value was not where the log should have it: the log is to be read from its first byte.
+    is_doubtful: AtomicBool,
 }
 
 /// Whether an answer takes edits of the mirror into account.
@@ -36,7 +46,9 @@ pub enum Edits {
 #[derive(Default)]
 struct Published {
     /// Durable state, foreign edits included.
-    state: State,
+    state: State<Slot>,
+    /// The log in which the values lie that are not in memory.
+    values: Option<Arc<LogValues>>,
     stamps: Stamps,
 }
 
@@ -57,24 +69,132 @@ impl Shelf {
     /// A shelf for a log that is not loaded yet.
     #[must_use]
     pub fn new(paths: LogPaths) -> Self {
-        Self { paths, metrics: LogMetrics::default(), published: RwLock::default() }
+        Self {
+            paths,
+            metrics: LogMetrics::default(),
+            published: RwLock::default(),
+            is_doubtful: AtomicBool::new(false),
+        }
     }
 
     /// Looks at the state.
-    pub fn with_state<R>(&self, read: impl FnOnce(&State) -> R) -> R {
+    pub fn with_state<R>(&self, read: impl FnOnce(&State<Slot>) -> R) -> R {
         read(&self.published.read().state)
     }
 
     /// Changes the state to that of the log with this stamp. For the writer.
-    pub fn change(&self, log: Option<Stamp>, change: impl FnOnce(&mut State)) {
+    pub fn change(&self, log: Option<Stamp>, change: impl FnOnce(&mut State<Slot>)) {
         let mut published = self.published.write();
         change(&mut published.state);
         published.stamps.log = log;
     }
 
-    /// The log has the values at other offsets now.
-    pub fn move_values(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.published.write().state);
+    /// The log has the values at other offsets now, as `change` says, and is this file. False where one of them is not
+    /// known any more.
+    pub fn move_values(
+        &self,
+        values: Option<Arc<LogValues>>,
+        change: impl FnOnce(&mut State<Slot>) -> bool,
+    ) -> bool {
+        let mut published = self.published.write();
+        published.values = values;
+        change(&mut published.state)
+    }
+
+    /// Some slots as they are at this moment.
+    pub fn snapshot(&self, pick: impl FnOnce(&State<Slot>) -> Places) -> SlotSnapshot {
+        let published = self.published.read();
+        SlotSnapshot::new(pick(&published.state), published.values.clone())
+    }
+
+    /// Reads values that are not in memory, so that a call finds them there, until `trim`. For the writer.
+    ///
+    /// # Errors
+    /// `LogValues::read`. The log is read anew then, with the next call.
+    pub fn hold<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Result<()> {
+        let lying: Places = {
+            let published = self.published.read();
+            if published.state.is_all_held() {
+                return Ok(());
+            }
+            let places = keys.filter_map(|key| published.state.place(key));
+            places.filter(|(slot, _)| slot.held().is_none()).map(|(slot, at)| (slot.clone(), at)).collect()
+        };
+        if lying.is_empty() {
+            return Ok(());
+        }
+        let members = self.read_values(&lying)?;
+        let mut published = self.published.write();
+        for member in members {
+            published.state.hold(member);
+        }
+        Ok(())
+    }
+
+    /// Values that were read of the published state stay in memory, but for those that were set since.
+    pub fn hold_members(&self, members: Vec<Member>) {
+        let mut left = members.into_iter().peekable();
+        while left.peek().is_some() {
+            // Readers on other threads do not wait for all of them.
+            let mut published = self.published.write();
+            for member in left.by_ref().take(HELD_AT_ONCE) {
+                published.state.hold(member);
+            }
+        }
+        self.trim();
+    }
+
+    /// The members of slots of the published state.
+    ///
+    /// # Errors
+    /// `LogValues::read`. The log is read anew then, with the next call.
+    pub fn read_values(&self, places: &[(Slot, u64)]) -> Result<Vec<Member>> {
+        let values = self.published.read().values.clone();
+        read_with(values.as_deref(), places).inspect_err(|error| self.note_moved(error))
+    }
+
+    /// The published state with all values.
+    ///
+    /// # Errors
+    /// `LogValues::read`. The log is read anew then, with the next call.
+    pub fn whole_state(&self) -> Result<State> {
+        let snapshot = self.snapshot(State::all_places_as_set);
+        let mut state = State::default();
+        for member in snapshot.members() {
+            state.set(member.inspect_err(|error| self.note_moved(error))?);
+        }
+        Ok(state)
+    }
+
+    /// Lets go of what was held for calls.
+    pub fn trim(&self) {
+        let is_over = self.published.read().state.is_over_cache();
+        if is_over {
+            self.published.write().state.trim();
+        }
+    }
+
+    /// Doubts the values if this is about one that was not where it should be. A disk that cannot be read says nothing.
+    pub fn note_moved(&self, error: &Error) {
+        if matches!(error.code(), Code::LogReplaced | Code::Internal) {
+            self.doubt_values();
+        }
+    }
+
+    /// A value was not where it should be.
+    pub fn doubt_values(&self) {
+        self.is_doubtful.store(true, Ordering::Release);
+        self.distrust();
+    }
+
+    /// Whether that is so, and the log was not read anew yet.
+    pub fn is_doubted(&self) -> bool {
+        self.is_doubtful.load(Ordering::Acquire)
+    }
+
+    /// Whether that was so since it was last asked.
+    pub fn take_doubt(&self) -> bool {
+        self.is_doubtful.swap(false, Ordering::AcqRel)
     }
 
     /// Keeps the numbers of a field, which were read from the state.
@@ -83,12 +203,22 @@ impl Shelf {
     }
 
     /// Puts a state in the place of the one that is there.
-    pub fn put(&self, state: State) {
-        self.published.write().state = state;
+    pub fn put(&self, state: State<Slot>) {
+        let mut published = self.published.write();
+        debug_assert!(published.values.is_some() || state.is_all_held());
+        published.state = state;
+    }
+
+    /// The same; its values lie in this log.
+    pub fn put_of(&self, state: State<Slot>, values: Option<Arc<LogValues>>) {
+        debug_assert!(values.is_some() || state.is_all_held());
+        let mut published = self.published.write();
+        published.state = state;
+        published.values = values;
     }
 
     /// Takes the state away until `put`; meanwhile nobody reads it.
-    pub fn take_state(&self) -> State {
+    pub fn take_state(&self) -> State<Slot> {
         let mut published = self.published.write();
         published.stamps.is_current = false;
         std::mem::take(&mut published.state)
@@ -137,12 +267,14 @@ impl Shelf {
     }
 
     /// The last known values of key literals, whether or not the files are as they were. A guess; none where one of the
-    /// keys is not there.
+    /// keys is not there, or its value not in memory.
     #[must_use]
     pub fn guess(&self, keys: &[String], now_ms: i64) -> Option<Vec<Option<String>>> {
         let published = self.published.read();
         keys.iter()
-            .map(|key| published.state.get_live(key, now_ms).map(|member| Some(member.value().to_owned())))
+            .map(|key| {
+                published.state.get_live(key, now_ms)?.held().map(|member| Some(member.value().to_owned()))
+            })
             .collect()
     }
 
@@ -151,7 +283,7 @@ impl Shelf {
         &self,
         files: &dyn FileSystem,
         edits: Edits,
-        answer: impl FnOnce(&State) -> Option<R>,
+        answer: impl FnOnce(&State<Slot>) -> Option<R>,
     ) -> Option<R> {
         let published = self.published.try_read()?;
         let is_same = |path, known| files.stamp(path).is_ok_and(|found| found == known);

@@ -179,7 +179,7 @@ impl ChangeCursor {
     fn note(&mut self, found: &[EntryRow]) {
         for row in found {
             let time: Arc<str> = quote(&iso(row.at_ms)).into();
-            row.changes(|change| self.watched.note(change, &time, &State::default()));
+            row.changes(|change| self.watched.note(change, &time, &<State>::default()));
             self.known.insert(row.seq);
         }
     }

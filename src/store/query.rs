@@ -3,7 +3,7 @@
 //! Invariant: a query reads durable data only, and changes nothing that a caller can see.
 
 use crate::data::json::quote;
-use crate::data::state::{Member, Snapshot, State};
+use crate::data::state::{Kept, Member, Snapshot, State};
 use crate::data::text::{TextBuilder, TextKind, Texts, object_of};
 use crate::store::answer::Answer;
 use crate::store::selection::Selection;
@@ -140,14 +140,22 @@ impl Query {
     #[must_use]
     pub fn of_members<'a>(&self, members: impl Iterator<Item = &'a Member>) -> Answer {
         Answer::Texts(match self {
-            Self::Keys => {
-                let mut text = TextBuilder::new(TextKind::Array);
-                members.for_each(|member| text.push(&[member.key()]));
-                text.finish()
-            }
+            Self::Keys => keys_of(members),
             Self::Entries => pairs(members.map(parts)),
             _ => object_of(members),
         })
+    }
+
+    /// The answer to a query of the members with the greatest numbers, which are these.
+    #[must_use]
+    pub fn of_best<'a>(&self, best: impl Iterator<Item = &'a Member>) -> Answer {
+        match self {
+            Self::Top(Top { listed: Listed::Values, .. }) => {
+                let values: Vec<&str> = best.map(Member::value).collect();
+                Answer::Json(format!("[{}]", values.join(",")))
+            }
+            _ => Answer::Texts(pairs(best.map(parts))),
+        }
     }
 
     /// The same, of many members.
@@ -160,25 +168,28 @@ impl Query {
         }
     }
 
-    /// The answer from the state as it is now; `None` where the log has to be read.
+    /// The answer from the state as it is now; `None` where the log has to be read, or a value is not in memory.
     #[must_use]
-    pub fn of_state(&self, state: &State, now_ms: i64) -> Option<Answer> {
+    pub fn of_state<V: Kept>(&self, state: &State<V>, now_ms: i64) -> Option<Answer> {
+        if self.field().is_some_and(|field| !state.is_all_held() && !state.has_field(field)) {
+            return None;
+        }
         Some(match self {
             Self::Get(_) | Self::GetMany(_) | Self::Has(_) | Self::ExpiresAt(_) => {
-                self.of_keys(|key| state.get_live(key, now_ms))
+                if !state.is_all_held() && self.keys().iter().any(|key| is_lying(state, key)) {
+                    return None;
+                }
+                self.of_keys(|key| state.get_live(key, now_ms).and_then(Kept::held))
             }
-            Self::Keys | Self::Entries | Self::All => self.of_members(state.live(now_ms)),
+            Self::Keys => Answer::Texts(keys_of(state.live(now_ms))),
+            Self::Entries | Self::All if !state.is_all_held() => return None,
+            Self::Entries | Self::All => self.of_members(state.live(now_ms).filter_map(Kept::held)),
             #[expect(clippy::cast_precision_loss, reason = "fewer than 2^32 keys")]
             Self::Size => Answer::Number(state.live_len(now_ms) as f64),
-            Self::Top(Top { field, limit, absent, listed }) => {
+            Self::Top(Top { field, limit, absent, .. }) => {
                 let best = state.top(field, *limit, *absent, now_ms);
-                match listed {
-                    Listed::Pairs => Answer::Texts(pairs(best.into_iter().map(parts))),
-                    Listed::Values => {
-                        let values: Vec<&str> = best.iter().map(|member| member.value()).collect();
-                        Answer::Json(format!("[{}]", values.join(",")))
-                    }
-                }
+                let best: Option<Vec<&Member>> = best.into_iter().map(Kept::held).collect();
+                self.of_best(best?.into_iter())
             }
             Self::Rank(Rank { key, field, absent }) => match state.rank(key, field, *absent, now_ms) {
                 Some((rank, of)) => {
@@ -196,6 +207,17 @@ impl Query {
             | Self::LogSize => return None,
         })
     }
+}
+
+fn is_lying<V: Kept>(state: &State<V>, key: &str) -> bool {
+    state.get(key).is_some_and(|kept| kept.held().is_none())
+}
+
+/// Key literals as an array.
+pub fn keys_of<'a, V: Kept + 'a>(members: impl Iterator<Item = &'a V>) -> Texts {
+    let mut text = TextBuilder::new(TextKind::Array);
+    members.for_each(|member| text.push(&[member.key()]));
+    text.finish()
 }
 
 fn parts(member: &Member) -> (&str, &str) {

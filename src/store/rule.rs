@@ -10,9 +10,11 @@ use std::borrow::Cow;
 use hashbrown::HashMap;
 
 use crate::data::change::Change;
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, Member, Slot, State};
 use crate::error::Result;
 use crate::store::answer::Answer;
+
+const NOT_DECLARED: &str = "a rule reads what it has declared";
 
 /// See the header of this file.
 pub trait Rule: Send {
@@ -49,22 +51,37 @@ pub struct Outcome {
 
 /// The state as a rule in the middle of a batch must see it.
 pub struct View<'a> {
-    state: &'a State,
+    state: Seen<'a>,
     staged: Option<&'a HashMap<String, Option<Member>>>,
     now_ms: i64,
+}
+
+enum Seen<'a> {
+    State(&'a State),
+    Slots(&'a State<Slot>),
 }
 
 impl<'a> View<'a> {
     /// A view of a state with nothing staged.
     #[must_use]
     pub fn of(state: &'a State, now_ms: i64) -> Self {
-        Self { state, staged: None, now_ms }
+        Self { state: Seen::State(state), staged: None, now_ms }
     }
 
     /// A view of a state under what is staged: the last value of each key, `None` where it is removed.
     #[must_use]
     pub fn staged(state: &'a State, staged: &'a HashMap<String, Option<Member>>, now_ms: i64) -> Self {
-        Self { state, staged: Some(staged), now_ms }
+        Self { state: Seen::State(state), staged: Some(staged), now_ms }
+    }
+
+    /// The same for a state that has in memory only what is read.
+    #[must_use]
+    pub fn of_slots(
+        state: &'a State<Slot>,
+        staged: &'a HashMap<String, Option<Member>>,
+        now_ms: i64,
+    ) -> Self {
+        Self { state: Seen::Slots(state), staged: Some(staged), now_ms }
     }
 
     /// The value of a key literal; none where its time is over.
@@ -74,11 +91,15 @@ impl<'a> View<'a> {
     }
 
     /// The member of a key literal; none where its time is over.
+    ///
+    /// # Panics
+    /// Where its value is not in memory: the rule did not say that it reads it.
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Member> {
-        let member = match self.staged.and_then(|staged| staged.get(key)) {
-            Some(staged) => staged.as_ref(),
-            None => self.state.get(key),
+        let member = match (self.staged.and_then(|staged| staged.get(key)), &self.state) {
+            (Some(staged), _) => staged.as_ref(),
+            (None, Seen::State(state)) => state.get(key),
+            (None, Seen::Slots(state)) => state.get(key).map(|slot| slot.held().expect(NOT_DECLARED)),
         };
         member.filter(|member| !member.is_over(self.now_ms))
     }
@@ -90,13 +111,17 @@ impl<'a> View<'a> {
     }
 
     /// The whole state without what is over; only for rules that read all of it.
+    ///
+    /// # Panics
+    /// Where not all of it is in memory: the rule did not say that it reads it.
     #[must_use]
     pub fn state(&self) -> Cow<'_, State> {
         debug_assert!(self.staged.is_none_or(HashMap::is_empty));
-        if !self.state.has_over(self.now_ms) {
-            return Cow::Borrowed(self.state);
+        let Seen::State(state) = self.state else { panic!("{NOT_DECLARED}") };
+        if !state.has_over(self.now_ms) {
+            return Cow::Borrowed(state);
         }
-        let mut state = self.state.clone();
+        let mut state = state.clone();
         state.expire(self.now_ms);
         Cow::Owned(state)
     }

@@ -10,7 +10,7 @@
 //! prefix, and must be there.
 
 use crate::data::json::{key_for_people, quote_utf16};
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, State};
 use crate::error::{Error, Result};
 
 /// See the header of this file.
@@ -82,18 +82,18 @@ impl Selection {
     ///
     /// # Errors
     /// `ERR_INVALID_ARG_VALUE` where the key to go on behind is not there.
-    pub fn of_state(&self, state: &State, now_ms: i64) -> Result<Vec<Member>> {
+    pub fn of_state<V: Kept>(&self, state: &State<V>, now_ms: i64) -> Result<Vec<V>> {
         let after = self.after.as_deref();
         if let Some(after) = after.filter(|after| state.get_live(after, now_ms).is_none()) {
             return Err(Error::no_key_after(key_for_people(after)));
         }
         let limit = self.limit.unwrap_or(usize::MAX);
-        let is_after = |member: &&Member| Some(member.key()) == after;
-        let chosen = |member: &&Member| self.has(member.key());
+        let is_after = |member: &&V| Some(member.key()) == after;
+        let chosen = |member: &&V| self.has(member.key());
         if self.is_reverse {
             // Behind it in reverse is what comes before it.
             let before = state.live(now_ms).take_while(|member| !is_after(member));
-            let mut members: Vec<Member> = before.filter(chosen).cloned().collect();
+            let mut members: Vec<V> = before.filter(chosen).cloned().collect();
             members.reverse();
             members.truncate(limit);
             members.shrink_to_fit();
@@ -110,6 +110,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::state::Member;
 
     fn state() -> State {
         let mut state = State::default();

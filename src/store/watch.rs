@@ -19,7 +19,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::data::entry_text::KeyChange;
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, Member, State};
 use crate::store::member_cursor::MEMBERS_BYTES_MAX;
 use crate::store::selection::Prefix;
 
@@ -270,10 +270,10 @@ impl Watched {
     }
 
     /// An entry did this. `time` is JSON text. `state` may have a new value already, and then shares its text.
-    pub fn note(&mut self, change: KeyChange, time: &Arc<str>, state: &State) {
+    pub fn note<V: Kept>(&mut self, change: KeyChange, time: &Arc<str>, state: &State<V>) {
         match change {
             KeyChange::Set(key, value, expires_ms) => {
-                let known = state.get(key).filter(|member| member.value() == value);
+                let known = state.get(key).and_then(Kept::held).filter(|member| member.value() == value);
                 let member = known.filter(|member| member.expires_ms() == expires_ms).cloned();
                 let member = member.unwrap_or_else(|| Member::expiring(key, value, expires_ms));
                 self.note_key(key, Some(member), time);
@@ -408,7 +408,7 @@ mod tests {
         );
         watched.settle(&state(&[("\"b\"", "4"), ("\"c\"", "5")]), &time());
         assert_eq!(taken(&all), "[{\"key\":\"b\",\"value\":4,\"previous\":3},{\"key\":\"c\",\"value\":5}]");
-        watched.settle(&State::default(), &time());
+        watched.settle(&<State>::default(), &time());
         assert_eq!(taken(&all), "[{\"key\":\"b\",\"previous\":4},{\"key\":\"c\",\"previous\":5}]");
         assert_eq!(rings.load(Ordering::Relaxed), 2, "it was not emptied between the last two");
     }
@@ -417,13 +417,13 @@ mod tests {
     fn who_has_ended_gets_nothing_and_is_forgotten() {
         let (all, rings) = watcher(Filter::All);
         let mut watched = Watched::default();
-        watched.add(&all, &State::default());
+        watched.add(&all, &<State>::default());
         assert!(!watched.prune());
         all.end();
-        watched.note(to("\"a\"", Some("1")), &time(), &State::default());
+        watched.note(to("\"a\"", Some("1")), &time(), &<State>::default());
         assert_eq!((all.take(), rings.load(Ordering::Relaxed)), (None, 0));
         assert!(watched.prune());
-        watched.add(&all, &State::default());
+        watched.add(&all, &<State>::default());
         assert!(watched.prune(), "it does not begin again");
     }
 
@@ -433,12 +433,12 @@ mod tests {
         let mut watched = Watched::default();
         watched.add(&all, &state(&[("\"a\"", "0"), ("\"gone\"", "0")]));
         let value = |i: usize| format!("\"{i}{}\"", "x".repeat(1 << 20));
-        watched.note(to("\"gone\"", None), &time(), &State::default());
+        watched.note(to("\"gone\"", None), &time(), &<State>::default());
         for i in 0..100 {
-            watched.note(to("\"a\"", Some(&value(i))), &time(), &State::default());
-            watched.note(to("\"b\"", Some(&value(i))), &time(), &State::default());
+            watched.note(to("\"a\"", Some(&value(i))), &time(), &<State>::default());
+            watched.note(to("\"b\"", Some(&value(i))), &time(), &<State>::default());
             // There and gone again: nothing, once it is merged.
-            watched.note(to("\"c\"", (i % 2 == 0).then_some("1")), &time(), &State::default());
+            watched.note(to("\"c\"", (i % 2 == 0).then_some("1")), &time(), &<State>::default());
             let bytes = all.waiting.lock().size_bytes;
             assert!(bytes < WAITING_BYTES_MAX + (4 << 20), "{bytes}");
         }
@@ -459,8 +459,8 @@ mod tests {
         let rings = Arc::new(AtomicUsize::new(0));
         let watcher = Watcher::new(Filter::All, Box::new(Counter(Arc::clone(&rings))));
         let mut watched = Watched::default();
-        watched.add(&watcher, &State::default());
-        let state = State::default();
+        watched.add(&watcher, &<State>::default());
+        let state = <State>::default();
         for change in [
             KeyChange::Set("\"a\"", "1", Some(10)),
             KeyChange::Set("\"b\"", "2", Some(30)),

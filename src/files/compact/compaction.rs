@@ -14,7 +14,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::state::{Places, State};
+use crate::data::slots::MovedPlaces;
+use crate::data::state::State;
 use crate::error::{Error, Result};
 use crate::files::compact::job::{CompactDone, CompactJob, CompactStep, Compacted, copy_tail};
 use crate::files::context::Context;
@@ -50,8 +51,8 @@ struct Running {
     snapshot_end: u64,
     snapshot_lines: u64,
     checkpoint_lines: u64,
-    /// Its members, each with the offset of its value in the new log.
-    places: Places,
+    /// Its members, each with the offsets of its value in the old log and in the new one.
+    places: MovedPlaces,
     mirror: Option<FreshMirror>,
     started_us: u64,
     /// What the old log becomes.
@@ -117,7 +118,7 @@ impl Compaction {
             generation: log.generation(),
             temporary: context.temporary(&paths.log),
             step: CompactStep::Checkpoint {
-                snapshot: log.shelf().with_state(State::snapshot),
+                snapshot: log.shelf().snapshot(State::all_places),
                 log_end: log.end(),
                 now_ms: context.files.now_ms(),
                 mirror: log.needs_mirror_for_checkpoint().then(|| context.temporary(&paths.mirror)),

@@ -5,14 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::name::LogName;
-use crate::data::state::{Places, Snapshot};
+use crate::data::slots::MovedPlaces;
 use crate::error::{Error, Result};
 use crate::files::log::bytes::copy_range;
-use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks};
+use crate::files::log::checkpoint::CHECKPOINT_LINE_BYTES;
 use crate::files::log::encoder::Encoder;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::{FreshMirror, write_large};
 use crate::files::temporary::{Pace, create_held};
+use crate::files::values::reading::chunks;
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem};
 
@@ -35,7 +37,7 @@ pub enum CompactStep {
     /// Write the checkpoint, and a mirror that is as new.
     Checkpoint {
         /// The state at `log_end`.
-        snapshot: Snapshot,
+        snapshot: SlotSnapshot,
         /// Offset in the old log.
         log_end: u64,
         /// When the compaction began, for `compactedAt`.
@@ -78,8 +80,8 @@ pub struct Compacted {
     pub mirror: Option<FreshMirror>,
     /// Lines of checkpoint that were written.
     pub lines: u64,
-    /// Its members, each with the offset of its value in the new log.
-    pub places: Places,
+    /// Its members, each with the offsets of its value in the old log and in the new one.
+    pub places: MovedPlaces,
     /// The file, open and locked.
     pub file: Box<dyn File>,
 }
@@ -99,13 +101,15 @@ impl CompactJob {
                                 files,
                                 path,
                                 &folders.mirror,
-                                &shown(&snapshot, files.now_ms()),
+                                &snapshot.live(files.now_ms()),
                                 log_end,
                                 Pace::beside(syncing),
                             )
                         })
                         .transpose()?;
-                    let places = snapshot.into_iter().zip(offsets).collect();
+                    let (places, _) = snapshot.into_parts();
+                    let moved = |((slot, before), after)| (slot, before, after);
+                    let places = places.into_iter().zip(offsets).map(moved).collect();
                     Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
                 })
             }
@@ -127,11 +131,6 @@ impl CompactJob {
     }
 }
 
-/// What a mirror shows of a state.
-fn shown(snapshot: &Snapshot, now_ms: i64) -> Snapshot {
-    snapshot.iter().filter(|member| !member.is_over(now_ms)).cloned().collect()
-}
-
 /// A checkpoint that was written.
 struct Checkpoint {
     file: Box<dyn File>,
@@ -145,25 +144,25 @@ fn checkpoint(
     files: &dyn FileSystem,
     path: &Path,
     log: &Path,
-    snapshot: &Snapshot,
+    snapshot: &SlotSnapshot,
     now_ms: i64,
     syncing: Syncing,
 ) -> Result<Checkpoint> {
     let mut file = create_held(files, path, log)?;
-    let mut parts = chunks(snapshot.clone(), CHECKPOINT_LINE_BYTES);
+    let mut parts = chunks(snapshot.places(), CHECKPOINT_LINE_BYTES);
     if parts.is_empty() {
-        parts.push(Vec::new());
+        parts.push(&[]);
     }
     let pace = Pace::beside((syncing.is_on() && parts.len() > 1).into());
     let mut line = Vec::new();
-    let (mut offsets, mut written_bytes) = (Vec::with_capacity(snapshot.len()), 0);
+    let (mut offsets, mut written_bytes) = (Vec::with_capacity(snapshot.places().len()), 0);
     // Each line says how many follow, so one that is missing at the end is noticed. It needs no END: all of it is synced
     // before the file is in its place.
     for (number, part) in parts.iter().enumerate() {
         let more = parts.len() - 1 - number;
         line.clear();
         let first = offsets.len();
-        Encoder::noting(&mut line, &mut offsets).checkpoint(now_ms, part, more as u64);
+        Encoder::noting(&mut line, &mut offsets).checkpoint(now_ms, &snapshot.read(part)?, more as u64);
         offsets[first..].iter_mut().for_each(|offset| *offset += written_bytes);
         written_bytes += line.len() as u64;
         file.append(&line)?;

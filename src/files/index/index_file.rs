@@ -31,12 +31,13 @@
 
 use std::path::Path;
 
-use crate::data::state::{Member, NOWHERE, State};
+use crate::data::slot::Lying;
+use crate::data::state::{Kept, Member, NOWHERE, Slot, State};
 use crate::error::Result;
-use crate::files::index::lying_values::{Lying, read_values};
 use crate::files::log::bytes::{hash_of, log_mark, read_all};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{LoggedEdit, Replayed};
+use crate::files::values::reading::read_members;
 use crate::vfs::{File, FileSystem, Stamp};
 
 const MAGIC: &[u8; 8] = b"PSINDEX1";
@@ -76,6 +77,17 @@ pub enum Trust {
     Grown,
     /// It does not.
     Unchanged,
+    /// No index does: a value was not where one said.
+    Nothing,
+}
+
+/// How a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// Whether its index counts.
+    pub trust: Trust,
+    /// So many bytes of values may be in memory; `None`: all.
+    pub cache_bytes: Option<u64>,
 }
 
 /// Writes the index of a log that comes to this state; gives its size.
@@ -84,7 +96,7 @@ pub fn write_index(
     paths: &LogPaths,
     temporary: &Path,
     log: &IndexedLog,
-    state: &State,
+    state: &State<Slot>,
 ) -> Result<u64> {
     let written = (|| {
         let mut file = files.create_like(temporary, &paths.log)?;
@@ -105,19 +117,29 @@ pub fn read_index(
     files: &dyn FileSystem,
     paths: &LogPaths,
     log: &mut dyn File,
-    trust: Trust,
-) -> Result<Option<Replayed>> {
+    how: How,
+) -> Result<Option<Replayed<Slot>>> {
     let found = log.stamp()?;
-    if found.size_bytes < INDEXED_BYTES_MIN {
+    if found.size_bytes < INDEXED_BYTES_MIN || how.trust == Trust::Nothing {
         return Ok(None);
     }
     let Some(mut file) = files.open_read(&paths.index)? else { return Ok(None) };
     let bytes = read_all(&mut *file, u64::MAX)?;
-    let Some((indexed, slots)) = decode(&bytes) else { return Ok(None) };
-    if !indexed.fits(&found, trust) || log_mark(log, indexed.end)? != indexed.mark {
+    let Some((indexed, mut places)) = decode(&bytes) else { return Ok(None) };
+    drop(bytes);
+    if !indexed.fits(&found, how.trust) || log_mark(log, indexed.end)? != indexed.mark {
         return Ok(None);
     }
-    let Some(state) = read_values(log, &slots)? else { return Ok(None) };
+    if how.cache_bytes.is_none() {
+        let Some(members) = read_members(log, &places)? else { return Ok(None) };
+        for ((slot, _), member) in places.iter_mut().zip(members) {
+            *slot = Slot::Held(member);
+        }
+    }
+    let mut state = State::with_cache(how.cache_bytes);
+    for (slot, offset) in places {
+        state.set_at(slot, offset);
+    }
     let IndexedLog { end, lines, last_edit, .. } = indexed;
     Ok(Some(Replayed { state, end, lines, last_edit, ..Replayed::default() }))
 }
@@ -131,11 +153,7 @@ impl IndexedLog {
 }
 
 /// The bytes of an index of so many members.
-pub fn encode<'m>(
-    log: &IndexedLog,
-    count: usize,
-    places: impl Iterator<Item = (&'m Member, u64)>,
-) -> Vec<u8> {
+pub fn encode<'m>(log: &IndexedLog, count: usize, places: impl Iterator<Item = (&'m Slot, u64)>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut put = |number: u64| out.extend_from_slice(&number.to_le_bytes());
     put(u64::from_le_bytes(*MAGIC));
@@ -148,15 +166,17 @@ pub fn encode<'m>(
     put(log.last_edit.map_or(0, |edit| edit.log_end));
     put(log.last_edit.map_or(0, |edit| edit.mirror_hash));
     put(count as u64);
-    for (member, offset) in places {
-        let (key, value) = (member.key(), member.value());
-        let expires_ms = member.expires_ms().map_or(NO_EXPIRY, i64::cast_unsigned);
-        for number in [key.len() as u64, offset, value.len() as u64, hash_of(value.as_bytes()), expires_ms] {
+    for (slot, offset) in places {
+        let key = slot.key();
+        let (value_bytes, hash) = slot.value_id();
+        let expires_ms = slot.expires_ms().map_or(NO_EXPIRY, i64::cast_unsigned);
+        for number in [key.len() as u64, offset, value_bytes, hash, expires_ms] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(key.as_bytes());
-        if offset == NOWHERE {
-            out.extend_from_slice(value.as_bytes());
+        // Such a value is never let go.
+        if let Some(member) = slot.held().filter(|_| offset == NOWHERE) {
+            out.extend_from_slice(member.value().as_bytes());
         }
     }
     let hash = hash_of(&out[16..]).to_le_bytes();
@@ -181,7 +201,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<(IndexedLog, Vec<Lying<'_>>)> {
+fn decode(bytes: &[u8]) -> Option<(IndexedLog, Vec<(Slot, u64)>)> {
     let mut bytes = Bytes(bytes.strip_prefix(MAGIC)?);
     if bytes.number()? != hash_of(bytes.0) {
         return None;
@@ -203,8 +223,12 @@ fn decode(bytes: &[u8]) -> Option<(IndexedLog, Vec<Lying<'_>>)> {
             (bytes.number()?, bytes.number()?, bytes.number()?, bytes.number()?);
         let expires_ms = bytes.number().map(|ms| (ms != NO_EXPIRY).then_some(ms.cast_signed()))?;
         let key = bytes.text(key_bytes)?;
-        let here = if offset == NOWHERE { Some(bytes.text(value_bytes)?) } else { None };
-        slots.push(Lying { key, offset, value_bytes, hash, expires_ms, here });
+        let slot = if offset == NOWHERE {
+            Slot::Held(Member::expiring(key, bytes.text(value_bytes)?, expires_ms))
+        } else {
+            Slot::Lying(Lying::new(key, value_bytes, hash, expires_ms)?)
+        };
+        slots.push((slot, offset));
     }
     bytes.0.is_empty().then_some((log, slots))
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use crate::data::name::LogName;
-use crate::data::state::Places;
+use crate::data::slots::Places;
 use crate::error::Result;
 use crate::files::index::index_file::{IndexedLog, encode};
 use crate::files::log::paths::LogPaths;

@@ -2,4 +2,3 @@
 
 pub(crate) mod index_file;
 pub(crate) mod index_job;
-pub(crate) mod lying_values;

@@ -29,7 +29,7 @@
 //! Invariant: the state is that of whole operations; one that the log ends in the middle of never happened.
 
 use crate::data::entry_text::KeyChange;
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, Member, State};
 use crate::error::Result;
 use crate::files::log::bytes::offset_in;
 use crate::files::log::entry::{Entry, Invalid, MemoryTag};
@@ -38,10 +38,9 @@ use crate::files::log::mending::Mending;
 use crate::vfs::File;
 
 /// The valid lines of a log, applied.
-#[derive(Default)]
-pub struct Replayed {
+pub struct Replayed<V = Member> {
     /// The state after them.
-    pub state: State,
+    pub state: State<V>,
     /// Offset behind the last whole line.
     pub end: u64,
     /// Lines before it.
@@ -52,6 +51,19 @@ pub struct Replayed {
     pub last_edit: Option<LoggedEdit>,
     /// What processes remembered of a log that was lost.
     pub memories: Vec<LoggedMemory>,
+}
+
+impl<V> Default for Replayed<V> {
+    fn default() -> Self {
+        Self {
+            state: State::default(),
+            end: 0,
+            lines: 0,
+            mending: Mending::default(),
+            last_edit: None,
+            memories: Vec::new(),
+        }
+    }
 }
 
 /// An edit that is in the log.
@@ -73,7 +85,7 @@ pub struct LoggedMemory {
 }
 
 /// Called with each change of a key: key, member before, member after.
-pub type OnChange<'a> = &'a mut dyn FnMut(&str, Option<&Member>, Option<&Member>);
+pub type OnChange<'a, V = Member> = &'a mut dyn FnMut(&str, Option<&V>, Option<&V>);
 
 /// Whether the lines that were read end with a whole operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +98,23 @@ pub enum Ending {
 
 /// Replays a log up to `limit` or its end.
 pub fn replay(file: &mut dyn File, limit: u64) -> Result<Replayed> {
-    let mut replayed = Replayed::default();
+    replay_into(file, limit, State::default)
+}
+
+/// The same into a state that `begin` makes empty.
+pub fn replay_into<V: Kept>(
+    file: &mut dyn File,
+    limit: u64,
+    begin: impl Fn() -> State<V>,
+) -> Result<Replayed<V>> {
+    let mut replayed = Replayed { state: begin(), ..Replayed::default() };
     match continue_replay(file, limit, &mut replayed, &mut |_, _, _| {}, &mut |_| {})? {
         Ending::Whole => Ok(replayed),
         Ending::UnfinishedFrom(start) => {
             // It was never finished, so it never happened.
             let all_bytes = replayed.end + replayed.mending.torn_bytes;
             file.rewind()?;
-            replayed = Replayed::default();
+            replayed = Replayed { state: begin(), ..Replayed::default() };
             continue_replay(file, start, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
             replayed.mending.torn_bytes = all_bytes - replayed.end;
             Ok(replayed)
@@ -114,11 +135,11 @@ struct Operation {
 
 /// Goes on from `replayed.end` up to `limit` or the end of the file. `on_operation` gets the
 /// offset behind each whole operation.
-pub fn continue_replay(
+pub fn continue_replay<V: Kept>(
     file: &mut dyn File,
     limit: u64,
-    replayed: &mut Replayed,
-    on_change: OnChange,
+    replayed: &mut Replayed<V>,
+    on_change: OnChange<V>,
     on_operation: &mut dyn FnMut(u64),
 ) -> Result<Ending> {
     let mut operation: Option<Operation> = None;
@@ -178,7 +199,12 @@ pub fn continue_replay(
 }
 
 /// Notes a line that is not valid, and what that means for the operation it stands in.
-fn take_damage(line: &Line, reason: Invalid, operation: &mut Option<Operation>, replayed: &mut Replayed) {
+fn take_damage<V>(
+    line: &Line,
+    reason: Invalid,
+    operation: &mut Option<Operation>,
+    replayed: &mut Replayed<V>,
+) {
     let mut damage = Damage::of(line, reason);
     if let Some(running) = operation {
         running.is_damaged = true;
@@ -196,7 +222,7 @@ fn take_damage(line: &Line, reason: Invalid, operation: &mut Option<Operation>, 
 }
 
 /// The log ends within a checkpoint of several lines: what is there is used, and what is missing is damage.
-fn end_checkpoint(replayed: &mut Replayed) {
+fn end_checkpoint<V>(replayed: &mut Replayed<V>) {
     let mending = &mut replayed.mending;
     if std::mem::take(&mut mending.is_unterminated) {
         mending.missing_breaks.push(replayed.end);
@@ -217,7 +243,7 @@ fn end_checkpoint(replayed: &mut Replayed) {
 }
 
 /// Takes an entry over.
-fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
+fn take<V: Kept>(entry: &Entry, line: &Line, replayed: &mut Replayed<V>, on_change: OnChange<V>) {
     apply(entry, line, replayed, on_change);
     let logged = entry.mirror_hash().map(|mirror_hash| LoggedEdit { mirror_hash, log_end: line.end() });
     replayed.last_edit = logged.or(replayed.last_edit);
@@ -231,11 +257,11 @@ fn take(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange
     }
 }
 
-fn apply(entry: &Entry, line: &Line, replayed: &mut Replayed, on_change: OnChange) {
+fn apply<V: Kept>(entry: &Entry, line: &Line, replayed: &mut Replayed<V>, on_change: OnChange<V>) {
     let state = &mut replayed.state;
     entry.changes(|change| match change {
         KeyChange::Set(key, value, expires_ms) => {
-            let member = Member::expiring(key, value, expires_ms);
+            let member = V::from(Member::expiring(key, value, expires_ms));
             on_change(key, state.get(key), Some(&member));
             state.set_at(member, offset_in(line.bytes, line.offset, value));
         }

@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::data::json;
-use crate::data::state::{Member, Snapshot, State};
+use crate::data::state::{Member, State};
 use crate::error::Result;
 use crate::files::log::bytes::{hash_of, read_all};
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorId;
 use crate::files::temporary::{Pace, create_held};
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, SyncBeside};
 
@@ -182,7 +183,7 @@ pub fn write_large(
     files: &dyn FileSystem,
     temporary: PathBuf,
     mirror: &Path,
-    snapshot: &Snapshot,
+    snapshot: &SlotSnapshot,
     log_end: u64,
     pace: Pace,
 ) -> Result<FreshMirror> {
@@ -202,14 +203,14 @@ fn write_text(
     files: &dyn FileSystem,
     temporary: &Path,
     mirror: &Path,
-    snapshot: &Snapshot,
+    snapshot: &SlotSnapshot,
     pace: Pace,
 ) -> Result<(MirrorId, Box<dyn File>)> {
     let mut file = create_held(files, temporary, mirror)?;
     let mut hasher = Xxh3::new();
     let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
-    for (number, member) in snapshot.iter().enumerate() {
-        push_member(&mut text, member, number, usize::MAX);
+    for (number, member) in snapshot.members().enumerate() {
+        push_member(&mut text, &member?, number, usize::MAX);
         if text.len() >= WRITE_BYTES {
             hasher.update(text.as_bytes());
             file.append(text.as_bytes())?;

@@ -5,7 +5,7 @@
 //!
 //! Invariant: `difference(base, content)` applied to `base` gives the keys and values of `content`.
 
-use crate::data::state::{Member, NOWHERE, State};
+use crate::data::state::{Kept, Member, NOWHERE, Slot, State};
 
 /// The changes that turn one state into another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn difference(base: &State, content: &State) -> Vec<Edit> {
 
 /// What a mirror that shows `content` changes of `base`, which it was made from. A key that is over by `now_ms` and not in
 /// the mirror was left out, not removed.
-pub fn edits_in(base: &State, content: &State, now_ms: i64) -> Vec<Edit> {
+pub fn edits_in<V: Kept>(base: &State<V>, content: &State, now_ms: i64) -> Vec<Edit> {
     let changed = content
         .iter()
         .filter(|member| base.get(member.key()).is_none_or(|before| !before.shows_same(member)));
@@ -50,11 +50,13 @@ pub fn edits_in(base: &State, content: &State, now_ms: i64) -> Vec<Edit> {
 }
 
 /// Edits with the expiries of the keys that they change: in the newest state, else in what they were made from.
-pub fn with_expiries(edits: Vec<Edit>, newest: &State, base: &State) -> Vec<Edit> {
+pub fn with_expiries(edits: Vec<Edit>, newest: &State<Slot>, base: &State) -> Vec<Edit> {
     let keep = |edit| match edit {
         Edit::Set(member) => {
-            let before = newest.get(member.key()).or_else(|| base.get(member.key()));
-            let expires_ms = before.and_then(Member::expires_ms);
+            let expires_ms = match newest.get(member.key()) {
+                Some(before) => before.expires_ms(),
+                None => base.get(member.key()).and_then(Member::expires_ms),
+            };
             Edit::Set(member.with_expiry(expires_ms))
         }
         removal @ Edit::Delete(_) => removal,
@@ -63,9 +65,9 @@ pub fn with_expiries(edits: Vec<Edit>, newest: &State, base: &State) -> Vec<Edit
 }
 
 /// Applies `edits`, and keeps those that changed something.
-pub fn apply_edits(state: &mut State, edits: Vec<Edit>) -> Vec<Edit> {
-    let changes = |state: &mut State, edit: &Edit| match edit {
-        Edit::Set(member) if state.get(member.key()) == Some(member) => false,
+pub fn apply_edits<V: Kept>(state: &mut State<V>, edits: Vec<Edit>) -> Vec<Edit> {
+    let changes = |state: &mut State<V>, edit: &Edit| match edit {
+        Edit::Set(member) if state.get(member.key()).is_some_and(|known| known.is_member(member)) => false,
         Edit::Set(member) => {
             state.set(member.clone());
             true
@@ -76,7 +78,7 @@ pub fn apply_edits(state: &mut State, edits: Vec<Edit>) -> Vec<Edit> {
 }
 
 /// Applies what calls or edits change.
-pub fn apply_changes(state: &mut State, changes: &[Edit]) {
+pub fn apply_changes<V: Kept>(state: &mut State<V>, changes: &[Edit]) {
     for change in changes {
         match change {
             Edit::Set(member) => state.set(member.clone()),
@@ -88,7 +90,7 @@ pub fn apply_changes(state: &mut State, changes: &[Edit]) {
 }
 
 /// The same for changes whose lines are in the log; `offsets` has the place of each value that is set there.
-pub fn apply_logged(state: &mut State, changes: &[Edit], mut offsets: impl Iterator<Item = u64>) {
+pub fn apply_logged(state: &mut State<Slot>, changes: &[Edit], mut offsets: impl Iterator<Item = u64>) {
     for change in changes {
         match change {
             Edit::Set(member) => state.set_at(member.clone(), offsets.next().unwrap_or(NOWHERE)),

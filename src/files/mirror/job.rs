@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 
 use crate::data::name::LogName;
-use crate::data::state::Snapshot;
 use crate::error::Result;
 use crate::files::mirror::content::{FreshMirror, write_large};
 use crate::files::temporary::Pace;
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::vfs::FileSystem;
 use crate::vfs::Syncing;
 
@@ -23,7 +23,7 @@ pub struct MirrorJob {
     /// Where it will stand.
     pub mirror: PathBuf,
     /// What to write.
-    pub snapshot: Snapshot,
+    pub snapshot: SlotSnapshot,
     /// The log's offset that it shows.
     pub log_end: u64,
     /// `LogFile::mark` at that offset.

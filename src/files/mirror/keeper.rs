@@ -20,7 +20,7 @@
 
 use std::path::PathBuf;
 
-use crate::data::state::State;
+use crate::data::state::{Kept, Slot, State};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::event::Event;
@@ -35,6 +35,7 @@ use crate::files::mirror::record::{MirrorRecord, RecordStage};
 use crate::files::mirror::tracker::{LogFacts, MirrorTracker};
 use crate::files::options::MirrorMode;
 use crate::files::policy::{RETRY_DELAY_MS, mirror_delay_ms};
+use crate::files::shelf::Shelf;
 use crate::files::temporary::Pace;
 
 /// See the header of this file.
@@ -112,7 +113,7 @@ impl MirrorKeeper {
             generation,
             temporary: context.temporary(&log.paths.mirror),
             mirror: log.paths.mirror.clone(),
-            snapshot: log.shelf.with_state(|state| state.live_snapshot(context.files.now_ms())),
+            snapshot: log.shelf.snapshot(|state| state.live_places(context.files.now_ms())),
             log_end: log.end,
             log_mark: log.mark,
             syncing: context.syncing(),
@@ -197,14 +198,10 @@ impl MirrorKeeper {
         if !follows(context) || !self.tracker.is_wanted() || self.tracker.is_broken() {
             return None;
         }
-        let text = log.shelf.with_state(|published| {
-            if published.live_bytes() > SMALL_MIRROR_BYTES as u64 {
-                return None;
-            }
-            let mut state: State = published.clone();
-            apply_changes(&mut state, changes);
-            small_text(state.live(context.files.now_ms()), SMALL_MIRROR_BYTES)
-        })?;
+        let text = match small_text_of(log.shelf, changes, context.files.now_ms()) {
+            Ok(text) => text?,
+            Err(error) => return Some(Err(error)),
+        };
         let temporary = context.temporary(&log.paths.mirror);
         Some(SmallMirror::begin(&*context.files, temporary, &log.paths.mirror, &text, context.syncing()))
     }
@@ -271,7 +268,7 @@ impl MirrorKeeper {
         let is_stale = self.tracker.shown_log_end() != Some(log.end);
         if (is_stale && !self.tracker.has_nothing_to_show(log)) || self.is_doubtful {
             let temporary = context.temporary(&log.paths.mirror);
-            let snapshot = log.shelf.with_state(|state| state.live_snapshot(context.files.now_ms()));
+            let snapshot = log.shelf.snapshot(|state| state.live_places(context.files.now_ms()));
             let pace = Pace::awaited(context.syncing());
             let files = &*context.files;
             let fresh = write_large(files, temporary, &log.paths.mirror, &snapshot, log.end, pace)?;
@@ -374,6 +371,24 @@ impl MirrorKeeper {
             settle(context, log.paths, fresh)?;
         }
         Ok(true)
+    }
+}
+
+/// The mirror of the state with these changes, where that is small.
+fn small_text_of(shelf: &Shelf, changes: &[Edit], now_ms: i64) -> Result<Option<String>> {
+    let is_small = |state: &State<Slot>| state.live_bytes() <= SMALL_MIRROR_BYTES as u64;
+    let in_memory = |state: &State<Slot>| {
+        let mut state = state.clone();
+        apply_changes(&mut state, changes);
+        small_text(state.live(now_ms).filter_map(Kept::held), SMALL_MIRROR_BYTES)
+    };
+    let is_in_memory = |state: &State<Slot>| !is_small(state) || state.is_all_held();
+    let text = shelf.with_state(|state| {
+        is_in_memory(state).then(|| if is_small(state) { in_memory(state) } else { None })
+    });
+    match text {
+        Some(text) => Ok(text),
+        None => Ok(in_memory(&shelf.whole_state()?.into_slots(None))),
     }
 }
 

@@ -103,6 +103,7 @@ pub struct FoundMirror {
 
 /// What a mirror is.
 #[derive(Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each log")]
 pub enum MirrorFile {
     /// There is none, or the log has no mirror.
     #[default]

@@ -8,26 +8,29 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::data::state::State;
 use crate::error::Result;
 use crate::files::log::bytes::read_full;
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::content::push_member;
 use crate::files::mirror::record::MirrorId;
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::vfs::{File, FileSystem};
 
 const PIECE_BYTES: usize = 256 << 10;
 
 /// The mirror's hash and stamp if its content is the text of `state`, byte for byte.
-pub fn same_mirror(files: &dyn FileSystem, paths: &LogPaths, state: &State) -> Result<Option<MirrorId>> {
-    let now_ms = files.now_ms();
+pub fn same_mirror(
+    files: &dyn FileSystem,
+    paths: &LogPaths,
+    state: &SlotSnapshot,
+) -> Result<Option<MirrorId>> {
     let Some(mut file) = files.open_read(&paths.mirror)? else { return Ok(None) };
     let stamp = file.stamp()?;
     let mut compared = Compared { file: &mut *file, offset: 0, hasher: Xxh3::new(), found: Vec::new() };
     let mut text = String::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 2));
     let mut count = 0;
-    for member in state.live(now_ms) {
-        push_member(&mut text, member, count, usize::MAX);
+    for member in state.members() {
+        push_member(&mut text, &member?, count, usize::MAX);
         count += 1;
         if text.len() >= PIECE_BYTES {
             if !compared.goes_on_with(text.as_bytes())? {

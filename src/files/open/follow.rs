@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use crate::data::entry_text::KeyChange;
 use crate::data::json::quote;
-use crate::data::state::{Member, State};
+use crate::data::slots::Places;
+use crate::data::state::{Kept, Member, Slot, State};
 use crate::data::time::iso;
 use crate::error::Result;
 use crate::files::context::Context;
@@ -28,6 +29,8 @@ use crate::files::log::entry::Entry;
 use crate::files::log::file::LogFile;
 use crate::files::log::lines::LineReader;
 use crate::files::open::loaded::Loaded;
+use crate::files::shelf::Shelf;
+use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::store::watch::{Watched, Watcher};
 use crate::vfs::File;
 
@@ -40,8 +43,11 @@ pub struct Followers(Option<Box<Watched>>);
 
 impl Followers {
     /// From now on the changes to this state are for this watcher, too.
-    pub fn add(&mut self, watcher: &Arc<Watcher>, state: &State) {
-        self.0.get_or_insert_default().add(watcher, state);
+    pub fn add(&mut self, watcher: &Arc<Watcher>, shelf: &Shelf) {
+        let wanted = shelf.snapshot(|state| places_of(state, |key| watcher.filter().wants(key)));
+        // What cannot be read is looked for when the log was read anew.
+        let state = members_of(&wanted).inspect_err(|error| shelf.note_moved(error)).unwrap_or_default();
+        self.0.get_or_insert_default().add(watcher, &state);
         self.forget_ended();
     }
 
@@ -53,18 +59,22 @@ impl Followers {
     }
 
     /// These lines were appended, and the state has them already.
-    pub fn appended(&mut self, context: &Context, lines: &[u8], state: &State) {
+    pub fn appended(&mut self, context: &Context, lines: &[u8], state: &State<Slot>) {
         let Some(watched) = &mut self.0 else { return };
         note_appended(watched, lines, state, &now(context));
     }
 
     /// The log has grown from one offset to another, and the state has that already.
-    pub fn grown(&mut self, context: &Context, (log, from, to): (&mut dyn File, u64, u64), state: &State) {
-        let Some(watched) = &mut self.0 else { return };
-        let now = now(context);
-        if note_range(watched, log, (from, to), state, &now).is_err() {
-            // What cannot be read a second time is noted as one change a key.
-            watched.settle(state, &now);
+    pub fn grown(
+        &mut self,
+        context: &Context,
+        (log, from, to): (&mut dyn File, u64, u64),
+        state: &State<Slot>,
+    ) -> Noted {
+        let Some(watched) = &mut self.0 else { return Noted::All };
+        match note_range(watched, log, (from, to), state, &now(context)) {
+            Ok(()) => Noted::All,
+            Err(_) => Noted::Part,
         }
     }
 
@@ -85,14 +95,44 @@ impl Followers {
             // Where it cannot be read, the difference is noted.
             let _ = note_successor(watched, known, new, &loaded.state, &now);
         }
-        watched.settle(&loaded.state, &now);
+        let wanted = places_of(&loaded.state, |key| watched.is_wanted(key));
+        if let Ok(state) = members_of(&SlotSnapshot::new(wanted, loaded.values.clone())) {
+            watched.settle(&state, &now);
+        }
     }
 
-    /// The state is this now.
-    pub fn settle(&mut self, context: &Context, state: &State) {
+    /// The state is what the shelf has now.
+    pub fn settle(&mut self, context: &Context, shelf: &Shelf) {
         let Some(watched) = &mut self.0 else { return };
-        watched.settle(state, &now(context));
+        let wanted = shelf.snapshot(|state| places_of(state, |key| watched.is_wanted(key)));
+        match members_of(&wanted) {
+            Ok(state) => watched.settle(&state, &now(context)),
+            // It is settled when the log was read anew.
+            Err(error) => shelf.note_moved(&error),
+        }
     }
+}
+
+/// Whether each of the lines was noted. What cannot be read a second time is noted as one change a key, by `settle`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// Each was.
+    All,
+    /// Some were not.
+    Part,
+}
+
+fn places_of(state: &State<Slot>, is_wanted: impl Fn(&str) -> bool) -> Places {
+    let wanted = state.places().filter(|(slot, _)| is_wanted(slot.key()));
+    wanted.map(|(slot, offset)| (slot.clone(), offset)).collect()
+}
+
+fn members_of(snapshot: &SlotSnapshot) -> Result<State> {
+    let mut state = State::default();
+    for member in snapshot.members() {
+        state.set(member?);
+    }
+    Ok(state)
 }
 
 /// The time as JSON text.
@@ -100,13 +140,13 @@ fn now(context: &Context) -> Arc<str> {
     quote(&iso(context.files.now_ms())).into()
 }
 
-fn note_entry(watched: &mut Watched, entry: &Entry, state: &State, now: &Arc<str>) {
+fn note_entry(watched: &mut Watched, entry: &Entry, state: &State<Slot>, now: &Arc<str>) {
     let time = entry.time().map_or_else(|| Arc::clone(now), Arc::from);
     entry.changes(|change| watched.note(change, &time, state));
 }
 
 /// Notes lines that were appended, and that the state has already.
-fn note_appended(watched: &mut Watched, lines: &[u8], state: &State, now: &Arc<str>) {
+fn note_appended(watched: &mut Watched, lines: &[u8], state: &State<Slot>, now: &Arc<str>) {
     for line in lines.split(|byte| *byte == b'\n') {
         if let Ok(entry) = Entry::decode(line) {
             note_entry(watched, &entry, state, now);
@@ -119,7 +159,7 @@ fn note_range(
     watched: &mut Watched,
     file: &mut dyn File,
     (from, to): (u64, u64),
-    state: &State,
+    state: &State<Slot>,
     now: &Arc<str>,
 ) -> Result<()> {
     let mut reader = LineReader::new(file, from, to, 1);
@@ -134,7 +174,7 @@ fn note_range(
 /// Offset behind the checkpoint with which a file begins; 0 where it begins with something else. And whether the checkpoint
 /// holds what was noted last.
 fn checkpoint(watched: &Watched, file: &mut dyn File) -> Result<(u64, bool)> {
-    let (mut end, mut found) = (0, State::default());
+    let (mut end, mut found): (u64, State) = (0, State::default());
     let mut reader = LineReader::new(file, 0, u64::MAX, 1);
     while let Some(line) = reader.next_line()? {
         // END closes a checkpoint of several lines.
@@ -172,7 +212,7 @@ fn note_successor(
     watched: &mut Watched,
     (known, noted_end): (&mut (dyn File + '_), u64),
     (new, new_end): (&mut (dyn File + '_), u64),
-    state: &State,
+    state: &State<Slot>,
     now: &Arc<str>,
 ) -> Result<bool> {
     let known_end = known.stamp()?.size_bytes;

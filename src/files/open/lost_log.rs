@@ -20,10 +20,10 @@
 //!
 //! Invariant: `LostLog::is_memory_ahead` from the moment in which a lost log is noticed until memory is on disk.
 
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, Member, State};
 use crate::error::Result;
 use crate::files::context::Context;
-use crate::files::index::index_file::Trust;
+use crate::files::index::index_file::{How, Trust};
 use crate::files::log::bytes::log_mark;
 use crate::files::log::entry::MemoryTag;
 use crate::files::log::file::LogFile;
@@ -122,6 +122,15 @@ pub struct Remembered {
     pub known_end: u64,
     /// The log that is there has all of it.
     pub is_all_there: bool,
+    /// Of so many keys the newest value was in no memory, and is lost with the log.
+    pub lost_keys: u64,
+}
+
+/// What memory comes to.
+struct Memory {
+    state: State,
+    known_end: u64,
+    lost_keys: u64,
 }
 
 /// Lines that another program appended to the log that is there now, since a loss was noticed.
@@ -167,7 +176,7 @@ impl Evidence<'_> {
     pub fn remember(&mut self, since: LinesSince) -> Result<Remembered> {
         let files = &*self.context.files;
         let mut log = files.open_read(&self.paths().log)?;
-        let (memory, known_end) = self.memory_with_lost_lines()?;
+        let Memory { state: memory, known_end, lost_keys } = self.memory_with_lost_lines()?;
         let memory = self.with_lines_of_others(memory, log.as_deref_mut(), since)?;
         let Shown { memory, known_end, shows } = self.shown_by_mirror(memory, known_end)?;
         let before = match self.mirror.known() {
@@ -177,21 +186,25 @@ impl Evidence<'_> {
             }
             None => Before::Nothing,
         };
-        let mut loaded = load_log(files, self.paths(), log.as_deref_mut(), Trust::Unchanged)?;
-        let is_all_there = difference(&loaded.state, &memory).is_empty();
-        loaded.state = memory;
+        let mut loaded = load_log(files, self.paths(), log.as_deref_mut(), self.how())?;
+        let is_all_there = loaded.state.is_same(&memory);
+        loaded.state = memory.clone().into_slots(self.context.options.cache_bytes);
         loaded.mirror.last_edit = None;
         reconcile(files, self.paths(), &mut loaded, None, before.clone())?;
         if let MirrorFile::Known(known) = &mut loaded.mirror.file
             && matches!(known.shows, Shows::LogUpTo(_))
         {
-            known.shows = Shows::Content(loaded.state.clone());
+            known.shows = Shows::Content(memory);
         }
-        Ok(Remembered { loaded, before, known_end, is_all_there })
+        Ok(Remembered { loaded, before, known_end, is_all_there, lost_keys })
     }
 
     fn paths(&self) -> &LogPaths {
         self.file.paths()
+    }
+
+    fn how(&self) -> How {
+        How { trust: Trust::Unchanged, cache_bytes: self.context.options.cache_bytes }
     }
 
     /// Up to where this process knows the log, or knew the one that was lost.
@@ -260,7 +273,7 @@ impl Evidence<'_> {
         if let Some(unfinished) = self.unfinished {
             unfinished.apply(&mut state, |_| false);
         }
-        Ok(self.shelf.with_state(|published| difference(&state, published).is_empty()))
+        Ok(self.shelf.with_state(|published| published.is_same(&state)))
     }
 
     /// Whether the mirror shows just what the log comes to: somebody put both there.
@@ -276,17 +289,48 @@ impl Evidence<'_> {
     }
 
     /// Memory, and up to where the log is known. Where the log has lost its name, others may have appended to it before.
-    fn memory_with_lost_lines(&mut self) -> Result<(State, u64)> {
-        let memory = self.shelf.with_state(State::clone);
+    fn memory_with_lost_lines(&mut self) -> Result<Memory> {
+        let (memory, lost_keys) = self.memory()?;
         let known_end = self.known_end();
         let end = self.file.end();
         if self.lost.is_memory_ahead {
-            return Ok((memory, known_end));
+            return Ok(Memory { state: memory, known_end, lost_keys });
         }
-        let Some(witness) = self.file.witness() else { return Ok((memory, known_end)) };
+        let Some(witness) = self.file.witness() else {
+            return Ok(Memory { state: memory, known_end, lost_keys });
+        };
         let mut replayed = Replayed { end, state: memory, ..Replayed::default() };
         continue_replay(witness, u64::MAX, &mut replayed, &mut |_, _, _| {}, &mut |_| {})?;
-        Ok((replayed.state, replayed.end))
+        Ok(Memory { state: replayed.state, known_end: replayed.end, lost_keys })
+    }
+
+    /// Memory with the values that are not in it. They lie in a log that may be open still, whatever its name is; where it
+    /// was cut, the mirror may have them, or older ones. And of how many keys the newest value is lost.
+    fn memory(&self) -> Result<(State, u64)> {
+        if let Ok(whole) = self.shelf.whole_state() {
+            return Ok((whole, 0));
+        }
+        let shown = MirrorContent::read(&*self.context.files, self.paths())?;
+        let shown = shown.and_then(|content| content.parse()).unwrap_or_default();
+        let snapshot = self.shelf.snapshot(State::all_places_as_set);
+        let (mut state, mut lost_keys) = (State::default(), 0);
+        for place in snapshot.places() {
+            let key = place.0.key();
+            let of_mirror = || Some(shown.get(key)?.clone().with_expiry(place.0.expires_ms()));
+            let found = if let Ok(members) = snapshot.read(std::slice::from_ref(place)) {
+                members.into_iter().next()
+            } else {
+                let found = of_mirror();
+                lost_keys += u64::from(!found.as_ref().is_some_and(|member| place.0.is_member(member)));
+                found
+            };
+            if let Some(member) = found {
+                state.set(member);
+            }
+        }
+        // This is the answer to the doubt.
+        self.shelf.take_doubt();
+        Ok((state, lost_keys))
     }
 
     /// Memory with what others have logged in the log that is there now.

@@ -32,7 +32,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use crate::data::entry_text::KeyChange;
-use crate::data::state::{Member, State};
+use crate::data::state::{Member, Slot, State};
 use crate::error::Result;
 use crate::files::log::entry::Entry;
 use crate::files::log::lines::{LineReader, for_each_entry};
@@ -166,7 +166,7 @@ impl History<'_> {
 
     /// Takes out of an edit what only seems to be one: a key that the log removed when its time was over, and that the
     /// content shows as it was then. The content is older than that. `newest` is what the edit is applied to.
-    pub fn leave_what_is_over(&mut self, edits: &mut Vec<Edit>, newest: &State) -> Result<()> {
+    pub fn leave_what_is_over(&mut self, edits: &mut Vec<Edit>, newest: &State<Slot>) -> Result<()> {
         let now_ms = self.files.now_ms();
         edits.retain(|edit| !matches!(edit, Edit::Set(member) if member.is_over(now_ms)));
         let is_new = |edit: &Edit| matches!(edit, Edit::Set(member) if newest.get(member.key()).is_none());
@@ -182,7 +182,7 @@ impl History<'_> {
             _ => {}
         };
         log.rewind()?;
-        continue_replay(&mut **log, self.end, &mut Replayed::default(), &mut note, &mut |_| {})?;
+        continue_replay(&mut **log, self.end, &mut Replayed::<Member>::default(), &mut note, &mut |_| {})?;
         let is_ended =
             |member: &Member| ended.get(member.key()).is_some_and(|ended| ended.shows_same(member));
         edits.retain(|edit| !matches!(edit, Edit::Set(member) if is_ended(member)));

@@ -22,12 +22,13 @@
 
 use std::sync::Arc;
 
-use crate::data::state::{NOWHERE, Places, State};
+use crate::data::slots::MovedPlaces;
+use crate::data::state::{NOWHERE, Slot, State};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::event::{Event, describe_damage};
 use crate::files::index::index_file::{
-    GROWN_BYTES_MIN, GROWN_TIMES, INDEXED_BYTES_MIN, IndexedLog, Trust, write_index,
+    GROWN_BYTES_MIN, GROWN_TIMES, How, INDEXED_BYTES_MIN, IndexedLog, Trust, write_index,
 };
 use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::log::encoder::Lines;
@@ -44,7 +45,7 @@ use crate::files::mirror::known::{Before, PendingEdit};
 use crate::files::mirror::record::MirrorRecord;
 use crate::files::mirror::tracker::LogFacts;
 use crate::files::open::findings::notify_findings;
-use crate::files::open::follow::Followers;
+use crate::files::open::follow::{Followers, Noted};
 use crate::files::open::load::{load, load_unmirrored};
 use crate::files::open::loaded::Loaded;
 use crate::files::open::lost_log::{Evidence, LinesSince, LostLog, Remembered};
@@ -54,6 +55,7 @@ use crate::files::past::old_logs::count_old;
 use crate::files::shelf::{Shelf, Stamps};
 use crate::files::transaction::intent::Intent;
 use crate::files::transaction::unfinished::Unfinished;
+use crate::files::values::log_values::LogValues;
 use crate::store::watch::Watcher;
 use crate::vfs::Stamp;
 
@@ -74,6 +76,16 @@ pub struct OpenLog {
     /// Who watches the keys.
     followers: Followers,
     indexed: Indexed,
+    lying: LyingValues,
+}
+
+/// The values that are not in memory.
+#[derive(Default)]
+struct LyingValues {
+    /// One was not where the state, or the index, had it.
+    are_doubtful: bool,
+    /// The file in which they lie.
+    id: Option<u64>,
 }
 
 /// The index of the log.
@@ -108,8 +120,8 @@ pub struct Replacement {
     pub end: u64,
     /// Lines before that.
     pub lines: u64,
-    /// The members of the checkpoint and where it has their values.
-    pub checkpoint: Places,
+    /// The members of the checkpoint, and where the old log and the new one have their values.
+    pub checkpoint: MovedPlaces,
 }
 
 /// What is known.
@@ -128,6 +140,7 @@ impl OpenLog {
             lacking: Lacking::Unread,
             followers: Followers::default(),
             indexed: Indexed::default(),
+            lying: LyingValues::default(),
         }
     }
 
@@ -238,7 +251,7 @@ impl OpenLog {
 
     /// From now on, changes are for this watcher, too.
     pub fn watch(&mut self, watcher: &Arc<Watcher>) {
-        self.shelf.with_state(|state| self.followers.add(watcher, state));
+        self.followers.add(watcher, &self.shelf);
     }
 
     /// Somebody else may have left a transaction unfinished: readers ask the writer, who looks.
@@ -252,6 +265,10 @@ impl OpenLog {
     /// Brings memory in step with the files. The lock between processes is held, if there is one.
     pub fn catch_up(&mut self, context: &Context) -> Result<()> {
         self.catch_up_with_files(context)?;
+        if self.lying.id.is_some() {
+            // A log that was written anew and then could not be looked at is another file with the same lines.
+            self.open_values(context);
+        }
         if matches!(self.lacking, Lacking::Unread) {
             self.read_intent(context)?;
             self.publish_stamps();
@@ -279,7 +296,7 @@ impl OpenLog {
         let edits = self.mirror.tracker().pending().map(|pending| &pending.edits[..]).unwrap_or_default();
         let has_newer = |key: &str| edits.iter().any(|edit| edit.key() == key);
         self.shelf.change(self.file.stamp(), |state| unfinished.apply(state, has_newer));
-        self.shelf.with_state(|state| self.followers.settle(context, state));
+        self.followers.settle(context, &self.shelf);
         self.lacking = Lacking::Lines(unfinished);
     }
 
@@ -295,6 +312,10 @@ impl OpenLog {
     fn catch_up_with_files(&mut self, context: &Context) -> Result<()> {
         self.followers.forget_ended();
         let found_log = self.settle_failed_append(context)?;
+        if self.shelf.take_doubt() {
+            self.is_loaded = false;
+            self.lying.are_doubtful = true;
+        }
         self.find_mirror_of_others(context);
         let found_mirror = self.mirror.tracker().find(context, self.file.paths())?;
         let is_same_log = self.is_loaded && found_log == self.file.stamp();
@@ -342,8 +363,13 @@ impl OpenLog {
             self.file.doubt_failed_append(found);
             return Ok(found);
         }
+        let (known, before) = (self.file.stamp(), self.file.mending().clone());
         // Where they cannot be cut off yet, memory is right and the next write tries again.
-        if self.file.mend(files, context.syncing(), &Lines::default()).is_ok() {
+        let is_mended = self.file.mend(files, context.syncing(), &Lines::default()).is_ok();
+        if known.map(|it| it.id) != self.file.stamp().map(|it| it.id) {
+            self.was_rewritten(context, &before);
+        }
+        if is_mended {
             self.publish_stamps();
         }
         Ok(self.file.stamp())
@@ -378,6 +404,10 @@ impl OpenLog {
             // What was appended may hang on the last line.
             return Ok(false);
         }
+        if !self.open_values(context) {
+            // What is replayed may be let go.
+            return Ok(false);
+        }
         let Some(mut log) = context.files.open_read(&self.paths().log)? else { return Ok(false) };
         self.is_loaded = false;
         let mut replayed = Replayed {
@@ -400,8 +430,11 @@ impl OpenLog {
         }
         self.lost.add(&replayed.memories);
         self.is_loaded = true;
-        self.followers.grown(context, (&mut *log, noted_end, self.file.end()), &replayed.state);
+        let noted = self.followers.grown(context, (&mut *log, noted_end, self.file.end()), &replayed.state);
         self.shelf.put(replayed.state);
+        if noted == Noted::Part {
+            self.followers.settle(context, &self.shelf);
+        }
         Ok(true)
     }
 
@@ -414,13 +447,13 @@ impl OpenLog {
     fn keep_memory(&mut self, context: &Context, since: LinesSince) -> Result<()> {
         // Should this fail, memory is still what it was.
         let remembered = self.evidence(context).remember(since)?;
-        let Remembered { loaded, before, known_end, is_all_there } = remembered;
+        let Remembered { loaded, before, known_end, is_all_there, lost_keys } = remembered;
         self.distrust();
         self.generation += 1;
         if !is_all_there && !self.lost.is_memory_ahead() {
             let loss = format!("{} {}", self.generation, context.unique);
             let keys = self.shelf.with_state(|state| state.len() as u64);
-            context.notify(self.paths(), &Event::LogLost { loss, keys });
+            context.notify(self.paths(), &Event::LogLost { loss, keys, lost_keys });
         }
         notify_findings(context, self.paths(), &self.shelf.metrics, &loaded);
         self.lost.noticed(known_end);
@@ -428,8 +461,8 @@ impl OpenLog {
             self.is_touched = true;
             self.mirror.is_due(context);
         }
-        self.followers.settle(context, &loaded.state);
         self.take(loaded, before);
+        self.followers.settle(context, &self.shelf);
         // Memory has what the log lacked.
         self.lacking = Lacking::Nothing;
         Ok(())
@@ -466,25 +499,32 @@ impl OpenLog {
     fn load(&self, context: &Context, before: &Before) -> Result<Loaded> {
         let (files, paths) = (&*context.files, self.paths());
         let is_to_salvage = context.options.on_corruption == OnCorruption::Salvage;
-        let trust = if is_to_salvage { Trust::Grown } else { Trust::Unchanged };
+        let trust = match is_to_salvage {
+            _ if self.lying.are_doubtful => Trust::Nothing,
+            true => Trust::Grown,
+            false => Trust::Unchanged,
+        };
+        let how = How { trust, cache_bytes: context.options.cache_bytes };
         if !self.mirror.tracker().is_wanted() {
-            return load_steadily(context, paths, || load_unmirrored(files, paths, trust));
+            return load_steadily(context, paths, || load_unmirrored(files, paths, how));
         }
         if let Err(error) = MirrorRecord::try_read(files, paths) {
             context.notify(paths, &Event::RecordFailed { error: &error });
         }
-        load_steadily(context, paths, || load(files, paths, before.clone(), trust))
+        load_steadily(context, paths, || load(files, paths, before.clone(), how))
     }
 
     /// From now on memory is what was loaded.
     fn take(&mut self, loaded: Loaded, before: Before) {
-        let Loaded { state, file, mirror, memories, indexed_end } = loaded;
+        let Loaded { state, values, file, mirror, memories, indexed_end } = loaded;
         self.indexed.end = indexed_end;
         self.lost.take(&memories);
         self.file.replace_by(file);
         self.mirror.tracker_mut().take(mirror, before);
         self.is_loaded = true;
-        self.shelf.put(state);
+        self.lying.are_doubtful = false;
+        self.lying.id = values.is_some().then(|| self.file.stamp().map(|stamp| stamp.id)).flatten();
+        self.shelf.put_of(state, values);
         self.publish_stamps();
     }
 
@@ -536,7 +576,9 @@ impl OpenLog {
         }
         self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
         let start = self.file.end() - lines.bytes.len() as u64;
-        let offsets = lines.values.iter().map(|value| value.saturating_add(start));
+        let is_open = self.open_values(context);
+        let offset_of = |value: &u64| if is_open { value.saturating_add(start) } else { NOWHERE };
+        let offsets = lines.values.iter().map(offset_of);
         self.shelf.change(self.file.stamp(), |state| apply_logged(state, changes, offsets));
         self.shelf.with_state(|state| self.followers.appended(context, &lines.bytes, state));
         let appended = appended?;
@@ -565,12 +607,47 @@ impl OpenLog {
         if is_rewritten && !self.file.mending().needs_rewrite() {
             self.generation += 1;
             self.lacking = Lacking::Nothing;
-            self.indexed.end = 0;
-            // Few logs are ever mended: until the next compaction the index holds the values itself.
-            self.shelf.move_values(|state| state.move_all(|_| NOWHERE));
+            self.was_rewritten(context, &before);
             self.mirror.tracker_mut().log_was_mended(|offset| before.moved(offset));
         }
         mended
+    }
+
+    /// The log is another file, which was made of the known one.
+    fn was_rewritten(&mut self, context: &Context, before: &Mending) {
+        self.indexed.end = 0;
+        if context.options.cache_bytes.is_none() {
+            // Few logs are ever mended: until the next compaction the index holds the values itself.
+            self.shelf.move_values(None, |state| state.move_all(|_| NOWHERE, [].into_iter()));
+            return;
+        }
+        // Where a value is not there, the log is read anew. Until then the old file has them.
+        let is_known = self.log_values(context).is_some_and(|values| {
+            let moved = |offset| before.moved(offset);
+            self.shelf.move_values(Some(values), |state| state.move_all(moved, [].into_iter()))
+        });
+        if !is_known {
+            self.shelf.doubt_values();
+        }
+    }
+
+    /// The log that is known, open to read values; `None` where all are in memory, where it cannot be opened, and where
+    /// another log is in its place.
+    fn log_values(&mut self, context: &Context) -> Option<Arc<LogValues>> {
+        let id = self.file.stamp().filter(|_| context.options.cache_bytes.is_some())?.id;
+        let values = LogValues::open(&*context.files, &self.paths().log, id).ok().flatten()?;
+        self.lying.id = Some(id);
+        Some(values)
+    }
+
+    /// Whether new values may be let go: the log that is known is open to read them. Where nothing is ever let go, too.
+    fn open_values(&mut self, context: &Context) -> bool {
+        let id = self.file.stamp().map(|stamp| stamp.id);
+        if context.options.cache_bytes.is_none() || (id.is_some() && self.lying.id == id) {
+            return true;
+        }
+        let values = self.log_values(context);
+        values.is_some_and(|values| self.shelf.move_values(Some(values), |_| true))
     }
 
     /// Whether bytes of an append that failed may stand behind the end, or a failed sync left it in doubt what of the
@@ -694,7 +771,7 @@ impl OpenLog {
         let is_due = self.file.end() >= self.indexed.end + INDEXED_BYTES_MIN;
         let Some(log) = self.indexed_log().filter(|_| is_due) else { return };
         let temporary = context.temporary(&self.paths().index);
-        let write = |state: &State| write_index(&*context.files, self.paths(), &temporary, &log, state);
+        let write = |state: &State<Slot>| write_index(&*context.files, self.paths(), &temporary, &log, state);
         if let Ok(size_bytes) = self.shelf.with_state(write) {
             self.indexed = Indexed { end: log.end, size_bytes, ..self.indexed };
         }
@@ -714,9 +791,7 @@ impl OpenLog {
             generation: self.generation,
             temporary: context.temporary(&self.paths().index),
             log,
-            places: self.shelf.with_state(|state| {
-                state.places().map(|(member, offset)| (member.clone(), offset)).collect()
-            }),
+            places: self.shelf.with_state(State::all_places_as_set),
         })
     }
 
@@ -794,10 +869,15 @@ impl OpenLog {
         self.file.replace_by(LogFile::at(paths, &mut *log, extent)?);
         self.file.note_synced();
         let moved = |offset: u64| new.checkpoint_end + offset.saturating_sub(new.snapshot_end);
-        self.shelf.move_values(|state| {
-            state.move_all(|offset| if offset < new.snapshot_end { NOWHERE } else { moved(offset) });
-            new.checkpoint.iter().for_each(|(member, offset)| state.move_to(member, *offset));
-        });
+        let behind = |offset: u64| if offset < new.snapshot_end { NOWHERE } else { moved(offset) };
+        let values = self.log_values(context);
+        let is_reachable = values.is_some() || context.options.cache_bytes.is_none();
+        let is_known = is_reachable
+            && self.shelf.move_values(values, |state| state.move_all(behind, new.checkpoint.iter().cloned()));
+        if !is_known {
+            // The old file has them until the new one is read.
+            self.shelf.doubt_values();
+        }
         let facts = facts(&self.file, &self.shelf, &self.lost);
         self.mirror.tracker_mut().log_was_compacted(context, facts, moved, &mut *log)?;
         self.publish_stamps();

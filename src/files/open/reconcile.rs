@@ -33,7 +33,7 @@
 use std::collections::HashSet;
 
 use crate::data::json;
-use crate::data::state::State;
+use crate::data::state::{Kept, Slot, State};
 use crate::error::Result;
 use crate::files::log::bytes::log_mark;
 use crate::files::log::entry::EditTag;
@@ -117,7 +117,7 @@ impl Reconciliation<'_> {
                 return Ok(());
             }
             MirrorPlan::CompareWithState => {
-                if let Some(id) = same_mirror(files, paths, &self.loaded.state)? {
+                if let Some(id) = same_mirror(files, paths, &self.loaded.live_snapshot(files.now_ms()))? {
                     self.know(id, Shows::LogUpTo(self.facts.log_end));
                     return Ok(());
                 }
@@ -280,12 +280,16 @@ impl Reconciliation<'_> {
 }
 
 /// Keys that an edit changes although they have changed since what it was made from: both may be meant.
-fn ambiguous_keys(newest: &State, origin: &State, edits: &[Edit]) -> Vec<String> {
-    edits.iter().map(Edit::key).filter(|key| newest.get(key) != origin.get(key)).map(str::to_owned).collect()
+fn ambiguous_keys(newest: &State<Slot>, origin: &State, edits: &[Edit]) -> Vec<String> {
+    let has_changed = |key: &&str| match (newest.get(key), origin.get(key)) {
+        (Some(newest), Some(origin)) => !newest.is_member(origin),
+        (newest, origin) => newest.is_some() || origin.is_some(),
+    };
+    edits.iter().map(Edit::key).filter(has_changed).map(str::to_owned).collect()
 }
 
 /// Keys that the content shows as they were, and that are left as they are now.
-fn keys_left_alone(newest: &State, shown: &State, edits: &[Edit], now_ms: i64) -> Vec<String> {
+fn keys_left_alone(newest: &State<Slot>, shown: &State, edits: &[Edit], now_ms: i64) -> Vec<String> {
     let edited: HashSet<&str> = edits.iter().map(Edit::key).collect();
     let differing = edits_in(newest, shown, now_ms);
     differing.iter().map(Edit::key).filter(|key| !edited.contains(key)).map(str::to_owned).collect()

@@ -155,6 +155,9 @@ fn broken_mirrors(setting: &Setting, disk: &Disk) -> Vec<Arc<Vec<u8>>> {
 /// Opens all logs: the state of each must be one that the history explains.
 fn open_and_explain(setting: &Setting, play: &mut Play, crashed: &Crashed) -> Result<Vec<Model>, String> {
     let models = explain(setting, play, 0, &crashed.history)?;
+    if play.moved_reads > 0 {
+        return Err("a value was not where the state says".to_owned());
+    }
     if crashed.history.order == Order::Known
         && setting.options.fsync == FsyncMode::Always
         && let Some(notice) = play.record.lock().notices.iter().find(|it| it.kind.code == "PS_FOREIGN_EDIT")

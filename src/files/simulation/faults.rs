@@ -95,6 +95,9 @@ fn after(setting: &Setting, play: &mut Play, plan: FaultPlan, script: &str) -> R
     // The engine mends a single failure at once: nothing of a failed call is left.
     let expected = if plan.count == 1 { history.without_failed() } else { history };
     let mut models = explain(setting, play, bot, &expected)?;
+    if play.moved_reads > 0 {
+        return Err("a value was not where the state says".to_owned());
+    }
     for log in 0..setting.logs.len() {
         let call = play.set(log, "after", 60);
         acked(play, bot, call)?;

@@ -84,6 +84,8 @@ pub struct Play {
     pub options: Options,
     bots: Vec<Option<Bot>>,
     pub(super) next_other: usize,
+    /// Reads for which a log did not have a value where the state said: only programs without a lock may bring that about.
+    pub moved_reads: usize,
 }
 
 struct Bot {
@@ -143,6 +145,7 @@ impl Play {
             options: Options::default(),
             bots: Vec::new(),
             next_other: OTHERS,
+            moved_reads: 0,
         }
     }
 
@@ -273,6 +276,26 @@ impl Play {
         panic!("jobs follow from jobs without end");
     }
 
+    /// Runs all jobs, and again those reads that have to be made anew.
+    fn read(&mut self, bot_number: usize) {
+        for _ in 0..ROUNDS_MAX {
+            self.work(bot_number);
+            let bot = self.bot(bot_number);
+            let (reads, others) = std::mem::take(&mut bot.done).into_iter().partition(JobDone::is_read);
+            bot.done = others;
+            let reads: Vec<JobDone> = reads;
+            if reads.is_empty() {
+                return;
+            }
+            self.moved_reads += reads.len();
+            let bot = self.bot(bot_number);
+            for done in reads {
+                bot.folder.task_done(done);
+            }
+        }
+        panic!("a read is made anew without end");
+    }
+
     /// Lets time pass and does what is due.
     pub fn wait(&mut self, bot: usize, ms: u64) {
         self.disk.advance_ms(ms);
@@ -307,7 +330,7 @@ impl Play {
         let call = self.other(log, work);
         let id = call.id;
         self.call(bot, call);
-        self.work(bot);
+        self.read(bot);
         let mut record = self.record.lock();
         let place = record.others.iter().position(|(known, _)| *known == id);
         place.map_or_else(

@@ -13,6 +13,7 @@ use super::files::check_files;
 use super::model::{History, Model, Status};
 use super::output::{Output, print_notices, print_operations};
 use super::play::{LogSpec, Play};
+use super::scripts::cache_bytes;
 use super::setting::Setting;
 use crate::files::options::{MirrorMode, Options};
 use crate::vfs::simulated::{Fault, FaultPlan, Outcome, Random, SimulatedDisk};
@@ -72,7 +73,7 @@ impl Life {
         let setting = Setting {
             folder: "/srv/bot/data".into(),
             logs: logs.clone(),
-            options: Options { mirror, ..Options::default() },
+            options: Options { mirror, cache_bytes: cache_bytes(seed), ..Options::default() },
             evidence: Vec::new(),
         };
         let disk = SimulatedDisk::new();

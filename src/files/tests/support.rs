@@ -25,7 +25,7 @@ use proptest::prelude::ProptestConfig;
 
 use crate::data::change::Change;
 use crate::data::name::LogName;
-use crate::data::state::Member;
+use crate::data::state::{Kept, Member, Slot, State};
 use crate::data::text::object_of;
 use crate::error::{Code, Result};
 use crate::files::folder::Folder;
@@ -546,12 +546,16 @@ impl Session {
     }
 
     fn collect_jobs(&mut self) {
-        for job in self.folder.take_jobs() {
-            if job.is_read() {
-                assert!(job.run(&*self.files).is_none(), "a read has no result for the writer");
-            } else {
-                self.jobs.push_back(job);
+        let mut taken = self.folder.take_jobs();
+        while !taken.is_empty() {
+            for job in std::mem::take(&mut taken) {
+                if !job.is_read() {
+                    self.jobs.push_back(job);
+                } else if let Some(again) = job.run(&*self.files) {
+                    self.folder.task_done(again);
+                }
             }
+            taken = self.folder.take_jobs();
         }
     }
 
@@ -640,7 +644,10 @@ impl Session {
         let state = texts.joined();
         let shelf = self.folder.shelves().read().get(&self.log).cloned().expect("the log is known");
         let now_ms = self.files.now_ms();
-        let look = |state: &crate::data::state::State| Some(object_of(state.live(now_ms)).joined());
+        let look = |state: &State<Slot>| {
+            let members: Option<Vec<&Member>> = state.live(now_ms).map(Kept::held).collect();
+            Some(object_of(members?.into_iter()).joined())
+        };
         let edits = if self.is_collection { Edits::Counted } else { Edits::Ignored };
         if let Some(seen) = shelf.read(&*self.files, edits, look) {
             assert_eq!(seen, state, "what readers see in memory");

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::data::entry_text::KeyChange;
-use crate::data::state::{Member, State};
+use crate::data::state::{Kept, Member, State};
 use crate::error::Result;
 use crate::files::log::bytes::{log_mark, read_full};
 use crate::files::log::encoder::Lines;
@@ -56,7 +56,7 @@ impl Unfinished {
     }
 
     /// Changes a state as they do, except for the keys of which something newer is known.
-    pub fn apply(&self, state: &mut State, has_newer: impl Fn(&str) -> bool) {
+    pub fn apply<V: Kept>(&self, state: &mut State<V>, has_newer: impl Fn(&str) -> bool) {
         for line in self.lines.bytes.split(|byte| *byte == b'\n') {
             let Ok(entry) = Entry::decode(line) else { continue };
             entry.changes(|change| match change {

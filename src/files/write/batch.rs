@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::data::change::Change;
 use crate::data::entry_text::KeyChange;
 use crate::data::name::LogName;
-use crate::data::state::Member;
+use crate::data::state::{Kept, Member};
 use crate::error::Result;
 use crate::files::log::bytes::offset_in;
 use crate::files::log::checkpoint::chunks;
@@ -81,7 +81,12 @@ impl Batch {
 
     /// The state as a call behind what is staged sees it.
     pub fn view<R>(&self, shelf: &Shelf, now_ms: i64, read: impl FnOnce(&View) -> R) -> R {
-        shelf.with_state(|state| read(&View::staged(state, &self.staged, now_ms)))
+        shelf.with_state(|state| read(&View::of_slots(state, &self.staged, now_ms)))
+    }
+
+    /// Whether something is staged of a key literal.
+    pub fn has_staged(&self, key: &str) -> bool {
+        self.staged.contains_key(key)
     }
 
     /// The answer to a query of single keys, as a call behind what is staged sees it.

@@ -51,9 +51,9 @@ fn answer(context: &Context, shelf: &Shelf, batch: Batch, written: &Result<()>, 
             (StagedCall::Read(answer, _), Ok(())) => Ok(answer),
             (StagedCall::Written(answer @ Err(_), _), _) | (StagedCall::Written(answer, _), Ok(())) => answer,
             (StagedCall::Appended(_) | StagedCall::Written(..), Err(error)) => Err(error.clone()),
-            (StagedCall::Read(_, query), Err(_)) => {
-                Ok(Batch::default().answer_of_keys(shelf, &query, context.files.now_ms()))
-            }
+            (StagedCall::Read(_, query), Err(_)) => shelf
+                .hold(query.keys().iter().map(String::as_str))
+                .map(|()| Batch::default().answer_of_keys(shelf, &query, context.files.now_ms())),
         };
         run.answer(ticket, answer);
     }

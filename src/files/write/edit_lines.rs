@@ -61,7 +61,7 @@ fn push_state(context: &Context, log: &OpenLog, tag: Tag, lines: &mut Lines) -> 
         Checkpoint(Vec<Member>),
         Delete(String),
     }
-    let state = log.shelf().with_state(State::clone);
+    let state = log.shelf().whole_state()?;
     let in_log = match context.files.open_read(&log.paths().log)? {
         Some(mut file) => replay(&mut *file, log.end())?.state,
         None => State::default(),

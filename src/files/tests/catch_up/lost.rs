@@ -9,7 +9,7 @@ use super::two::Two;
 fn a_lost_log_costs_nothing_whichever_process_notices_first() {
     // Both know a large state; this process goes on, and its mirror is not written yet. Then the log is cut.
     for (name, is_known) in [("notices first", true), ("is the second", false)] {
-        let Two { bench, mut first, mut other } = Two::new();
+        let Two { bench, mut first, mut other } = Two::with_all_in_memory();
         large(&mut first);
         assert!(first.tick());
         first.run_jobs();

@@ -19,7 +19,17 @@ pub const SETTLED: Duration = Duration::from_millis(25);
 impl Two {
     /// Both know `a` and `b`, each 1.
     pub fn new() -> Self {
-        let bench = Bench::new();
+        Self::of(Bench::new())
+    }
+
+    /// The same with all values in memory, whatever other tests have there.
+    pub fn with_all_in_memory() -> Self {
+        let mut bench = Bench::new();
+        bench.options.cache_bytes = None;
+        Self::of(bench)
+    }
+
+    fn of(bench: Bench) -> Self {
         let (mut first, mut other) = (bench.open(), bench.open());
         first.set("a", "1");
         first.set("b", "1");
