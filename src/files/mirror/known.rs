@@ -3,7 +3,7 @@
 //! Plain values: `open::reconcile` and `MirrorTracker` find them out, and `MirrorTracker` keeps them.
 
 use crate::data::state::State;
-use crate::files::log::entry::EditTag;
+use crate::files::log::entry::{EditTag, MemoryTag};
 use crate::files::log::replay::LoggedEdit;
 use crate::files::mirror::content::SMALL_MIRROR_BYTES;
 use crate::files::mirror::edit::Edit;
@@ -50,6 +50,13 @@ pub struct PendingEdit {
     /// Key literals of which it is not certain what is meant: those that changed since the mirror was
     /// made from which the edit was made, whether the edit changes them or not.
     pub ambiguous: Vec<String>,
+}
+
+impl PendingEdit {
+    /// What its lines are tagged with, if they bring back what damaged lines have lost.
+    pub fn memory_tag(&self) -> Option<MemoryTag> {
+        self.is_recovered.then_some(MemoryTag { known_end: 0, mirror_hash: self.tag.mirror_hash })
+    }
 }
 
 /// What this process knows from before.

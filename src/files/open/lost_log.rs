@@ -76,7 +76,14 @@ impl LostLog {
     /// Memory is in the log now.
     pub fn was_logged(&mut self, tag: MemoryTag) {
         self.is_memory_ahead = false;
-        self.memories.push(tag);
+        self.note(tag);
+    }
+
+    /// The log holds what a process remembered, or what damaged lines had lost.
+    pub fn note(&mut self, tag: MemoryTag) {
+        if !self.memories.contains(&tag) {
+            self.memories.push(tag);
+        }
     }
 
     /// Memory is what the log holds: it was read anew, or there is no data.

@@ -574,6 +574,7 @@ impl OpenLog {
         if let Some(tag) = memory {
             self.lost.was_logged(tag);
         }
+        self.note_recovered();
         self.mirror.tracker_mut().was_logged(self.file.end(), memory.map(|tag| tag.mirror_hash));
         let start = self.file.end() - lines.bytes.len() as u64;
         let is_open = self.open_values(context);
@@ -608,9 +609,17 @@ impl OpenLog {
             self.generation += 1;
             self.lacking = Lacking::Nothing;
             self.was_rewritten(context, &before);
+            self.note_recovered();
             self.mirror.tracker_mut().log_was_mended(|offset| before.moved(offset));
         }
         mended
+    }
+
+    /// The edit that is in the log now, but for its name, may be what damaged lines had lost: then it is tagged as a memory.
+    fn note_recovered(&mut self) {
+        if let Some(tag) = self.mirror.tracker().pending().and_then(PendingEdit::memory_tag) {
+            self.lost.note(tag);
+        }
     }
 
     /// The log is another file, which was made of the known one.

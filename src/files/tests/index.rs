@@ -236,3 +236,25 @@ fn an_index_that_was_not_finished_is_swept_up() {
     assert_eq!(temporaries(&bench), 0);
     session.end();
 }
+
+/// Its index would not tell a later start that the log has such lines, which another process would then take for news.
+#[test]
+fn a_log_with_what_damage_had_lost_has_none_until_it_is_compacted() {
+    let bench = indexed();
+    bench.write(LOG, bench.text(LOG).replacen("\"two\"", "\"tw0\"", 1));
+    bench.remove(INDEX);
+    let mut session = bench.open();
+    session.set("d", "4");
+    session.end();
+    let notices = bench.take_notices();
+    assert!(notices.contains(&"PS_RECOVERED_FROM_MIRROR"), "{notices:?}");
+    assert!(bench.text(LOG).contains("_memory"));
+    assert!(!bench.exists(INDEX));
+    let mut session = bench.open();
+    session.compact();
+    session.end();
+    let mut session = bench.open();
+    session.set("e", "5");
+    session.end();
+    assert!(bench.exists(INDEX));
+}

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::files::context::Context;
 use crate::files::log::checkpoint::{CHECKPOINT_LINE_BYTES, chunks, tombstones};
 use crate::files::log::encoder::Lines;
-use crate::files::log::entry::{MemoryTag, Tag};
+use crate::files::log::entry::Tag;
 use crate::files::log::replay::replay;
 use crate::files::mirror::edit::Edit;
 use crate::files::open::open_log::OpenLog;
@@ -37,11 +37,7 @@ pub fn edit_lines(context: &Context, log: &OpenLog, log_end: u64) -> Result<Opti
     }
     if let Some(pending) = log.pending().filter(|pending| !pending.is_in_log) {
         let now_ms = context.files.now_ms();
-        let tag = if pending.is_recovered {
-            Tag::Memory(MemoryTag { known_end: 0, mirror_hash: pending.tag.mirror_hash })
-        } else {
-            Tag::Edit(pending.tag)
-        };
+        let tag = pending.memory_tag().map_or(Tag::Edit(pending.tag), Tag::Memory);
         if log_end == 0 && memory.is_none() {
             // Old data without a log: the log begins with all of it.
             push_state(context, log, tag, &mut lines)?;
