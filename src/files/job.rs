@@ -5,7 +5,7 @@
 //! removes them when it fails; a copy of the folder, in the folder that was given for it.
 
 use crate::data::name::LogName;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::files::compact::job::{CompactDone, CompactJob};
 use crate::files::folder_copy::FolderCopy;
 use crate::files::index::index_job::{IndexDone, IndexJob};
@@ -120,18 +120,6 @@ impl JobDone {
     #[must_use]
     pub fn is_read(&self) -> bool {
         matches!(self, Self::Read(..) | Self::Held(_))
-    }
-
-    /// Whether the log did not have a value where it should.
-    #[must_use]
-    pub fn has_moved(&self) -> bool {
-        let error = match self {
-            Self::Mirror(done) => done.result.as_ref().err(),
-            Self::Compact(done) => done.result.as_ref().err(),
-            Self::Compress(_) | Self::Index(_) | Self::Held(_) => None,
-            Self::Read(..) => return true,
-        };
-        error.is_some_and(|error| error.code() == Code::LogReplaced)
     }
 
     /// Whose job it was.

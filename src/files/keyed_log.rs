@@ -397,9 +397,6 @@ impl KeyedLog {
         ready: Result<()>,
         jobs: &mut Vec<Job>,
     ) -> Vec<(Ticket, Result<Answer>)> {
-        if done.has_moved() {
-            self.writer.log().shelf().doubt_values();
-        }
         if let JobDone::Held(held) = done {
             self.writer.log().shelf().hold_members(held.members);
             return Vec::new();

@@ -4,7 +4,7 @@ use crate::data::json::number_of_field;
 use crate::data::name::LogName;
 use crate::data::state::{Member, State};
 use crate::data::text::{TextBuilder, TextKind, object_of};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::log::read::{LogCursor, all_entries};
 use crate::files::log::replay::replay;
@@ -202,7 +202,7 @@ fn keep_field(shelf: &Shelf, field: &str) -> Result<()> {
     }
     let mut numbers = Vec::new();
     for member in shelf.snapshot(State::all_places_as_set).members() {
-        let member = member.inspect_err(|error| shelf.note_moved(error))?;
+        let member = member?;
         numbers.push(number_of_field(member.value(), field).unwrap_or(f64::NAN));
     }
     let numbers = shelf.with_state(|state| state.spread(numbers));
@@ -222,8 +222,9 @@ impl WholeRead {
         } else {
             (whole(&snapshot, &query), Vec::new())
         };
+        let has_moved = snapshot.has_moved();
         match answer {
-            Err(error) if error.code() == Code::LogReplaced && tries < TRIES_MAX => {
+            Err(_) if has_moved && tries < TRIES_MAX => {
                 ReadDone::Moved(ReadAgain { log, query, tries: tries + 1 })
             }
             answer if is_to_hold => ReadDone::Held(answer, HeldMembers { log, members }),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::slots::Places;
 use crate::data::state::{Kept, Member, Slot, State};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::files::log::paths::LogPaths;
 use crate::files::metrics::LogMetrics;
 use crate::files::report::LogReport;
@@ -29,7 +29,7 @@ pub struct Shelf {
     /// What is counted of the log.
     pub(crate) metrics: LogMetrics,
     published: RwLock<Published>,
-    /// A value was not where the log should have it: the log is to be read from its first byte.
+    /// The log that has the values could not be opened: it is to be read from its first byte.
     is_doubtful: AtomicBool,
 }
 
@@ -150,7 +150,7 @@ impl Shelf {
     /// `LogValues::read`. The log is read anew then, with the next call.
     pub fn read_values(&self, places: &[(Slot, u64)]) -> Result<Vec<Member>> {
         let values = self.published.read().values.clone();
-        read_with(values.as_deref(), places).inspect_err(|error| self.note_moved(error))
+        read_with(values.as_deref(), places)
     }
 
     /// The published state with all values.
@@ -161,7 +161,7 @@ impl Shelf {
         let snapshot = self.snapshot(State::all_places_as_set);
         let mut state = State::default();
         for member in snapshot.members() {
-            state.set(member.inspect_err(|error| self.note_moved(error))?);
+            state.set(member?);
         }
         Ok(state)
     }
@@ -174,27 +174,16 @@ impl Shelf {
         }
     }
 
-    /// Doubts the values if this is about one that was not where it should be. A disk that cannot be read says nothing.
-    pub fn note_moved(&self, error: &Error) {
-        if matches!(error.code(), Code::LogReplaced | Code::Internal) {
-            self.doubt_values();
-        }
-    }
-
-    /// A value was not where it should be.
+    /// The log that has the values could not be opened.
     pub fn doubt_values(&self) {
         self.is_doubtful.store(true, Ordering::Release);
         self.distrust();
     }
 
-    /// Whether that is so, and the log was not read anew yet.
+    /// Whether a value may not be where the state says.
     pub fn is_doubted(&self) -> bool {
-        self.is_doubtful.load(Ordering::Acquire)
-    }
-
-    /// Whether that was so since it was last asked.
-    pub fn take_doubt(&self) -> bool {
-        self.is_doubtful.swap(false, Ordering::AcqRel)
+        let has_moved = || self.published.read().values.as_ref().is_some_and(|values| values.has_moved());
+        self.is_doubtful.load(Ordering::Acquire) || has_moved()
     }
 
     /// Keeps the numbers of a field, which were read from the state.
@@ -212,6 +201,7 @@ impl Shelf {
     /// The same; its values lie in this log.
     pub fn put_of(&self, state: State<Slot>, values: Option<Arc<LogValues>>) {
         debug_assert!(values.is_some() || state.is_all_held());
+        self.is_doubtful.store(false, Ordering::Release);
         let mut published = self.published.write();
         published.state = state;
         published.values = values;

@@ -46,7 +46,7 @@ impl Followers {
     pub fn add(&mut self, watcher: &Arc<Watcher>, shelf: &Shelf) {
         let wanted = shelf.snapshot(|state| places_of(state, |key| watcher.filter().wants(key)));
         // What cannot be read is looked for when the log was read anew.
-        let state = members_of(&wanted).inspect_err(|error| shelf.note_moved(error)).unwrap_or_default();
+        let state = members_of(&wanted).unwrap_or_default();
         self.0.get_or_insert_default().add(watcher, &state);
         self.forget_ended();
     }
@@ -105,10 +105,9 @@ impl Followers {
     pub fn settle(&mut self, context: &Context, shelf: &Shelf) {
         let Some(watched) = &mut self.0 else { return };
         let wanted = shelf.snapshot(|state| places_of(state, |key| watched.is_wanted(key)));
-        match members_of(&wanted) {
-            Ok(state) => watched.settle(&state, &now(context)),
-            // It is settled when the log was read anew.
-            Err(error) => shelf.note_moved(&error),
+        // What cannot be read is settled when the log was read anew.
+        if let Ok(state) = members_of(&wanted) {
+            watched.settle(&state, &now(context));
         }
     }
 }

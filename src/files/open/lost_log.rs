@@ -335,8 +335,6 @@ impl Evidence<'_> {
                 state.set(member);
             }
         }
-        // This is the answer to the doubt.
-        self.shelf.take_doubt();
         Ok((state, lost_keys))
     }
 

@@ -312,7 +312,8 @@ impl OpenLog {
     fn catch_up_with_files(&mut self, context: &Context) -> Result<()> {
         self.followers.forget_ended();
         let found_log = self.settle_failed_append(context)?;
-        if self.shelf.take_doubt() {
+        if self.is_loaded && found_log == self.file.stamp() && self.shelf.is_doubted() {
+            // Where another program has changed the log, the rows of the table say what counts.
             self.is_loaded = false;
             self.lying.are_doubtful = true;
         }

@@ -287,7 +287,7 @@ impl Play {
             if reads.is_empty() {
                 return;
             }
-            self.moved_reads += reads.len();
+            self.moved_reads += reads.iter().filter(|done| matches!(done, JobDone::Read(..))).count();
             let bot = self.bot(bot_number);
             for done in reads {
                 bot.folder.task_done(done);

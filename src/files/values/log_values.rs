@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -19,6 +20,7 @@ use crate::vfs::{File, FileSystem};
 pub struct LogValues {
     path: PathBuf,
     file: Mutex<Box<dyn File>>,
+    has_moved: AtomicBool,
 }
 
 impl LogValues {
@@ -26,7 +28,8 @@ impl LogValues {
     pub fn open(files: &dyn FileSystem, path: &Path, id: u64) -> Result<Option<Arc<Self>>> {
         let Some(file) = files.open_read(path)? else { return Ok(None) };
         let is_same = file.stamp()?.id == id;
-        Ok(is_same.then(|| Arc::new(Self { path: path.to_owned(), file: Mutex::new(file) })))
+        let (path, file, has_moved) = (path.to_owned(), Mutex::new(file), AtomicBool::new(false));
+        Ok(is_same.then(|| Arc::new(Self { path, file, has_moved })))
     }
 
     /// The members of these slots, in their order.
@@ -35,7 +38,14 @@ impl LogValues {
     /// `ERR_LOG_REPLACED` where the log does not have one of them at its place; the system's error where it cannot be
     /// read.
     pub fn read(&self, places: &[(Slot, u64)]) -> Result<Vec<Member>> {
-        read_members(&mut **self.file.lock(), places)?
-            .ok_or_else(|| Error::log_replaced(&self.path, "a value was read from it"))
+        read_members(&mut **self.file.lock(), places)?.ok_or_else(|| {
+            self.has_moved.store(true, Ordering::Release);
+            Error::log_replaced(&self.path, "a value was read from it")
+        })
+    }
+
+    /// Whether a value was not at its place. A disk that could not be read says nothing about that.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved.load(Ordering::Acquire)
     }
 }

@@ -47,6 +47,11 @@ impl SlotSnapshot {
         read_with(self.values.as_deref(), places)
     }
 
+    /// Whether a value was not at its place.
+    pub fn has_moved(&self) -> bool {
+        self.values.as_ref().is_some_and(|values| values.has_moved())
+    }
+
     /// All members, where all are in memory.
     pub fn held(&self) -> Option<Vec<Member>> {
         self.places.iter().map(|(slot, _)| slot.held().cloned()).collect()
