@@ -7,7 +7,7 @@
 use parking_lot::RwLock;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::data::slots::Places;
 use crate::data::state::{Kept, Member, Slot, State};
@@ -29,8 +29,6 @@ pub struct Shelf {
     /// What is counted of the log.
     pub(crate) metrics: LogMetrics,
     published: RwLock<Published>,
-    /// The log that has the values could not be opened: it is to be read from its first byte.
-    is_doubtful: AtomicBool,
 }
 
 /// Whether an answer takes edits of the mirror into account.
@@ -69,12 +67,7 @@ impl Shelf {
     /// A shelf for a log that is not loaded yet.
     #[must_use]
     pub fn new(paths: LogPaths) -> Self {
-        Self {
-            paths,
-            metrics: LogMetrics::default(),
-            published: RwLock::default(),
-            is_doubtful: AtomicBool::new(false),
-        }
+        Self { paths, metrics: LogMetrics::default(), published: RwLock::default() }
     }
 
     /// Looks at the state.
@@ -174,16 +167,9 @@ impl Shelf {
         }
     }
 
-    /// The log that has the values could not be opened.
-    pub fn doubt_values(&self) {
-        self.is_doubtful.store(true, Ordering::Release);
-        self.distrust();
-    }
-
-    /// Whether a value may not be where the state says.
+    /// Whether a value was not where the state says.
     pub fn is_doubted(&self) -> bool {
-        let has_moved = || self.published.read().values.as_ref().is_some_and(|values| values.has_moved());
-        self.is_doubtful.load(Ordering::Acquire) || has_moved()
+        self.published.read().values.as_ref().is_some_and(|values| values.has_moved())
     }
 
     /// Keeps the numbers of a field, which were read from the state.
@@ -201,7 +187,6 @@ impl Shelf {
     /// The same; its values lie in this log.
     pub fn put_of(&self, state: State<Slot>, values: Option<Arc<LogValues>>) {
         debug_assert!(values.is_some() || state.is_all_held());
-        self.is_doubtful.store(false, Ordering::Release);
         let mut published = self.published.write();
         published.state = state;
         published.values = values;

@@ -631,13 +631,13 @@ impl OpenLog {
             self.shelf.move_values(None, |state| state.move_all(|_| NOWHERE, [].into_iter()));
             return;
         }
-        // Where a value is not there, the log is read anew. Until then the old file has them.
+        // Where the new file cannot be opened it is read anew. Until then the old one has the values.
         let is_known = self.log_values(context).is_some_and(|values| {
             let moved = |offset| before.moved(offset);
             self.shelf.move_values(Some(values), |state| state.move_all(moved, [].into_iter()))
         });
         if !is_known {
-            self.shelf.doubt_values();
+            self.distrust();
         }
     }
 
@@ -886,7 +886,7 @@ impl OpenLog {
             && self.shelf.move_values(values, |state| state.move_all(behind, new.checkpoint.iter().cloned()));
         if !is_known {
             // The old file has them until the new one is read.
-            self.shelf.doubt_values();
+            self.distrust();
         }
         let facts = facts(&self.file, &self.shelf, &self.lost);
         self.mirror.tracker_mut().log_was_compacted(context, facts, moved, &mut *log)?;
