@@ -393,11 +393,13 @@ test('a worker thread that writes is seen by the main thread, and the other way 
       const alive = setInterval(() => {}, 1000);
       if (isMainThread) {
         const worker = new Worker(fileURLToPath(import.meta.url), { workerData: dataDir });
+        // It may have ended before the loop below has.
+        const ended = new Promise((resolve) => worker.on('exit', resolve));
         for await (const { value } of things.watch('of worker')) {
           if (value === 3) break;
           await things.set('of main', value);
         }
-        await new Promise((resolve) => worker.on('exit', resolve));
+        await ended;
         console.log('over');
       } else {
         const ofMain = things.watch('of main');
