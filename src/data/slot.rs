@@ -132,12 +132,6 @@ impl Lying {
         self.value_bytes as usize
     }
 
-    /// XXH3 of the value.
-    #[must_use]
-    pub fn hash(&self) -> u64 {
-        self.hash
-    }
-
     /// The member, if this is its value.
     #[must_use]
     pub fn with_value(&self, value: &[u8]) -> Option<Member> {

@@ -314,8 +314,11 @@ impl Evidence<'_> {
     /// Memory with the values that are not in it. They lie in a log that may be open still, whatever its name is; where it
     /// was cut, the mirror may have them, or older ones. And of how many keys the newest value is lost.
     fn memory(&self) -> Result<(State, u64)> {
-        if let Ok(whole) = self.shelf.whole_state() {
-            return Ok((whole, 0));
+        match self.shelf.whole_state() {
+            Ok(whole) => return Ok((whole, 0)),
+            // A disk that cannot be read now has not lost anything.
+            Err(error) if !self.shelf.is_doubted() => return Err(error),
+            Err(_) => {}
         }
         let shown = MirrorContent::read(&*self.context.files, self.paths())?;
         let shown = shown.and_then(|content| content.parse()).unwrap_or_default();
