@@ -1,7 +1,7 @@
 /**
- * Measures how the figures grow with the data: `node bench/growth.mjs [keys] [compaction] [day]`, all three by
- * default. Takes about ten minutes and 8 GB of disk under target/bench, and prints JSON lines. docs/performance.md
- * has the figures.
+ * Measures how the figures grow with the data: `node bench/growth.mjs [keys] [values] [compaction] [day]`, all of these by
+ * default. Takes about twenty minutes and 8 GB of disk under target/bench, and prints JSON lines. `large`, which has to be
+ * named, is 10 GB of values: it takes 45 GB of disk. docs/performance.md has the figures.
  */
 
 import fs from 'node:fs';
@@ -12,7 +12,15 @@ import { machineLine } from './support/machine.mjs';
 import { REPOSITORY } from './support/package.mjs';
 
 const KINDS = {
-  keys: [100, 1000, 10_000, 100_000, 1_000_000].map((keys) => ['growth-keys', { keys, samples: 500 }]),
+  keys: [100, 1000, 10_000, 100_000, 1_000_000, 10_000_000].map((keys) => [
+    'growth-keys',
+    { keys, samples: 500 },
+  ]),
+  values: [1000, 10_000, 100_000, 1_000_000].map((valueBytes) => [
+    'growth-values',
+    { keys: 1e9 / valueBytes, valueBytes, cacheBytes: 16 << 20, samples: 500 },
+  ]),
+  large: [['growth-values', { keys: 2_000_000, valueBytes: 5000, cacheBytes: 64 << 20, samples: 500 }]],
   compaction: [['growth-compaction', { players: 50_000, rounds: 4, perSecond: 5000 }]],
   day: [['growth-day', { players: 100_000, perSecond: 50, hours: 24 }]],
 };
@@ -22,12 +30,14 @@ const root = path.join(REPOSITORY, 'target', 'bench');
 fs.mkdirSync(root, { recursive: true });
 process.stdout.write(`${machineLine(root)} · load average ${os.loadavg()[0].toFixed(1)} at the start\n`);
 for (const [kind, runs] of Object.entries(KINDS)) {
-  if (wanted.length > 0 && !wanted.includes(kind)) continue;
+  if (wanted.length > 0 ? !wanted.includes(kind) : kind === 'large') continue;
   for (const [scenario, options] of runs) {
     const folder = fs.mkdtempSync(path.join(root, 'growth-'));
     try {
-      const result = await inChild(scenario, { folder, ...options }, { secondsMax: 1800 });
-      process.stdout.write(`${JSON.stringify({ scenario, ...options, ...result })}\n`);
+      for (const more of scenario === 'growth-values' ? [{}, { isSecond: true }] : [{}]) {
+        const result = await inChild(scenario, { folder, ...options, ...more }, { secondsMax: 1800 });
+        process.stdout.write(`${JSON.stringify({ scenario, ...options, ...more, ...result })}\n`);
+      }
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });
     }

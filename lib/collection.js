@@ -17,7 +17,6 @@ const {
   wrongType,
   wrongValue,
 } = require('./check.js');
-const { iterate } = require('./iterate.js');
 const { entryList } = require('./several-keys.js');
 
 const NUMBER = { call: 'increment', kind: 'a number', holds: (value) => typeof value === 'number', empty: 0 };
@@ -143,11 +142,11 @@ class Collection extends native.Collection {
   }
 
   iterate(options) {
-    return iterate(this, options);
+    return require('./iterate.js').iterate(this, options);
   }
 
   [Symbol.asyncIterator]() {
-    return iterate(this);
+    return require('./iterate.js').iterate(this);
   }
 
   watch(keyOrPrefix, listener) {

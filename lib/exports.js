@@ -8,7 +8,6 @@ const { CompactionScheduler, startScheduler } = require('./scheduler.js');
 const { close, configure, standard } = require('./standard.js');
 const { Storage } = require('./storage-class.js');
 const { LogEntryStream, streamLogEntries: streamOf } = require('./stream.js');
-const { transaction: transactionOn } = require('./transaction.js');
 
 // Logs.
 const appendLogEntry = (logName, entry) => standard.appendLogEntry(logName, entry);
@@ -44,7 +43,6 @@ const getAllGameStates = () => standard.getAllGameStates();
 
 // The rest.
 const collection = (name, options) => new Collection(standard, name, options);
-const transaction = (places, fn) => transactionOn(standard, places, fn);
 const flush = () => standard.flush();
 const metrics = () => standard.metrics();
 const metricsText = () => standard.metricsText();
@@ -52,6 +50,7 @@ const on = (event, listener, options) => events.addListener(events.DEFAULT, even
 const once = (event, listener, options) => events.addOnce(events.DEFAULT, event, listener, options);
 const off = (event, listener) => events.removeListener(events.DEFAULT, event, listener);
 // Each of these is read when it is first called.
+const transaction = (places, fn) => require('./transaction.js').transaction(standard, places, fn);
 const readLogLines = (file, from, options) => require('./lines.js').readLogLines(file, from, options);
 const snapshot = (folder) => require('./snapshot.js').snapshot(standard, folder, Storage);
 const startDashboard = (options) => require('../dashboard/start.js').startDashboard(module.exports, options);

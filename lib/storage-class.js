@@ -5,7 +5,6 @@ const { Collection } = require('./collection.js');
 const events = require('./events.js');
 const { startScheduler } = require('./scheduler.js');
 const { streamLogEntries } = require('./stream.js');
-const { transaction } = require('./transaction.js');
 
 /** The error of a native method for a `this` that is none of ours. */
 const illegal = () => new TypeError('Illegal invocation');
@@ -35,7 +34,7 @@ class Storage extends native.Storage {
 
   transaction(places, fn) {
     Storage.#hubOf(this);
-    return transaction(this, places, fn);
+    return require('./transaction.js').transaction(this, places, fn);
   }
 
   streamLogEntries(logName) {

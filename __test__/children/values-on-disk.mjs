@@ -26,7 +26,14 @@ const read = async (large) => {
 };
 let storage = new Storage(options);
 let large = storage.collection('large');
-for (let n = 0; n < COUNT; n++) await large.set(`k${n}`, text(n));
+// A call is always under way, as in a bot that is never idle.
+let last = Promise.resolve();
+for (let n = 0; n < COUNT; n++) {
+  const next = large.set(`k${n}`, text(n));
+  await last;
+  last = next;
+}
+await last;
 await storage.compactLog('large');
 await read(large);
 await storage.close();

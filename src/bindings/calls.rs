@@ -527,7 +527,7 @@ impl<'scope> Calls<'scope> {
         let text = json(self.js, &self.environment.json, value, "value")?;
         let work = collection::set_expiring(&key, &text, expiry);
         let size_bytes = text.len();
-        self.store.predicted.set(log, key, Some(text));
+        self.store.predicted.set(log, &key, Some(text));
         self.send_text(log, Usage::Collection, work, size_bytes)
     }
 
@@ -537,7 +537,7 @@ impl<'scope> Calls<'scope> {
         key_value: Value<'scope>,
     ) -> Fallible<'scope, Value<'scope>> {
         let key = key(self.js, key_value, "key")?;
-        self.store.predicted.set(log, key.clone(), None);
+        self.store.predicted.set(log, &key, None);
         self.send(log, Usage::Collection, collection::delete(key))
     }
 
@@ -605,7 +605,7 @@ impl<'scope> Calls<'scope> {
         let size_bytes = entries.iter().map(|(_, text)| text.len()).sum();
         let of_entry = |(key, text): (String, String)| {
             let member = Member::new(&key, &text);
-            self.store.predicted.set(log, key, Some(text));
+            self.store.predicted.set(log, &key, Some(text));
             member
         };
         let work = collection::set_many(entries.into_iter().map(of_entry).collect());
@@ -619,7 +619,7 @@ impl<'scope> Calls<'scope> {
     ) -> Fallible<'scope, Value<'scope>> {
         let keys = self.distinct_keys(keys)?;
         for key in &keys {
-            self.store.predicted.set(log, key.clone(), None);
+            self.store.predicted.set(log, key, None);
         }
         self.send(log, Usage::Collection, collection::delete_many(keys))
     }

@@ -20,6 +20,7 @@ use super::hub::Hub;
 use super::js::{Deferred, Fallible, Js, Kept, Value};
 use super::json::Json;
 use super::outlet::{Backlog, EnvironmentOutlet, join_threads, wake_up};
+use super::predicted::Predictions;
 use super::store::Store;
 use super::turns::{Steps, Turns, weight};
 use crate::data::text::{Piece, TextKind, Texts};
@@ -67,6 +68,8 @@ impl Due {
 struct Waiting {
     store: Rc<Store>,
     then: Then,
+    /// What the call sets.
+    predictions: Predictions,
 }
 
 /// An answer of several pieces that is put together one piece at a time, the event loop having its turn between.
@@ -205,7 +208,7 @@ impl Environment {
 
     /// A ticket for a call on `store`; `then` says what happens with its answer.
     pub fn ticket(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
-        let waiting = Waiting { store: Rc::clone(store), then };
+        let waiting = Waiting { store: Rc::clone(store), then, predictions: store.predicted.of_call() };
         let is_first = store.pending.replace(store.pending.get() + 1) == 0;
         self.one_more_waits(js);
         let mut all = self.waiting.borrow_mut();
@@ -362,7 +365,8 @@ impl Environment {
     fn settle_answer(self: &Rc<Self>, js: Js<'_>, id: usize, answer: Result<Answer>) {
         let waiting = self.waiting.borrow_mut()[id].take();
         self.free.borrow_mut().push(id);
-        let Some(Waiting { store, then }) = waiting else { return };
+        let Some(Waiting { store, then, predictions }) = waiting else { return };
+        store.predicted.settled(predictions);
         let (then, answer) = match then {
             Then::SettleAs(deferred, map) => (Then::Settle(deferred), answer.map(map)),
             then => (then, answer),
@@ -389,9 +393,6 @@ impl Environment {
 
     fn no_longer_waiting(&self, js: Js<'_>, store: &Store) {
         store.pending.set(store.pending.get() - 1);
-        if store.pending.get() == 0 {
-            store.predicted.forget();
-        }
         self.one_less_waits(js);
     }
 

@@ -227,12 +227,12 @@ impl<'scope> Js<'scope> {
         self.make(|env, value| unsafe { sys::napi_create_double(env, number, value) })
     }
 
-    /// A string.
+    /// A string. V8 copies ASCII as it is, which is several times as fast as decoding UTF-8.
     pub fn string(self, text: &str) -> Fallible<'scope, Value<'scope>> {
-        // SAFETY: see the header of this file; pointer and length are those of `text`.
-        self.make(|env, value| unsafe {
-            sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len().cast_signed(), value)
-        })
+        let create =
+            if text.is_ascii() { sys::napi_create_string_latin1 } else { sys::napi_create_string_utf8 };
+        // SAFETY: see the header of this file; pointer and length are those of `text`, and ASCII is Latin-1.
+        self.make(|env, value| unsafe { create(env, text.as_ptr().cast(), text.len().cast_signed(), value) })
     }
 
     /// An empty object.

@@ -150,8 +150,7 @@ impl Update {
         let size_bytes = changed.iter().filter_map(|(_, value)| value.as_ref()).map(String::len).sum();
         let work = self.work(&expected, Some(&changed), is_again);
         for (place, value) in changed {
-            let (log, key) = (self.updater.log_of(place), self.updater.keys()[place].clone());
-            self.store.predicted.set(log, key, value);
+            self.store.predicted.set(self.updater.log_of(place), &self.updater.keys()[place], value);
         }
         let (store, log) = (Rc::clone(&self.store), self.first_log());
         let then = Then::Do(Box::new(move |environment, js, answer| {

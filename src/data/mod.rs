@@ -6,6 +6,7 @@ pub mod entry_text;
 pub mod json;
 pub mod member;
 pub mod name;
+pub mod ranking;
 pub mod slot;
 pub mod slots;
 pub mod state;

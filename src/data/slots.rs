@@ -7,14 +7,22 @@
 //!
 //! Invariant: a value that the log does not have, or not as it is, is in memory.
 
+use std::hash::BuildHasher;
+
 use crate::data::cache::Cache;
 use crate::data::state::{Kept, Member, NOWHERE, Slot, State, held_bytes};
 
 /// Members, each with the offset of its value in a log.
 pub type Places = Vec<(Slot, u64)>;
 
-/// Members, each with the offsets of its value in one log and in the next.
-pub type MovedPlaces = Vec<(Slot, u64, u64)>;
+/// Members with the offsets of their values in one log and in the next.
+#[derive(Default)]
+pub struct MovedPlaces {
+    /// Where they are in the one log.
+    pub before: Places,
+    /// Where they are in the next, in the same order.
+    pub after: Vec<u64>,
+}
 
 impl State<Slot> {
     /// An empty state that keeps at most so many bytes of texts in memory, if it can. `None`: all of them.
@@ -25,18 +33,40 @@ impl State<Slot> {
         state
     }
 
+    /// Makes room for so many keys.
+    pub fn reserve(&mut self, keys: usize) {
+        self.slots.reserve_exact(keys);
+        self.offsets.reserve_exact(keys);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let key_of = |slot: &u32| slots[*slot as usize].as_ref().map_or("", Kept::key);
+        self.index.reserve(keys, |slot| hasher.hash_one(key_of(slot)));
+    }
+
     /// Bytes of texts in memory.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
 
-    /// The numbers of a field, one for each member in the order in which they were set first, as `add_field` takes them.
-    #[must_use]
-    pub fn spread(&self, numbers: Vec<f64>) -> Vec<f64> {
-        let mut numbers = numbers.into_iter();
-        let number = |slot: &Option<Slot>| slot.as_ref().and_then(|_| numbers.next()).unwrap_or(f64::NAN);
-        self.slots.iter().map(number).collect()
+    /// Numbers that were read of members, as `add_field` takes them, and the places at which another value stands by now.
+    pub fn numbers_of<'s>(
+        &self,
+        read: impl Iterator<Item = (&'s Slot, f64)>,
+    ) -> (Vec<f64>, Vec<(usize, (Slot, u64))>) {
+        let mut numbers = vec![None; self.slots.len()];
+        for (slot, number) in read {
+            if let Some(at) = self.slot_of(slot.key()).map(|at| at as usize)
+                && self.slots[at].as_ref().is_some_and(|known| known.is_same(slot) || known == slot)
+            {
+                numbers[at] = Some(number);
+            }
+        }
+        let members = self.slots.iter().zip(&self.offsets).enumerate();
+        let changed = members
+            .filter(|(at, _)| numbers[*at].is_none())
+            .filter_map(|(at, (slot, offset))| Some((at, (slot.clone()?, *offset))))
+            .collect();
+        (numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect(), changed)
     }
 
     /// Whether all values may be in memory.
@@ -91,24 +121,21 @@ impl State<Slot> {
         self.places().map(|(member, offset)| (member.clone(), offset)).collect()
     }
 
-    /// The log was replaced: these members of it have their values at the offsets behind them now, and all others as `moved`
-    /// says. False where it is not known any more where a value is that is not in memory.
-    pub fn move_all(
-        &mut self,
-        moved: impl Fn(u64) -> u64,
-        members: impl Iterator<Item = (Slot, u64, u64)>,
-    ) -> bool {
+    /// The log was replaced: these members of it have their values at their offsets in the next one now, and all others as
+    /// `moved` says. False where it is not known any more where a value is that is not in memory.
+    pub fn move_all(&mut self, moved: impl Fn(u64) -> u64, members: &MovedPlaces) -> bool {
         let mut offsets: Vec<u64> = self
             .offsets
             .iter()
             .map(|offset| if *offset == NOWHERE { NOWHERE } else { moved(*offset) })
             .collect();
-        for (member, before, after) in members {
+        for ((member, before), after) in members.before.iter().zip(&members.after) {
+            let (before, after) = (*before, *after);
             let Some(slot) = self.slot_of(member.key()) else { continue };
             let at = slot as usize;
             // One that was set since is not meant.
             let is_meant = if before == NOWHERE {
-                self.slots[at].as_ref().is_some_and(|known| known.is_same(&member))
+                self.slots[at].as_ref().is_some_and(|known| known.is_same(member))
             } else {
                 self.offsets[at] == before
             };
@@ -194,14 +221,14 @@ mod tests {
         for (offset, key) in [(10, "a"), (20, "b"), (30, "c")] {
             state.set_at(member(key, "1"), offset);
         }
-        let checkpoint: Vec<(Slot, u64, u64)> =
-            [(10, 1), (20, 2)].into_iter().zip(state.iter()).map(|((b, a), m)| (m.clone(), b, a)).collect();
+        let before = [10, 20].into_iter().zip(state.iter()).map(|(offset, m)| (m.clone(), offset)).collect();
+        let checkpoint = MovedPlaces { before, after: vec![1, 2] };
         state.set_at(member("a", "2"), 40);
         let moved = |offset| if offset < 25 { NOWHERE } else { offset - 25 };
-        assert!(state.move_all(moved, checkpoint.into_iter()));
+        assert!(state.move_all(moved, &checkpoint));
         let offsets: Vec<u64> = state.all_places().into_iter().map(|(_, offset)| offset).collect();
         assert_eq!(offsets, [15, 2, 5]);
-        assert!(!state.move_all(|_| NOWHERE, [].into_iter()), "they are not in memory");
+        assert!(!state.move_all(|_| NOWHERE, &MovedPlaces::default()), "they are not in memory");
     }
 
     #[test]

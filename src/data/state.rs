@@ -20,8 +20,7 @@
 //! Invariant: iteration gives array indices first, ascending, then the other keys in the order in which they were set. A
 //! key that is set again keeps its place.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 use hashbrown::hash_table::Entry;
@@ -30,6 +29,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use crate::data::cache::Cache;
 use crate::data::json;
 pub use crate::data::member::Member;
+use crate::data::ranking::{best, counted, place_of};
 pub use crate::data::slot::{Kept, Slot};
 
 /// The offset of a value that the log does not have as it is, or of which nobody knows where.
@@ -41,8 +41,8 @@ pub type Snapshot = Vec<Member>;
 /// See the header of this file.
 #[derive(Clone)]
 pub struct State<V = Member> {
-    hasher: DefaultHashBuilder,
-    index: HashTable<u32>,
+    pub(super) hasher: DefaultHashBuilder,
+    pub(super) index: HashTable<u32>,
     pub(super) slots: Vec<Option<V>>,
     pub(super) offsets: Vec<u64>,
     integers: BTreeMap<u32, u32>,
@@ -157,7 +157,9 @@ impl<V: Kept> State<V> {
                 if let Some(index) = member.array_index() {
                     self.integers.insert(index, slot);
                 }
+                make_room(&mut self.slots);
                 self.slots.push(Some(member));
+                make_room(&mut self.offsets);
                 self.offsets.push(offset);
                 slot
             }
@@ -342,37 +344,15 @@ impl<V: Kept> State<V> {
     /// A member without that number counts as `missing`, or is left out; one that is over is left out.
     #[must_use]
     pub fn top(&self, field: &str, limit: usize, missing: Option<f64>, now_ms: i64) -> Vec<&V> {
-        let mut best = BinaryHeap::with_capacity(limit.min(self.len()) + 1);
-        for (order, (slot, number)) in self.numbers(field, missing, now_ms).enumerate() {
-            // The heap's top is the worst of the best: smallest number, then latest place.
-            let candidate = (Reverse(Number(number)), order, slot);
-            if best.len() < limit {
-                best.push(candidate);
-            } else if best.peek().is_some_and(|worst| candidate < *worst) {
-                best.pop();
-                best.push(candidate);
-            }
-        }
-        let slots = best.into_sorted_vec();
-        slots.into_iter().filter_map(|(_, _, slot)| self.slots[slot as usize].as_ref()).collect()
+        let slots = best(self.numbers(field, missing, now_ms), limit);
+        slots.into_iter().filter_map(|slot| self.slots[slot as usize].as_ref()).collect()
     }
 
     /// Place of `key` in the whole of `top` (1 is the first), and how many are in it.
     #[must_use]
     pub fn rank(&self, key: &str, field: &str, missing: Option<f64>, now_ms: i64) -> Option<(usize, usize)> {
         let own_slot = self.slot_of(key)?;
-        let (_, own) = self.numbers(field, missing, now_ms).find(|(slot, _)| *slot == own_slot)?;
-        let (mut above, mut of, mut own_passed) = (0, 0, false);
-        for (slot, number) in self.numbers(field, missing, now_ms) {
-            own_passed |= slot == own_slot;
-            above += usize::from(match number.partial_cmp(&own) {
-                Some(Ordering::Greater) => true,
-                Some(Ordering::Equal) => !own_passed,
-                _ => false,
-            });
-            of += 1;
-        }
-        Some((above + 1, of))
+        place_of(own_slot, || self.numbers(field, missing, now_ms))
     }
 
     fn numbers<'a>(
@@ -391,7 +371,7 @@ impl<V: Kept> State<V> {
                 Some(numbers) => numbers[slot as usize],
                 None => number_of(self.slots[slot as usize].as_ref()?, field),
             };
-            if number.is_nan() { missing.map(|value| (slot, value)) } else { Some((slot, number)) }
+            counted(number, missing).map(|number| (slot, number))
         })
     }
 }
@@ -425,6 +405,13 @@ impl State {
     }
 }
 
+/// A long list grows by a quarter, not to double its length.
+fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() && list.len() >= 1024 {
+        list.reserve_exact(list.len() / 4);
+    }
+}
+
 /// Bytes of it that are in memory.
 pub(super) fn held_bytes(member: &impl Kept) -> u64 {
     if member.held().is_some() { member.text_bytes() as u64 + 1 } else { 0 }
@@ -433,24 +420,6 @@ pub(super) fn held_bytes(member: &impl Kept) -> u64 {
 /// The number in a field; NaN where it has none, or its value is not in memory.
 fn number_of(member: &impl Kept, field: &str) -> f64 {
     member.held().and_then(|member| json::number_of_field(member.value(), field)).unwrap_or(f64::NAN)
-}
-
-/// A number that is never NaN, with its order.
-#[derive(Clone, Copy, PartialEq)]
-struct Number(f64);
-
-impl Eq for Number {}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Number {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal)
-    }
 }
 
 #[cfg(test)]

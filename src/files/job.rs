@@ -10,6 +10,7 @@ use crate::files::compact::job::{CompactDone, CompactJob};
 use crate::files::folder_copy::FolderCopy;
 use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::mirror::job::{MirrorDone, MirrorJob};
+use crate::files::numbers_read::ReadNumbers;
 use crate::files::past::compress::{CompressDone, CompressJob};
 use crate::files::read_job::{HeldMembers, ReadAgain, ReadDone, ReadJob};
 use crate::store::ticket::Ticket;
@@ -43,6 +44,8 @@ pub enum JobDone {
     Index(IndexDone),
     /// What was read may stay in memory.
     Held(HeldMembers),
+    /// The numbers of a field were read, and may be kept.
+    Numbers(ReadNumbers),
     /// A read has to be made anew.
     Read(ReadAgain, Ticket),
 }
@@ -57,6 +60,10 @@ impl Job {
                     ReadDone::Held(answer, held) => {
                         ticket.answer(answer).flush();
                         return Some(JobDone::Held(held));
+                    }
+                    ReadDone::Numbers(answer, numbers) => {
+                        ticket.answer(Ok(answer)).flush();
+                        return Some(JobDone::Numbers(numbers));
                     }
                     ReadDone::Moved(again) => return Some(JobDone::Read(again, ticket)),
                 }
@@ -119,7 +126,7 @@ impl JobDone {
     /// Whether it is of a read: for no file.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        matches!(self, Self::Read(..) | Self::Held(_))
+        matches!(self, Self::Read(..) | Self::Numbers(_) | Self::Held(_))
     }
 
     /// Whose job it was.
@@ -131,6 +138,7 @@ impl JobDone {
             Self::Compress(done) => &done.log,
             Self::Index(done) => &done.log,
             Self::Held(held) => &held.log,
+            Self::Numbers(numbers) => &numbers.log,
             Self::Read(again, _) => &again.log,
         }
     }

@@ -401,6 +401,11 @@ impl KeyedLog {
             self.writer.log().shelf().hold_members(held.members);
             return Vec::new();
         }
+        if let JobDone::Numbers(numbers) = done {
+            // Not being able to costs time: the next leaderboard reads them once more.
+            let _ = numbers.keep_with(self.writer.log().shelf());
+            return Vec::new();
+        }
         if let JobDone::Read(again, ticket) = done {
             // Who may not write reads without the lock.
             let begun = self
@@ -432,7 +437,7 @@ impl KeyedLog {
             }
             JobDone::Mirror(done) => self.writer.log_mut().mirror_done(context, done, ready),
             JobDone::Index(done) => self.writer.log_mut().index_done(context, done),
-            JobDone::Read(..) | JobDone::Held(_) => {}
+            JobDone::Read(..) | JobDone::Numbers(_) | JobDone::Held(_) => {}
             JobDone::Compact(done) => {
                 let StepOutcome { answered, job } =
                     self.compaction.step_done(context, &mut self.writer, done, ready);

@@ -22,6 +22,7 @@ pub(crate) mod logs;
 pub(crate) mod memory;
 pub(crate) mod metrics;
 pub(crate) mod mirror;
+pub(crate) mod numbers_read;
 pub(crate) mod open;
 pub mod options;
 pub(crate) mod past;

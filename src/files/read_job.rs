@@ -1,13 +1,13 @@
 //! A query of a whole log: answered from memory, or beside the writer where that takes long.
 
-use crate::data::json::number_of_field;
 use crate::data::name::LogName;
-use crate::data::state::{Member, State};
+use crate::data::state::Member;
 use crate::data::text::{TextBuilder, TextKind, object_of};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::log::read::{LogCursor, all_entries};
 use crate::files::log::replay::replay;
+use crate::files::numbers_read::{NumbersRead, ReadNumbers};
 use crate::files::open::open_log::OpenLog;
 use crate::files::past::history::Past;
 use crate::files::past::old_logs::old_logs;
@@ -23,6 +23,8 @@ use crate::vfs::{File, FileSystem};
 const FIELDS_MAX: usize = 32;
 /// Up to this size, reading a field of all values needs no kept numbers.
 const SMALL_STATE_BYTES: u64 = 256 << 10;
+/// Up to this size, the numbers of a field are read by the writer itself, where all values are in memory.
+const READ_AT_ONCE_BYTES: u64 = if cfg!(test) { 0 } else { 4 << 20 };
 
 /// What becomes of a query.
 pub enum Reading {
@@ -38,6 +40,8 @@ pub enum ReadJob {
     Cursor(Box<LogCursor>),
     /// An answer from a whole state.
     Whole(WholeRead),
+    /// A leaderboard for which all values have to be read.
+    Numbers(NumbersRead, ReadAgain),
     /// The object that the log up to this end comes to at this time.
     Rebuild(Option<Box<dyn File>>, u64, i64),
     /// The object that the log came to at this point in time.
@@ -68,6 +72,8 @@ pub enum ReadDone {
     Answered(Result<Answer>),
     /// The same; all members of the log were read for it, and may stay in memory.
     Held(Result<Answer>, HeldMembers),
+    /// With this answer; the numbers of a field were read for it, and may be kept.
+    Numbers(Answer, ReadNumbers),
     /// The log does not have a value where it should: it has to be read anew, and is asked again.
     Moved(ReadAgain),
 }
@@ -95,10 +101,13 @@ const TRIES_MAX: u32 = 5;
 
 /// Begins to answer a query, while nothing is staged.
 pub fn begin(context: &Context, log: &OpenLog, query: Query, tries: u32) -> Result<Reading> {
-    if let Some(field) = query.field() {
-        keep_field(log.shelf(), field)?;
-    }
     let now_ms = context.files.now_ms();
+    if let Some(field) = query.field()
+        && let Some(numbers) = keep_field(log.shelf(), field, now_ms)
+    {
+        let again = ReadAgain { log: log.paths().name.clone(), query, tries };
+        return Ok(Reading::Beside(ReadJob::Numbers(numbers, again)));
+    }
     let open = || open(context, log);
     let job = match query {
         Query::Rebuild => {
@@ -185,29 +194,24 @@ fn with_values(shelf: &Shelf, query: &Query, now_ms: i64) -> Result<Answer> {
     answer.ok_or_else(|| Error::internal("a query went the wrong way"))
 }
 
-/// Only the writer's thread changes the state, so the numbers that are read of it fit when they are kept.
-fn keep_field(shelf: &Shelf, field: &str) -> Result<()> {
-    let (is_to_keep, is_all_held) = shelf.with_state(|state| {
-        let is_small = state.live_bytes() <= SMALL_STATE_BYTES;
+/// Keeps the numbers of a field, if they are worth it; `Some` where they have to be read first. Only the writer's thread changes
+/// the state, so the numbers that are read of it fit when they are kept.
+fn keep_field(shelf: &Shelf, field: &str, now_ms: i64) -> Option<NumbersRead> {
+    let (is_to_keep, is_at_once) = shelf.with_state(|state| {
+        let live_bytes = state.live_bytes();
         let is_kept = state.has_field(field) || state.fields() >= FIELDS_MAX;
-        (!is_small && !is_kept, state.is_all_held())
+        let is_at_once = state.is_all_held() && live_bytes <= READ_AT_ONCE_BYTES;
+        (live_bytes > SMALL_STATE_BYTES && !is_kept, is_at_once)
     });
     if !is_to_keep {
-        return Ok(());
+        return None;
     }
-    if is_all_held {
-        let numbers = shelf.with_state(|state| state.read_field(field));
-        shelf.add_field(field, numbers);
-        return Ok(());
+    if !is_at_once {
+        return Some(NumbersRead::new(shelf, field, now_ms));
     }
-    let mut numbers = Vec::new();
-    for member in shelf.snapshot(State::all_places_as_set).members() {
-        let member = member?;
-        numbers.push(number_of_field(member.value(), field).unwrap_or(f64::NAN));
-    }
-    let numbers = shelf.with_state(|state| state.spread(numbers));
+    let numbers = shelf.with_state(|state| state.read_field(field));
     shelf.add_field(field, numbers);
-    Ok(())
+    None
 }
 
 impl WholeRead {
@@ -254,13 +258,20 @@ impl ReadJob {
     pub fn run(self, files: &dyn FileSystem) -> ReadDone {
         ReadDone::Answered(match self {
             Self::Whole(read) => return read.run(),
+            Self::Numbers(read, again) => match read.run(again.log.clone(), &again.query) {
+                Ok((answer, numbers)) => return ReadDone::Numbers(answer, numbers),
+                Err(_) if read.has_moved() && again.tries < TRIES_MAX => {
+                    return ReadDone::Moved(ReadAgain { tries: again.tries + 1, ..again });
+                }
+                Err(error) => Err(error),
+            },
             other => other.read(files),
         })
     }
 
     fn read(self, files: &dyn FileSystem) -> Result<Answer> {
         match self {
-            Self::Whole(read) => whole(&read.snapshot, &read.query),
+            Self::Whole(_) | Self::Numbers(..) => Err(Error::internal("a read went the wrong way")),
             Self::Cursor(cursor) => Ok(Answer::Cursor(cursor)),
             Self::Rebuild(None, ..) => Ok(Answer::Texts(object_of([].iter()))),
             Self::Rebuild(Some(mut log), end, now_ms) => {

@@ -191,12 +191,7 @@ impl Query {
                 let best: Option<Vec<&Member>> = best.into_iter().map(Kept::held).collect();
                 self.of_best(best?.into_iter())
             }
-            Self::Rank(Rank { key, field, absent }) => match state.rank(key, field, *absent, now_ms) {
-                Some((rank, of)) => {
-                    Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of")))
-                }
-                None => Answer::Null,
-            },
+            Self::Rank(Rank { key, field, absent }) => of_rank(state.rank(key, field, *absent, now_ms)),
             Self::Rebuild
             | Self::StateAt(_)
             | Self::History(_)
@@ -211,6 +206,13 @@ impl Query {
 
 fn is_lying<V: Kept>(state: &State<V>, key: &str) -> bool {
     state.get(key).is_some_and(|kept| kept.held().is_none())
+}
+
+/// The answer to a query of a rank.
+pub fn of_rank(place: Option<(usize, usize)>) -> Answer {
+    place.map_or(Answer::Null, |(rank, of)| {
+        Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of")))
+    })
 }
 
 /// Key literals as an array.

@@ -134,7 +134,7 @@ impl Compaction {
             snapshot_end: log.end(),
             snapshot_lines: log.file().lines(),
             checkpoint_lines: 0,
-            places: Vec::new(),
+            places: MovedPlaces::default(),
             mirror: None,
             started_us: context.files.monotonic_us(),
             kind,
@@ -229,7 +229,9 @@ impl Running {
     ) -> Result<Step> {
         let Compacted { copied_to, lines, places, file, .. } = compacted;
         self.checkpoint_lines += lines;
-        self.places.extend(places);
+        if let Some(places) = places {
+            self.places = places;
+        }
         if writer.log().unfinished().is_some() {
             // In the new log nobody would know any more that it lacks something.
             writer.log_pending_edit(context)?;
@@ -396,7 +398,7 @@ mod tests {
             snapshot_end,
             snapshot_lines: 1,
             checkpoint_lines: 1,
-            places: Vec::new(),
+            places: MovedPlaces::default(),
             mirror: None,
             started_us: 0,
             kind: OldLogKind::Backup,
@@ -422,7 +424,7 @@ mod tests {
         assert_eq!(complete(0, fresh()), Some(0));
         assert_eq!(complete(1, fresh()), None, "shorter than the snapshot");
 
-        let compacted = Compacted { copied_to: 1, mirror: None, lines: 1, places: Vec::new(), file: fresh() };
+        let compacted = Compacted { copied_to: 1, mirror: None, lines: 1, places: None, file: fresh() };
         let step = running(0).next(&context, &mut writer, &temporary, compacted);
         assert!(matches!(step, Ok(Step::Again)), "shorter than what was copied");
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::name::LogName;
 use crate::data::slots::MovedPlaces;
+use crate::data::state::Member;
 use crate::error::{Error, Result};
 use crate::files::log::bytes::copy_range;
 use crate::files::log::checkpoint::CHECKPOINT_LINE_BYTES;
@@ -80,8 +81,8 @@ pub struct Compacted {
     pub mirror: Option<FreshMirror>,
     /// Lines of checkpoint that were written.
     pub lines: u64,
-    /// Its members, each with the offsets of its value in the old log and in the new one.
-    pub places: MovedPlaces,
+    /// The members of the checkpoint, if that was written.
+    pub places: Option<MovedPlaces>,
     /// The file, open and locked.
     pub file: Box<dyn File>,
 }
@@ -101,15 +102,14 @@ impl CompactJob {
                                 files,
                                 path,
                                 &folders.mirror,
-                                &snapshot.live(files.now_ms()),
+                                &mut live(&snapshot, files.now_ms()),
                                 log_end,
                                 Pace::beside(syncing),
                             )
                         })
                         .transpose()?;
-                    let (places, _) = snapshot.into_parts();
-                    let moved = |((slot, before), after)| (slot, before, after);
-                    let places = places.into_iter().zip(offsets).map(moved).collect();
+                    let (before, _) = snapshot.into_parts();
+                    let places = Some(MovedPlaces { before, after: offsets });
                     Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
                 })
             }
@@ -118,7 +118,7 @@ impl CompactJob {
                     copied_to: end,
                     mirror: None,
                     lines: 0,
-                    places: Vec::new(),
+                    places: None,
                     file,
                 })
             }
@@ -129,6 +129,12 @@ impl CompactJob {
         }
         CompactDone { log, generation, temporary, result }
     }
+}
+
+/// The members that are not over.
+fn live(snapshot: &SlotSnapshot, now_ms: i64) -> impl Iterator<Item = Result<Member>> {
+    let is_over = move |member: &Result<Member>| member.as_ref().is_ok_and(|member| member.is_over(now_ms));
+    snapshot.members().filter(move |member| !is_over(member))
 }
 
 /// A checkpoint that was written.

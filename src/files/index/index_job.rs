@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::data::name::LogName;
 use crate::data::slots::Places;
 use crate::error::Result;
-use crate::files::index::index_file::{IndexedLog, encode};
+use crate::files::index::index_bytes::{IndexedLog, append_index};
 use crate::files::log::paths::LogPaths;
 use crate::files::temporary::create_held;
 use crate::vfs::{File, FileSystem};
@@ -45,10 +45,10 @@ impl IndexJob {
     pub fn run(self, files: &dyn FileSystem) -> IndexDone {
         let Self { paths, generation, temporary, log, places } = self;
         let written = || {
-            let bytes = encode(&log, places.len(), places.iter().map(|(member, offset)| (member, *offset)));
             let mut file = create_held(files, &temporary, &paths.log)?;
-            file.append(&bytes)?;
-            Ok((file, bytes.len() as u64))
+            let members = || places.iter().map(|(member, offset)| (member, *offset));
+            let size_bytes = append_index(&mut *file, &log, places.len(), members)?;
+            Ok((file, size_bytes))
         };
         let result = written();
         if result.is_err() {

@@ -20,7 +20,6 @@ use crate::files::log::bytes::{hash_of, read_all};
 use crate::files::log::paths::LogPaths;
 use crate::files::mirror::record::MirrorId;
 use crate::files::temporary::{Pace, create_held};
-use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::vfs::Syncing;
 use crate::vfs::{File, FileSystem, SyncBeside};
 
@@ -80,6 +79,11 @@ impl Durable {
     /// What is on disk of a mirror that was written at this pace, once its folder is synced.
     fn after(pace: Pace) -> Self {
         if pace == Pace::Unsynced { Self::Nothing } else { Self::Name }
+    }
+
+    /// Whether its content is.
+    pub fn has_content(self) -> bool {
+        self != Self::Nothing
     }
 }
 
@@ -178,16 +182,16 @@ pub fn push_member(text: &mut String, member: &Member, count: usize, size_bytes_
     json::push_pretty(text, member.value(), 1, size_bytes_max);
 }
 
-/// Writes a mirror beside its place from a snapshot, a piece at a time.
+/// Writes a mirror of these members beside its place, a piece at a time.
 pub fn write_large(
     files: &dyn FileSystem,
     temporary: PathBuf,
     mirror: &Path,
-    snapshot: &SlotSnapshot,
+    members: &mut dyn Iterator<Item = Result<Member>>,
     log_end: u64,
     pace: Pace,
 ) -> Result<FreshMirror> {
-    match write_text(files, &temporary, mirror, snapshot, pace) {
+    match write_text(files, &temporary, mirror, members, pace) {
         Ok((id, held)) => {
             Ok(FreshMirror { temporary, id, log_end, durable: Durable::after(pace), held: Some(held) })
         }
@@ -203,14 +207,16 @@ fn write_text(
     files: &dyn FileSystem,
     temporary: &Path,
     mirror: &Path,
-    snapshot: &SlotSnapshot,
+    members: &mut dyn Iterator<Item = Result<Member>>,
     pace: Pace,
 ) -> Result<(MirrorId, Box<dyn File>)> {
     let mut file = create_held(files, temporary, mirror)?;
     let mut hasher = Xxh3::new();
     let mut text = String::with_capacity(WRITE_BYTES + (WRITE_BYTES >> 2));
-    for (number, member) in snapshot.members().enumerate() {
-        push_member(&mut text, &member?, number, usize::MAX);
+    let mut count = 0;
+    for member in members {
+        push_member(&mut text, &member?, count, usize::MAX);
+        count += 1;
         if text.len() >= WRITE_BYTES {
             hasher.update(text.as_bytes());
             file.append(text.as_bytes())?;
@@ -218,7 +224,7 @@ fn write_text(
             pace.rest(files, &mut *file)?;
         }
     }
-    text.push_str(if snapshot.is_empty() { "{}" } else { "\n}" });
+    text.push_str(if count == 0 { "{}" } else { "\n}" });
     hasher.update(text.as_bytes());
     file.append(text.as_bytes())?;
     if pace != Pace::Unsynced {

@@ -54,7 +54,7 @@ impl MirrorJob {
             files,
             self.temporary,
             &self.mirror,
-            &self.snapshot,
+            &mut self.snapshot.members(),
             self.log_end,
             Pace::beside(self.syncing),
         );

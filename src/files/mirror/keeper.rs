@@ -271,7 +271,8 @@ impl MirrorKeeper {
             let snapshot = log.shelf.snapshot(|state| state.live_places(context.files.now_ms()));
             let pace = Pace::awaited(context.syncing());
             let files = &*context.files;
-            let fresh = write_large(files, temporary, &log.paths.mirror, &snapshot, log.end, pace)?;
+            let fresh =
+                write_large(files, temporary, &log.paths.mirror, &mut snapshot.members(), log.end, pace)?;
             self.publish(context, log, fresh, log.mark)?;
         }
         self.due_ms = None;
@@ -280,7 +281,8 @@ impl MirrorKeeper {
         {
             self.sync(context, log)?;
             let stage = RecordStage::Clean;
-            let record = MirrorRecord { log_end: log.end, log_mark: log.mark, mirror, stage };
+            let is_synced = self.tracker.is_synced();
+            let record = MirrorRecord { log_end: log.end, log_mark: log.mark, mirror, stage, is_synced };
             self.tracker.write_record(context, log, record)?;
         }
         self.note_age(context, log, 0);
@@ -325,11 +327,14 @@ impl MirrorKeeper {
             log_mark,
             mirror: fresh.id,
             stage: RecordStage::Announced,
+            is_synced: fresh.durable.has_content(),
         };
         let mut way = None;
         let published = self.announce_and_place(context, log, &mut fresh, announced, &mut way);
         if published == Ok(true) {
-            let record = MirrorRecord { mirror: fresh.id, stage: RecordStage::Placed, ..announced };
+            let is_synced = fresh.durable.has_content();
+            let stage = RecordStage::Placed;
+            let record = MirrorRecord { mirror: fresh.id, stage, is_synced, ..announced };
             // Should this fail, the record says less than it could, and that is all.
             let _ = self.tracker.write_record(context, log, record);
             self.tracker.was_placed(context, &fresh);

@@ -3,7 +3,7 @@
 //! ```text
 //! {"version":1,"log_end":1234,"log_mark":"89abcdef01234567",
 //!  "mirror":{"id":5,"size_bytes":99,"modified_ns":17…,"changed_ns":17…,"hash":"0123456789abcdef"},
-//!  "stage":"clean"}
+//!  "stage":"clean","is_synced":true}
 //! 89abcdef                                 CRC-32 of the first line
 //! ```
 //!
@@ -17,6 +17,9 @@
 //! read and not be written must not stay, since it would speak of an older mirror: it is made anew.
 //!
 //! The stage is `announced` before the rename, `placed` behind it, and `clean` at a clean end.
+//!
+//! `is_synced` says that all of the mirror's content was on disk before the record was written (a record of 0.1.0 does not
+//! say so). Then the very file needs not be read to know what it shows, not even after a power cut.
 //!
 //! Invariant: it is `clean` only if the mirror was synced before and the log ended at `log_end`.
 
@@ -55,6 +58,8 @@ pub struct MirrorRecord {
     pub mirror: MirrorId,
     /// How far the mirror was when the record was written.
     pub stage: RecordStage,
+    /// All of its content was on disk then.
+    pub is_synced: bool,
 }
 
 /// Tells a mirror that was placed from any other, also from one with the same content.
@@ -84,6 +89,8 @@ struct Written {
     log_mark: String,
     mirror: WrittenMirror,
     stage: RecordStage,
+    #[serde(default)]
+    is_synced: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +158,7 @@ impl MirrorRecord {
                 },
             },
             stage: written.stage,
+            is_synced: written.is_synced,
         })
     }
 
@@ -180,6 +188,7 @@ impl MirrorRecord {
                 hash: format!("{:016x}", self.mirror.hash),
             },
             stage: self.stage,
+            is_synced: self.is_synced,
         };
         let json = format!("{:<WRITTEN_BYTES$}", serde_json::to_string(&written).unwrap_or_default());
         let text = format!("{json}\n{}\n", checksum_of(&json));

@@ -320,10 +320,10 @@ impl MirrorTracker {
         file: &mut dyn File,
     ) -> Result<()> {
         self.offsets_moved(moved);
-        let known = self.known.as_ref().map(|known| (known.id, known.shows.clone()));
-        if let Some((id, Shows::LogUpTo(offset))) = known {
-            let log_mark = log_mark(file, offset)?;
-            let record = MirrorRecord { log_end: offset, log_mark, mirror: id, stage: RecordStage::Placed };
+        if let Some(KnownMirror { id: mirror, shows: Shows::LogUpTo(log_end), is_synced, .. }) = self.known {
+            let log_mark = log_mark(file, log_end)?;
+            let stage = RecordStage::Placed;
+            let record = MirrorRecord { log_end, log_mark, mirror, stage, is_synced };
             // Without the record, the log itself says what the mirror shows.
             let _ = self.write_record(context, log, record);
         }
@@ -373,7 +373,9 @@ impl MirrorTracker {
                 MirrorRecord::read(files, log.paths)?.is_none_or(|record| record.placed().is_none());
             if let Some(mut file) = files.open_read(&log.paths.log)?.filter(|_| is_announced) {
                 let log_mark = log_mark(&mut *file, log_end)?;
-                let record = MirrorRecord { log_end, log_mark, mirror: known.id, stage: RecordStage::Placed };
+                let KnownMirror { id: mirror, is_synced, .. } = *known;
+                let stage = RecordStage::Placed;
+                let record = MirrorRecord { log_end, log_mark, mirror, stage, is_synced };
                 record.write(files, log.paths, Syncing::Off)?;
                 self.record_seen = Some(record);
             }

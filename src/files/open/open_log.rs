@@ -27,8 +27,9 @@ use crate::data::state::{NOWHERE, Slot, State};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::event::{Event, describe_damage};
+use crate::files::index::index_bytes::IndexedLog;
 use crate::files::index::index_file::{
-    GROWN_BYTES_MIN, GROWN_TIMES, How, INDEXED_BYTES_MIN, IndexedLog, Trust, write_index,
+    GROWN_BYTES_MIN, GROWN_TIMES, How, INDEXED_BYTES_MIN, Trust, write_index,
 };
 use crate::files::index::index_job::{IndexDone, IndexJob};
 use crate::files::log::encoder::Lines;
@@ -628,13 +629,13 @@ impl OpenLog {
         self.indexed.end = 0;
         if context.options.cache_bytes.is_none() {
             // Few logs are ever mended: until the next compaction the index holds the values itself.
-            self.shelf.move_values(None, |state| state.move_all(|_| NOWHERE, [].into_iter()));
+            self.shelf.move_values(None, |state| state.move_all(|_| NOWHERE, &MovedPlaces::default()));
             return;
         }
         // Where the new file cannot be opened it is read anew. Until then the old one has the values.
         let is_known = self.log_values(context).is_some_and(|values| {
             let moved = |offset| before.moved(offset);
-            self.shelf.move_values(Some(values), |state| state.move_all(moved, [].into_iter()))
+            self.shelf.move_values(Some(values), |state| state.move_all(moved, &MovedPlaces::default()))
         });
         if !is_known {
             self.distrust();
@@ -882,8 +883,8 @@ impl OpenLog {
         let behind = |offset: u64| if offset < new.snapshot_end { NOWHERE } else { moved(offset) };
         let values = self.log_values(context);
         let is_reachable = values.is_some() || context.options.cache_bytes.is_none();
-        let is_known = is_reachable
-            && self.shelf.move_values(values, |state| state.move_all(behind, new.checkpoint.iter().cloned()));
+        let is_known =
+            is_reachable && self.shelf.move_values(values, |state| state.move_all(behind, &new.checkpoint));
         if !is_known {
             // The old file has them until the new one is read.
             self.distrust();

@@ -3,6 +3,7 @@
 //! | step read so far          | found                                        | plan                                    |
 //! |---------------------------|----------------------------------------------|-----------------------------------------|
 //! | stamp                     | a start, and the clean record's very file    | `Ours`, synced                          |
+//! | stamp                     | a start, and the very file of a record that says it was synced; large | `Ours`      |
 //! | stamp                     | no record of this log                        | `CompareWithState`                      |
 //! | stamp                     | any other                                    | `Read`                                  |
 //! | hash                      | the record's, no damage before its end       | `Ours`                                  |
@@ -20,10 +21,15 @@
 //! Nothing is read or written here.
 
 use crate::files::log::replay::LoggedEdit;
+use crate::files::mirror::content::SMALL_MIRROR_BYTES;
 use crate::files::mirror::known::is_logged;
 use crate::files::mirror::record::MirrorRecord;
 use crate::files::open::nearest::LastMirror;
 use crate::vfs::Stamp;
+
+/// Over this size a mirror is known by its file and a record that says it was synced. In simulations, in which no two changes
+/// have the same time, every mirror is.
+const READ_BYTES_MAX: u64 = if cfg!(feature = "simulation") { 0 } else { SMALL_MIRROR_BYTES as u64 };
 
 /// What is known before the mirror is read.
 #[derive(Clone, Copy, Debug)]
@@ -104,8 +110,8 @@ pub enum Base {
 pub fn plan(facts: &Facts, seen: Seen) -> MirrorPlan {
     match seen {
         Seen::Stamp => match facts.record {
-            Some(record) if is_as_clean_end_left_it(facts, &record) => {
-                MirrorPlan::Ours { log_end: record.log_end, is_synced: true }
+            Some(record) if is_known_by_its_file(facts, &record) => {
+                MirrorPlan::Ours { log_end: record.log_end, is_synced: record.is_clean() }
             }
             Some(_) => MirrorPlan::Read,
             None => MirrorPlan::CompareWithState,
@@ -122,8 +128,11 @@ pub fn plan(facts: &Facts, seen: Seen) -> MirrorPlan {
     }
 }
 
-fn is_as_clean_end_left_it(facts: &Facts, record: &MirrorRecord) -> bool {
-    record.is_clean()
+/// A content that was not on disk could have been lost since; a change in the same instant shows only in the bytes of a
+/// small one (see `is_settled`).
+fn is_known_by_its_file(facts: &Facts, record: &MirrorRecord) -> bool {
+    let is_large = facts.stamp.size_bytes > READ_BYTES_MAX;
+    (record.is_clean() || (record.placed().is_some() && record.is_synced && is_large))
         && record.mirror.stamp == facts.stamp
         && facts.knowledge == Knowledge::Starts
         && !facts.is_damaged_before_record
@@ -180,7 +189,8 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "most facts have a record, some have none")]
     fn record(stage: RecordStage, log_end: u64, hash: u64) -> Option<MirrorRecord> {
-        Some(MirrorRecord { log_end, log_mark: 0, mirror: MirrorId { hash, stamp: STAMP }, stage })
+        let mirror = MirrorId { hash, stamp: STAMP };
+        Some(MirrorRecord { log_end, log_mark: 0, mirror, stage, is_synced: true })
     }
 
     fn facts(knowledge: Knowledge, record: Option<MirrorRecord>) -> Facts {
@@ -196,18 +206,34 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_that_was_not_read_is_ours_only_after_a_clean_end() {
+    fn a_mirror_that_was_not_read_is_ours_where_its_record_proves_its_content() {
         use Knowledge::{KnewLog, Starts};
         use RecordStage::{Announced, Clean, Placed};
         let clean = facts(Starts, record(Clean, END, HASH));
         let ours = MirrorPlan::Ours { log_end: END, is_synced: true };
+        let of_size = |size_bytes, stage, is_synced| {
+            let stamp = Stamp { size_bytes, ..STAMP };
+            let mirror = MirrorId { hash: HASH, stamp };
+            let record = record(stage, 60, HASH).map(|record| MirrorRecord { mirror, is_synced, ..record });
+            Facts { stamp, ..facts(Starts, record) }
+        };
+        let of_large = |stage, is_synced| of_size(READ_BYTES_MAX + 1, stage, is_synced);
+        let (killed, small) = (of_large(Placed, true), of_size(READ_BYTES_MAX, Placed, true));
+        let changed = Facts { stamp: Stamp { changed_ns: 6, ..killed.stamp }, ..killed };
+        let ours_since = MirrorPlan::Ours { log_end: 60, is_synced: false };
         for (name, facts, expected) in [
             ("the clean record's file", clean, ours),
             ("a running process", Facts { knowledge: KnewLog, ..clean }, MirrorPlan::Read),
             ("damage before it", Facts { is_damaged_before_record: true, ..clean }, MirrorPlan::Read),
             ("another file", Facts { stamp: Stamp { id: 2, ..STAMP }, ..clean }, MirrorPlan::Read),
-            ("no clean end", facts(Starts, record(Placed, END, HASH)), MirrorPlan::Read),
+            ("no clean end, small", small, MirrorPlan::Read),
             ("an announced one", facts(Starts, record(Announced, END, HASH)), MirrorPlan::Read),
+            ("no clean end, large", killed, ours_since),
+            ("and not synced", of_large(Placed, false), MirrorPlan::Read),
+            ("and only announced", of_large(Announced, true), MirrorPlan::Read),
+            ("and a running process", Facts { knowledge: KnewLog, ..killed }, MirrorPlan::Read),
+            ("and damage before it", Facts { is_damaged_before_record: true, ..killed }, MirrorPlan::Read),
+            ("and changed since", changed, MirrorPlan::Read),
             ("no record", facts(Starts, None), MirrorPlan::CompareWithState),
         ] {
             assert_eq!(plan(&facts, Seen::Stamp), expected, "{name}");

@@ -37,11 +37,6 @@ impl SlotSnapshot {
         (self.places, self.values)
     }
 
-    /// True without keys.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     /// The members of some of its slots.
     pub fn read(&self, places: &[(Slot, u64)]) -> Result<Vec<Member>> {
         read_with(self.values.as_deref(), places)
@@ -55,12 +50,6 @@ impl SlotSnapshot {
     /// All members, where all are in memory.
     pub fn held(&self) -> Option<Vec<Member>> {
         self.places.iter().map(|(slot, _)| slot.held().cloned()).collect()
-    }
-
-    /// Without what is over.
-    pub fn live(&self, now_ms: i64) -> Self {
-        let live = self.places.iter().filter(|(slot, _)| !slot.is_over(now_ms)).cloned().collect();
-        Self { places: live, values: self.values.clone() }
     }
 
     /// All members in their order.
