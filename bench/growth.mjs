@@ -34,9 +34,9 @@ for (const [kind, runs] of Object.entries(KINDS)) {
   for (const [scenario, options] of runs) {
     const folder = fs.mkdtempSync(path.join(root, 'growth-'));
     try {
-      for (const more of scenario === 'growth-values' ? [{}, { isSecond: true }] : [{}]) {
-        const result = await inChild(scenario, { folder, ...options, ...more }, { secondsMax: 1800 });
-        process.stdout.write(`${JSON.stringify({ scenario, ...options, ...more, ...result })}\n`);
+      for (const step of scenario === 'growth-values' ? ['fill', 'first', 'second'] : [undefined]) {
+        const result = await inChild(scenario, { folder, step, ...options }, { secondsMax: 1800 });
+        process.stdout.write(`${JSON.stringify({ scenario, step, ...options, ...result })}\n`);
       }
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });

@@ -151,6 +151,69 @@ test('one process compacts while another one reads by position', { skip: onWindo
   );
 });
 
+/** Players and guilds that come to several pieces, with keys that an object has in another order or treats in another way. */
+async function inPieces(t, repeats = 10_000) {
+  const dataDir = await temporaryFolder(t);
+  const storage = opened(t, dataDir, { cacheBytes: 0, logger: null, mirror: 'close' });
+  const keys = ['__proto__', '7', 'zebra', ...Array.from({ length: 60 }, (_, n) => `p${n}`), '3'];
+  const entries = keys.map((key, n) => [key, { n, text: `${key}é`.repeat(repeats) }]);
+  await storage.collection('guilds').setMany(entries);
+  await storage.collection('players').setMany(entries);
+  const ordered = [
+    ...entries.filter(([key]) => /^\d/.test(key)).reverse(),
+    ...entries.filter(([key]) => !/^\d/.test(key)),
+  ];
+  return { dataDir, storage, expected: ordered };
+}
+
+test('a state that is larger than a piece is answered whole, as it was when it was asked for', async (t) => {
+  const { storage, expected } = await inPieces(t);
+  const guilds = storage.collection('guilds');
+  const asked = [guilds.entries(), guilds.values(), storage.loadPlayers()];
+  const after = [guilds.set('p0', 1), guilds.delete('p1'), storage.collection('players').clear()];
+  const again = guilds.entries();
+  const [entries, values, players] = await Promise.all(asked);
+  await Promise.all(after);
+  assert.deepEqual(entries, expected);
+  assert.deepEqual(
+    values,
+    expected.map(([, value]) => value),
+  );
+  assert.deepEqual(Object.getPrototypeOf(players), Object.prototype);
+  assert.deepEqual(Object.keys(players), Object.keys(Object.fromEntries(expected)));
+  assert.deepEqual(Object.entries(players), expected);
+  const changed = expected
+    .filter(([key]) => key !== 'p1')
+    .map(([key, value]) => [key, key === 'p0' ? 1 : value]);
+  assert.deepEqual(await again, changed);
+});
+
+test('what was asked for before the end is answered whole', async (t) => {
+  const { storage, expected } = await inPieces(t);
+  const asked = [storage.loadPlayers(), storage.collection('guilds').entries()];
+  await storage.close();
+  const [players, entries] = await Promise.all(asked);
+  assert.deepEqual(Object.entries(players), expected);
+  assert.deepEqual(entries, expected);
+});
+
+test('a state that another program changes while it is read is read anew', { skip: onWindows }, async (t) => {
+  // So large that most of it is still to be read when the log is changed.
+  const { dataDir, storage, expected } = await inPieces(t, 100_000);
+  await storage.flush();
+  const log = logPath(dataDir, 'guilds');
+  const text = await readFile(log);
+  const at = text.indexOf('"n":', text.indexOf('"p59"')) + '"n":'.length;
+  const asked = storage.collection('guilds').entries();
+  const file = await open(log, 'r+');
+  await file.write(Buffer.from('9'), 0, 1, at);
+  await file.close();
+  const entries = await asked;
+  // The JSON file still has the value that the log lost, whether it was read before or after that.
+  assert.deepEqual(entries, expected);
+  assert.deepEqual(await storage.collection('guilds').entries(), expected);
+});
+
 /** A storage with nothing in memory, whose JSON file shows all, and what it notifies of. */
 async function onDisk(t) {
   const dataDir = await temporaryFolder(t);

@@ -32,7 +32,7 @@ export async function open(folder, { name = 'players' } = {}) {
   const storage = new Storage({ dataDir: folder });
   const data = storage.collection(name);
   return {
-    all: () => (name === 'players' ? storage.loadPlayers() : storage.rebuildStateFromLog(name)),
+    all: async () => (name === 'players' ? storage.loadPlayers() : Object.fromEntries(await data.entries())),
     one: (id) => data.get(id),
     top: (count) => storage.getLeaderboard('totalScore', count),
     rank: async (id) => (await storage.getPlayerRank(id)).rank,

@@ -1,7 +1,8 @@
 /**
  * What values cost that do not fit into memory: `keys` values of `valueBytes` each, in a log that has no index yet. One
- * process opens it, updates, compacts, streams all of it and ends; with `isSecond`, another one opens what that left by its
- * index. For each phase: how long it took, and the most memory that the process had in it beyond Node.js (Linux; elsewhere
+ * process (`step: 'first'`) opens it, updates, compacts, streams all of it and ends; another one (`'second'`) opens what
+ * that left by its index. The log is written by a process of its own (`'fill'`), whose memory is in none of the figures.
+ * For each phase: how long it took, and the most memory that the process had in it beyond Node.js (Linux; elsewhere
  * `null`).
  */
 
@@ -14,8 +15,8 @@ import { randomFrom, summary } from '../support/stats.mjs';
 const LINE_BYTES = 1 << 20;
 const NAME = 'values';
 
-export async function run({ folder, keys, valueBytes, cacheBytes, samples, isSecond = false }) {
-  const logBytes = isSecond ? 0 : writeLog(folder, keys, valueBytes);
+export async function run({ step, folder, keys, valueBytes, cacheBytes, samples }) {
+  if (step === 'fill') return { logBytes: writeLog(folder, keys, valueBytes) };
   const { Storage } = loadPackage();
   const phases = new Phases();
   const storage = new Storage({ dataDir: folder, mirror: 'close', cacheBytes });
@@ -24,10 +25,10 @@ export async function run({ folder, keys, valueBytes, cacheBytes, samples, isSec
   const anyKey = () => keyOf(Math.floor(random() * keys));
 
   await phases.run('firstAnswer', () => data.get(keyOf(0)));
-  if (!isSecond) {
+  if (step === 'first') {
     const found = await data.size();
     if (found !== keys) throw new Error(`${found} keys were found, ${keys} were written`);
-    await phases.run('firstUpdate', () => data.set(keyOf(0), valueOf(0, valueBytes)));
+    await phases.run('firstUpdate', () => data.set(keyOf(0), textOf(0, valueBytes)));
     await phases.run('updates', async () => {
       const times = [];
       for (let count = 0; count < samples; count++) {
@@ -63,14 +64,14 @@ export async function run({ folder, keys, valueBytes, cacheBytes, samples, isSec
     if (streamed !== keys) throw new Error(`${streamed} of ${keys} keys were streamed`);
   });
   await phases.run('close', () => storage.close());
-  return { logBytes, ...phases.results };
+  return phases.results;
 }
 
 function keyOf(number) {
   return `user-${String(number).padStart(13, '0')}`;
 }
 
-function valueOf(number, valueBytes) {
+function textOf(number, valueBytes) {
   return { score: number, text: 'x'.repeat(Math.max(0, valueBytes - 40)) };
 }
 
@@ -89,7 +90,7 @@ function writeLog(folder, keys, valueBytes) {
     held = 0;
   };
   for (let number = 0; number < keys; number++) {
-    const member = `"${keyOf(number)}":${JSON.stringify(valueOf(number, valueBytes))}`;
+    const member = `"${keyOf(number)}":${JSON.stringify(textOf(number, valueBytes))}`;
     members.push(member);
     held += member.length + 1;
     if (held >= LINE_BYTES) write();

@@ -19,12 +19,13 @@ use super::arguments::{
 use super::environment::{Environment, Then};
 use super::handle::Handle;
 use super::hub::Hub;
-use super::js::{Fallible, Js, Value};
+use super::js::{Deferred, Fallible, Js, Value};
 use super::rotation::{Rotating, Rotation};
 use super::store::Store;
 use super::stream::Pieces;
 use super::update::{Asked, update};
 use super::updater::Updater;
+use super::whole::Whole;
 use crate::data::name::LogName;
 use crate::data::state::Member;
 use crate::error::Error;
@@ -122,16 +123,26 @@ impl<'scope> Calls<'scope> {
         let (deferred, promise) = self.js.promise()?;
         // A read must not overtake an earlier call of this thread.
         let is_first = self.store.pending.get() == 0;
-        match is_first.then(|| self.store.backend.answer_now(log, &query)).flatten() {
-            Some(answer) => self.environment.answer(self.js, deferred, Ok(map(answer))),
-            None => self.request(
-                log,
-                Usage::Collection,
-                Work::Read(query),
-                Then::SettleAs(deferred, Box::new(map)),
-            ),
+        if let Some(answer) = is_first.then(|| self.store.backend.answer_now(log, &query)).flatten() {
+            self.environment.answer(self.js, deferred, Ok(map(answer)));
+        } else {
+            let then = if query.is_of_all() {
+                self.then_all(deferred, map)
+            } else {
+                Then::SettleAs(deferred, Box::new(map))
+            };
+            self.request(log, Usage::Collection, Work::Read(query), then);
         }
         Ok(promise)
+    }
+
+    /// The answer to a query of all members may come in pieces.
+    fn then_all(&self, deferred: Deferred, map: impl FnOnce(Answer) -> Answer + 'static) -> Then {
+        let store = Rc::clone(&self.store);
+        Then::Do(Box::new(move |environment, js, answer| match answer.map(map) {
+            Ok(Answer::Whole(cursor)) => Whole::read(js, environment, store, deferred, cursor),
+            answer => environment.settle(js, &store, deferred, answer),
+        }))
     }
 
     /// Answers a query about the log itself.

@@ -371,24 +371,31 @@ impl Environment {
             Then::SettleAs(deferred, map) => (Then::Settle(deferred), answer.map(map)),
             then => (then, answer),
         };
-        js.scoped(|js| match (then, answer) {
-            (Then::Settle(deferred), Ok(Answer::Texts(texts))) if texts.pieces.len() > 1 => {
-                self.begin_assembly(js, store, deferred, texts);
-            }
-            (then, answer) => {
-                self.no_longer_waiting(js, &store);
-                match then {
-                    Then::Settle(deferred) | Then::SettleAs(deferred, _) => {
-                        let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
-                        js.settle(deferred, value);
-                    }
-                    Then::SettleUndefined(deferred) => {
-                        js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
-                    }
-                    Then::Do(go_on) => go_on(self, js, answer),
+        js.scoped(|js| {
+            self.no_longer_waiting(js, &store);
+            match then {
+                Then::Settle(deferred) | Then::SettleAs(deferred, _) => {
+                    self.settle(js, &store, deferred, answer);
                 }
+                Then::SettleUndefined(deferred) => {
+                    js.settle(deferred, answer.map_err(Into::into).and_then(|_| js.undefined()));
+                }
+                Then::Do(go_on) => go_on(self, js, answer),
             }
         });
+    }
+
+    /// Settles a promise with an answer of this store, or begins to put a large one together.
+    pub fn settle(&self, js: Js<'_>, store: &Rc<Store>, deferred: Deferred, answer: Result<Answer>) {
+        match answer {
+            Ok(Answer::Texts(texts)) if texts.pieces.len() > 1 => {
+                self.begin_assembly(js, Rc::clone(store), deferred, texts);
+            }
+            answer => {
+                let value = answer.map_err(Into::into).and_then(|answer| self.value_of(js, answer));
+                js.settle(deferred, value);
+            }
+        }
     }
 
     fn no_longer_waiting(&self, js: Js<'_>, store: &Store) {
@@ -401,13 +408,12 @@ impl Environment {
         let first = pieces.next().unwrap_or_else(|| Piece::Text(String::new()));
         match self.json.parse(js, &first.text()).and_then(|whole| js.keep(whole)) {
             Ok(whole) => {
+                store.pending.set(store.pending.get() + 1);
+                self.one_more_waits(js);
                 let assembly = Assembly { store, deferred, kind: texts.kind, pieces, whole };
                 self.assemblies.borrow_mut().push_back(assembly);
             }
-            Err(refusal) => {
-                self.no_longer_waiting(js, &store);
-                js.settle(deferred, Err(refusal));
-            }
+            Err(refusal) => js.settle(deferred, Err(refusal)),
         }
     }
 
@@ -443,6 +449,7 @@ impl Environment {
             Answer::Undefined
             | Answer::Written(_)
             | Answer::Cursor(_)
+            | Answer::Whole(_)
             | Answer::Piece(_)
             | Answer::Conflict(_) => js.undefined(),
         }

@@ -37,3 +37,4 @@ mod turns;
 mod update;
 mod updater;
 mod watch;
+mod whole;

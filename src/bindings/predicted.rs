@@ -13,10 +13,13 @@ use crate::data::name::LogName;
 /// A value; `None`: there is no such key.
 type Believed = Option<String>;
 
+/// The values of a log's keys, each with the number of its prediction.
+type OfLog = HashMap<Rc<str>, (u64, Believed)>;
+
 /// What keys will have once the calls that are under way are done.
 #[derive(Default)]
 pub struct Predicted {
-    values: RefCell<HashMap<LogName, HashMap<Rc<str>, (u64, Believed)>>>,
+    values: RefCell<HashMap<LogName, OfLog>>,
     /// Those of the call that is being made.
     new: RefCell<Predictions>,
     last_number: Cell<u64>,

@@ -15,6 +15,15 @@ use crate::data::state::{Kept, Member, NOWHERE, Slot, State, held_bytes};
 /// Members, each with the offset of its value in a log.
 pub type Places = Vec<(Slot, u64)>;
 
+/// Some slots of a state.
+#[derive(Default)]
+pub struct ChangedSlots {
+    /// Their numbers.
+    pub at: Vec<usize>,
+    /// Their members, each with the offset of its value.
+    pub places: Places,
+}
+
 /// Members with the offsets of their values in one log and in the next.
 #[derive(Default)]
 pub struct MovedPlaces {
@@ -23,6 +32,9 @@ pub struct MovedPlaces {
     /// Where they are in the next, in the same order.
     pub after: Vec<u64>,
 }
+
+/// So many keys that were set or removed may stand between two that follow each other.
+const LOOK_AHEAD: usize = 8;
 
 impl State<Slot> {
     /// An empty state that keeps at most so many bytes of texts in memory, if it can. `None`: all of them.
@@ -48,11 +60,8 @@ impl State<Slot> {
         self.held_bytes
     }
 
-    /// Numbers that were read of members, as `add_field` takes them, and the places at which another value stands by now.
-    pub fn numbers_of<'s>(
-        &self,
-        read: impl Iterator<Item = (&'s Slot, f64)>,
-    ) -> (Vec<f64>, Vec<(usize, (Slot, u64))>) {
+    /// Numbers that were read of members, as `add_field` takes them, and the members that have another value by now.
+    pub fn numbers_of<'s>(&self, read: impl Iterator<Item = (&'s Slot, f64)>) -> (Vec<f64>, ChangedSlots) {
         let mut numbers = vec![None; self.slots.len()];
         for (slot, number) in read {
             if let Some(at) = self.slot_of(slot.key()).map(|at| at as usize)
@@ -61,11 +70,13 @@ impl State<Slot> {
                 numbers[at] = Some(number);
             }
         }
-        let members = self.slots.iter().zip(&self.offsets).enumerate();
-        let changed = members
-            .filter(|(at, _)| numbers[*at].is_none())
-            .filter_map(|(at, (slot, offset))| Some((at, (slot.clone()?, *offset))))
-            .collect();
+        let mut changed = ChangedSlots::default();
+        for (at, (slot, offset)) in self.slots.iter().zip(&self.offsets).enumerate() {
+            if let Some(slot) = slot.as_ref().filter(|_| numbers[at].is_none()) {
+                changed.at.push(at);
+                changed.places.push((slot.clone(), *offset));
+            }
+        }
         (numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect(), changed)
     }
 
@@ -129,9 +140,16 @@ impl State<Slot> {
             .iter()
             .map(|offset| if *offset == NOWHERE { NOWHERE } else { moved(*offset) })
             .collect();
+        // Most members still are in the order in which they were: the next one is found without its hash.
+        let mut in_order = self.ordered_slots();
         for ((member, before), after) in members.before.iter().zip(&members.after) {
             let (before, after) = (*before, *after);
-            let Some(slot) = self.slot_of(member.key()) else { continue };
+            let is_next = |slot: u32| self.slots[slot as usize].as_ref().is_some_and(|it| it.is_same(member));
+            let next = in_order.clone().next().filter(|slot| is_next(*slot));
+            let Some(slot) = next.or_else(|| self.slot_of(member.key())) else { continue };
+            if let Some(passed) = in_order.clone().take(LOOK_AHEAD).position(|ahead| ahead == slot) {
+                in_order.nth(passed);
+            }
             let at = slot as usize;
             // One that was set since is not meant.
             let is_meant = if before == NOWHERE {
@@ -143,6 +161,7 @@ impl State<Slot> {
                 offsets[at] = after;
             }
         }
+        drop(in_order);
         self.offsets = offsets;
         let known = self.slots.iter().zip(&self.offsets).zip(0_u32..);
         if let Some(cache) = &mut self.cache {
@@ -229,6 +248,33 @@ mod tests {
         let offsets: Vec<u64> = state.all_places().into_iter().map(|(_, offset)| offset).collect();
         assert_eq!(offsets, [15, 2, 5]);
         assert!(!state.move_all(|_| NOWHERE, &MovedPlaces::default()), "they are not in memory");
+    }
+
+    #[test]
+    fn values_are_found_whatever_was_set_and_removed_meanwhile() {
+        let mut state = State::with_cache(Some(0));
+        let name = |n: u64| if n.is_multiple_of(3) { n.to_string() } else { format!("k{n}") };
+        for n in 1..=200 {
+            state.set_at(member(&name(n), "1"), n);
+        }
+        let before = state.all_places();
+        let after = before.iter().map(|(_, offset)| offset + 1000).collect();
+        let checkpoint = MovedPlaces { before, after };
+        for n in (1..200).step_by(7) {
+            state.remove(&crate::data::json::quote(&name(n)));
+        }
+        for n in (1..300).step_by(13) {
+            state.set_at(member(&name(n), "2"), 5000 + n);
+        }
+        let expected: Vec<(String, u64)> = state
+            .all_places()
+            .into_iter()
+            .map(|(slot, offset)| (slot.key().to_owned(), if offset > 200 { offset } else { offset + 1000 }))
+            .collect();
+        let moved = |offset| if offset > 200 { offset } else { NOWHERE };
+        assert!(state.move_all(moved, &checkpoint));
+        let found = state.all_places().into_iter();
+        assert_eq!(found.map(|(slot, at)| (slot.key().to_owned(), at)).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl<V: Kept> State<V> {
         self.ordered_slots().filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
-    pub(super) fn ordered_slots(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn ordered_slots(&self) -> impl Iterator<Item = u32> + Clone + '_ {
         let no_integers = self.integers.is_empty();
         let others = (0_u32..).zip(&self.slots).filter_map(move |(slot, member)| {
             let member = member.as_ref()?;

@@ -11,9 +11,9 @@ use std::borrow::Cow;
 use crate::data::state::Member;
 
 /// V8 parses this much in about 2 ms. A larger member or element is a piece of its own.
-const PIECE_BYTES_MAX: usize = 512 << 10;
+pub const PIECE_BYTES_MAX: usize = 512 << 10;
 /// Small members cost more to merge than to parse.
-const PIECE_LENGTH_MAX: usize = 4096;
+pub const PIECE_LENGTH_MAX: usize = 4096;
 
 /// The kind of the pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,12 +88,11 @@ impl ReadNumbers {
     pub fn keep_with(self, shelf: &Shelf) -> Result<()> {
         let read = self.slots.iter().zip(self.numbers);
         let (mut numbers, changed) = shelf.with_state(|state| state.numbers_of(read));
-        if changed.len() > CHANGED_MAX {
+        if changed.at.len() > CHANGED_MAX {
             return Ok(());
         }
-        let places: Places = changed.iter().map(|(_, place)| place.clone()).collect();
-        for ((at, _), member) in changed.iter().zip(shelf.read_values(&places)?) {
-            numbers[*at] = number_in(&member, &self.field);
+        for (at, member) in changed.at.into_iter().zip(shelf.read_values(&changed.places)?) {
+            numbers[at] = number_in(&member, &self.field);
         }
         shelf.add_field(&self.field, numbers);
         Ok(())

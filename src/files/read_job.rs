@@ -2,7 +2,7 @@
 
 use crate::data::name::LogName;
 use crate::data::state::Member;
-use crate::data::text::{TextBuilder, TextKind, object_of};
+use crate::data::text::{TextKind, object_of};
 use crate::error::{Error, Result};
 use crate::files::context::Context;
 use crate::files::log::read::{LogCursor, all_entries};
@@ -16,6 +16,7 @@ use crate::files::transaction::followed_log::FollowedLog;
 use crate::files::values::slot_cursor::SlotCursor;
 use crate::files::values::slot_snapshot::SlotSnapshot;
 use crate::store::answer::Answer;
+use crate::store::cursor::WholeCursor;
 use crate::store::query::{Query, Top, keys_of};
 use crate::vfs::{File, FileSystem};
 
@@ -24,7 +25,7 @@ const FIELDS_MAX: usize = 32;
 /// Up to this size, reading a field of all values needs no kept numbers.
 const SMALL_STATE_BYTES: u64 = 256 << 10;
 /// Up to this size, the numbers of a field are read by the writer itself, where all values are in memory.
-const READ_AT_ONCE_BYTES: u64 = if cfg!(test) { 0 } else { 4 << 20 };
+const READ_AT_ONCE_BYTES: u64 = if cfg!(test) { 1 } else { 4 << 20 };
 
 /// What becomes of a query.
 pub enum Reading {
@@ -137,9 +138,18 @@ pub fn begin(context: &Context, log: &OpenLog, query: Query, tries: u32) -> Resu
         }
         Query::LogSize => return size(context, log).map(Reading::Answered),
         query if query.is_of_all() => {
+            let name = log.paths().name.clone();
             let snapshot = log.shelf().snapshot(|state| state.live_places(now_ms));
-            let is_to_hold = log.shelf().with_state(|state| !state.is_all_held() && state.fits_cache());
-            ReadJob::Whole(WholeRead { log: log.paths().name.clone(), snapshot, query, tries, is_to_hold })
+            let (is_lying, is_to_hold) = log.shelf().with_state(|state| {
+                let is_lying = query != Query::Keys && !state.is_all_held();
+                (is_lying, is_lying && state.fits_cache())
+            });
+            if is_lying && !is_to_hold && !snapshot.places().is_empty() {
+                let kind = if query == Query::Entries { TextKind::Array } else { TextKind::Object };
+                let cursor = Box::new(SlotCursor::of_all(snapshot, kind));
+                return Ok(Reading::Answered(Answer::Whole(WholeCursor { log: name, kind, cursor })));
+            }
+            ReadJob::Whole(WholeRead { log: name, snapshot, query, tries, is_to_hold })
         }
         query => {
             let answer = log.shelf().with_state(|state| query.of_state(state, now_ms));
@@ -217,7 +227,6 @@ fn keep_field(shelf: &Shelf, field: &str, now_ms: i64) -> Option<NumbersRead> {
 impl WholeRead {
     fn run(self) -> ReadDone {
         let Self { log, snapshot, query, tries, is_to_hold } = self;
-        let is_to_hold = is_to_hold && query != Query::Keys;
         let (answer, members) = if is_to_hold {
             match snapshot.members().collect::<Result<Vec<Member>>>() {
                 Ok(members) => (Ok(query.of_snapshot(members.clone())), members),
@@ -237,20 +246,13 @@ impl WholeRead {
     }
 }
 
-/// The answer to a query of all members. Where all are in memory their texts are joined later, when each is asked for.
+/// The answer to a query of all members, which are in memory. Their texts are joined later, when each is asked for.
 fn whole(snapshot: &SlotSnapshot, query: &Query) -> Result<Answer> {
     if *query == Query::Keys {
         return Ok(Answer::Texts(keys_of(snapshot.places().iter().map(|(slot, _)| slot))));
     }
-    if let Some(members) = snapshot.held() {
-        return Ok(query.of_snapshot(members));
-    }
-    let kind = if *query == Query::Entries { TextKind::Array } else { TextKind::Object };
-    let mut text = TextBuilder::new(kind);
-    for member in snapshot.members() {
-        text.push_member(&member?);
-    }
-    Ok(Answer::Texts(text.finish()))
+    let members = snapshot.held().ok_or_else(|| Error::internal("a state went the wrong way"))?;
+    Ok(query.of_snapshot(members))
 }
 
 impl ReadJob {

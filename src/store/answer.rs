@@ -3,7 +3,7 @@
 //! Invariant: an answer holds no handle of a place except a cursor, which reads by itself.
 
 use crate::data::text::{Piece, Texts};
-use crate::store::cursor::{Cursor, EntryPiece};
+use crate::store::cursor::{Cursor, EntryPiece, WholeCursor};
 
 /// A value for the caller.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Answer {
     Texts(Texts),
     /// A place to read entries from.
     Cursor(Box<dyn Cursor>),
+    /// All members, to be read a piece at a time.
+    Whole(WholeCursor),
     /// Entries and the place behind them.
     Piece(EntryPiece),
     /// A value was not the expected one. They are these now (`None`: no such key).
@@ -45,7 +47,8 @@ impl Answer {
             | Self::Null
             | Self::Bool(_)
             | Self::Number(_)
-            | Self::Cursor(_) => 0,
+            | Self::Cursor(_)
+            | Self::Whole(_) => 0,
         }
     }
 }

@@ -209,6 +209,7 @@ fn is_lying<V: Kept>(state: &State<V>, key: &str) -> bool {
 }
 
 /// The answer to a query of a rank.
+#[must_use]
 pub fn of_rank(place: Option<(usize, usize)>) -> Answer {
     place.map_or(Answer::Null, |(rank, of)| {
         Answer::Json(format!("{{{}:{rank},{}:{of}}}", quote("rank"), quote("of")))

@@ -20,7 +20,8 @@ use crate::vfs::{File, Stamp};
 const MAGIC: &[u8; 8] = b"PSINDEX1";
 const NO_EXPIRY: u64 = u64::MAX;
 /// The magic number and the hash.
-const HASHED_FROM: u64 = 16;
+const START_BYTES: usize = 16;
+const HASHED_FROM: u64 = START_BYTES as u64;
 /// Its numbers.
 const SLOT_BYTES_MIN: u64 = 5 * 8;
 const PIECE_BYTES: usize = 1 << 20;
@@ -124,7 +125,7 @@ impl<'f> IndexBytes<'f> {
     /// # Errors
     /// The system's.
     pub fn open(file: &'f mut dyn File) -> Result<Option<Self>> {
-        let mut start = [0; HASHED_FROM as usize];
+        let mut start = [0; START_BYTES];
         if read_full(file, &mut start, 0)? < start.len() || start[..8] != *MAGIC {
             return Ok(None);
         }

@@ -43,6 +43,8 @@ pub struct PendingEdit {
     pub tag: EditTag,
     /// All that the mirror holds.
     pub shown: State,
+    /// It is known what the mirror was made from; else it removes nothing but what such an edit before it held.
+    pub is_placed: bool,
     /// It is in the log, whose name may not be durable: so it is when that was mended.
     pub is_in_log: bool,
     /// It is what damaged lines of the log have lost, and nobody's doing.
@@ -78,8 +80,17 @@ pub struct KnownBefore {
     pub mirror: KnownMirror,
     /// The placed mirror of which the record spoke when it was last read.
     pub placed_seen: Option<PlacedMirror>,
-    /// What the mirror held when an edit was found in it that is not logged yet.
-    pub edited: Option<State>,
+    /// The edit that was found in it and is not logged yet.
+    pub edited: Option<EditedBefore>,
+}
+
+/// An edit that was found in a mirror before the one that is looked at, and is not logged yet.
+#[derive(Clone)]
+pub struct EditedBefore {
+    /// What the mirror held.
+    pub shown: State,
+    /// See `PendingEdit`.
+    pub is_placed: bool,
 }
 
 impl Before {

@@ -13,7 +13,8 @@ use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::LoggedEdit;
 use crate::files::mirror::content::{Durable, FreshMirror, MirrorContent};
 use crate::files::mirror::known::{
-    Before, FoundMirror, KnownBefore, KnownMirror, MirrorFile, PendingEdit, Shows, is_logged, is_settled,
+    Before, EditedBefore, FoundMirror, KnownBefore, KnownMirror, MirrorFile, PendingEdit, Shows, is_logged,
+    is_settled,
 };
 use crate::files::mirror::record::{MirrorId, MirrorRecord, PlacedMirror, RecordStage};
 use crate::files::shelf::Shelf;
@@ -247,7 +248,10 @@ impl MirrorTracker {
         Before::SameLog(Box::new(KnownBefore {
             mirror,
             placed_seen: self.placed_seen,
-            edited: self.pending.as_ref().map(|pending| pending.shown.clone()),
+            edited: self
+                .pending
+                .as_ref()
+                .map(|pending| EditedBefore { shown: pending.shown.clone(), is_placed: pending.is_placed }),
         }))
     }
 

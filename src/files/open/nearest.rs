@@ -39,7 +39,7 @@ use crate::files::log::lines::{LineReader, for_each_entry};
 use crate::files::log::paths::LogPaths;
 use crate::files::log::replay::{Replayed, continue_replay, replay};
 use crate::files::mirror::edit::{Edit, edits_in};
-use crate::files::mirror::known::Shows;
+use crate::files::mirror::known::{EditedBefore, Shows};
 use crate::files::past::old_logs::{OldLog, OldLogKind, old_logs};
 use crate::vfs::{File, FileSystem};
 
@@ -70,7 +70,7 @@ pub struct LastMirror {
 pub struct Origin {
     /// What it showed then.
     pub shows: Shows,
-    /// False where nothing is certain: then an edit removes nothing.
+    /// False where nothing is certain: then an edit removes nothing, but what an edit before it held.
     pub is_placed: bool,
     /// It is an older state than the last mirror's.
     pub is_older: bool,
@@ -94,11 +94,11 @@ pub struct Nearest {
 }
 
 impl History<'_> {
-    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3). `edited` is what it held
-    /// after an edit that is not logged yet: this one then goes on from there, and both have the same origin.
-    pub fn origin(&mut self, last: Shows, edited: Option<&State>, shown: &State) -> Result<Origin> {
+    /// The origin of an edit where it is known what the last mirror showed (rules 1 to 3). `edited` is an edit of it that is
+    /// not logged yet: this one then goes on from there, and both have the same origin.
+    pub fn origin(&mut self, last: Shows, edited: Option<&EditedBefore>, shown: &State) -> Result<Origin> {
         let differing = match edited {
-            Some(edited) => edits_in(edited, shown, self.files.now_ms()).len(),
+            Some(edited) => edits_in(&edited.shown, shown, self.files.now_ms()).len(),
             None => self.edits_since(&last, shown)?,
         };
         // Nearer than one key is only content that is exactly an older state, and that is a copy put back.
@@ -108,7 +108,8 @@ impl History<'_> {
         {
             return Ok(Origin { shows: nearer.shows, is_placed: true, is_older: true });
         }
-        Ok(Origin::exactly(last))
+        let is_placed = edited.is_none_or(|edited| edited.is_placed);
+        Ok(Origin { shows: last, is_placed, is_older: !is_placed })
     }
 
     /// The origin of an edit after a crash. `last` is what the record says of the last mirror, which may not be

@@ -235,7 +235,7 @@ impl Reconciliation<'_> {
         let mut edits = with_expiries(edits, &self.loaded.state, &before);
         self.history.leave_what_is_over(&mut edits, &self.loaded.state)?;
         if !is_placed {
-            edits.retain(|edit| matches!(edit, Edit::Set(_)));
+            edits.retain(|edit| matches!(edit, Edit::Set(_)) || self.was_held_before(edit.key()));
         }
         let is_recovered = self.is_recovered(id, &edits);
         let mut ambiguous = ambiguous_keys(&self.loaded.state, &before, &edits);
@@ -253,10 +253,16 @@ impl Reconciliation<'_> {
         let is_of_old = !edits_in(&self.loaded.state, &shown, now_ms).is_empty();
         let tag = EditTag { mirror_hash: id.hash, is_of_old };
         self.loaded.mirror.pending =
-            Some(PendingEdit { edits, tag, shown, is_in_log: false, is_recovered, ambiguous });
+            Some(PendingEdit { edits, tag, shown, is_placed, is_in_log: false, is_recovered, ambiguous });
         // Until the edit is logged, a further change is again compared with the same base.
         self.know(id, shows);
         Ok(())
+    }
+
+    /// Whether the mirror held this key when an edit of it was found that is not logged yet.
+    fn was_held_before(&self, key: &str) -> bool {
+        let Before::SameLog(known) = &self.before else { return false };
+        known.edited.as_ref().is_some_and(|edited| edited.shown.get(key).is_some())
     }
 
     /// Whether the edits are what damaged lines of the log have lost, and nobody's doing.

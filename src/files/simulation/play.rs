@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::model::{History, Status};
 use crate::data::name::LogName;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::folder::Folder;
 use crate::files::job::Job;
 use crate::files::job::JobDone;
@@ -348,7 +348,15 @@ impl Play {
 
     /// The state of a log as its `Folder` has it, as a JSON object.
     pub fn state(&mut self, bot: usize, log: usize) -> Result<String> {
-        self.ask(bot, log, Work::Read(crate::store::query::Query::All)).map(Self::texts)
+        for _ in 0..ROUNDS_MAX {
+            let answer = self.ask(bot, log, Work::Read(crate::store::query::Query::All))?;
+            let Answer::Whole(cursor) = answer else { return Ok(Self::texts(answer)) };
+            match cursor.read_all() {
+                Err(error) if error.code() == Code::LogReplaced => self.moved_reads += 1,
+                read => return read,
+            }
+        }
+        panic!("a state is read anew without end");
     }
 
     /// All entries of a log as a JSON array.

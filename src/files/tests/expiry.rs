@@ -26,6 +26,7 @@ fn ask(session: &mut Session, query: Query) -> String {
     match session.call(Work::Read(query)).expect("an answer") {
         Answer::Json(text) => text,
         Answer::Texts(texts) => texts.joined(),
+        Answer::Whole(cursor) => cursor.read_all().expect("the log can be read"),
         Answer::Bool(is_so) => is_so.to_string(),
         Answer::Number(number) => number.to_string(),
         Answer::Null => "null".to_owned(),

@@ -604,3 +604,27 @@ fn a_backup_is_no_reason_to_drop_what_only_the_mirror_still_has() {
         }
     }
 }
+
+/// After a crash, with damage, nothing is certain of what the file was made from, so its edit removes nothing. That goes for a
+/// further edit of it, too, as long as the first one is not logged.
+#[test]
+fn a_further_edit_of_a_file_of_unknown_origin_removes_only_what_that_file_had() {
+    for (name, second, expected) in [
+        ("more", r#"{"a":1,"x":1,"y":2,"z":3,"w":4}"#, r#"{"count":1,"a":1,"x":1,"y":2,"z":3,"w":4}"#),
+        ("less", r#"{"y":2,"z":3}"#, r#"{"count":1,"y":2,"z":3}"#),
+        ("other", r#"{"a":1,"x":5,"y":2,"z":3,"count":2}"#, r#"{"count":2,"a":1,"x":5,"y":2,"z":3}"#),
+    ] {
+        let bench = Bench::new();
+        bench.append(LOG, &set_line("count", "1"));
+        bench.append(LOG, b"damage\n");
+        bench.append(LOG, &set_line("a", "1"));
+        bench.write(MIRROR, r#"{"a":1,"x":1,"y":2,"z":3}"#);
+        let mut session = bench.open();
+        assert_eq!(session.state(), r#"{"count":1,"a":1,"x":1,"y":2,"z":3}"#, "{name}");
+        bench.write(MIRROR, second);
+        assert_eq!(session.state(), expected, "{name}");
+        session.set("last", "1");
+        let last = expected.replace('}', r#","last":1}"#);
+        bench.assert_files_hold(&last, name);
+    }
+}

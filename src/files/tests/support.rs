@@ -639,9 +639,18 @@ impl Session {
 
     /// The state as compact JSON, or the error's code. Readers that look at memory see the same.
     pub fn try_state(&mut self) -> std::result::Result<String, Code> {
-        let answer = self.call(Work::Read(Query::All)).map_err(|error| error.code())?;
-        let Answer::Texts(texts) = answer else { panic!("{answer:?} is no text") };
-        let state = texts.joined();
+        let state = loop {
+            match self.call(Work::Read(Query::All)).map_err(|error| error.code())? {
+                Answer::Texts(texts) => break texts.joined(),
+                Answer::Whole(cursor) => match cursor.read_all() {
+                    Ok(state) => break state,
+                    // Another program changed the log: it is asked again, as the caller's thread does.
+                    Err(error) if error.code() == Code::LogReplaced => {}
+                    Err(error) => return Err(error.code()),
+                },
+                answer => panic!("{answer:?} is no text"),
+            }
+        };
         let shelf = self.folder.shelves().read().get(&self.log).cloned().expect("the log is known");
         let now_ms = self.files.now_ms();
         let look = |state: &State<Slot>| {
