@@ -97,7 +97,7 @@ impl<'scope> Calls<'scope> {
         }
         let (deferred, promise) = self.js.promise()?;
         let is_collection = usage.is_collection(log);
-        let ticket = self.environment.ticket(self.js, &self.store, Then::Settle(deferred));
+        let ticket = self.environment.ticket_of_change(self.js, &self.store, Then::Settle(deferred));
         self.store.backend.call(Request { log: log.clone(), is_collection, work, size_bytes, ticket });
         Ok(promise)
     }

@@ -208,7 +208,16 @@ impl Environment {
 
     /// A ticket for a call on `store`; `then` says what happens with its answer.
     pub fn ticket(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
-        let waiting = Waiting { store: Rc::clone(store), then, predictions: store.predicted.of_call() };
+        self.ticket_for(js, store, then, Predictions::new())
+    }
+
+    /// The same for a call that sets what was predicted last.
+    pub fn ticket_of_change(&self, js: Js<'_>, store: &Rc<Store>, then: Then) -> Ticket {
+        self.ticket_for(js, store, then, store.predicted.of_call())
+    }
+
+    fn ticket_for(&self, js: Js<'_>, store: &Rc<Store>, then: Then, predictions: Predictions) -> Ticket {
+        let waiting = Waiting { store: Rc::clone(store), then, predictions };
         let is_first = store.pending.replace(store.pending.get() + 1) == 0;
         self.one_more_waits(js);
         let mut all = self.waiting.borrow_mut();

@@ -29,7 +29,7 @@ pub struct Predicted {
 pub type Predictions = Vec<(LogName, Rc<str>, u64)>;
 
 impl Predicted {
-    /// The key will have this value (`None`: it will be gone) once the next call is done for which there is a ticket.
+    /// The key will have this value (`None`: it will be gone) once the call that is being made is done.
     pub fn set(&self, log: &LogName, key: &str, value: Option<String>) {
         let (key, number) = (Rc::from(key), self.last_number.get() + 1);
         self.last_number.set(number);
@@ -37,7 +37,7 @@ impl Predicted {
         self.new.borrow_mut().push((log.clone(), key, number));
     }
 
-    /// What was set since the last ticket.
+    /// What the call that is being made sets.
     pub fn of_call(&self) -> Predictions {
         self.new.take()
     }

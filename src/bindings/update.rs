@@ -156,7 +156,7 @@ impl Update {
         let then = Then::Do(Box::new(move |environment, js, answer| {
             self.answered(js, environment, answer, &result);
         }));
-        let ticket = environment.ticket(js, &store, then);
+        let ticket = environment.ticket_of_change(js, &store, then);
         store.backend.call(Request { log, is_collection: true, work, size_bytes, ticket });
     }
 
