@@ -56,5 +56,5 @@ fn check_state(state: &State) {
     for member in state.iter() {
         assert!(emptied.remove(member.key()));
     }
-    assert!(emptied.is_empty() && emptied.live_bytes() == State::default().live_bytes());
+    assert!(emptied.is_empty() && emptied.live_bytes() == <State>::default().live_bytes());
 }

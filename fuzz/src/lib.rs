@@ -232,10 +232,11 @@ impl Session {
 fn text_of(answer: Answer) -> String {
     match answer {
         Answer::Json(text) => text,
-        Answer::Texts(mut texts) => {
+        Answer::Texts(texts) => {
             assert!(matches!(texts.kind, TextKind::Object | TextKind::Array) && texts.pieces.len() == 1);
-            texts.pieces.remove(0)
+            texts.into_text()
         }
+        Answer::Whole(cursor) => cursor.read_all().expect("what was written can be read"),
         other => panic!("no text: {other:?}"),
     }
 }
