@@ -54,12 +54,6 @@ impl State<Slot> {
         self.index.reserve(keys, |slot| hasher.hash_one(key_of(slot)));
     }
 
-    /// Bytes of texts in memory.
-    #[must_use]
-    pub fn held_bytes(&self) -> u64 {
-        self.held_bytes
-    }
-
     /// Numbers that were read of members, as `add_field` takes them, and the members that have another value by now.
     pub fn numbers_of<'s>(&self, read: impl Iterator<Item = (&'s Slot, f64)>) -> (Vec<f64>, ChangedSlots) {
         let mut numbers = vec![None; self.slots.len()];
@@ -223,7 +217,7 @@ mod tests {
             state.set_at(member(key, "1"), offset as u64);
         }
         assert_eq!(held(&state), ["\"n\"", "\"d\""]);
-        assert!(!state.is_all_held() && state.held_bytes() <= 20);
+        assert!(!state.is_all_held() && state.held_bytes <= 20);
         state.hold(member("a", "1"));
         state.hold(member("b", "2"));
         assert_eq!(held(&state), ["\"n\"", "\"a\"", "\"d\""], "another value is not the one that was let go");

@@ -45,7 +45,7 @@ impl WholeCursor {
     }
 }
 
-/// Some entries as the text of a JSON array (of a whole state: of an object), and the position behind them.
+/// Some entries as the text of a JSON array, or members of a whole state as that of an object, and the position behind them.
 #[derive(Debug)]
 pub struct EntryPiece {
     /// A JSON array or object; empty at the end.

@@ -6,7 +6,8 @@
 //! start    values of the index, read where they lie ║ then the lines behind
 //! ```
 //!
-//! Its bytes are those of `index_bytes`. It is derived. Without one, or with one that does not fit, the log is replayed from its first byte:
+//! `index_bytes` has its bytes. It is derived: without one, or with one that does not fit, the log is replayed from its first
+//! byte:
 //!
 //! | found                                                      | leads to                                       |
 //! |------------------------------------------------------------|------------------------------------------------|

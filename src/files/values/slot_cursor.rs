@@ -24,12 +24,12 @@ pub struct SlotCursor {
 }
 
 impl SlotCursor {
-    /// A cursor before the first of these, of which a caller reads as many as he wants.
+    /// A cursor before the first of these, for a caller who may stop at any of them.
     pub fn new(snapshot: SlotSnapshot) -> Self {
         Self::in_pieces(snapshot, TextKind::Array, MEMBERS_BYTES_MAX)
     }
 
-    /// The same for a caller who wants all of them at once.
+    /// The same for a caller who wants all of them.
     pub fn of_all(snapshot: SlotSnapshot, kind: TextKind) -> Self {
         Self::in_pieces(snapshot, kind, PIECE_BYTES_MAX)
     }
