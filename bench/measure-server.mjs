@@ -11,14 +11,15 @@ import { SERVER_BUDGETS, serverRows } from './server/budgets.mjs';
 import { inChild } from './support/child.mjs';
 import { median } from './support/stats.mjs';
 
-const SYNCED = { fsync: 'on', full_page_writes: 'on' };
+/** As the server's own defaults are. */
+const SYNCED = { fsync: 'on', full_page_writes: 'on', shared_buffers: '128MB' };
 const PROCESSES = 4;
 const SHARED_KEYS = 10;
 const OWN_KEYS = 50;
 const IN_PROCESSES = ['this-package', 'row-lock', 'keyv'];
 const IN_MEMORY = ['this-package', 'pool', 'keyv'];
 
-export async function measureServer({ quick, million, say }) {
+export async function measureServer({ quick, million, without, say }) {
   const server = await startServer({ settings: SYNCED });
   const measured = { failures: [], results: {} };
   const step = async (name, work) => {
@@ -32,7 +33,7 @@ export async function measureServer({ quick, million, say }) {
   const url = server.url;
   try {
     for (const kind of ['large', 'small']) {
-      const options = { url, kind, samples: quick ? 100 : 400, bursts: quick ? 5 : 15, count: 1000 };
+      const options = { url, kind, samples: quick ? 100 : 400, bursts: quick ? 5 : 15, count: 1000, without };
       await step(`updates ${kind}`, () => inChild('server-updates', options, { secondsMax: 900 }));
     }
     for (const keys of ['shared', 'own']) {

@@ -22,7 +22,7 @@ import { measureBudgets } from './measure-budgets.mjs';
 import { measurePeers } from './measure-peers.mjs';
 import { measureServer } from './measure-server.mjs';
 import { saveReport } from './report.mjs';
-import { installPeers } from './support/install.mjs';
+import { installPeers, installPrisma } from './support/install.mjs';
 import { fileSystemOf, machineLine } from './support/machine.mjs';
 import { addonFile, BENCH, REPOSITORY } from './support/package.mjs';
 import { textTable } from './support/table.mjs';
@@ -72,7 +72,8 @@ try {
     process.stdout.write(`\n${comparisonTable(results.lines, results.peers.stores)}\n\n`);
   }
   if (only.includes('server')) {
-    results.server = await measureServer({ quick, million: options.million, say });
+    const without = installPrisma() ? [] : ['prisma'];
+    results.server = await measureServer({ quick, million: options.million, without, say });
     process.stdout.write(`\n${textTable(results.server.rows)}\n\n`);
   }
 } finally {

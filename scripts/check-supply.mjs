@@ -20,7 +20,7 @@ import { faultsOfLock } from './supply/npm-lock.mjs';
 import { fail, has, root } from './tools.mjs';
 
 const isWindows = process.platform === 'win32';
-const LOCKS = ['.', 'bench'];
+const LOCKS = ['.', 'bench', 'bench/prisma'];
 const MANIFESTS = ['Cargo.toml', 'fuzz/Cargo.toml'];
 /** Tables of deny.toml that are for the one crate or the other. */
 const FOR_ONE = ['license-not-encountered', 'license-exception-not-encountered'].flatMap((name) => [

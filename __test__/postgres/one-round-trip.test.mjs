@@ -91,3 +91,58 @@ test('1,000 calls at once share a few round trips', { skip }, async (t) => {
   assert.equal(await counts.get('a'), 1001);
   assert.equal((await storage.getPlayerStats(ids[0])).totalGames, 11);
 });
+
+test('functions of keys that were never seen are told at once what their keys have', { skip }, async (t) => {
+  const { proxy, counts, other } = await scene(t);
+  const keys = Array.from({ length: 1000 }, (_, i) => `key ${i}`);
+  const others = other().counts;
+  await others.setMany(Object.fromEntries(keys.map((key, i) => [key, i])));
+  await counts.set('a', 1);
+  for (const change of ['never seen', 'changed by another host meanwhile']) {
+    proxy.resetCounts();
+    await Promise.all(keys.map((key) => countUp(counts, key)));
+    t.diagnostic(`1,000 updates of keys, ${change}: ${proxy.roundTrips} round trips`);
+    assert.ok(proxy.roundTrips <= 50, `${change}: ${proxy.roundTrips} round trips`);
+    await Promise.all(keys.map((key) => countUp(others, key)));
+  }
+  assert.equal(await counts.get('key 7'), 7 + 4);
+});
+
+/** A server without statistics believes that any condition fits many rows; then it likes to read them all. */
+test('no call of a key reads the whole table', { skip }, async (t) => {
+  const schema = newSchema();
+  const own = opened(t, { url: server.url, schema });
+  const { storage, counts } = own;
+  await counts.setMany(Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`key ${i}`, { n: i }])));
+  await storage.updatePlayerStats('ann', 'Ann', 1);
+  await counts.set('over', 1, { ttlMs: 1 });
+  const scans = () =>
+    server.psql(
+      `SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = '${schema}' AND relname IN ('state', 'entry') ORDER BY 1`,
+    );
+  // A session that ends leaves what it counted.
+  await storage.close();
+  const before = await scans();
+  const again = opened(t, { url: server.url, schema });
+  for (let round = 0; round < 3; round++) {
+    await countUp(again.counts, 'key 7');
+    await again.counts.set(`new ${round}`, round);
+    await again.counts.get('key 8');
+    await again.counts.getMany(['key 1', 'key 2']);
+    await again.counts.delete('key 9');
+    await again.storage.updatePlayerStats('ann', 'Ann', 1);
+    await again.storage.saveGameState('channel', { round });
+    await again.storage.appendLogEntry('notes', { op: 'NOTE' });
+    await again.storage.transaction(
+      [
+        [again.counts, 'key 1'],
+        [again.counts, 'key 2'],
+      ],
+      ([one, two]) => [two, one],
+    );
+    await Promise.all(Array.from({ length: 20 }, (_, i) => again.counts.set(`key ${i}`, round)));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+  }
+  await again.storage.close();
+  assert.equal(await scans(), before);
+});

@@ -88,11 +88,11 @@ async function fill(storage, client, count) {
 async function fillBySql(storage, client, count) {
   await storage.collection('players').set('0', { totalScore: 0 });
   const id = '(100000000000000000 + n::bigint * 7654321)::text';
-  const record = `format('{"userId":"%s","username":"Player %s","totalGames":50,"totalScore":%s}', ${id}, n, n * 7919 % 50021)`;
+  const record = `format('{"userId":"%s","username":"Player %s","totalGames":50,"totalScore":%s}', ${id}, n, n::bigint * 7919 % 50021)`;
   await client.query(`
     INSERT INTO reads.state (log, key, value, numbers, place, before, version, change)
-      SELECT 'players', '"' || ${id} || '"', ${record}, jsonb_build_object('totalGames', 50, 'totalScore', n * 7919 % 50021),
+      SELECT 'players', '"' || ${id} || '"', ${record}, jsonb_build_object('totalGames', 50, 'totalScore', n::bigint * 7919 % 50021),
         4294967296 + n, 0, nextval('reads.seq'), gen_random_uuid() FROM generate_series(0, ${count - 1}) AS n`);
   await client.query(`
-    INSERT INTO reads_bare.players SELECT ${id}, ${record}, n * 7919 % 50021 FROM generate_series(0, ${count - 1}) AS n`);
+    INSERT INTO reads_bare.players SELECT ${id}, ${record}, n::bigint * 7919 % 50021 FROM generate_series(0, ${count - 1}) AS n`);
 }

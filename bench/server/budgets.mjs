@@ -17,9 +17,11 @@ const B = SERVER_BUDGETS;
 const SIZES = { large: '5 KB', small: '150 bytes' };
 const OTHERS = {
   'same-statement': 'the same statement by a bare client',
+  'unnamed-statement': 'the same, planned each time',
   upsert: 'a bare prepared upsert',
   pool: 'a pool of ten with bare upserts',
   keyv: 'Keyv',
+  prisma: 'Prisma',
   'row-lock': 'a pool of ten with row locks',
 };
 
@@ -65,11 +67,17 @@ function updateRows(kind, { awaited, atOnce }) {
   const show = ({ perSecond, activeMs, share }) =>
     `${rate(perSecond)}; event loop ${ms(activeMs)}, ${percent(share)} of the time`;
   rows.push(row(many, 'this package', show(flight)));
-  for (const id of ['pool', 'keyv']) {
+  for (const id of Object.keys(atOnce).filter((id) => id !== 'this-package')) {
     const ratio = flight.perSecond / atOnce[id].perSecond;
     rows.push(row(many, OTHERS[id], show(atOnce[id])));
     rows.push(
-      row(many, '  this package', `${times(ratio)} as many`, `at least ${least[id]} ×`, ratio >= least[id]),
+      row(
+        many,
+        '  this package',
+        `${times(ratio)} as many`,
+        least[id] && `at least ${least[id]} ×`,
+        least[id] && ratio >= least[id],
+      ),
     );
   }
   return rows;

@@ -8,9 +8,12 @@
  *     this-package    collection.update(key, change)
  *     same-statement  the statement of this package's single update, prepared, by one `pg` client; its guess of what
  *                     the key has is kept in JavaScript
+ *     unnamed-statement   the same, planned by the server each time: this package names none, so that a pooler may stand
+ *                     between
  *     upsert          one `pg` client, a prepared upsert; what was read before is kept in JavaScript and nothing is compared
  *     pool            the same through a pool of ten
  *     keyv            `get`, then `set`; nothing is compared
+ *     prisma          `findUnique`, then `update`; nothing is compared
  *     row-lock        a transaction with SELECT … FOR UPDATE, from a pool of ten: what counts every update without this
  *                     package
  *
@@ -19,9 +22,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { loadPackage } from '../support/package.mjs';
+import path from 'node:path';
+import { loadPackage, PRISMA } from '../support/package.mjs';
 
 const require = createRequire(import.meta.url);
+const requirePrisma = createRequire(path.join(PRISMA, 'package.json'));
 const POOL = 10;
 
 /** As `SET_ONE` in src/postgres/statements.rs. */
@@ -36,11 +41,13 @@ INSERT INTO ${schema}.entry (log, seq, part, key, op, value, change)
 
 const OPENING = {
   'this-package': openOurs,
-  'same-statement': openSameStatement,
+  'same-statement': (options) => openSameStatement(options, 'set_one'),
+  'unnamed-statement': (options) => openSameStatement(options, undefined),
   upsert: openUpsert,
   pool: openPool,
   keyv: openKeyv,
   'row-lock': openRowLock,
+  prisma: openPrisma,
 };
 
 export const openStore = (id, options) => OPENING[id](options);
@@ -63,7 +70,7 @@ function numbersOf(value) {
   return JSON.stringify(Object.fromEntries(numbers));
 }
 
-async function openSameStatement({ url, own }) {
+async function openSameStatement({ url, own }, name) {
   const { Client } = require('pg');
   const ours = openOurs({ url, own });
   // Makes the tables.
@@ -83,7 +90,7 @@ async function openSameStatement({ url, own }) {
       const text = JSON.stringify(value);
       const id = randomUUID();
       const values = ['data', JSON.stringify(key), text, numbersOf(value), found.change, id];
-      const { rowCount } = await client.query({ name: 'set_one', text: SET_ONE(own), values });
+      const { rowCount } = await client.query({ name, text: SET_ONE(own), values });
       if (rowCount !== 1) throw new Error(`the key ${key} has another change`);
       known.set(key, { change: id, value: text });
     },
@@ -137,6 +144,29 @@ async function openKeyv({ url, own }) {
     update: async (key, change) => keyv.set(key, change(await keyv.get(key))),
     get: (key) => keyv.get(key),
     close: () => keyv.disconnect(),
+  };
+}
+
+async function openPrisma({ url, own }) {
+  const { PrismaClient } = requirePrisma('@prisma/client');
+  const { PrismaPg } = requirePrisma('@prisma/adapter-pg');
+  const { Client } = require('pg');
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await makeTable(client, own);
+  await client.end();
+  const adapter = new PrismaPg({ connectionString: url, max: POOL }, { schema: own });
+  const prisma = new PrismaClient({ adapter });
+  return {
+    put: (key, value) => {
+      const text = JSON.stringify(value);
+      return prisma.kv.upsert({ where: { key }, create: { key, value: text }, update: { value: text } });
+    },
+    async update(key, change) {
+      const { value } = await prisma.kv.findUnique({ where: { key } });
+      return prisma.kv.update({ where: { key }, data: { value: JSON.stringify(change(JSON.parse(value))) } });
+    },
+    close: () => prisma.$disconnect(),
   };
 }
 

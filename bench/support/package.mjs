@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const BENCH = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+export const PRISMA = path.join(BENCH, 'prisma');
 export const REPOSITORY = path.dirname(BENCH);
 export const ENTRY = path.join(REPOSITORY, 'index.js');
 

@@ -11,7 +11,8 @@ export const help = `
 Makes the schema and its tables in a database of a PostgreSQL server, and gives the role of the bot the right to
 change their rows, and no more. Run it with a url of the owner of the database; the bot has another one. What is
 there already stays as it is, so it can be run again. Tables of an older version of the package are brought up to
-date; bots with that version can go on with them, and bots with this one begin to work. With --print it only prints the SQL, and connects to nothing.
+date; bots with that version can go on with them, and bots with this one begin to work. New values are compressed with lz4 where
+the server has it, which takes less of its time. With --print it only prints the SQL, and connects to nothing.
 
 Everybody on this machine can see the arguments of a command. So give the url in PROGRESSIVE_STORAGE_URL, not with
 --url, or leave the password out of it (PGPASSWORD, PGPASSFILE).
@@ -51,6 +52,7 @@ export async function run({ terminal, options, positionals, atEnd }) {
       ? `The tables are there${upgradedFrom === null ? '' : `, and are brought up to date from version ${upgradedFrom}`}.`
       : `Made the tables; their owner is ${user}.`,
   });
+  await compress(terminal, place);
   if (role !== undefined) {
     if (role === user)
       throw new Stop(`'${role}' is the role of the url, which owns the tables.`, {
@@ -71,6 +73,17 @@ async function upgrade(place) {
   if (version !== '1') return null;
   await place.ask('upgrade');
   return version;
+}
+
+// Has new values compressed with lz4. It is no failure where the server, or the role, cannot.
+async function compress(terminal, place) {
+  try {
+    await place.ask('compress');
+    terminal.check({ ok: true, text: 'The server compresses new values with lz4.' });
+  } catch (error) {
+    if (!['ERR_SERVER', 'ERR_SERVER_RIGHTS'].includes(error.code)) throw error;
+    terminal.note(`New values are not compressed with lz4, which takes less time: ${error.message}`);
+  }
 }
 
 function print(terminal, schema, role) {

@@ -8,10 +8,13 @@ const ALLOWED = [
   'BlueOak-1.0.0',
   'BSD-2-Clause',
   'BSD-3-Clause',
+  // Only in what Prisma's command installs for its studio, on the machine of who measures.
+  'EPL-2.0',
   'ISC',
   'MIT',
   // TypeScript's helper library of Python's argument parser.
   'PSF-2.0',
+  'Unlicense',
 ];
 
 /** Packages whose manifest names no licence, and where it stands instead. */
@@ -21,7 +24,11 @@ const NAMED_ELSEWHERE = {
 
 /** True where an SPDX expression leaves a choice that is allowed. `AND` asks for all of its parts. */
 export function isAllowed(expression, allowed = ALLOWED) {
-  const text = expression.replaceAll('/', ' OR ').replaceAll(/[()]/g, ' $& ').trim();
+  const text = expression
+    .replaceAll('/', ' OR ')
+    .replaceAll(' and ', ' AND ')
+    .replaceAll(/[()]/g, ' $& ')
+    .trim();
   const words = text.split(/\s+/);
   let at = 0;
   const single = () => {

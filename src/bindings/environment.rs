@@ -460,7 +460,8 @@ impl Environment {
             | Answer::Cursor(_)
             | Answer::Whole(_)
             | Answer::Piece(_)
-            | Answer::Conflict(_) => js.undefined(),
+            | Answer::Conflict(_)
+            | Answer::ConflictBehind(_) => js.undefined(),
         }
     }
 

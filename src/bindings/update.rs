@@ -99,8 +99,8 @@ fn belief(store: &Store, log: &LogName, keys: &[String]) -> Option<Belief> {
 struct Attempt {
     expected: Expected,
     made: Made,
-    /// The values were others before.
-    is_again: bool,
+    /// So often the values were others before.
+    tries: u32,
 }
 
 /// Starts an update; gives its promise.
@@ -113,23 +113,19 @@ pub fn update<'scope>(
 ) -> Fallible<'scope, Value<'scope>> {
     let (deferred, promise) = js.promise()?;
     let Asked { updater, by_log, expiry, belief } = asked;
-    let is_certain = matches!(belief, Some(Belief::Certain(_)));
     let function = js.keep(function)?;
     let update = Update { store: Rc::clone(store), updater, by_log, function, expiry, deferred };
-    let unknown = || Attempt { expected: Expected::Unknown, made: Made::default(), is_again: false };
-    match belief {
-        None => update.send(js, environment, unknown()),
-        Some(Belief::Certain(values) | Belief::Likely(values)) => {
-            match update.run(js, environment, &values) {
-                Ok(made) => {
-                    let attempt = Attempt { expected: Expected::Values(values), made, is_again: false };
-                    update.send(js, environment, attempt);
-                }
-                Err(refusal) if is_certain => js.settle(update.deferred, Err(refusal)),
-                // The function may refuse a value that a key does not have: it gets the real ones.
-                Err(_) => update.send(js, environment, unknown()),
+    if let Some(Belief::Certain(values)) = belief {
+        match update.run(js, environment, &values) {
+            Ok(made) => {
+                let attempt = Attempt { expected: Expected::Values(values), made, tries: 0 };
+                update.send(js, environment, attempt);
             }
+            Err(refusal) => js.settle(update.deferred, Err(refusal)),
         }
+    } else {
+        let attempt = update.attempt_on(js, environment, belief, 0);
+        update.send(js, environment, attempt);
     }
     Ok(promise)
 }
@@ -144,17 +140,34 @@ impl Update {
         self.updater.run(js, environment, &self.function, values)
     }
 
+    /// What the function makes of what is believed. It may refuse a value that a key does not have: then it gets the real
+    /// ones.
+    fn attempt_on(
+        &self,
+        js: Js<'_>,
+        environment: &Environment,
+        belief: Option<Belief>,
+        tries: u32,
+    ) -> Attempt {
+        if let Some(Belief::Certain(values) | Belief::Likely(values)) = belief
+            && let Ok(made) = self.run(js, environment, &values)
+        {
+            return Attempt { expected: Expected::Values(values), made, tries };
+        }
+        Attempt { expected: Expected::Unknown, made: Made::default(), tries }
+    }
+
     fn send(self, js: Js<'_>, environment: &Rc<Environment>, attempt: Attempt) {
-        let Attempt { expected, made, is_again } = attempt;
+        let Attempt { expected, made, tries } = attempt;
         let Made { changed, result } = made;
         let size_bytes = changed.iter().filter_map(|(_, value)| value.as_ref()).map(String::len).sum();
-        let work = self.work(&expected, Some(&changed), is_again);
+        let work = self.work(&expected, Some(&changed), tries);
         for (place, value) in changed {
             self.store.predicted.set(self.updater.log_of(place), &self.updater.keys()[place], value);
         }
         let (store, log) = (Rc::clone(&self.store), self.first_log());
         let then = Then::Do(Box::new(move |environment, js, answer| {
-            self.answered(js, environment, answer, &result);
+            self.answered(js, environment, answer, (&result, tries));
         }));
         let ticket = environment.ticket_of_change(js, &store, then);
         store.backend.call(Request { log, is_collection: true, work, size_bytes, ticket });
@@ -165,7 +178,7 @@ impl Update {
     }
 
     /// The step as a place does it: `changed` are places with their new values, none to give up.
-    fn work(&self, expected: &Expected, changed: Option<&[(usize, Option<String>)]>, is_again: bool) -> Work {
+    fn work(&self, expected: &Expected, changed: Option<&[(usize, Option<String>)]>, tries: u32) -> Work {
         let mut parts = self.by_log.iter().map(|(log, places)| {
             let keys = places.iter().map(|place| self.updater.keys()[*place].clone()).collect();
             let replace = Replace {
@@ -178,7 +191,7 @@ impl Update {
                 },
                 changes: changed.map(|changed| self.changes(log, expected, changed)),
                 expiry: self.expiry,
-                is_again,
+                tries,
             };
             (log.clone(), replace)
         });
@@ -211,14 +224,14 @@ impl Update {
         js: Js<'_>,
         environment: &Rc<Environment>,
         answer: Result<Answer>,
-        result: &[Option<String>],
+        (result, tries): (&[Option<String>], u32),
     ) {
         let settled = match answer {
             Ok(Answer::Conflict(found)) => {
                 let values = self.by_place(found);
                 match self.run(js, environment, &values) {
                     Ok(made) => {
-                        let attempt = Attempt { expected: Expected::Values(values), made, is_again: true };
+                        let attempt = Attempt { expected: Expected::Values(values), made, tries: tries + 1 };
                         return self.send(js, environment, attempt);
                     }
                     Err(refusal) => {
@@ -226,6 +239,14 @@ impl Update {
                         Err(refusal)
                     }
                 }
+            }
+            Ok(Answer::ConflictBehind(found)) => {
+                let belief = match found {
+                    Some(found) => Some(Belief::Likely(self.by_place(found))),
+                    None => belief_of_all(&self.store, &self.updater, &self.by_log),
+                };
+                let attempt = self.attempt_on(js, environment, belief, tries + 1);
+                return self.send(js, environment, attempt);
             }
             Ok(_) => self.updater.result(js, environment, result),
             Err(error) => Err(error.into()),
@@ -243,7 +264,7 @@ impl Update {
 
     /// Lets the calls go on that wait for this one.
     fn give_up(&self, js: Js<'_>, environment: &Rc<Environment>) {
-        let work = self.work(&Expected::Unknown, None, true);
+        let work = self.work(&Expected::Unknown, None, 1);
         let ticket = environment.ticket(js, &self.store, Then::Do(Box::new(|_, _, _| {})));
         let log = self.first_log();
         self.store.backend.call(Request { log, is_collection: true, work, size_bytes: 0, ticket });

@@ -201,7 +201,7 @@ impl KeyedLog {
             }
             run.batch.write(now_ms, changes);
             // What waited for this try is in the batch behind it by now.
-            let work = Work::Replace(Replace { is_again: false, ..replace });
+            let work = Work::Replace(Replace { tries: 0, ..replace });
             run.batch.waiting.push((ticket, StagedCall::Written(Ok(Answer::Undefined), work)));
         } else {
             let found = run.batch.view(shelf, now_ms, |view| replace.found(|key| view.member(key)));

@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// Ends what was begun, after a failure.
+    /// Ends what was begun, without a commit.
     fn roll_back(&mut self, within_ms: u64) {
         if std::mem::take(&mut self.is_in_transaction)
             && self.session.run(within_ms, async |client| client.batch_execute("ROLLBACK").await).is_err()
@@ -278,11 +278,11 @@ impl Wire for Connection {
         Ok(found.iter().map(|row| row_of(row, row.get(0))).collect())
     }
 
+    fn unlock(&mut self, within_ms: u64) {
+        self.roll_back(within_ms);
+    }
+
     fn commit(&mut self, commit: &Commit, within_ms: u64) -> Asked<Committed> {
-        if commit.is_empty() {
-            self.roll_back(within_ms);
-            return Ok(Committed::Done);
-        }
         if let Some(result) = self.set_one(commit, within_ms) {
             return result;
         }

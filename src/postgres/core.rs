@@ -15,43 +15,42 @@
 //! Invariant: a batch is applied at most once, and a call is answered with success only when its batch is committed. No
 //! batch is sent while an earlier one is unsettled.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::data::name::LogName;
 use crate::error::{Code, Error, Outcome, Result};
 use crate::postgres::acked::Acked;
 use crate::postgres::batch::Batch;
 use crate::postgres::change_id::ChangeIds;
-use crate::postgres::fold::{Folded, Rows, fold, fold_whole, for_each_key, needs_one_view, reads_whole};
+use crate::postgres::deadlines::Deadlines;
+use crate::postgres::fold::{Folded, Rows, fold, fold_whole, reads_whole};
+use crate::postgres::next_tries::NextTries;
+use crate::postgres::read_ahead::ReadAhead;
 use crate::postgres::retry::Retry;
 use crate::postgres::shared::Shared;
-use crate::postgres::tries::{QUESTION_MS_MIN, SILENCE_MS_MAX};
+use crate::postgres::tries::SILENCE_MS_MAX;
 use crate::postgres::waiting::Waiting;
 use crate::postgres::wire::{Asked, Commit, Committed, Key, Lock, Loss, Op, Row, Wire};
 use crate::store::answer::Answer;
 use crate::store::core::{Core, Finish, Phase, Task};
-use crate::store::held::Held;
 use crate::store::request::{Request, Work};
 use crate::store::ticket::{Outlet, Ticket};
 
 /// Text of a batch. A call with more is a batch of its own.
-const BATCH_BYTES_MAX: usize = 8 << 20;
+const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Keys and entries of a batch.
 const BATCH_ROWS_MAX: usize = 8192;
 /// Calls that are looked at for a batch.
 const BATCH_CALLS_MAX: usize = 4096;
-/// So often a batch is tried before its keys are locked.
+/// So often a batch, or a call with a function, is tried before its keys are locked.
 const FREE_TRIES: u32 = 3;
+/// Calls whose keys are locked together while their functions run.
+const LOCKED_CALLS_MAX: usize = 100;
 /// So long a read is waited for at an end.
 const PASS_AT_END_MS: u64 = 1_000;
-/// Calls that have no more than this left are given up together with an earlier one.
-const LEFT_MS_MIN: u64 = 100;
-/// For so much text of a batch a server has a millisecond more.
-const BYTES_PER_MS: u64 = 1_000;
 
 /// A call that is in a batch, with the answer it gets once that is committed.
 struct Staged {
@@ -86,18 +85,19 @@ enum Progress {
 pub struct ServerCore<W: Wire> {
     wire: W,
     shared: Shared,
+    deadlines: Deadlines,
     ids: ChangeIds,
     acked: Acked,
     waiting: Waiting,
-    held: Held,
-    /// Callers that ended while calls of theirs wait.
-    gone: Vec<Arc<dyn Outlet>>,
+    next_tries: NextTries,
     /// What keys have, as the conflict said that came just now.
     just_read: HashMap<Key, Row>,
     unsettled: Option<Unsettled>,
     retry: Retry,
     /// How often the calls in front were tried without success.
     tries: u32,
+    /// Keys that were locked for functions had something else than these expected: others change them all the time.
+    is_contended: bool,
     /// So many calls in front are tried one at a time: one of them is refused.
     one_by_one: usize,
     /// Calls that were given up at an end.
@@ -109,17 +109,19 @@ pub struct ServerCore<W: Wire> {
 impl<W: Wire> ServerCore<W> {
     /// A core that asks this server. Nothing is asked before the first call.
     pub fn new(wire: W, shared: Shared) -> Self {
+        let (clock, patience) = (Arc::clone(&shared.clock), Arc::clone(&shared.patience));
         Self {
             wire,
+            deadlines: Deadlines::new(clock, patience, shared.timeout_ms),
             ids: ChangeIds::default(),
             acked: Acked::default(),
             waiting: Waiting::new(Arc::clone(&shared.waiting_bytes)),
-            held: Held::default(),
-            gone: Vec::new(),
+            next_tries: NextTries::default(),
             just_read: HashMap::new(),
             unsettled: None,
             retry: Retry::default(),
             tries: 0,
+            is_contended: false,
             one_by_one: 0,
             given_up: GivenUp::default(),
             counted_us: 0,
@@ -128,42 +130,22 @@ impl<W: Wire> ServerCore<W> {
     }
 
     fn now_ms(&self) -> u64 {
-        self.shared.clock.monotonic_us() / 1000
+        self.deadlines.now_ms()
     }
 
-    fn deadline_ms(&self, ticket: &Ticket) -> u64 {
-        ticket.asked_us().map_or_else(|| self.now_ms(), |asked_us| asked_us / 1000) + self.shared.timeout_ms
+    /// The call that waits longest: one of these, or the first in the queue.
+    fn first<'a>(&'a self, staged: &'a [Staged]) -> Option<&'a Request> {
+        staged.first().map(|staged| &staged.request).or_else(|| self.waiting.front())
     }
 
-    /// How long the call that waits longest has left: one of these, or the first in the queue. Where none wait, calls that
-    /// come meanwhile do.
-    fn left_ms(&self, staged: &[Staged]) -> u64 {
-        let first = staged.iter().map(|staged| &staged.request).chain(self.waiting.iter()).next();
-        let deadline_ms = |first: &Request| self.deadline_ms(&first.ticket);
-        first.map_or(self.shared.timeout_ms, |first| deadline_ms(first).saturating_sub(self.now_ms()))
-    }
-
-    /// How long the server may take for an answer, for the sake of the call that waits longest. It has a while in any
-    /// case: of calls that wait in a row, the first has next to no time left, again and again.
-    fn answer_ms(&self, staged: &[Staged]) -> u64 {
-        let least_ms = self.shared.timeout_ms.min(QUESTION_MS_MIN);
-        self.left_ms(staged).max(least_ms).min(self.end_ms()).max(1)
-    }
-
-    /// How long an end waits for a server, if there is one.
-    fn end_ms(&self) -> u64 {
-        let patience = &self.shared.patience;
-        patience.left_at_end_us(patience.waited_us()) / 1000
-    }
-
-    /// The same for an answer that is short.
+    /// How long the server may take for a short answer.
     fn within_ms(&self, staged: &[Staged]) -> u64 {
-        self.answer_ms(staged).min(SILENCE_MS_MAX)
+        self.deadlines.short_answer_ms(self.first(staged))
     }
 
-    /// The same for the answer to this batch.
+    /// How long it may take for the answer to this batch.
     fn commit_ms(&self, staged: &[Staged], commit: &Commit) -> u64 {
-        self.answer_ms(staged).min(SILENCE_MS_MAX + commit.size_bytes() / BYTES_PER_MS)
+        self.deadlines.commit_ms(self.first(staged), commit.size_bytes())
     }
 
     fn has_unsettled_callers(&self) -> bool {
@@ -181,7 +163,7 @@ impl<W: Wire> ServerCore<W> {
         }
         loop {
             self.expire();
-            if !self.has_work() || self.retry.is_later(self.now_ms()) {
+            if self.waits_for_next_tries() || !self.has_work() || self.retry.is_later(self.now_ms()) {
                 return;
             }
             // The thread has its turn between two tries, and takes what was called meanwhile: that has deadlines, too.
@@ -250,6 +232,7 @@ impl<W: Wire> ServerCore<W> {
     /// The connection is of no use any more.
     fn lost(&mut self, error: &Error) {
         self.wire.close();
+        self.next_tries.unlock();
         if self.retry.failed(self.now_ms(), error.message()) {
             self.shared.events.connection_lost(&self.wire.host(), error.message());
         }
@@ -269,22 +252,17 @@ impl<W: Wire> ServerCore<W> {
     fn first_deadline_ms(&self) -> Option<u64> {
         let staged = self.unsettled.iter().flat_map(|unsettled| &unsettled.staged);
         let first = staged.map(|staged| &staged.request).chain(self.waiting.front());
-        first.map(|request| self.deadline_ms(&request.ticket)).min()
+        first.map(|request| self.deadlines.of(&request.ticket)).min()
     }
 
     /// Answers the calls whose time is over, and with them those whose time is next to over.
     fn expire(&mut self) {
         let is_end = self.shared.patience.is_over(self.shared.patience.waited_us());
-        let now_ms = match self.first_deadline_ms() {
-            Some(first_ms) if first_ms <= self.now_ms() => {
-                self.now_ms() + LEFT_MS_MIN.min(self.shared.timeout_ms / 10)
-            }
-            _ => self.now_ms(),
-        };
+        let now_ms = self.deadlines.over_until_ms(self.first_deadline_ms());
         let mut over = Vec::new();
         while let Some(first) = self.waiting.front()
-            && (is_end || self.deadline_ms(&first.ticket) <= now_ms)
-            && let Some(request) = self.give_up_first(1).pop()
+            && (is_end || self.deadlines.of(&first.ticket) <= now_ms)
+            && let Some(request) = self.waiting.pop_front()
         {
             let outcome = if request.work.is_change() { Outcome::KnownUnchanged } else { Outcome::Unchanged };
             over.push((request.ticket, Err(self.timeout(outcome, is_end))));
@@ -294,7 +272,7 @@ impl<W: Wire> ServerCore<W> {
             let staged = std::mem::take(&mut unsettled.staged);
             let (gone, left): (Vec<_>, Vec<_>) = staged
                 .into_iter()
-                .partition(|staged| is_end || self.deadline_ms(&staged.request.ticket) <= now_ms);
+                .partition(|staged| is_end || self.deadlines.of(&staged.request.ticket) <= now_ms);
             over.extend(gone.into_iter().map(|Staged { request, .. }| {
                 let is_change = request.work.is_change();
                 unknown += usize::from(is_change);
@@ -311,16 +289,6 @@ impl<W: Wire> ServerCore<W> {
         }
         self.shared.metrics.timeouts.add(over.len() as u64);
         Self::answer(over);
-    }
-
-    /// Takes so many calls from the front, to be answered with a failure. What was held for the next try of one of them
-    /// has nothing to wait for any more.
-    fn give_up_first(&mut self, count: usize) -> Vec<Request> {
-        let requests = self.waiting.take(count);
-        for request in requests.iter().rev().filter(|request| request.is_next_try()) {
-            self.waiting.put_back(self.held.release(&request.ticket.outlet()).into_iter());
-        }
-        requests
     }
 
     fn timeout(&self, outcome: Outcome, is_end: bool) -> Error {
@@ -461,6 +429,26 @@ impl<W: Wire> ServerCore<W> {
         }
     }
 
+    // --- Functions that run once more ---
+
+    /// Whether the connection is kept for functions that run. Those that take too long have to do without the lock.
+    fn waits_for_next_tries(&mut self) -> bool {
+        let is_awaited = self.next_tries.are_awaited();
+        let until_ms = self.next_tries.locked_until_ms().unwrap_or(0);
+        let is_over = is_awaited && (self.now_ms() >= until_ms || self.shared.patience.is_ending());
+        if is_over {
+            self.unlock();
+        }
+        is_awaited && !is_over
+    }
+
+    fn unlock(&mut self) {
+        if self.next_tries.unlock() {
+            let within_ms = self.within_ms(&[]);
+            self.wire.unlock(within_ms);
+        }
+    }
+
     // --- The next batch ---
 
     fn run_next(&mut self) {
@@ -483,7 +471,7 @@ impl<W: Wire> ServerCore<W> {
     /// The call in front is about a whole log: it is done alone.
     fn run_whole(&mut self) -> Asked<()> {
         let Some(request) = self.waiting.pop_front() else { return Ok(()) };
-        let Some(request) = self.unless_held(request) else { return Ok(()) };
+        let Some(request) = self.next_tries.unless_held(request) else { return Ok(()) };
         let Request { work: Work::Write(rule), .. } = &request else {
             let is_read = matches!(request.work, Work::Read(_));
             if !is_read {
@@ -494,9 +482,8 @@ impl<W: Wire> ServerCore<W> {
             side.give(request);
             return Ok(());
         };
-        let lock = self.lock();
-        let left_ms = self.deadline_ms(&request.ticket).saturating_sub(self.now_ms());
-        let within_ms = left_ms.min(self.end_ms()).max(self.within_ms(&[]));
+        let lock = self.lock(None);
+        let within_ms = self.deadlines.whole_ms(&request);
         let rows = match self.wire.read_log(&request.log, lock, within_ms) {
             Ok(rows) => rows,
             Err(Loss::Refused(error)) => {
@@ -514,22 +501,41 @@ impl<W: Wire> ServerCore<W> {
     }
 
     /// Whether it is time to keep others from changing what is read.
-    fn lock(&self) -> Lock {
-        if self.tries >= FREE_TRIES { Lock::Held } else { Lock::Free }
+    fn lock(&self, first: Option<&Request>) -> Lock {
+        let tries = self.tries.max(first.map_or(0, Request::tries));
+        let is_contended = self.is_contended && first.is_some_and(|first| first.work.has_function());
+        if tries >= FREE_TRIES || is_contended { Lock::Held } else { Lock::Free }
     }
 
     /// Folds the calls in front into a batch and commits it.
     fn run_batch_of_keys(&mut self, just_read: &HashMap<Key, Row>) -> Asked<()> {
-        let lock = self.lock();
-        let calls_max = if self.one_by_one > 0 { 1 } else { BATCH_CALLS_MAX };
-        let count = self.waiting.first_while(calls_max, |request| !reads_whole(&request.work));
-        if lock == Lock::Held {
+        let locked = self.next_tries.take_locked(&mut self.waiting);
+        let first = self.waiting.front();
+        let lock = if locked.is_some() { Lock::Held } else { self.lock(first) };
+        // Functions of one thread run while their keys are locked: those of others are not.
+        let caller = first.filter(|first| lock == Lock::Held && first.work.has_function());
+        let caller = caller.map(|first| first.ticket.outlet());
+        let calls_max = match &caller {
+            _ if self.one_by_one > 0 => 1,
+            Some(_) => LOCKED_CALLS_MAX,
+            None => BATCH_CALLS_MAX,
+        };
+        let count = self.waiting.first_while(calls_max, |request| match &caller {
+            Some(caller) => request.work.has_function() && request.ticket.is_of(caller),
+            None => !reads_whole(&request.work),
+        });
+        if lock == Lock::Held && locked.is_none() {
             // Before others wait for these rows.
             self.pass_reads(|caller| {
                 self.waiting.iter().take(count).any(|request| request.ticket.is_of(caller))
             });
         }
-        let rows = self.read_ahead(count, lock, just_read)?;
+        let rows = if let Some(rows) = locked {
+            rows
+        } else {
+            self.is_contended = false;
+            self.read_ahead(count, lock, just_read)?
+        };
         let mut batch = Batch::default();
         let mut staged: Vec<Staged> = Vec::new();
         let now_ms = self.wire.now_ms();
@@ -540,18 +546,22 @@ impl<W: Wire> ServerCore<W> {
             && let Some(request) = self.waiting.pop_front()
         {
             left -= 1;
-            let before = self.waiting.len();
-            let Some(request) = self.unless_held(request) else { continue };
-            // A next try brings the calls along that were held for it.
-            left += self.waiting.len() - before;
+            let Some(request) = self.next_tries.unless_held(request) else { continue };
             match fold(&mut batch, &rows, &request, (staged.is_empty(), now_ms)) {
                 Folded::Answer(answer) => staged.push(Staged { request, answer }),
                 Folded::Conflict(values) => {
-                    // A thread that ended makes no next try.
-                    if !self.gone.iter().any(|gone| request.ticket.is_of(gone)) {
-                        self.held.begin(&request.ticket);
+                    let told = self.next_tries.tell((request, values), &mut self.waiting, (&rows, now_ms));
+                    left = left.saturating_sub(told.len() - 1);
+                    Self::answer(told);
+                    if let Some(caller) = &caller {
+                        self.is_contended = true;
+                        self.next_tries.lock(Arc::clone(caller), rows, self.now_ms());
+                        if self.next_tries.locked_until_ms().is_some() {
+                            self.one_by_one = self.one_by_one.saturating_sub(count - left.min(count));
+                            return Ok(());
+                        }
+                        break;
                     }
-                    Self::answer([(request.ticket, Ok(Answer::Conflict(values)))]);
                 }
                 Folded::Later => {
                     self.waiting.put_back([request].into_iter());
@@ -563,73 +573,29 @@ impl<W: Wire> ServerCore<W> {
         self.commit(batch, staged, lock)
     }
 
-    /// The call, unless it has to wait for the next try of an earlier one. What was held for it comes behind it.
-    fn unless_held(&mut self, request: Request) -> Option<Request> {
-        let mut requests = VecDeque::from([request]);
-        let request = self.held.next(&mut requests);
-        self.waiting.put_back(requests.into_iter());
-        request
-    }
-
-    /// What the keys have that the first calls read: from memory where a guess will do, else from the server.
+    /// What the keys have that the first calls read.
     fn read_ahead(&mut self, count: usize, lock: Lock, just_read: &HashMap<Key, Row>) -> Asked<Rows> {
-        let mut rows = Rows::default();
-        let mut wanted = HashSet::new();
         let now_ms = self.wire.now_ms();
-        {
-            let mut known = self.shared.known.lock();
-            for request in self.waiting.iter().take(count) {
-                let needs_one_view = needs_one_view(&request.work);
-                let mut is_all_known = true;
-                let mut group = Vec::new();
-                for_each_key(request, |key, freshness| {
-                    let is_new = just_read.contains_key(&key);
-                    let known = just_read.get(&key).or_else(|| known.get(&key));
-                    let is_enough =
-                        |row: &&Row| lock == Lock::Free && (is_new || freshness.is_enough(row, now_ms));
-                    if let Some(row) = known.filter(is_enough) {
-                        if needs_one_view {
-                            group.push(key.clone());
-                        }
-                        rows.set(key, row.clone());
-                    } else {
-                        is_all_known = false;
-                        wanted.insert(key);
-                    }
-                });
-                if !is_all_known {
-                    // What is known of the others may be of an earlier moment.
-                    wanted.extend(group);
+        let first = self.waiting.iter().take(count);
+        let ahead = ReadAhead::of(first, &mut self.shared.known.lock(), just_read, (lock, now_ms));
+        let mut found = Vec::new();
+        if !ahead.wanted().is_empty() {
+            self.shared.metrics.reads_ahead.add(1);
+            found = match self.wire.read(ahead.wanted(), lock, self.within_ms(&[])) {
+                Ok(found) => found,
+                Err(Loss::Refused(error)) => {
+                    self.refuse_first(count, &error);
+                    return Err(Loss::Again(error));
                 }
-            }
+                Err(loss) => return Err(loss),
+            };
         }
-        if wanted.is_empty() {
-            rows.are_of_one_moment(just_read.keys().cloned());
-            return Ok(rows);
-        }
-        let mut wanted: Vec<Key> = wanted.into_iter().collect();
-        wanted.sort_unstable();
-        rows.are_of_one_moment(wanted.iter().cloned());
-        self.shared.metrics.reads_ahead.add(1);
-        let found = match self.wire.read(&wanted, lock, self.within_ms(&[])) {
-            Ok(found) => found,
-            Err(Loss::Refused(error)) => {
-                self.refuse_first(count, &error);
-                return Err(Loss::Again(error));
-            }
-            Err(loss) => return Err(loss),
-        };
-        let mut known = self.shared.known.lock();
-        for (key, row) in wanted.into_iter().zip(found) {
-            known.set(key.clone(), row.clone());
-            rows.set(key, row);
-        }
-        Ok(rows)
+        Ok(ahead.with(found, &mut self.shared.known.lock()))
     }
 
     /// The server refuses what these calls need.
     fn refuse_first(&mut self, count: usize, error: &Error) {
-        let refused = self.give_up_first(count);
+        let refused = self.waiting.take(count);
         Self::answer(refused.into_iter().map(|request| (request.ticket, Err(error.clone()))));
     }
 
@@ -641,8 +607,12 @@ impl<W: Wire> ServerCore<W> {
         let commit = batch.commit(self.ids.next(self.shared.clock.now_ms()));
         let calls = staged.len();
         let unsettled = Unsettled { commit, staged, calls };
-        if unsettled.commit.is_empty() && lock == Lock::Free {
+        if unsettled.commit.is_empty() {
             // Reads alone: nothing is to be committed.
+            if lock == Lock::Held {
+                let within_ms = self.within_ms(&unsettled.staged);
+                self.wire.unlock(within_ms);
+            }
             self.done(unsettled);
             return Ok(());
         }
@@ -688,14 +658,10 @@ impl<W: Wire> ServerCore<W> {
 impl<W: Wire + 'static> Core for ServerCore<W> {
     type Done = ();
 
-    fn run_batch(&mut self, mut requests: Vec<Request>) {
+    fn run_batch(&mut self, requests: Vec<Request>) {
         // It was read before these were called.
         self.just_read.clear();
-        for request in requests.iter_mut().filter(|request| request.is_next_try()) {
-            // A call has one deadline, however often it is tried.
-            self.held.time_next_try(&mut request.ticket);
-        }
-        self.waiting.extend(requests);
+        self.next_tries.arrived(requests, &mut self.waiting);
         self.work();
     }
 
@@ -709,7 +675,8 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
         // A deadline may be before the next try.
         let deadline_ms = self.first_deadline_ms().unwrap_or(u64::MAX);
         let try_ms = || self.retry.due_ms().unwrap_or_else(|| self.now_ms());
-        self.has_work().then(|| try_ms().min(deadline_ms))
+        let work_ms = self.has_work().then(|| try_ms().min(deadline_ms));
+        self.next_tries.locked_until_ms().map(|until_ms| deadline_ms.min(until_ms)).or(work_ms)
     }
 
     fn tick(&mut self) {
@@ -726,7 +693,7 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
             .map(|staged| &staged.request)
             .chain(self.waiting.iter())
             .any(|request| request.ticket.asked_us() <= end.asked_us())
-            || self.held.holds_calls_of(end)
+            || self.next_tries.hold_calls_of(end)
     }
 
     fn is_waiting(&self) -> bool {
@@ -740,18 +707,19 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
     }
 
     fn abandon(&mut self, caller: &Arc<dyn Outlet>) {
-        let released = self.held.release(caller);
-        // They were called before all of this caller's that wait here.
-        self.waiting.put_back(released.into_iter());
-        let Self { gone, waiting, unsettled, .. } = self;
-        gone.push(Arc::clone(caller));
+        if self.next_tries.have_locked_for(caller) {
+            self.unlock();
+        }
+        let Self { next_tries, waiting, unsettled, .. } = self;
+        next_tries.abandon(caller, waiting);
         let staged = || unsettled.iter().flat_map(|unsettled| &unsettled.staged);
         let open = || waiting.iter().chain(staged().map(|staged| &staged.request));
-        gone.retain(|gone| open().any(|request| request.ticket.is_of(gone)));
+        next_tries.forget_gone(|gone| open().any(|request| request.ticket.is_of(gone)));
         self.work();
     }
 
     fn finish(&mut self, _: Finish) -> Result<()> {
+        self.unlock();
         self.work();
         match std::mem::take(&mut self.given_up) {
             GivenUp { calls: 0, .. } => Ok(()),
@@ -764,5 +732,6 @@ impl<W: Wire + 'static> Core for ServerCore<W> {
     fn distrust_memory(&mut self) {
         self.shared.known.lock().clear();
         self.wire.close();
+        self.next_tries.unlock();
     }
 }

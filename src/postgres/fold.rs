@@ -145,6 +145,37 @@ fn keys_of(log: &LogName, keys: &[String]) -> Vec<Key> {
     keys.iter().map(|key| Key { log: log.clone(), key: key.clone() }).collect()
 }
 
+/// The parts of a call with a function: what it changes in each log. None of another call.
+fn parts_of(request: &Request) -> Option<Vec<(&LogName, &Replace)>> {
+    match &request.work {
+        Work::Replace(replace) => Some(vec![(&request.log, replace)]),
+        Work::Transact(transaction) => {
+            Some(transaction.parts.iter().map(|(log, replace)| (log, replace)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The keys of a call with a function.
+#[must_use]
+pub fn keys_of_function(request: &Request) -> Vec<Key> {
+    let parts = parts_of(request).unwrap_or_default();
+    parts.iter().flat_map(|(log, replace)| keys_of(log, &replace.keys)).collect()
+}
+
+/// What the keys of a call with a function have, as far as is known of one moment, where that is not what it expects.
+#[must_use]
+pub fn conflict(rows: &Rows, request: &Request, now_ms: i64) -> Option<Vec<Option<String>>> {
+    let parts = parts_of(request)?;
+    if keys_of_function(request).iter().any(|key| rows.get(key).is_none()) {
+        return None;
+    }
+    match fold_replace(&mut Batch::default(), rows, &parts, (true, now_ms)) {
+        Folded::Conflict(found) => Some(found),
+        Folded::Answer(_) | Folded::Later => None,
+    }
+}
+
 /// Changes of keys in one log or several.
 fn fold_replace(
     batch: &mut Batch,
@@ -210,9 +241,8 @@ pub fn fold(batch: &mut Batch, rows: &Rows, request: &Request, (is_first, now_ms
             Folded::Answer(Ok(Answer::Written(open.clone())))
         }
         Work::Write(rule) => Folded::Answer(fold_rule(batch, rows, (log, &**rule), now_ms)),
-        Work::Replace(replace) => fold_replace(batch, rows, &[(log, replace)], (is_first, now_ms)),
-        Work::Transact(transaction) => {
-            let parts: Vec<_> = transaction.parts.iter().map(|(log, replace)| (log, replace)).collect();
+        Work::Replace(_) | Work::Transact(_) => {
+            let parts = parts_of(request).unwrap_or_default();
             fold_replace(batch, rows, &parts, (is_first, now_ms))
         }
         Work::Read(query) => fold_read(batch, rows, (log, query), now_ms),
@@ -352,7 +382,7 @@ mod tests {
     fn replace(keys: Vec<String>, expected: [&str; 2]) -> Request {
         let expected = Expected::Values(expected.map(|value| Some(value.to_owned())).to_vec());
         let changes = Some(vec![Change::Delete(keys[0].clone())]);
-        request(Work::Replace(Replace { keys, expected, changes, expiry: None, is_again: false }))
+        request(Work::Replace(Replace { keys, expected, changes, expiry: None, tries: 0 }))
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub enum Question {
     Grant,
     /// Makes tables of an older version those of this one, where they are.
     Upgrade,
+    /// Has new values compressed by a faster method; an error where the server has none.
+    Compress,
     /// What changes with every batch: the number of entries, and the greatest number of a batch.
     Stamp,
     /// The names of the logs.
@@ -89,6 +91,7 @@ impl Question {
             "entries" => Self::Entries,
             "grant" => Self::Grant,
             "upgrade" => Self::Upgrade,
+            "compress" => Self::Compress,
             "stamp" => Self::Stamp,
             "names" => Self::Names,
             "newest" => Self::Newest,
@@ -112,6 +115,7 @@ impl Question {
             Self::Entries => ENTRIES,
             Self::Grant => HAS_ROLE,
             Self::Upgrade => schema::UPGRADE,
+            Self::Compress => schema::COMPRESSION,
             Self::Stamp => STAMP,
             Self::Names => NAMES,
             Self::Newest => NEWEST,
@@ -270,8 +274,11 @@ const BEGIN_CUT: &str = "BEGIN; SET LOCAL lock_timeout = '20s'; LOCK TABLE {sche
 #[must_use]
 pub fn sql_of(schema_name: &SchemaName, role: Option<&str>) -> String {
     let grants = role.map(|role| format!("\n{}", grants_for(role))).unwrap_or_default();
-    let text =
-        format!("BEGIN;\nCREATE SCHEMA IF NOT EXISTS {{schema}};\n{}{grants}\nCOMMIT;\n", schema::TABLES);
+    let (tables, compression) = (schema::TABLES, schema::COMPRESSION);
+    let text = format!(
+        "BEGIN;\nCREATE SCHEMA IF NOT EXISTS {{schema}};\n{tables}{grants}\nCOMMIT;\n
+-- Takes less time for large values. A server without lz4 refuses it, and then the rest is enough.\n{compression};\n"
+    );
     schema_name.fill_in(&text)
 }
 
@@ -367,7 +374,7 @@ impl Inspection {
         parameters: &[String],
     ) -> std::result::Result<String, Failure> {
         let text = self.schema.fill_in(question.statement());
-        if matches!(question, Question::Settle | Question::Upgrade) {
+        if matches!(question, Question::Settle | Question::Upgrade | Question::Compress) {
             client.batch_execute(&text).await?;
             return Ok("[]".to_owned());
         }

@@ -375,7 +375,7 @@ impl Queries {
         begun();
         let answer = self.query(log, query, within_ms, begun);
         self.is_in_snapshot = false;
-        self.session.end_snapshot(short_ms);
+        self.session.roll_back(short_ms);
         answer
     }
 

@@ -240,6 +240,10 @@ impl Session {
         ));
         let made = self.run(within_ms, async |client| client.batch_execute(&text).await);
         if made.is_ok() {
+            let text = schema_name.fill_in(schema::COMPRESSION);
+            if self.run(within_ms, async |client| client.batch_execute(&text).await).is_err() {
+                self.roll_back(within_ms);
+            }
             return Ok(());
         }
         let _ = self.run(within_ms, async |client| client.batch_execute("ROLLBACK").await);
@@ -288,8 +292,8 @@ impl Session {
         self.run(within_ms, async |client| client.batch_execute(BEGIN_SNAPSHOT).await)
     }
 
-    /// Ends it. A connection that cannot even do that is of no use.
-    pub fn end_snapshot(&mut self, within_ms: u64) {
+    /// Ends a transaction. A connection that cannot even do that is of no use.
+    pub fn roll_back(&mut self, within_ms: u64) {
         if self.run(within_ms, async |client| client.batch_execute("ROLLBACK").await).is_err() {
             self.close();
         }

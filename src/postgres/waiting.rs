@@ -69,6 +69,13 @@ impl Waiting {
         }
     }
 
+    /// Those that are like this come first, in their order.
+    pub fn bring_forward(&mut self, is_so: impl Fn(&Request) -> bool) {
+        let (first, others): (VecDeque<_>, VecDeque<_>) = self.requests.drain(..).partition(is_so);
+        self.requests = first;
+        self.requests.extend(others);
+    }
+
     /// Takes the first.
     pub fn pop_front(&mut self) -> Option<Request> {
         let request = self.requests.pop_front()?;

@@ -138,7 +138,7 @@ pub enum Committed {
 pub enum Lock {
     /// It does not.
     Free,
-    /// It does, until the next commit on this connection.
+    /// It does, until the next commit on this connection, or until it is unlocked.
     Held,
 }
 
@@ -187,7 +187,10 @@ pub trait Wire: Send {
     /// See `Loss`.
     fn read_log(&mut self, log: &LogName, lock: Lock, within_ms: u64) -> Asked<Vec<Row>>;
 
-    /// Commits a batch.
+    /// Lets others change what was read with `Lock::Held`. A connection that cannot even do that is closed.
+    fn unlock(&mut self, within_ms: u64);
+
+    /// Commits a batch that is not empty.
     ///
     /// # Errors
     /// See `Loss`.

@@ -31,6 +31,9 @@ pub enum Answer {
     Piece(EntryPiece),
     /// A value was not the expected one. They are these now (`None`: no such key).
     Conflict(Vec<Option<String>>),
+    /// The same for a call behind such a one of the same thread. `None`: the earlier one changes its keys, and nobody knows yet
+    /// what they have then, but the thread itself. Nothing of it is certain before the earlier one is answered.
+    ConflictBehind(Option<Vec<Option<String>>>),
 }
 
 impl Answer {
@@ -41,8 +44,11 @@ impl Answer {
             Self::Json(text) => text.len(),
             Self::Texts(texts) => texts.pieces.first().map_or(0, Piece::size_bytes),
             Self::Piece(piece) => piece.text.len(),
-            Self::Conflict(values) => values.iter().flatten().map(String::len).sum(),
+            Self::Conflict(values) | Self::ConflictBehind(Some(values)) => {
+                values.iter().flatten().map(String::len).sum()
+            }
             Self::Undefined
+            | Self::ConflictBehind(None)
             | Self::Written(_)
             | Self::Null
             | Self::Bool(_)

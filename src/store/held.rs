@@ -15,8 +15,6 @@ pub struct Held(Vec<HeldCalls>);
 /// The held calls of one caller.
 struct HeldCalls {
     caller: Arc<dyn Outlet>,
-    /// When the call was made that is to be tried once more.
-    asked_us: Option<u64>,
     requests: VecDeque<Request>,
 }
 
@@ -55,17 +53,7 @@ impl Held {
 
     /// From now on calls of this one's caller are held, until its next try.
     pub fn begin(&mut self, ticket: &Ticket) {
-        let (caller, asked_us) = (ticket.outlet(), ticket.asked_us());
-        self.0.push(HeldCalls { caller, asked_us, requests: VecDeque::new() });
-    }
-
-    /// A next try is timed from when its call was made first.
-    pub fn time_next_try(&self, ticket: &mut Ticket) {
-        if let Some(calls) = self.0.iter().find(|calls| ticket.is_of(&calls.caller))
-            && let Some(asked_us) = calls.asked_us
-        {
-            ticket.time_from(asked_us);
-        }
+        self.0.push(HeldCalls { caller: ticket.outlet(), requests: VecDeque::new() });
     }
 
     /// Gives back the calls that were held.

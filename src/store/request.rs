@@ -1,6 +1,7 @@
 //! What callers ask of a place.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::data::change::Change;
 use crate::data::name::LogName;
@@ -8,7 +9,7 @@ use crate::data::state::Member;
 use crate::store::expiry::Expiry;
 use crate::store::query::Query;
 use crate::store::rule::Rule;
-use crate::store::ticket::Ticket;
+use crate::store::ticket::{Outlet, Ticket};
 
 /// Changes keys of one log as the caller made it from the values before, all or none.
 ///
@@ -24,8 +25,8 @@ pub struct Replace {
     pub changes: Option<Vec<Change>>,
     /// When the new values are over; `None`: each when the one before it would have been.
     pub expiry: Option<Expiry>,
-    /// True for a further try.
-    pub is_again: bool,
+    /// So many tries of the same call met other values.
+    pub tries: u32,
 }
 
 impl Replace {
@@ -79,10 +80,10 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// True for a further try.
+    /// So many tries of it met other values.
     #[must_use]
-    pub fn is_again(&self) -> bool {
-        self.parts.iter().any(|(_, replace)| replace.is_again)
+    pub fn tries(&self) -> u32 {
+        self.parts.iter().map(|(_, replace)| replace.tries).max().unwrap_or(0)
     }
 
     /// Whether the caller makes no further try.
@@ -156,6 +157,22 @@ impl Work {
             _ => false,
         }
     }
+
+    /// Whether it says what its keys should have.
+    #[must_use]
+    pub fn has_expected(&self) -> bool {
+        match self {
+            Self::Replace(replace) => matches!(replace.expected, Expected::Values(_)),
+            Self::Transact(transaction) => transaction.has_expected(),
+            _ => false,
+        }
+    }
+
+    /// Whether a function of the caller makes its values.
+    #[must_use]
+    pub fn has_function(&self) -> bool {
+        matches!(self, Self::Replace(_) | Self::Transact(_))
+    }
 }
 
 /// A call: what, on which log, and who waits.
@@ -173,13 +190,25 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether this is the next try of a call that met another value than it expected.
+    /// So many tries of the same call met another value than they expected.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        match &self.work {
+            Work::Replace(replace) => replace.tries,
+            Work::Transact(transaction) => transaction.tries(),
+            _ => 0,
+        }
+    }
+
+    /// Whether this is the next try of such a call.
     #[must_use]
     pub fn is_next_try(&self) -> bool {
-        match &self.work {
-            Work::Replace(replace) => replace.is_again,
-            Work::Transact(transaction) => transaction.is_again(),
-            _ => false,
-        }
+        self.tries() > 0
+    }
+
+    /// Whether it is the next try of this caller.
+    #[must_use]
+    pub fn is_next_try_of(&self, caller: &Arc<dyn Outlet>) -> bool {
+        self.is_next_try() && self.ticket.is_of(caller)
     }
 }

@@ -117,17 +117,16 @@ impl Play {
     /// not told what they have, it changes nothing.
     pub fn update_many(&mut self, bot: usize, log: usize, keys: &[&str], size_bytes: usize) {
         let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
-        let replace = |expected, changes, is_again| {
+        let replace = |expected, changes, tries| {
             Work::Replace(Replace {
                 keys: keys.clone(),
                 expected,
                 changes: Some(changes),
                 expiry: None,
-                is_again,
+                tries,
             })
         };
-        let Ok(Answer::Conflict(had)) = self.ask(bot, log, replace(Expected::Unknown, Vec::new(), false))
-        else {
+        let Ok(Answer::Conflict(had)) = self.ask(bot, log, replace(Expected::Unknown, Vec::new(), 0)) else {
             return;
         };
         let value = self.value(size_bytes);
@@ -142,28 +141,28 @@ impl Play {
             None => Effect::Delete(key.clone()),
         });
         let id = self.op(log, effects.collect());
-        let work = replace(Expected::Values(had), changes, true);
+        let work = replace(Expected::Values(had), changes, 1);
         self.call(bot, Call { log, work, id });
     }
 
     /// `storage.transaction` over the first two logs: asks what the key `both` has in each, then sets it to one value in
     /// both. Where it is not told what they have, it changes nothing.
     pub fn transact(&mut self, bot: usize, size_bytes: usize) {
-        let asking = self.transaction([Expected::Unknown, Expected::Unknown], &[], false);
+        let asking = self.transaction([Expected::Unknown, Expected::Unknown], &[], 0);
         let Ok(Answer::Conflict(had)) = self.ask(bot, 0, asking) else { return };
         let (key, value) = (quote(BOTH), self.value(size_bytes));
         let expected = [0, 1].map(|log| Expected::Values(vec![had[log].clone()]));
-        let work = self.transaction(expected, &[Change::Set(Member::new(&key, &value))], true);
+        let work = self.transaction(expected, &[Change::Set(Member::new(&key, &value))], 1);
         let id = self.op(0, vec![Effect::Set(key.clone(), value.clone())]);
         let other = self.op(1, vec![Effect::Set(key, value)]);
         self.record.lock().together.insert(id, other);
         self.call(bot, Call { log: 0, work, id });
     }
 
-    fn transaction(&self, expected: [Expected; 2], changes: &[Change], is_again: bool) -> Work {
+    fn transaction(&self, expected: [Expected; 2], changes: &[Change], tries: u32) -> Work {
         let part = |(log, expected): (usize, Expected)| {
             let (keys, changes) = (vec![quote(BOTH)], Some(changes.to_vec()));
-            let replace = Replace { keys, expected, changes, expiry: None, is_again };
+            let replace = Replace { keys, expected, changes, expiry: None, tries };
             (self.logs[log].name.clone(), replace)
         };
         Work::Transact(Transaction { parts: (0..2).zip(expected).map(part).collect() })

@@ -42,7 +42,7 @@ fn expires_at(session: &mut Session, key: &str) -> Option<i64> {
 fn update(session: &mut Session, key: &str, before: Option<&str>, value: &str, expiry: Option<Expiry>) {
     let expected = Expected::Values(vec![before.map(str::to_owned)]);
     let changes = Some(vec![Change::Set(Member::new(&quoted(key), value))]);
-    let replace = Replace { keys: vec![quoted(key)], expected, changes, expiry, is_again: false };
+    let replace = Replace { keys: vec![quoted(key)], expected, changes, expiry, tries: 0 };
     let answer = session.call(Work::Replace(replace)).expect("an answer");
     assert!(matches!(answer, Answer::Undefined), "{answer:?}");
 }

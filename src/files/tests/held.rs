@@ -15,7 +15,7 @@ use crate::store::request::Work;
 /// An update of a caller who does not know the value yet; a call of his waits behind it.
 fn conflict(session: &mut Session) -> usize {
     let (keys, changes) = (vec![quoted("a")], Some(Vec::new()));
-    let first = Replace { keys, expected: Expected::Unknown, changes, expiry: None, is_again: false };
+    let first = Replace { keys, expected: Expected::Unknown, changes, expiry: None, tries: 0 };
     let calls = session.send(vec![Work::Replace(first), collection::set(&quoted("b"), "2")]);
     let answer = session.answer(calls[0]).expect("an answer").expect("no error");
     assert!(matches!(answer, Answer::Conflict(_)), "{answer:?}");
@@ -26,7 +26,7 @@ fn conflict(session: &mut Session) -> usize {
 fn again(value: &str) -> Work {
     let expected = Expected::Values(vec![Some("1".to_owned())]);
     let changes = Some(vec![Change::Set(Member::new(&quoted("a"), value))]);
-    Work::Replace(Replace { keys: vec![quoted("a")], expected, changes, expiry: None, is_again: true })
+    Work::Replace(Replace { keys: vec![quoted("a")], expected, changes, expiry: None, tries: 1 })
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::check::check;
-use super::client::{Call, Client, ENDS_AFTER_MS, Kind, Settled, TIMEOUT_MS};
+use super::client::{Call, Client, ENDS_AFTER_MS, Kind, Settled, TIMEOUT_MS, log};
 use super::fate::{Chance, Fate, Fates};
 use super::server::{Mutation, SimulatedServer};
 use super::wire::Line;
-use crate::postgres::wire::Commit;
+use crate::postgres::wire::{Commit, Key};
 use crate::vfs::simulated::SimulatedDisk;
 use crate::vfs::{FileSystem, FileSystemRef};
 
@@ -133,7 +133,8 @@ fn with_every_fate(messages: u32, mutation: Mutation) -> Result<(), String> {
     Ok(())
 }
 
-fn by_chance(seed: u64, mutation: Mutation) -> Result<(), String> {
+/// Gives how often keys were locked.
+fn by_chance(seed: u64, mutation: Mutation) -> Result<usize, String> {
     let mut chance = Chance(seed);
     let clients = 1 + usize::try_from(chance.below(3)).unwrap_or(0);
     let fates = Fates::Chance { chance: Chance(!seed), one_in: 2 + chance.below(20) };
@@ -141,7 +142,14 @@ fn by_chance(seed: u64, mutation: Mutation) -> Result<(), String> {
     for _ in 0..20 + chance.below(60) {
         let client = usize::try_from(chance.below(clients as u64)).unwrap_or(0);
         play.server.lock().advance_ms(i64::try_from(chance.below(400)).unwrap_or(0));
-        match chance.below(6) {
+        match chance.below(9) {
+            6 => {
+                let kinds = (0..=chance.below(3)).map(|_| kind(&mut chance)).collect();
+                play.clients[client].call_without_answers(&mut play.calls, kinds);
+            }
+            7..9 => {
+                play.clients[client].take_answers_once(&mut play.calls);
+            }
             0 => play.clients[client].tick(&mut play.calls),
             1 => play.clocks[client].advance_ms(chance.below(TIMEOUT_MS)),
             _ => {
@@ -152,7 +160,8 @@ fn by_chance(seed: u64, mutation: Mutation) -> Result<(), String> {
         play.bury();
     }
     play.finish();
-    play.check().map_err(|what| format!("seed {seed}: {what}"))
+    play.check().map_err(|what| format!("seed {seed}: {what}"))?;
+    Ok(play.server.lock().locks())
 }
 
 fn kind(chance: &mut Chance) -> Kind {
@@ -187,8 +196,76 @@ fn one_batch_with_every_fate_of_its_messages() {
 
 #[test]
 fn many_clients_by_chance() {
+    let mut locks = 0;
     for seed in seeds() {
-        by_chance(seed, Mutation::None).unwrap_or_else(|what| panic!("{what}"));
+        locks += by_chance(seed, Mutation::None).unwrap_or_else(|what| panic!("{what}"));
+    }
+    assert!(seeds().count() == 1 || locks > seeds().count() / 10, "{locks} locks");
+}
+
+/// A function of the first client, whose value the second one changes before each of its tries.
+fn contended(tries: usize) -> Play {
+    let mut play = Play::new(2, Fates::Script([].into()), Mutation::None);
+    play.clients[0].call_without_answers(&mut play.calls, vec![Kind::Update(counter(0))]);
+    for _ in 0..tries {
+        play.call(1, vec![Kind::Add(vec![counter(0)])]);
+        play.clients[0].take_answers_once(&mut play.calls);
+        play.clients[0].tick_without_answers();
+    }
+    play
+}
+
+#[test]
+fn a_function_whose_value_others_change_before_each_try_has_it_locked_in_the_end() {
+    let mut play = contended(3);
+    assert_eq!((play.calls[0].told.len(), play.server.lock().locks()), (3, 1));
+    assert_eq!(play.server.lock().applied().len(), 3);
+    play.call(1, vec![Kind::Add(vec![counter(0)])]);
+    assert_eq!(play.server.lock().applied().len(), 3, "the second client waits");
+    play.clients[0].take_answers_once(&mut play.calls);
+    play.clients[0].take_answers_once(&mut play.calls);
+    assert!(matches!(play.calls[0].answer, Some((4, Settled::Done(_)))), "{:?}", play.calls[0]);
+    play.finish();
+    play.check().unwrap_or_else(|what| panic!("{what}"));
+    assert_eq!(play.server.lock().applied().len(), 5);
+}
+
+#[test]
+fn a_function_that_takes_too_long_has_nothing_locked_any_more() {
+    let mut play = contended(3);
+    let due_ms = play.clients[0].next_due_ms().expect("it is due");
+    let is_locked = |play: &Play| {
+        let key = Key { log: log(), key: counter(0) };
+        play.server.lock().is_locked(usize::MAX, [&key].into_iter())
+    };
+    play.clocks[0].advance_ms(due_ms - 1 - play.clocks[0].outsider().monotonic_us() / 1000);
+    play.clients[0].tick_without_answers();
+    assert!(is_locked(&play));
+    play.clocks[0].advance_ms(1);
+    play.clients[0].tick_without_answers();
+    assert!(!is_locked(&play));
+    // It may have it all the same, where nobody else was faster.
+    play.finish();
+    assert!(matches!(play.calls[0].answer, Some((_, Settled::Done(_)))), "{:?}", play.calls[0]);
+    play.check().unwrap_or_else(|what| panic!("{what}"));
+}
+
+#[test]
+fn a_thread_that_ends_and_a_connection_that_breaks_leave_nothing_locked() {
+    let key = Key { log: log(), key: counter(0) };
+    for ends_thread in [true, false] {
+        let mut play = contended(3);
+        if ends_thread {
+            play.clients[0].end_thread();
+        } else {
+            *play.fates.lock() = Fates::Script([Fate::Unheard].into());
+            play.clients[0].take_answers_once(&mut play.calls);
+        }
+        assert!(!play.server.lock().is_locked(usize::MAX, [&key].into_iter()));
+        play.call(1, vec![Kind::Add(vec![counter(0)])]);
+        assert!(matches!(play.calls[4].answer, Some((_, Settled::Done(_)))), "{:?}", play.calls[4]);
+        play.finish();
+        play.check().unwrap_or_else(|what| panic!("{what}"));
     }
 }
 

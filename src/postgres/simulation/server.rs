@@ -41,6 +41,10 @@ pub struct SimulatedServer {
     late: Vec<(u8, Commit)>,
     /// It has given up waiting for a standby, and has said so.
     is_alone: bool,
+    /// Keys that a client has locked.
+    locked: BTreeMap<Key, usize>,
+    /// How often keys were locked.
+    locks: usize,
     mutation: Mutation,
 }
 
@@ -142,6 +146,32 @@ impl SimulatedServer {
         self.late.push((messages, commit));
     }
 
+    /// Locks keys for a client. False: another one has one of them.
+    pub fn lock(&mut self, client: usize, keys: &[Key]) -> bool {
+        let is_free = !self.is_locked(client, keys.iter());
+        if is_free {
+            self.locks += 1;
+            self.locked.extend(keys.iter().map(|key| (key.clone(), client)));
+        }
+        is_free
+    }
+
+    /// Whether another client has one of these keys.
+    pub fn is_locked<'a>(&self, client: usize, mut keys: impl Iterator<Item = &'a Key>) -> bool {
+        keys.any(|key| self.locked.get(key).is_some_and(|owner| *owner != client))
+    }
+
+    /// How often keys were locked.
+    #[must_use]
+    pub fn locks(&self) -> usize {
+        self.locks
+    }
+
+    /// A client has nothing locked any more: its transaction, or its connection, is over.
+    pub fn unlock(&mut self, client: usize) {
+        self.locked.retain(|_, owner| *owner != client);
+    }
+
     /// The statement of a batch.
     ///
     /// # Errors
@@ -212,6 +242,7 @@ impl SimulatedServer {
         self.times_ms.clear();
         self.names.clear();
         self.late.clear();
+        self.locked.clear();
         for commit in &applied {
             self.apply(commit);
         }

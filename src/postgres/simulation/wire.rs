@@ -27,6 +27,7 @@ pub struct Line {
 
 /// See the header of this file.
 pub struct SimulatedWire {
+    client: usize,
     line: Line,
     is_open: bool,
     has_crashed: Arc<Mutex<bool>>,
@@ -44,12 +45,12 @@ enum Way {
 
 impl SimulatedWire {
     /// A wire that is not connected. `has_crashed` tells the watcher that the client is dead.
-    pub fn new(line: Line, has_crashed: Arc<Mutex<bool>>) -> Self {
-        Self { line, is_open: false, has_crashed }
+    pub fn new(client: usize, line: Line, has_crashed: Arc<Mutex<bool>>) -> Self {
+        Self { client, line, is_open: false, has_crashed }
     }
 
     fn lost(&mut self) -> Loss {
-        self.is_open = false;
+        self.close();
         Loss::Lost(Error::server_unreachable("simulated", "the connection broke"))
     }
 
@@ -73,9 +74,12 @@ impl SimulatedWire {
             }
             Fate::Unanswered => Ok(Way::Unanswered),
             Fate::Late(messages) => Ok(Way::Late(messages)),
-            Fate::Again => Err(SimulatedServer::again()),
+            Fate::Again => {
+                self.line.server.lock().unlock(self.client);
+                Err(SimulatedServer::again())
+            }
             Fate::Refused => {
-                self.is_open = false;
+                self.close();
                 Err(Loss::Refused(Error::server_unreachable("simulated", "a refusal")))
             }
             Fate::Unheard => Err(self.lost()),
@@ -116,13 +120,18 @@ impl Wire for SimulatedWire {
 
     fn close(&mut self) {
         self.is_open = false;
+        self.line.server.lock().unlock(self.client);
     }
 
     fn host(&self) -> String {
         "simulated".to_owned()
     }
 
-    fn read(&mut self, keys: &[Key], _: Lock, within_ms: u64) -> Asked<Vec<Row>> {
+    fn read(&mut self, keys: &[Key], lock: Lock, within_ms: u64) -> Asked<Vec<Row>> {
+        if lock == Lock::Held && !self.line.server.lock().lock(self.client, keys) {
+            // A real server would wait for a while first.
+            return Err(SimulatedServer::again());
+        }
         self.ask(within_ms, |server| keys.iter().map(|key| server.row(key)).collect())
     }
 
@@ -130,8 +139,19 @@ impl Wire for SimulatedWire {
         self.ask(within_ms, |_| Vec::new())
     }
 
+    fn unlock(&mut self, _: u64) {
+        self.line.server.lock().unlock(self.client);
+    }
+
     fn commit(&mut self, commit: &Commit, within_ms: u64) -> Asked<Committed> {
-        match self.send(within_ms)? {
+        let keys = || commit.keys.iter().map(|effect| &effect.key);
+        if self.line.server.lock().is_locked(self.client, keys()) {
+            return Err(SimulatedServer::again());
+        }
+        let way = self.send(within_ms);
+        // Its transaction ends with it.
+        self.line.server.lock().unlock(self.client);
+        match way? {
             Way::Answered => self.line.server.lock().commit(commit),
             Way::Unanswered => {
                 let _ = self.line.server.lock().commit(commit);
