@@ -108,7 +108,7 @@ function failOverRows({ longestMs, promotionMs, beyondMs, acked, there, rounds }
     row(
       section,
       '  beyond that',
-      ms(beyondMs),
+      beyondMs > 0 ? ms(beyondMs) : 'none: shorter than the promotion',
       `at most ${ms(B.failOverBeyondMsMax)}`,
       beyondMs <= B.failOverBeyondMsMax,
     ),
