@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { startProxy, startServer, whyNoServer } from '../../scripts/postgres/index.mjs';
 import { countUp, newSchema, opened, started } from '../support/server-scene.mjs';
+import { atEnd, waitUntil } from '../support/temp.mjs';
 
+const ENTRY = fileURLToPath(new URL('../../index.js', import.meta.url));
 const skip = whyNoServer();
 /** One way. A near host makes many changes in such a time. */
 const FAR_MS = 15;
@@ -99,4 +101,34 @@ test('a function that takes too long keeps its value from nobody', { skip }, asy
   await ended;
   assert.deepEqual(heard, ['sleeps', 'is awake', 'done']);
   assert.equal(await near.counts.get('a'), calls + 1);
+});
+
+const LISTER = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { Storage } = require(workerData.entry);
+const storage = new Storage(workerData.options);
+const list = storage.readLogEntries('counts');
+parentPort.postMessage('asked');
+list.then(({ length }) => storage.close().then(() => parentPort.postMessage(length)));`;
+
+test('a read of a key does not wait for a long list that another thread reads', { skip }, async (t) => {
+  const server = await started(t, startServer());
+  const options = { url: server.url, schema: newSchema() };
+  const { counts } = opened(t, options);
+  await counts.set('a', 1);
+  const holder = await server.connect();
+  atEnd(t, () => holder.end());
+  await holder.query(`BEGIN; LOCK TABLE ${options.schema}.generation IN ACCESS EXCLUSIVE MODE`);
+  const worker = new Worker(LISTER, { eval: true, workerData: { entry: ENTRY, options } });
+  const heard = [];
+  worker.on('message', (message) => heard.push(message));
+  const ended = once(worker, 'exit');
+  const waiting = `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '${options.schema}.generation'::regclass`;
+  await waitUntil(async () => (await server.psql(waiting)) === '1', { what: 'the list, which waits' });
+  assert.equal(await counts.get('a'), 1);
+  assert.deepEqual([...(await counts.getMany(['a', 'b']))], [['a', 1]]);
+  assert.deepEqual(heard, ['asked'], 'the list is not there yet');
+  await holder.query('COMMIT');
+  await ended;
+  assert.deepEqual(heard, ['asked', 1]);
 });

@@ -1,4 +1,5 @@
-//! What the bindings call: the writer, and beside it the reader for a call that need not come behind another one.
+//! What the bindings call: the writer, and beside it the reader for a call that need not come behind another one. Keys are
+//! read by whichever of the two is free.
 //!
 //! Invariant: a read that goes past the writer is the only call of its thread; what the thread writes later waits until
 //! the read has begun.
@@ -47,7 +48,10 @@ impl Backend for ServerBackend {
         if let Work::Read(Query::Changes(watcher)) = &request.work {
             self.watched.add(&request.log, &watcher.0);
         }
-        if matches!(request.work, Work::Read(_)) && request.ticket.is_first() {
+        if let Work::Read(query) = &request.work
+            && request.ticket.is_first()
+            && !(query.is_of_keys() && self.reader.is_busy())
+        {
             request.ticket.time_from(self.clock.monotonic_us());
             return self.reader.give(request);
         }

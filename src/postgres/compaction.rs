@@ -123,10 +123,12 @@ impl Compaction {
         }
     }
 
-    /// Removes what no kept generation needs. What is left now, the next compaction removes.
+    /// Removes what no kept generation needs. Where that takes longer than the call has, the server goes on with it alone:
+    /// if it was stopped, a log that nobody compacted for long would never lose anything. What is left then, the next
+    /// compaction removes.
     fn remove_old(&self, session: &mut Session, texts: &Arc<Statements>, log: &LogName, within_ms: u64) {
         let (name, kept) = (log.as_str(), self.backups.saturating_add(1));
-        let _ = session.run(within_ms, async |client| {
+        let _ = session.run_commit(within_ms, async |client| {
             let of_log: [Parameter; 1] = [(&name, Type::TEXT)];
             client.query_typed(&texts.remove_tombstones, &of_log).await?;
             let counted: [Parameter; 2] = [(&name, Type::TEXT), (&kept, Type::INT8)];

@@ -274,10 +274,9 @@ const BEGIN_CUT: &str = "BEGIN; SET LOCAL lock_timeout = '20s'; LOCK TABLE {sche
 #[must_use]
 pub fn sql_of(schema_name: &SchemaName, role: Option<&str>) -> String {
     let grants = role.map(|role| format!("\n{}", grants_for(role))).unwrap_or_default();
-    let (tables, compression) = (schema::TABLES, schema::COMPRESSION);
+    let (tables, compression) = (schema::TABLES, schema::COMPRESSION_IF_ANY);
     let text = format!(
-        "BEGIN;\nCREATE SCHEMA IF NOT EXISTS {{schema}};\n{tables}{grants}\nCOMMIT;\n
--- Takes less time for large values. A server without lz4 refuses it, and then the rest is enough.\n{compression};\n"
+        "BEGIN;\nCREATE SCHEMA IF NOT EXISTS {{schema}};\n{tables}{grants}\nCOMMIT;\n{compression}\n"
     );
     schema_name.fill_in(&text)
 }

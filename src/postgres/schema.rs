@@ -76,6 +76,15 @@ ALTER TABLE {schema}.state ALTER COLUMN value SET COMPRESSION lz4;
 ALTER TABLE {schema}.entry ALTER COLUMN value SET COMPRESSION lz4;
 COMMIT";
 
+/// The same for a person to run, without the refusal.
+pub const COMPRESSION_IF_ANY: &str = "\
+DO $$ BEGIN
+  ALTER TABLE {schema}.state ALTER COLUMN value SET COMPRESSION lz4;
+  ALTER TABLE {schema}.entry ALTER COLUMN value SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+  RAISE NOTICE 'This server has no lz4, and compresses values by its own method';
+END $$;";
+
 /// What the bot's role may do with them.
 pub const GRANTS: &str = "\
 GRANT USAGE ON SCHEMA {schema} TO ROLE;

@@ -271,8 +271,8 @@ impl Session {
         self.ask(within_ms, Late::IsStopped, ask)
     }
 
-    /// The same for a commit, which may go on when it is late: it may be waiting for a standby, and would be there without
-    /// it if it was stopped.
+    /// The same for what may go on when it is late, such as a commit: it may be waiting for a standby, and would be there
+    /// without it if it was stopped.
     ///
     /// # Errors
     /// See `run`.
