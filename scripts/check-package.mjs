@@ -26,7 +26,7 @@ import { fail, root, run } from './tools.mjs';
  */
 const LIST = 'scripts/packed-files.txt';
 /** A few per cent above what it is: sources, documents and JavaScript, each with its header. */
-const SIZE_MAX_BYTES = 770 * 1024;
+const SIZE_MAX_BYTES = 780 * 1024;
 
 /** What each platform's package has beside its binary. */
 const BESIDE_BINARY = ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES', 'package.json'];

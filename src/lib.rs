@@ -14,7 +14,7 @@
 //! vfs        files and time
 //! ```
 //!
-//! `error` and `visible` belong to all of them.
+//! `error`, `thread` and `visible` belong to all of them.
 
 #[cfg(not(test))]
 mod bindings;
@@ -27,5 +27,6 @@ pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod store;
+mod thread;
 pub mod vfs;
 pub mod visible;

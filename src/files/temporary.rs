@@ -82,6 +82,9 @@ pub fn sweep(files: &dyn FileSystem, folders: &[&Path]) {
     }
 }
 
+/// So much is synced at once where appends must not wait.
+const GENTLE_BYTES: usize = 256 << 10;
+
 /// How a large file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -104,7 +107,17 @@ impl Pace {
         if syncing.is_on() { Self::Fast } else { Self::Unsynced }
     }
 
-    /// After each piece of about 1 MiB.
+    /// Appends to a large file.
+    pub fn append(self, files: &dyn FileSystem, file: &mut dyn File, bytes: &[u8]) -> Result<()> {
+        let piece_bytes = if self == Self::Gentle { GENTLE_BYTES } else { bytes.len().max(1) };
+        for piece in bytes.chunks(piece_bytes) {
+            file.append(piece)?;
+            self.rest(files, file)?;
+        }
+        Ok(())
+    }
+
+    /// After each piece of a large file.
     pub fn rest(self, files: &dyn FileSystem, file: &mut dyn File) -> Result<()> {
         const REST_US: u64 = 1000;
         if self == Self::Gentle {

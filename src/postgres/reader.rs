@@ -26,6 +26,7 @@ use crate::store::answer::Answer;
 use crate::store::inbox::REQUEST_BYTES;
 use crate::store::request::{Request, Work};
 use crate::store::ticket::Outlet;
+use crate::thread::spawn;
 
 /// So long a write waits for the answer to an earlier read of its thread that has begun. Until then, an answer that is lost
 /// is asked for once more.
@@ -216,11 +217,8 @@ impl Reader {
     fn start(&self) -> std::io::Result<(Sender<Request>, JoinHandle<()>)> {
         let (sender, requests) = channel::<Request>();
         let asker = Arc::clone(&self.asker);
-        let thread = std::thread::Builder::new().name("ps-reader".to_owned()).spawn(move || {
-            for request in requests {
-                asker.answer(request);
-            }
-        })?;
+        let work = move || requests.into_iter().for_each(|request| asker.answer(request));
+        let thread = spawn("ps-reader", Box::new(work))?;
         Ok((sender, thread))
     }
 

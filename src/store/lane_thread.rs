@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crate::store::core::Task;
 use crate::store::inbox::{Inbox, Message};
+use crate::thread::spawn;
 
 /// See the header of this file.
 pub struct LaneThread<D> {
@@ -27,12 +28,8 @@ impl<D: Send + 'static> LaneThread<D> {
         if self.started.is_none() {
             let (sender, tasks) = channel::<Task<D>>();
             let inbox = Arc::clone(inbox);
-            let thread = std::thread::Builder::new().name(self.name.to_owned()).spawn(move || {
-                for task in tasks {
-                    inbox.push(run(task), 0);
-                }
-            });
-            self.started = thread.ok().map(|thread| (sender, thread));
+            let work = move || tasks.into_iter().for_each(|task| inbox.push(run(task), 0));
+            self.started = spawn(self.name, Box::new(work)).ok().map(|thread| (sender, thread));
         }
         if let Some((sender, _)) = &self.started {
             // The receiver lives as long as the sender.

@@ -34,6 +34,7 @@ use crate::store::query::Query;
 use crate::store::report::Report;
 use crate::store::request::{Belief, Request};
 use crate::store::ticket::{Outlet, Ticket};
+use crate::thread::spawn;
 
 /// So often a close looks whether the work beside has ended.
 const BESIDE_PAUSE: Duration = Duration::from_millis(10);
@@ -86,10 +87,8 @@ impl<C: Core> Writer<C> {
             renewal: Renewal::Own,
             closes: Vec::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("ps-writer".to_owned())
-            .spawn(move || shell.run())
-            .map_err(|error| Error::no_thread(&error))?;
+        let thread = spawn("ps-writer", Box::new(move || shell.run()));
+        let thread = thread.map_err(|error| Error::no_thread(&error))?;
         Ok(Self { inbox, thread: Mutex::new(Some(thread)), surroundings })
     }
 

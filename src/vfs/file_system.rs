@@ -6,6 +6,7 @@
 //!
 //! Invariant: an error names the system call and the path (`Error::io`). Nothing here retries a sync.
 
+use super::freed_beside::FreedBeside;
 use super::syncing::Syncing;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +83,11 @@ pub trait FileSystem: Send + Sync {
     fn copy(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file; no error when there is none.
     fn remove(&self, path: &Path) -> Result<()>;
+    /// To be held while the file at `path` loses its name, where it is large: so its blocks are freed beside the caller.
+    fn free_beside(&self, path: &Path) -> Option<FreedBeside> {
+        let _ = path;
+        None
+    }
     /// Makes one folder. True: it was missing. `ENOENT` when the folder above it is missing.
     fn create_dir(&self, path: &Path) -> Result<bool>;
     /// Makes the entries of a folder (new files, renames) durable.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod file_system;
+mod freed_beside;
 mod real;
 mod settings_file;
 #[cfg(feature = "simulation")]
@@ -14,6 +15,7 @@ mod syncing;
 
 pub use clock::{monotonic_us, now_ms, sleep_us};
 pub use file_system::{File, FileSystem, FileSystemRef, Missing, Stamp, SyncBeside};
+pub use freed_beside::FreedBeside;
 pub use real::RealFileSystem;
 pub use settings_file::{SettingsFile, read_settings_file};
 pub use syncing::Syncing;

@@ -21,6 +21,8 @@ use super::syncing::Syncing;
 use std::path::Path;
 use std::{fs, io};
 
+#[cfg(unix)]
+use super::FreedBeside;
 use super::syncer::Syncer;
 use super::{File, FileSystem, Missing, Stamp, SyncBeside, clock};
 use crate::error::{Error, Result};
@@ -150,6 +152,15 @@ impl FileSystem for RealFileSystem {
 
     fn remove(&self, path: &Path) -> Result<()> {
         found(unless_refused(HELD, || fs::remove_file(path)), "unlink", path).map(|_| ())
+    }
+
+    /// Windows frees blocks when a name goes, whoever has the file open, and may refuse to rename over an open one.
+    #[cfg(unix)]
+    fn free_beside(&self, path: &Path) -> Option<FreedBeside> {
+        const LARGE_BYTES: u64 = 4 << 20;
+        let is_large = |metadata: &fs::Metadata| metadata.is_file() && metadata.len() >= LARGE_BYTES;
+        fs::symlink_metadata(path).ok().filter(is_large)?;
+        opening().read(true).open(path).ok().map(FreedBeside::new)
     }
 
     fn create_dir(&self, path: &Path) -> Result<bool> {

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{File, SyncBeside};
 use crate::error::{Error, Result};
+use crate::thread::spawn;
 
 type Synced = Result<Box<dyn File>>;
 
@@ -47,7 +48,7 @@ impl Syncer {
 fn start_thread() -> Option<Sender<Job>> {
     let (queue, jobs) = channel::<Job>();
     let run = move || jobs.iter().for_each(sync);
-    std::thread::Builder::new().name("ps-syncer".to_owned()).spawn(run).ok().map(|_| queue)
+    spawn("ps-syncer", Box::new(run)).ok().map(|_| queue)
 }
 
 fn sync(job: Job) {

@@ -25,6 +25,7 @@ use crate::files::mirror::content::FreshMirror;
 use crate::files::open::open_log::{OpenLog, Replacement};
 use crate::files::past::old_logs::{OldLogKind, free_old};
 use crate::files::past::retain::Retainer;
+use crate::files::temporary::Pace;
 use crate::files::write::log_writer::LogWriter;
 use crate::store::answer::Answer;
 use crate::store::ticket::Ticket;
@@ -264,6 +265,8 @@ impl Running {
         }
         let backup = keep_backup(context, log, self.kind)?;
         log.close();
+        // Without a backup, this is its last name.
+        let _old = if backup.is_none() { files.free_beside(&log.paths().log) } else { None };
         let renamed = log.is_log_as_known(context).and_then(|is_as_known| {
             if is_as_known { files.rename(temporary, &log.paths().log).map(|()| true) } else { Ok(false) }
         });
@@ -299,7 +302,8 @@ impl Running {
         let old_end = log.end();
         let Some(copied_bytes) = old_end.checked_sub(self.snapshot_end) else { return Ok(None) };
         if old_end > copied_to {
-            copy_tail(&*context.files, &log.paths().log, &mut *file, copied_to, old_end, syncing)?;
+            let pace = Pace::awaited(syncing);
+            copy_tail(&*context.files, &log.paths().log, &mut *file, copied_to..old_end, pace)?;
         }
         let mut added_bytes = 0;
         if copied_bytes > 0 && log.file().mending().is_unterminated {

@@ -2,13 +2,14 @@
 //!
 //! Invariant: a step makes and changes only files that no other process knows, and removes them when it fails.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::data::name::LogName;
 use crate::data::slots::MovedPlaces;
 use crate::data::state::Member;
 use crate::error::{Error, Result};
-use crate::files::log::bytes::copy_range;
+use crate::files::log::bytes::for_each_piece;
 use crate::files::log::checkpoint::CHECKPOINT_LINE_BYTES;
 use crate::files::log::encoder::Encoder;
 use crate::files::log::paths::LogPaths;
@@ -91,38 +92,34 @@ impl CompactJob {
     /// Takes the step.
     pub fn run(self, files: &dyn FileSystem) -> CompactDone {
         let Self { log, generation, temporary, step, syncing } = self;
-        let result = match step {
-            CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
-                folders.create_folders(files, syncing).and_then(|()| {
-                    let Checkpoint { file, lines, offsets } =
-                        checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, syncing)?;
-                    let mirror = mirror
-                        .map(|path| {
-                            write_large(
-                                files,
-                                path,
-                                &folders.mirror,
-                                &mut live(&snapshot, files.now_ms()),
-                                log_end,
-                                Pace::beside(syncing),
-                            )
-                        })
-                        .transpose()?;
-                    let (before, _) = snapshot.into_parts();
-                    let places = Some(MovedPlaces { before, after: offsets });
-                    Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
-                })
-            }
-            CompactStep::Tail { log, start, end, mut file } => {
-                copy_tail(files, &log, &mut *file, start, end, syncing).map(|()| Compacted {
-                    copied_to: end,
-                    mirror: None,
-                    lines: 0,
-                    places: None,
-                    file,
-                })
-            }
-        };
+        let result =
+            match step {
+                CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
+                    folders.create_folders(files, syncing).and_then(|()| {
+                        let Checkpoint { file, lines, offsets } =
+                            checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, syncing)?;
+                        let mirror = mirror
+                            .map(|path| {
+                                write_large(
+                                    files,
+                                    path,
+                                    &folders.mirror,
+                                    &mut live(&snapshot, files.now_ms()),
+                                    log_end,
+                                    Pace::beside(syncing),
+                                )
+                            })
+                            .transpose()?;
+                        let (before, _) = snapshot.into_parts();
+                        let places = Some(MovedPlaces { before, after: offsets });
+                        Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
+                    })
+                }
+                CompactStep::Tail { log, start, end, mut file } => {
+                    copy_tail(files, &log, &mut *file, start..end, Pace::beside(syncing))
+                        .map(|()| Compacted { copied_to: end, mirror: None, lines: 0, places: None, file })
+                }
+            };
         if result.is_err() {
             // Of no use any more; the log itself is as it was.
             let _ = files.remove(&temporary);
@@ -171,8 +168,7 @@ fn checkpoint(
         Encoder::noting(&mut line, &mut offsets).checkpoint(now_ms, &snapshot.read(part)?, more as u64);
         offsets[first..].iter_mut().for_each(|offset| *offset += written_bytes);
         written_bytes += line.len() as u64;
-        file.append(&line)?;
-        pace.rest(files, &mut *file)?;
+        pace.append(files, &mut *file, &line)?;
     }
     if syncing.is_on() {
         file.sync_data()?;
@@ -180,7 +176,7 @@ fn checkpoint(
     Ok(Checkpoint { file, lines: parts.len() as u64, offsets })
 }
 
-/// Appends the bytes `start..end` of `log` to `to`.
+/// Appends these bytes of `log` to `to`.
 ///
 /// # Errors
 /// The system's.
@@ -188,13 +184,12 @@ pub fn copy_tail(
     files: &dyn FileSystem,
     log: &Path,
     to: &mut dyn File,
-    start: u64,
-    end: u64,
-    syncing: Syncing,
+    bytes: Range<u64>,
+    pace: Pace,
 ) -> Result<()> {
     let Some(mut from) = files.open_read(log)? else {
         return Err(Error::log_removed_in_compaction(log));
     };
-    copy_range(&mut *from, to, start, end)?;
-    if syncing.is_on() { to.sync_data() } else { Ok(()) }
+    for_each_piece(&mut *from, bytes.start, bytes.end, |_, piece| pace.append(files, to, piece))?;
+    if pace == Pace::Unsynced { Ok(()) } else { to.sync_data() }
 }

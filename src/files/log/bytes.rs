@@ -99,7 +99,8 @@ pub fn copy_range(from: &mut dyn File, to: &mut dyn File, start: u64, end: u64) 
     for_each_piece(from, start, end, |_, piece| to.append(piece))
 }
 
-fn for_each_piece(
+/// Reads the bytes from `start` to `end`, or as far as there are some, a piece at a time.
+pub fn for_each_piece(
     file: &mut dyn File,
     start: u64,
     end: u64,

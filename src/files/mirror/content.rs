@@ -219,9 +219,8 @@ fn write_text(
         count += 1;
         if text.len() >= WRITE_BYTES {
             hasher.update(text.as_bytes());
-            file.append(text.as_bytes())?;
+            pace.append(files, &mut *file, text.as_bytes())?;
             text.clear();
-            pace.rest(files, &mut *file)?;
         }
     }
     text.push_str(if count == 0 { "{}" } else { "\n}" });

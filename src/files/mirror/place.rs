@@ -13,7 +13,7 @@ use crate::files::context::Context;
 use crate::files::event::Event;
 use crate::files::log::bytes::read_all;
 use crate::files::log::paths::LogPaths;
-use crate::files::mirror::content::{Durable, FreshMirror};
+use crate::files::mirror::content::{Durable, FreshMirror, SMALL_MIRROR_BYTES};
 use crate::vfs::Missing;
 
 /// How a mirror came to its place.
@@ -27,6 +27,8 @@ pub enum Way {
 
 /// Steps 1 and 2.
 pub fn place(context: &Context, paths: &LogPaths, fresh: &mut FreshMirror) -> Result<Way> {
+    let is_large = fresh.id.stamp.size_bytes > SMALL_MIRROR_BYTES as u64;
+    let _old = if is_large { context.files.free_beside(&paths.mirror) } else { None };
     match context.files.rename(&fresh.temporary, &paths.mirror) {
         Err(error) if error.code() == Code::Ebusy => {
             write_in_place(context, paths, fresh, &error).map(|()| Way::InPlace)

@@ -118,6 +118,7 @@ fn place(context: &Context, paths: &LogPaths, done: CompressDone, ready: Result<
     if context.syncing().is_on() {
         files.sync_dir(&paths.logs_folder)?;
     }
+    let _plain = files.free_beside(&old.path);
     files.remove(&old.path)?;
     Ok(Some(size_bytes))
 }
@@ -126,8 +127,10 @@ fn try_remove_old(context: &Context, paths: &LogPaths, metrics: &LogMetrics) -> 
     let (old, described) = described_old_logs(&*context.files, paths)?;
     for at in too_many(&described, context.options.retention).into_iter().rev() {
         let gone = &old[at];
-        context.files.remove(&gone.path)?;
-        context.files.remove(&gone.compressed_path())?;
+        for path in [&gone.path, &gone.compressed_path()] {
+            let _gone = context.files.free_beside(path);
+            context.files.remove(path)?;
+        }
         let size_bytes = described[at].size_bytes;
         context.notify(paths, &Event::BackupRemoved { path: &gone.found_path(), size_bytes });
     }
