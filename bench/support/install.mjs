@@ -17,7 +17,8 @@ export function installPeers() {
 
 /** Whether Prisma is there. Its client is made from its schema; that needs none of the programs that its installation fetches. */
 export function installPrisma() {
-  if (isInstalled(PRISMA)) return true;
+  const isMade = () => fs.existsSync(path.join(PRISMA, 'node_modules', '.prisma', 'client', 'schema.prisma'));
+  if (isInstalled(PRISMA) && isMade()) return true;
   process.stdout.write('Installing Prisma.\n');
   return (
     install(PRISMA, ['--ignore-scripts']) &&

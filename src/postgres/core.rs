@@ -431,11 +431,16 @@ impl<W: Wire> ServerCore<W> {
 
     // --- Functions that run once more ---
 
-    /// Whether the connection is kept for functions that run. Those that take too long have to do without the lock.
+    /// Whether the connection is kept for functions that run. Those that take too long have to do without the lock, and
+    /// nothing stays locked where their next tries came too late and are answered.
     fn waits_for_next_tries(&mut self) -> bool {
+        let Some(until_ms) = self.next_tries.locked_until_ms() else { return false };
         let is_awaited = self.next_tries.are_awaited();
-        let until_ms = self.next_tries.locked_until_ms().unwrap_or(0);
-        let is_over = is_awaited && (self.now_ms() >= until_ms || self.shared.patience.is_ending());
+        let is_over = if is_awaited {
+            self.now_ms() >= until_ms || self.shared.patience.is_ending()
+        } else {
+            !self.next_tries.are_here(&self.waiting)
+        };
         if is_over {
             self.unlock();
         }
@@ -454,7 +459,10 @@ impl<W: Wire> ServerCore<W> {
     fn run_next(&mut self) {
         // All that wait now were called before this was read, so it is new enough for each of them.
         let just_read = std::mem::take(&mut self.just_read);
-        let first_is_whole = self.waiting.front().is_some_and(|request| reads_whole(&request.work));
+        // The next tries that keys are locked for come before all else.
+        let has_locked = self.next_tries.locked_until_ms().is_some();
+        let first = self.waiting.front().filter(|_| !has_locked);
+        let first_is_whole = first.is_some_and(|request| reads_whole(&request.work));
         let result = if first_is_whole { self.run_whole() } else { self.run_batch_of_keys(&just_read) };
         match result {
             Ok(()) => {}

@@ -59,15 +59,13 @@ impl Deadlines {
     }
 
     /// How long this call has left. Where none waits, calls that come meanwhile do.
-    #[must_use]
-    pub fn left_ms(&self, first: Option<&Request>) -> u64 {
+    fn left_ms(&self, first: Option<&Request>) -> u64 {
         first.map_or(self.timeout_ms, |first| self.of(&first.ticket).saturating_sub(self.now_ms()))
     }
 
     /// How long the server may take for an answer, for the sake of the call that waits longest. It has a while in any
     /// case: of calls that wait in a row, the first has next to no time left, again and again.
-    #[must_use]
-    pub fn answer_ms(&self, first: Option<&Request>) -> u64 {
+    fn answer_ms(&self, first: Option<&Request>) -> u64 {
         let least_ms = self.timeout_ms.min(QUESTION_MS_MIN);
         self.left_ms(first).max(least_ms).min(self.end_ms()).max(1)
     }

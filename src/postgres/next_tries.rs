@@ -154,6 +154,13 @@ impl NextTries {
         self.locked.as_ref().is_some_and(|locked| self.are_running(&locked.caller))
     }
 
+    /// Whether a next try waits that keys are locked for.
+    #[must_use]
+    pub fn are_here(&self, waiting: &Waiting) -> bool {
+        let locked = self.locked.as_ref();
+        locked.is_some_and(|locked| waiting.iter().any(|request| request.is_next_try_of(&locked.caller)))
+    }
+
     /// What the locked keys have, for the next tries, which come first now.
     pub fn take_locked(&mut self, waiting: &mut Waiting) -> Option<Rows> {
         let Locked { caller, rows, .. } = self.locked.take()?;

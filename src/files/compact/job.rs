@@ -92,34 +92,33 @@ impl CompactJob {
     /// Takes the step.
     pub fn run(self, files: &dyn FileSystem) -> CompactDone {
         let Self { log, generation, temporary, step, syncing } = self;
-        let result =
-            match step {
-                CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
-                    folders.create_folders(files, syncing).and_then(|()| {
-                        let Checkpoint { file, lines, offsets } =
-                            checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, syncing)?;
-                        let mirror = mirror
-                            .map(|path| {
-                                write_large(
-                                    files,
-                                    path,
-                                    &folders.mirror,
-                                    &mut live(&snapshot, files.now_ms()),
-                                    log_end,
-                                    Pace::beside(syncing),
-                                )
-                            })
-                            .transpose()?;
-                        let (before, _) = snapshot.into_parts();
-                        let places = Some(MovedPlaces { before, after: offsets });
-                        Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
-                    })
-                }
-                CompactStep::Tail { log, start, end, mut file } => {
-                    copy_tail(files, &log, &mut *file, start..end, Pace::beside(syncing))
-                        .map(|()| Compacted { copied_to: end, mirror: None, lines: 0, places: None, file })
-                }
-            };
+        let result = match step {
+            CompactStep::Checkpoint { snapshot, log_end, now_ms, mirror, folders } => {
+                folders.create_folders(files, syncing).and_then(|()| {
+                    let Checkpoint { file, lines, offsets } =
+                        checkpoint(files, &temporary, &folders.log, &snapshot, now_ms, syncing)?;
+                    let mirror = mirror
+                        .map(|path| {
+                            write_large(
+                                files,
+                                path,
+                                &folders.mirror,
+                                &mut live(&snapshot, files.now_ms()),
+                                log_end,
+                                Pace::beside(syncing),
+                            )
+                        })
+                        .transpose()?;
+                    let (before, _) = snapshot.into_parts();
+                    let places = Some(MovedPlaces { before, after: offsets });
+                    Ok(Compacted { copied_to: log_end, mirror, lines, places, file })
+                })
+            }
+            CompactStep::Tail { log, start, end, mut file } => {
+                let copied = copy_tail(files, &log, &mut *file, start..end, Pace::beside(syncing));
+                copied.map(|()| Compacted { copied_to: end, mirror: None, lines: 0, places: None, file })
+            }
+        };
         if result.is_err() {
             // Of no use any more; the log itself is as it was.
             let _ = files.remove(&temporary);

@@ -251,6 +251,20 @@ fn a_function_that_takes_too_long_has_nothing_locked_any_more() {
 }
 
 #[test]
+fn a_next_try_that_comes_when_its_time_is_over_leaves_nothing_locked() {
+    let mut play = contended(3);
+    play.clocks[0].advance_ms(TIMEOUT_MS + 1);
+    play.clients[0].take_answers_once(&mut play.calls);
+    let key = Key { log: log(), key: counter(0) };
+    assert!(!play.server.lock().is_locked(usize::MAX, [&key].into_iter()));
+    assert_eq!(play.clients[0].next_due_ms(), None, "the thread would look again and again");
+    play.clients[0].take_answers_once(&mut play.calls);
+    assert!(matches!(play.calls[0].answer, Some((_, Settled::NotDone))), "{:?}", play.calls[0]);
+    play.finish();
+    play.check().unwrap_or_else(|what| panic!("{what}"));
+}
+
+#[test]
 fn a_thread_that_ends_and_a_connection_that_breaks_leave_nothing_locked() {
     let key = Key { log: log(), key: counter(0) };
     for ends_thread in [true, false] {
