@@ -1,5 +1,5 @@
 /**
- * What a change costs on a server's disk: bytes of WAL, and how far the tables grow. With `--pglz`, with the compression that
+ * What a change costs a server: bytes of WAL, how far the tables grow, and updates a second. With `--pglz`, with the compression that
  * the server has by default.
  *
  *     node bench/server-wal.mjs [--pglz]
@@ -10,6 +10,7 @@
 import { startServer, whyNoServer } from '../scripts/postgres/index.mjs';
 import { KINDS } from './server/values.mjs';
 import { loadPackage } from './support/package.mjs';
+import { median } from './support/stats.mjs';
 
 const CALLS = 3000;
 const KEYS = 500;
@@ -48,20 +49,27 @@ async function measure(kind) {
   const atOnce = (await walBytes()) - after.wal;
   await server.psql('VACUUM');
   const state = await sizeBytes(schema, 'state');
+  const seconds = [];
+  for (let burst = 0; burst < 15; burst++) {
+    const begun = performance.now();
+    await Promise.all(Array.from({ length: 1000 }, (_, call) => data.update(keys[call % KEYS], change)));
+    seconds.push((performance.now() - begun) / 1000);
+  }
   await storage.close();
   return {
     'WAL of one update, alone': (after.wal - before.wal) / CALLS,
     'the same, 1,000 at once': atOnce / 1000,
     'table entry, a change': (after.entry - before.entry) / CALLS,
     'table state, a key': state / KEYS,
+    'updates a second, at once': 1000 / median(seconds),
   };
 }
 
 try {
   for (const kind of ['small', 'large']) {
     const found = await measure(kind);
-    for (const [what, bytes] of Object.entries(found))
-      console.log(`${KINDS[kind].title.padEnd(10)} ${what.padEnd(26)} ${Math.round(bytes)} bytes`);
+    for (const [what, figure] of Object.entries(found))
+      console.log(`${KINDS[kind].title.padEnd(10)} ${what.padEnd(26)} ${Math.round(figure)}`);
   }
 } finally {
   await server.remove();
